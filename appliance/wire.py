@@ -1,0 +1,333 @@
+"""The control protocol between keeper, office and command line: its verbs, its shapes and its codec.
+
+One JSON object a line over a unix stream socket; requests may be pipelined, replies keep their order.
+
+    request   {"id": 7, "verb": "renew_lease", "args": {...}}
+    reply     {"id": 7, "ok": true, "result": {...}}
+    refusal   {"id": 7, "ok": false, "error": {"code": "...", "message": "...", "hint": "..."}}
+    progress  {"id": 7, "progress": [done, total]}          (any number, before the reply)
+
+This module knows shapes only: no sockets, no clock, no kernel. Every ``*_ns`` deadline is on CLOCK_MONOTONIC, the
+clock of bpf_ktime_get_ns(); every ``*_at`` is Unix time in seconds. Addresses are text as `ipaddress` writes them.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+PROTOCOL_VERSION = 1
+MAX_LINE_BYTES = 64 * 1024 * 1024
+
+
+class WireError(Exception):
+    """A refusal that may cross the wire: `code` for programs, `message` and `hint` for people."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint = code, message, hint
+
+
+class KeeperVerb(StrEnum):
+    """Everything that the root keeper does for others. Nothing else is reachable over its socket."""
+
+    HELLO = "hello"  # Hello -> GateStatus
+    SYNC = "sync"  # Plan -> Applied: the whole desired state; the keeper applies the difference
+    OPEN_SESSION = "open_session"  # RelaySession -> {}; the same session again replaces its streams
+    RENEW_LEASE = "renew_lease"  # Renewal -> {}
+    CLOSE_SESSION = "close_session"  # SessionRef -> SessionCounters (final)
+    COUNTERS = "counters"  # {} -> {"sessions": [SessionCounters]}
+    TALLIES = "tallies"  # {} -> {"tallies": [Tally]}
+    BAN = "ban"  # Ban -> {}
+    UNBAN = "unban"  # Prefix -> {}
+    BANS = "bans"  # {} -> {"bans": [Ban]}
+    ALLOW = "allow"  # Source -> {}
+    DISALLOW = "disallow"  # Prefix -> {}
+    STATUS = "status"  # {} -> GateStatus
+
+
+class SourceClass(StrEnum):
+    """How much the gate trusts a source: `allow` passes everything, `known` has the generous bucket."""
+
+    ALLOW = "allow"
+    KNOWN = "known"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """First verb of a connection. `version` must equal PROTOCOL_VERSION."""
+
+    version: int = PROTOCOL_VERSION
+    role: str = "office"
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One attached interface. `mode` is native, generic or none; `reason` says why it is not native."""
+
+    name: str
+    mode: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateStatus:
+    """What the keeper runs. `relay` is `kernel` or `user`: who forwards RTP; `relay_reason` says why not the kernel."""
+
+    version: int
+    interfaces: tuple[Interface, ...]
+    relay: str
+    relay_reason: str = ""
+    pinned: bool = False
+    generation: int = 0
+    sessions: int = 0
+    bans: int = 0
+    started_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """An address or network: `192.0.2.7`, `2001:db8::/32`."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A trusted source. `expires_at` 0: until removed."""
+
+    prefix: str
+    kind: SourceClass = SourceClass.ALLOW
+    expires_at: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A banned source. `expires_at` 0: until lifted; `rule` names the setting or `operator`."""
+
+    prefix: str
+    expires_at: float = 0.0
+    rule: str = "operator"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayStream:
+    """One side of one relayed flow: packets that arrive at `local` leave from `peer_local` to that side's remote.
+
+    `local` and `peer_local` are (address, port) of the appliance; `remote` is what this side's SDP announced, or None
+    when it is not known yet. With `learn`, the first valid packet's source replaces `remote` and is locked
+    (symmetric RTP, RFC 4961). `payload_types` empty: any. `rtcp` streams are checked as RTCP (RFC 3550).
+    """
+
+    local: tuple[str, int]
+    peer_local: tuple[str, int]
+    remote: tuple[str, int] | None = None
+    learn: bool = True
+    rtcp: bool = False
+    payload_types: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySession:
+    """All streams of one call and the instant at which the kernel stops forwarding them (0: not before answer)."""
+
+    session: int
+    deadline_ns: int
+    streams: tuple[RelayStream, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A lease's new end."""
+
+    session: int
+    deadline_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRef:
+    """A relay session by its key."""
+
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCounters:
+    """What arrived at `local` and was forwarded; `dropped` was refused. `last_ns` 0: nothing yet."""
+
+    local: tuple[str, int]
+    packets: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    last_ns: int = 0
+    source: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCounters:
+    """The counters of all streams of one session; `found` is False when the kernel has no such session."""
+
+    session: int
+    found: bool
+    streams: tuple[StreamCounters, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The slots of bpf/limits.def by name; a slot that is missing keeps its default."""
+
+    values: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole desired state of the gate, as the office knows it."""
+
+    generation: int
+    service_ports: tuple[tuple[str, int], ...]  # ("udp", 5060), ("tcp", 5060)
+    relay_ports: tuple[int, int]  # first and last port of the media range
+    limits: Limits = field(default_factory=Limits)
+    sources: tuple[Source, ...] = ()
+    bans: tuple[Ban, ...] = ()
+    sessions: tuple[RelaySession, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a sync changed, in rows."""
+
+    added: int
+    changed: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One verdict's totals since the gate was loaded."""
+
+    verdict: str
+    action: str
+    text: str
+    packets: int
+    bytes: int
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One line of the protocol, newline included."""
+    return json.dumps(message, separators=(",", ":"), default=_jsonable).encode() + b"\n"
+
+
+def request(ident: int, verb: str, args: Any = None) -> bytes:
+    """The line that asks for `verb`; `args` is one of the dataclasses above, a dict or None."""
+    return encode({"id": ident, "verb": verb, "args": {} if args is None else args})
+
+
+def reply(ident: int, result: Any = None) -> bytes:
+    """The line that answers request `ident`."""
+    return encode({"id": ident, "ok": True, "result": {} if result is None else result})
+
+
+def refusal(ident: int, error: WireError) -> bytes:
+    """The line that refuses request `ident`."""
+    fields = {"code": error.code, "message": error.message, "hint": error.hint}
+    return encode({"id": ident, "ok": False, "error": fields})
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """One received line as a dict. Raises WireError("bad_line") for anything but one JSON object."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise WireError("bad_line", f"not a line of JSON: {error}") from None
+    if not isinstance(message, dict):
+        raise WireError("bad_line", "a line must hold one JSON object")
+    return message
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """A wire dataclass as plain JSON types."""
+    return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+
+
+def from_dict(kind: type[_T], args: dict[str, Any]) -> _T:
+    """`args` as the dataclass `kind`. Raises WireError("bad_args") that names the field and what it should be."""
+    if not isinstance(args, dict):
+        raise WireError("bad_args", f"{kind.__name__} must be an object")
+    hints = _hints(kind)
+    unknown = set(args) - set(hints)
+    if unknown:
+        raise WireError("bad_args", f"{kind.__name__} has no field {sorted(unknown)[0]!r}")
+    try:
+        return kind(
+            **{name: _typed(hints[name], value, f"{kind.__name__}.{name}") for name, value in args.items()}
+        )
+    except TypeError as error:
+        raise WireError("bad_args", f"{kind.__name__}: {error}") from None
+
+
+_T = typing.TypeVar("_T")
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    if kind not in _HINTS:
+        _HINTS[kind] = typing.get_type_hints(kind)
+    return _HINTS[kind]
+
+
+def _jsonable(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} has no wire form")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return to_dict(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _typed(hint: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        return _typed(next(a for a in args if a is not type(None)), value, where)
+    if origin is tuple:
+        return _typed_tuple(args, value, where)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return from_dict(hint, value)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return _typed_enum(hint, value, where)
+    plain = origin or hint
+    if plain is float and type(value) is int:
+        return float(value)
+    if plain is not Any and (not isinstance(value, plain) or (plain is int and isinstance(value, bool))):
+        raise WireError("bad_args", f"{where} must be {getattr(plain, '__name__', plain)}, not {value!r:.60}")
+    return value
+
+
+def _typed_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise WireError("bad_args", f"{where} must be a list")
+    if len(args) == 2 and args[1] is Ellipsis:
+        return tuple(_typed(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if len(args) != len(value):
+        raise WireError("bad_args", f"{where} must have {len(args)} items, not {len(value)}")
+    return tuple(
+        _typed(a, item, f"{where}[{i}]") for i, (a, item) in enumerate(zip(args, value, strict=True))
+    )
+
+
+def _typed_enum(hint: type[StrEnum], value: Any, where: str) -> StrEnum:
+    try:
+        return hint(value)
+    except ValueError:
+        raise WireError("bad_args", f"{where} must be one of {', '.join(hint)}, not {value!r:.60}") from None
