@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+_T = typing.TypeVar("_T")
+
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
@@ -263,14 +265,11 @@ def from_dict(kind: type[_T], args: dict[str, Any]) -> _T:
     if unknown:
         raise WireError("bad_args", f"{kind.__name__} has no field {sorted(unknown)[0]!r}")
     try:
-        return kind(
-            **{name: _typed(hints[name], value, f"{kind.__name__}.{name}") for name, value in args.items()}
-        )
+        return kind(**{name: _typed(hints[name], value, f"{kind.__name__}.{name}") for name, value in args.items()})
     except TypeError as error:
         raise WireError("bad_args", f"{kind.__name__}: {error}") from None
 
 
-_T = typing.TypeVar("_T")
 _HINTS: dict[type, dict[str, Any]] = {}
 
 
@@ -321,9 +320,7 @@ def _typed_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ..
         return tuple(_typed(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
     if len(args) != len(value):
         raise WireError("bad_args", f"{where} must have {len(args)} items, not {len(value)}")
-    return tuple(
-        _typed(a, item, f"{where}[{i}]") for i, (a, item) in enumerate(zip(args, value, strict=True))
-    )
+    return tuple(_typed(a, item, f"{where}[{i}]") for i, (a, item) in enumerate(zip(args, value, strict=True)))
 
 
 def _typed_enum(hint: type[StrEnum], value: Any, where: str) -> StrEnum:
