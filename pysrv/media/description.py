@@ -1,0 +1,186 @@
+"""What the relay must know of a session description: where each stream is to be sent, and what it may carry.
+
+Reads lines and keeps them, in order, for `rewrite`. It is stricter than a phone where a wrong guess would aim media
+at a wrong place, and indifferent to everything else. Knows no ports of ours and no sides. RFC 8866; RFC 3605
+(a=rtcp), RFC 5761 (a=rtcp-mux), RFC 2543 appendix B.5 (hold by the unspecified address).
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import pairwise
+from typing import Final
+
+from pysrv.media.errors import BadDescription
+
+MAX_MEDIA: Final = 16  # m= lines of one description: more is no telephone
+RELAYED: Final = frozenset(
+    {b"RTP/AVP", b"RTP/AVPF", b"RTP/SAVP", b"RTP/SAVPF", b"UDP/TLS/RTP/SAVP", b"UDP/TLS/RTP/SAVPF"}
+)
+_line: Final = re.compile(rb"([a-z])=([^\x00\r\n]*+)").fullmatch
+_m: Final = re.compile(rb"([!-~]{1,32}) (\d{1,5})(?:/\d{1,5})? ([!-~]{1,32})((?: [!-~]+)+) *").fullmatch
+_c: Final = re.compile(rb"IN (IP4|IP6) ([!-~]+) *").fullmatch
+_rtcp: Final = re.compile(rb"(\d{1,5})(?: IN IP[46] ([!-~]+))? *").fullmatch
+_rtpmap: Final = re.compile(rb"(\d{1,3}) +([^/ ]+)/(\d+)(.*)").fullmatch
+_o: Final = re.compile(rb"\S+ \d+ \d+ IN IP[46] (\S+) *").fullmatch
+
+Line = tuple[bytes, bytes]
+Endpoint = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One m= line as its sender means it.
+
+    `port` 0: refused or switched off. `relayed`: RTP that the relay can carry. `remote` and `rtcp` say where the
+    sender wants packets; None when it named no address that packets can be sent to (on hold, or a host name). `held`
+    is RFC 2543's way: c= with the unspecified address. `formats` are RTP payload types; `codecs` their
+    `name/clock` in lower case where an rtpmap gives one. `mux`: RTCP may share the RTP port.
+    """
+
+    kind: str
+    port: int
+    relayed: bool
+    remote: Endpoint | None
+    rtcp: Endpoint | None
+    held: bool
+    mux: bool
+    formats: tuple[int, ...]
+    codecs: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A session description, read: its lines as they stand, its media, and every address its sender shows."""
+
+    session: tuple[Line, ...]
+    sections: tuple[tuple[Line, ...], ...]
+    media: tuple[Media, ...]
+    addresses: frozenset[bytes]
+
+
+def read(sdp: bytes) -> Description:
+    """The description in `sdp`. Raises BadDescription that says what is wrong."""
+    lines = _lines(sdp)
+    starts = [index for index, (kind, _) in enumerate(lines) if kind == b"m"]
+    if len(starts) > MAX_MEDIA:
+        raise BadDescription(f"more than {MAX_MEDIA} media streams")
+    bounds = [*starts, len(lines)]
+    session = tuple(lines[: bounds[0]])
+    sections = tuple(tuple(lines[a:b]) for a, b in pairwise(bounds))
+    above = connection(session)
+    return Description(session, sections, tuple(_media(part, above) for part in sections), _addresses(lines))
+
+
+def attributes(lines: tuple[Line, ...], name: bytes) -> list[bytes]:
+    """The values of every `a=name` of a section; b"" for a bare flag."""
+    return [value for kind, text in lines if kind == b"a" for key, _, value in (text.partition(b":"),) if key == name]
+
+
+def connection(lines: tuple[Line, ...]) -> bytes | None:
+    """The address of a section's c= line as text, None without one. Raises BadDescription."""
+    for kind, value in lines:
+        if kind == b"c":
+            match = _c(value)
+            if match is None:
+                raise BadDescription(f"c= line not understood: {_shown(value)}")
+            return match[2]
+    return None
+
+
+def is_unspecified(address: bytes | None) -> bool:
+    """Whether `address` is 0.0.0.0 or ::, RFC 2543's hold."""
+    return address == b"0.0.0.0" or (address is not None and b"::" in address and not address.strip(b"0:"))
+
+
+def _lines(sdp: bytes) -> list[Line]:
+    found: list[Line] = []
+    for raw in sdp.rstrip(b"\r\n").split(b"\n"):
+        match = _line(raw.removesuffix(b"\r"))
+        if match is None:
+            raise BadDescription(f"SDP line not understood: {_shown(raw)}")
+        found.append((match[1], match[2]))
+    if found[0] != (b"v", b"0"):
+        raise BadDescription("SDP must begin with v=0")
+    return found
+
+
+def _media(lines: tuple[Line, ...], above: bytes | None) -> Media:
+    match = _m(lines[0][1])
+    if match is None:
+        raise BadDescription(f"m= line not understood: {_shown(lines[0][1])}")
+    port = _port(match[2])
+    relayed = match[3].upper() in RELAYED
+    own = connection(lines)
+    address = above if own is None else own
+    if address is None and port:
+        raise BadDescription("a media stream without a c= line")
+    remote = _endpoint(address, port)
+    return Media(
+        kind=match[1].decode("ascii"),
+        port=port,
+        relayed=relayed,
+        remote=remote,
+        rtcp=_rtcp_endpoint(lines, address, port),
+        held=is_unspecified(address),
+        mux=bool(attributes(lines, b"rtcp-mux") or attributes(lines, b"rtcp-mux-only")),
+        formats=_formats(match[4]) if relayed else (),
+        codecs=_codecs(lines),
+    )
+
+
+def _formats(text: bytes) -> tuple[int, ...]:
+    found = tuple(int(word) if word.isdigit() and len(word) <= 3 else 128 for word in text.split())
+    if max(found) > 127:
+        raise BadDescription(f"RTP payload types must be numbers from 0 to 127: {_shown(text)}")
+    return found
+
+
+def _codecs(lines: tuple[Line, ...]) -> tuple[tuple[int, str], ...]:
+    maps = (_rtpmap(value) for value in attributes(lines, b"rtpmap"))
+    return tuple((int(m[1]), (m[2] + b"/" + m[3]).decode("utf-8", "replace").lower()) for m in maps if m)
+
+
+def _rtcp_endpoint(lines: tuple[Line, ...], address: bytes | None, port: int) -> Endpoint | None:
+    for value in attributes(lines, b"rtcp"):
+        match = _rtcp(value)
+        if match is None:
+            raise BadDescription(f"a=rtcp not understood: {_shown(value)}")
+        return _endpoint(match[2] or address, _port(match[1]))
+    if attributes(lines, b"rtcp-mux-only"):
+        return _endpoint(address, port)
+    return _endpoint(address, port + 1) if 0 < port < 65_535 else None
+
+
+def _port(text: bytes) -> int:
+    port = int(text)
+    if port > 65_535:
+        raise BadDescription(f"port {port} is above 65535")
+    return port
+
+
+def _endpoint(address: bytes | None, port: int) -> Endpoint | None:
+    """Where to send, or None: nothing to send to, or an address that no telephone has."""
+    if address is None or not port:
+        return None
+    try:
+        ip = ip_address(address.decode("ascii", "replace"))
+    except ValueError:
+        return None
+    if ip.is_unspecified or ip.is_multicast or str(ip) == "255.255.255.255" or getattr(ip, "scope_id", None):
+        return None
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return str(mapped or ip), port
+
+
+def _addresses(lines: list[Line]) -> frozenset[bytes]:
+    found: set[bytes] = set()
+    for kind, value in lines:
+        match = _o(value) if kind == b"o" else _c(value) if kind == b"c" else None
+        if match is not None:
+            found.add(match[match.lastindex or 0].split(b"/")[0].lower())
+    return frozenset(address for address in found if b"." in address or b":" in address)
+
+
+def _shown(text: bytes) -> str:
+    return repr(text[:60])[1:]

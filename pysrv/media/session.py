@@ -1,0 +1,314 @@
+"""The media of one call: two sides, the ports between them, and the streams that the relay is to carry.
+
+The call control hands every offer and answer through here and sends on what it gets back. Each side sees the
+appliance alone. Knows no SIP and no sockets; `now` is any monotonic clock in seconds (ports rest by it).
+
+An offer is tentative until it is answered: while a re-offer is open the streams agreed before go on (RFC 3264
+section 8), and `withdraw_offer` forgets one that was refused. The same offer may be answered again and again: each
+fork's answer replaces the last (RFC 3261 section 13.2.2.4).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any
+
+from appliance.wire import RelaySession, RelayStream
+from pysrv.media import rewrite
+from pysrv.media.description import Description, Endpoint, Media, read
+from pysrv.media.errors import BadDescription, NotRelayable, PortsExhausted
+from pysrv.media.ports import PortPool
+from pysrv.media.state import load_offer, load_sides, store_offer, store_sides
+
+_SESSION_ID_MASK = (1 << 62) - 1  # some phones read o= numbers as signed 64 bits
+
+
+class Side(StrEnum):
+    """`A`: the caller's leg, `B`: the callee's."""
+
+    A = "a"
+    B = "b"
+
+    @property
+    def other(self) -> "Side":
+        """The opposite leg."""
+        return Side.B if self is Side.A else Side.A
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """Who offered what and, once there is an answer, what the other side said (same number of streams)."""
+
+    offerer: Side
+    offer: tuple[Media, ...]
+    answer: tuple[Media, ...] = ()
+
+    def of(self, side: Side) -> tuple[Media, ...]:
+        return self.offer if side is self.offerer else self.answer
+
+
+class MediaSession:
+    """Rewrites the descriptions of one call and says which streams the relay should carry.
+
+    `session` is the call's key at the relay (u64). Ports come from `pool`, two pairs for each stream, one facing
+    each side; they stay the call's own through all re-offers until `release`.
+    """
+
+    def __init__(self, session: int, pool: PortPool) -> None:
+        self.session = session
+        self._pool = pool
+        self._ports: list[dict[Side, int]] = []  # by m= line; an empty dict: no ports (refused or switched off)
+        self._local: dict[Side, str] = {}  # our address that faces the side
+        self._agreed: _Agreement | None = None
+        self._open: _Agreement | None = None  # offered, not answered
+        self._told: dict[tuple[Side, str], tuple[int, bytes]] = {}  # (side, our address) -> o= version, body
+
+    def forward_offer(
+        self, from_side: Side, sdp: bytes, to_local_ip: str, now: float, *, from_local_ip: str | None = None
+    ) -> bytes:
+        """The offer of `from_side` as the other side is to see it.
+
+        `to_local_ip` is our address that faces the receiver; with `from_local_ip`, the one that faces the sender,
+        early media can flow before the answer. Forwarding again (to the next fork or route, also from another
+        address) replaces the open offer. Raises BadDescription, NotRelayable, PortsExhausted; nothing changed then.
+        """
+        description = read(sdp)
+        usable = [bool(media.port) and media.relayed for media in description.media]
+        if any(media.port for media in description.media) and not any(usable):
+            raise NotRelayable("no RTP stream in the offer")
+        self._take_ports(usable, now)
+        self._face(from_side, from_local_ip)
+        self._face(from_side.other, to_local_ip)
+        self._open = _Agreement(from_side, description.media)
+        mux = tuple(media.mux for media in description.media)
+        return self._tell(from_side.other, description, usable, mux, answer=False)
+
+    def forward_answer(
+        self, from_side: Side, sdp: bytes, to_local_ip: str, now: float, *, from_local_ip: str | None = None
+    ) -> bytes:
+        """The answer of `from_side` to the last offer forwarded to it, as the offerer is to see it.
+
+        Addresses as in `forward_offer`; `from_local_ip` tells from which of our addresses the fork that answered
+        was called. Raises BadDescription: without an offer, or with another number of streams than it had.
+        """
+        standing = self._open or self._agreed
+        if standing is None or standing.offerer is from_side:
+            raise BadDescription("an SDP answer without an offer")
+        description = read(sdp)
+        if len(description.media) != len(standing.offer):
+            raise BadDescription(f"the answer has {len(description.media)} streams, the offer {len(standing.offer)}")
+        pairs = list(zip(standing.offer, description.media, strict=True))
+        usable = [bool(ask.port and reply.port) and ask.relayed and reply.relayed for ask, reply in pairs]
+        self._face(from_side, from_local_ip)
+        self._face(from_side.other, to_local_ip)
+        self._agree(_Agreement(standing.offerer, standing.offer, description.media), now)
+        mux = tuple(ask.mux and reply.mux for ask, reply in pairs)
+        return self._tell(from_side.other, description, usable, mux, answer=True)
+
+    def renew_side(self, side: Side, sdp: bytes) -> None:
+        """Take up a description of `side` that goes no further: its answer to an offer that the appliance made itself.
+
+        Raises BadDescription: before the first agreement, or with another number of streams than that had.
+        """
+        if self._agreed is None:
+            raise BadDescription("no media agreed yet")
+        media = read(sdp).media
+        if len(media) != len(self._agreed.offer):
+            raise BadDescription(f"{len(media)} streams instead of {len(self._agreed.offer)}")
+        media = _keep_remotes(media, self._agreed.of(side))
+        if side is self._agreed.offerer:
+            self._agreed = replace(self._agreed, offer=media)
+        else:
+            self._agreed = replace(self._agreed, answer=media)
+
+    def withdraw_offer(self) -> None:
+        """Forget the open offer, because it was refused: what was agreed before holds (RFC 3264 section 8)."""
+        self._open = None
+
+    @property
+    def offer_open(self) -> bool:
+        """Whether an offer waits for its answer."""
+        return self._open is not None
+
+    def streams(self) -> tuple[RelayStream, ...]:
+        """The rows that the relay should have now: RTP and RTCP, both directions; none while a side is unknown."""
+        if len(self._local) < 2:
+            return ()
+        return tuple(row for index, ports in enumerate(self._ports) if ports for row in self._rows(index, ports))
+
+    def relay_session(self, deadline_ns: int) -> RelaySession:
+        """`streams` as the relay's session with a lease until `deadline_ns` (CLOCK_MONOTONIC; 0: not yet)."""
+        return RelaySession(self.session, deadline_ns, self.streams())
+
+    def release(self, now: float) -> None:
+        """Give all ports back. The session is over; calling it again changes nothing."""
+        for ports in self._ports:
+            self._give_back(ports, now)
+        self._agreed = self._open = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was agreed, as plain JSON types, for a restart; an open offer is not part of it."""
+        return {
+            "session": self.session,
+            "local": dict(self._local),
+            "ports": [dict(ports) for ports in self._ports],
+            "agreed": None if self._agreed is None else _stored(self._agreed),
+            "told": store_sides(self._told),
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any], pool: PortPool) -> "MediaSession":
+        """The session that `to_dict` described; its ports are reserved in `pool`.
+
+        Raises ValueError when a port is not free there any more, KeyError or TypeError for anything not ours.
+        """
+        self = cls(int(saved["session"]), pool)
+        self._local = {Side(side): str(address) for side, address in saved["local"].items()}
+        for row in saved["ports"]:
+            ports = {Side(side): int(port) for side, port in row.items()}
+            self._ports.append(ports)
+            for side, port in ports.items():
+                if not pool.reserve(port):
+                    ports.pop(side)
+                    self.release(0.0)
+                    raise ValueError(f"media port {port} is not free")
+        if saved["agreed"] is not None:
+            offerer, offer, answer = load_offer(saved["agreed"])
+            self._agreed = _Agreement(Side(offerer), offer, answer)
+        self._told = {(Side(side), address): told for (side, address), told in load_sides(saved["told"]).items()}
+        return self
+
+    def _take_ports(self, usable: list[bool], now: float) -> None:
+        """Ports for every usable stream that has none yet: all of them, or none and PortsExhausted."""
+        rows = [*self._ports, *({} for _ in usable[len(self._ports) :])]
+        wanting = [row for row, wanted in zip(rows, usable, strict=False) if wanted and not row]
+        taken: list[int] = []
+        try:
+            for _ in range(2 * len(wanting)):
+                taken.append(self._pool.take(now))
+        except PortsExhausted:
+            for port in taken:
+                self._pool.give_back(port, now)
+            raise
+        for row, a, b in zip(wanting, taken[::2], taken[1::2], strict=True):
+            row.update({Side.A: a, Side.B: b})
+        self._ports = rows
+
+    def _give_back(self, ports: dict[Side, int], now: float) -> None:
+        for port in ports.values():
+            self._pool.give_back(port, now)
+        ports.clear()
+
+    def _face(self, side: Side, address: str | None) -> None:
+        if address is not None:
+            self._local[side] = str(ip_address(address))
+
+    def _agree(self, new: _Agreement, now: float) -> None:
+        old = self._agreed
+        if old is not None:
+            offer = _keep_remotes(new.offer, old.of(new.offerer))
+            new = replace(new, offer=offer, answer=_keep_remotes(new.answer, old.of(new.offerer.other)))
+        self._agreed, self._open = new, None
+        for media, ports in zip(new.offer, self._ports, strict=False):
+            if not media.port:  # switched off by the offerer: no fork's answer can bring it back
+                self._give_back(ports, now)
+
+    def _tell(
+        self, to: Side, description: Description, usable: list[bool], mux: tuple[bool, ...], *, answer: bool
+    ) -> bytes:
+        ports = tuple(row[to] if ok and row else 0 for ok, row in zip(usable, self._ports, strict=False))
+        address = self._local[to]
+        body = rewrite.body(description, rewrite.Face(address, ports, mux, answer))
+        version, before = self._told.get((to, address), (0, b""))
+        if body != before:
+            version += 1
+            self._told[to, address] = version, body
+        return rewrite.origin(address, self.session & _SESSION_ID_MASK, version) + body
+
+    def _rows(self, index: int, ports: dict[Side, int]) -> Iterator[RelayStream]:
+        agreed, pending = _at(self._agreed, index), _at(self._open, index)
+        rule = agreed or pending
+        if rule is None or not rule.runs:
+            return
+        types = tuple(sorted(rule.payload_types | (pending.payload_types if pending else frozenset())))
+        for side in Side:
+            yield self._row(side, ports, 0, rule.remotes.get(side), types)
+        if not rule.mux:
+            for side in Side:
+                yield self._row(side, ports, 1, rule.rtcps.get(side), ())
+
+    def _row(
+        self, side: Side, ports: dict[Side, int], offset: int, remote: Endpoint | None, types: tuple[int, ...]
+    ) -> RelayStream:
+        local, peer = self._local[side], self._local[side.other]
+        return RelayStream(
+            local=(local, ports[side] + offset),
+            peer_local=(peer, ports[side.other] + offset),
+            remote=_reachable(remote, local),
+            learn=True,
+            rtcp=bool(offset),
+            payload_types=types,
+        )
+
+
+def _stored(agreement: _Agreement) -> dict[str, Any]:
+    return store_offer(agreement.offerer, agreement.offer, agreement.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What holds for one stream: both sides' addresses as far as known, and what may pass."""
+
+    runs: bool
+    mux: bool
+    payload_types: frozenset[int]
+    remotes: dict[Side, Endpoint | None]
+    rtcps: dict[Side, Endpoint | None]
+
+
+def _at(agreement: _Agreement | None, index: int) -> _Rule | None:
+    if agreement is None or index >= len(agreement.offer):
+        return None
+    offer = agreement.offer[index]
+    known = {agreement.offerer: offer}
+    if agreement.answer:
+        known[agreement.offerer.other] = agreement.answer[index]
+    return _Rule(
+        runs=all(media.port and media.relayed for media in known.values()),
+        mux=len(known) == 2 and all(media.mux for media in known.values()),
+        payload_types=_negotiated(offer, known.get(agreement.offerer.other)),
+        remotes={side: media.remote for side, media in known.items()},
+        rtcps={side: media.rtcp for side, media in known.items()},
+    )
+
+
+def _negotiated(offer: Media, answer: Media | None) -> frozenset[int]:
+    """Payload types that either side may send: the answer's, and the offer's own numbers for the same codecs."""
+    if answer is None:
+        return frozenset(offer.formats)
+    chosen = {name for number, name in answer.codecs if number in answer.formats}
+    return frozenset(answer.formats) | {
+        number for number, name in offer.codecs if name in chosen and number in offer.formats
+    }
+
+
+def _keep_remotes(new: tuple[Media, ...], old: tuple[Media, ...]) -> tuple[Media, ...]:
+    """A stream held by an unspecified address keeps the place it had: the other side stops by itself, and what the
+    holder sends (music) still passes."""
+    kept = [
+        replace(media, remote=before.remote, rtcp=before.rtcp) if media.held and media.remote is None else media
+        for media, before in zip(new, old, strict=False)
+    ]
+    return (*kept, *new[len(kept) :])
+
+
+def _reachable(remote: Endpoint | None, local: str) -> Endpoint | None:
+    """`remote` if packets from `local` can and should go there: same family, and the machine's own loopback never
+    from another interface (a description must not aim media at local services)."""
+    if remote is None:
+        return None
+    there, here = ip_address(remote[0]), ip_address(local)
+    if there.version != here.version or (there.is_loopback and not here.is_loopback):
+        return None
+    return remote
