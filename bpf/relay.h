@@ -1,0 +1,264 @@
+/* One packet of a relayed stream: may it pass, whose is it, and what does it look like on the other side.
+ *
+ * Pure: knows no map. RFC 3550 5.1, 5.3.1, 6.1 (RTP and RTCP headers), RFC 5761 4 (both on one port), RFC 4961
+ * (symmetric RTP), RFC 768 and 8200 8.1 (UDP checksum), RFC 1624 is not used: a local sender on a virtual link leaves
+ * a partial checksum, which cannot be updated, so IPv4 gets none and IPv6 a whole new one.
+ */
+#ifndef RELAY_H
+#define RELAY_H
+
+#define RTP_HEADER_BYTES 12
+#define RTCP_HEADER_BYTES 8
+#define RTP_MAX_BYTES 1452 /* 1500 less the IPv6 and UDP headers */
+#define DATAGRAM_MASK 2047 /* covers RTP_MAX_BYTES and the UDP header */
+
+#define RTCP_FIRST_TYPE 192 /* RFC 5761 4: 192 to 223 are RTCP */
+#define RTCP_LAST_TYPE 223
+
+static __always_inline bool media_is_rtcp(const struct stream *stream, const u8 *media)
+{
+	return stream->flags & STREAM_RTCP || (media[1] >= RTCP_FIRST_TYPE && media[1] <= RTCP_LAST_TYPE);
+}
+
+static __always_inline enum verdict lease_verdict(const u64 *deadline, u64 now)
+{
+	if (!deadline || !*deadline)
+		return VERDICT_lease_closed;
+	return now < *deadline ? VERDICT_NONE : VERDICT_lease_lapsed;
+}
+
+/* The first packet of a compound: a report, feedback or BYE, of version 2, that ends inside the datagram. */
+static __always_inline enum verdict rtcp_verdict(const u8 *media, u32 bytes)
+{
+	u32 length = (BIG16(*(u16 *)(media + 2)) + 1u) * 4;
+
+	if (bytes < RTCP_HEADER_BYTES || media[0] >> 6 != 2)
+		return VERDICT_rtcp_malformed;
+	if (media[1] < RTCP_FIRST_TYPE || media[1] > RTCP_LAST_TYPE || length > bytes)
+		return VERDICT_rtcp_malformed;
+	return VERDICT_NONE;
+}
+
+/* Version 2, and room for the contributing sources and the extension that the header announces. */
+static __always_inline enum verdict rtp_verdict(const struct stream *stream, const u8 *media, const void *end, u32 bytes)
+{
+	u32 header = RTP_HEADER_BYTES + (media[0] & 15) * 4;
+	u32 type = media[1] & 127;
+
+	if (bytes < header || media[0] >> 6 != 2)
+		return VERDICT_rtp_malformed;
+	if (media[0] & 0x10) {
+		const u8 *extension = media + header;
+
+		if ((void *)(extension + 4) > end || bytes < header + 4)
+			return VERDICT_rtp_malformed;
+		if (bytes < header + 4 + BIG16(*(u16 *)(extension + 2)) * 4u)
+			return VERDICT_rtp_malformed;
+	}
+	if (stream->flags & STREAM_ANY_PAYLOAD)
+		return VERDICT_NONE;
+	return stream->payload_types[type >> 6] >> (type & 63) & 1 ? VERDICT_NONE : VERDICT_rtp_payload_type;
+}
+
+/* The UDP payload as media of this stream; `rtcp` says which of the two it is. */
+static __always_inline enum verdict media_verdict(const struct stream *stream, const struct packet *packet, const u8 *media,
+						  const void *end, bool *rtcp)
+{
+	u32 bytes = packet->payload_bytes;
+
+	*rtcp = stream->flags & STREAM_RTCP;
+	if (bytes > RTP_MAX_BYTES)
+		return VERDICT_rtp_too_long;
+	if (bytes < RTCP_HEADER_BYTES || (void *)(media + RTCP_HEADER_BYTES) > end)
+		return *rtcp ? VERDICT_rtcp_malformed : VERDICT_rtp_malformed;
+	*rtcp = media_is_rtcp(stream, media);
+	if (*rtcp)
+		return rtcp_verdict(media, bytes);
+	if ((void *)(media + RTP_HEADER_BYTES) > end)
+		return VERDICT_rtp_malformed;
+	return rtp_verdict(stream, media, end, bytes);
+}
+
+/* How a reply to this frame is addressed on the link. */
+static __always_inline void hop_learn(struct hop *hop, const u8 *frame, const struct packet *packet, u32 ifindex)
+{
+	__builtin_memcpy(hop->macs, frame + 6, 6);
+	__builtin_memcpy(hop->macs + 6, frame, 6);
+	hop->tags[0] = packet->tags[0];
+	hop->tags[1] = packet->tags[1];
+	hop->tag_count = packet->tag_count;
+	hop->ifindex = ifindex;
+}
+
+static __always_inline void source_lock(struct stream_state *state, const struct endpoint *source, u32 mark, u64 lock)
+{
+	state->source = *source;
+	state->mark = mark;
+	state->lock = lock;
+}
+
+/* May `source` send on this stream? The first one that may is locked in; an announced one takes the lock over once. */
+static __always_inline enum verdict source_verdict(const struct stream *stream, struct stream_state *state,
+						   const struct endpoint *source)
+{
+	bool announced = stream->flags & STREAM_HAS_REMOTE && endpoint_equal(source, &stream->remote);
+	u64 lock = state->lock;
+
+	if (lock >= LOCK_LEARNED && state->mark == stream->remote_mark) {
+		if (endpoint_equal(source, &state->source))
+			return VERDICT_NONE;
+		if (!announced || lock == LOCK_ANNOUNCED)
+			return VERDICT_rtp_source;
+	} else if (!announced && !(stream->flags & STREAM_LEARN)) {
+		return VERDICT_rtp_source;
+	}
+	if (lock == LOCK_CLAIMED || __sync_val_compare_and_swap(&state->lock, lock, LOCK_CLAIMED) != lock)
+		return VERDICT_rtp_source;
+	source_lock(state, source, stream->remote_mark, announced ? LOCK_ANNOUNCED : LOCK_LEARNED);
+	return VERDICT_NONE;
+}
+
+/* Where packets for the other side go: the source it was locked to, else what it announced. True: `state->hop` holds. */
+static __always_inline bool remote_locked(const struct stream *stream, const struct stream_state *peer)
+{
+	return peer && peer->lock >= LOCK_LEARNED && peer->mark == stream->peer_mark;
+}
+
+static __always_inline u32 fold(u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* Sum over a UDP datagram that lies in `buffer`, zero-padded to whole words; the helper takes 512 bytes at a time. */
+static __always_inline u64 sum_buffer(u32 *buffer, u32 bytes)
+{
+	u32 left = (bytes + 3) & (DATAGRAM_MASK & ~3u);
+	u32 first = left < 512 ? left : 512;
+	u32 second = left - first < 512 ? left - first : 512;
+	u32 third = left - first - second < 512 ? left - first - second : 512;
+	s64 sum = bpf_csum_diff(NULL, 0, buffer, first, 0);
+
+	if (second)
+		sum = bpf_csum_diff(NULL, 0, buffer + 128, second, sum);
+	if (third)
+		sum = bpf_csum_diff(NULL, 0, buffer + 256, third, sum);
+	return sum;
+}
+
+/* The checksum of a UDP datagram over IPv6, given the sum of its bytes with a checksum field of 0 (RFC 8200 8.1). */
+static __always_inline u16 udp6_checksum(u64 sum, u32 bytes, const struct endpoint *from, const struct endpoint *to)
+{
+	u16 checksum;
+
+	sum += BIG16(bytes) + BIG16(PROTOCOL_UDP);
+#pragma unroll
+	for (int i = 0; i < 4; i++)
+		sum += (u64)from->ip.word[i] + to->ip.word[i];
+	checksum = ~fold(sum);
+	return checksum ? checksum : 0xffff;
+}
+
+static __always_inline void ip4_checksum(struct ip4_header *ip)
+{
+	u64 sum = 0;
+
+	ip->checksum = 0;
+#pragma unroll
+	for (int i = 0; i < 5; i++)
+		sum += ((u32 *)ip)[i];
+	ip->checksum = ~fold(sum);
+}
+
+static __always_inline void udp_write(struct udp_header *udp, const struct endpoint *from, const struct endpoint *to)
+{
+	udp->source = from->port;
+	udp->target = to->port;
+	udp->checksum = 0;
+}
+
+/* False when there is no checksum to write, or no room. */
+static __always_inline bool udp_seal(struct udp_header *udp, const void *end, u16 checksum)
+{
+	if (!checksum || (void *)(udp + 1) > end)
+		return false;
+	udp->checksum = checksum;
+	return true;
+}
+
+static __always_inline bool ip4_write(u8 *at, void *end, const struct packet *packet, const struct endpoint *from,
+				      const struct endpoint *to)
+{
+	struct ip4_header *ip = (void *)at;
+	struct udp_header *udp = (void *)(ip + 1);
+
+	if ((void *)(udp + 1) > end)
+		return false;
+	ip->version_length = 0x45;
+	ip->tos = packet->flow >> 20;
+	ip->total_length = BIG16(packet->payload_bytes + sizeof(*ip) + sizeof(*udp));
+	ip->id = packet->ip4_id;
+	ip->fragment = packet->ip4_keep ? 0 : BIG16(0x4000);
+	ip->ttl = packet->hops - 1;
+	ip->protocol = PROTOCOL_UDP;
+	ip->source = from->ip.word[3];
+	ip->target = to->ip.word[3];
+	ip4_checksum(ip);
+	udp_write(udp, from, to);
+	return true;
+}
+
+static __always_inline bool ip6_write(u8 *at, void *end, const struct packet *packet, const struct endpoint *from,
+				      const struct endpoint *to)
+{
+	struct ip6_header *ip = (void *)at;
+	struct udp_header *udp = (void *)(ip + 1);
+	u32 bytes = packet->payload_bytes + sizeof(*udp);
+
+	if ((void *)(udp + 1) > end)
+		return false;
+	ip->version_class_flow = BIG32(6u << 28 | packet->flow);
+	ip->payload_length = BIG16(bytes);
+	ip->next = PROTOCOL_UDP;
+	ip->hop_limit = packet->hops - 1;
+	ip->source = from->ip;
+	ip->target = to->ip;
+	udp_write(udp, from, to);
+	return true;
+}
+
+/* The link header at the frame's start; returns where the IP header goes, or NULL when the frame is too short. */
+static __always_inline u8 *hop_write(u8 *frame, void *end, const struct hop *hop, bool ip4)
+{
+	u8 *at = frame + 12;
+
+	if ((void *)(frame + ETH_HLEN + 4 * MAX_VLAN_TAGS) > end)
+		return NULL;
+	__builtin_memcpy(frame, hop->macs, 12);
+	if (hop->tag_count > 0) {
+		*(u32 *)at = hop->tags[0];
+		at += 4;
+	}
+	if (hop->tag_count > 1) {
+		*(u32 *)at = hop->tags[1];
+		at += 4;
+	}
+	*(u16 *)at = ip4 ? BIG16(ETH_P_IP) : BIG16(ETH_P_IPV6);
+	return at + 2;
+}
+
+/* Bytes that the new link and IP headers take, bounded where the verifier sees it. */
+static __always_inline u32 headers_bytes(const struct hop *hop, bool ip4)
+{
+	u32 tags = hop->tag_count < MAX_VLAN_TAGS ? hop->tag_count : MAX_VLAN_TAGS;
+
+	u32 bytes = ETH_HLEN + 4 * tags + (ip4 ? sizeof(struct ip4_header) : sizeof(struct ip6_header));
+
+	asm volatile("" : "+r"(bytes));
+	return bytes & 127;
+}
+
+#endif
