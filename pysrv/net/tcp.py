@@ -1,0 +1,171 @@
+"""SIP over TCP: framed messages in, flows with a connection number out (RFC 3261 18, RFC 5626 keepalives).
+
+Knows streams and flows, not SIP semantics. A response goes back on the connection that its request came on; a
+request to a peer without a connection opens one. An idle or garbled connection is closed: framing cannot recover.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from pysrv.net.udp import bind_error
+from pysrv.sip.errors import BadMessage
+from pysrv.sip.events import Flow
+from pysrv.sip.message import Message
+from pysrv.sip.parser import KeepAlive, Limits, StreamParser
+
+IDLE_TIMEOUT_S = 900.0
+CONNECT_TIMEOUT_S = 4.0
+MAX_CONNECTIONS = 4096
+MAX_PER_ADDRESS = 256
+MAX_UNSENT_BYTES = 1 << 20
+
+Receive = Callable[[Message, Flow], None]
+Failed = Callable[[Flow], None]
+
+
+class TcpConnection(asyncio.Protocol):
+    """One stream: bytes to framed messages; its flow names it by number."""
+
+    def __init__(self, owner: "TcpConnections", connection: int) -> None:
+        self._owner, self.connection = owner, connection
+        self._parser = StreamParser(owner.limits)
+        self._transport: asyncio.Transport | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self.flow = Flow("tcp", ("", 0), ("", 0), connection)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        local, remote = transport.get_extra_info("sockname")[:2], transport.get_extra_info("peername")[:2]
+        self.flow = Flow("tcp", local, remote, self.connection)
+        if not self._owner.opened(self):
+            transport.abort()
+        self._rearm()
+
+    def data_received(self, data: bytes) -> None:
+        self._rearm()
+        try:
+            for item in self._parser.feed(data):
+                self._deliver(item)
+        except BadMessage:
+            self.close()
+        self._owner.turn()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._owner.closed(self)
+
+    def write(self, payload: bytes) -> bool:
+        """Queue bytes; False when the peer does not read (the connection is then dropped)."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            self._transport.abort()
+            return False
+        self._transport.write(payload)
+        return True
+
+    def close(self) -> None:
+        """Close after what is queued has been sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _deliver(self, item: Message | KeepAlive) -> None:
+        if isinstance(item, KeepAlive):
+            if item is KeepAlive.PING:
+                self.write(b"\r\n")
+            return
+        self._owner.receive(item, self.flow)
+
+    def _rearm(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self.close)
+
+
+class TcpConnections:
+    """The TCP listeners and every open connection."""
+
+    def __init__(self, receive: Receive, turn: Callable[[], None], failed: Failed, limits: Limits) -> None:
+        self.receive, self.turn, self._failed, self.limits = receive, turn, failed, limits
+        self._connections: dict[int, TcpConnection] = {}
+        self._per_address: dict[str, int] = {}
+        self._by_remote: dict[tuple[str, int], int] = {}
+        self._dialing: dict[tuple[str, int], list[tuple[bytes, Flow]]] = {}
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last = 0
+
+    async def listen(self, address: str, port: int) -> None:
+        """Bind `address`:`port`. Raises PortBusy."""
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(self._protocol, address, port, backlog=256)
+        except OSError as error:
+            raise bind_error("TCP", address, port, error) from None
+        self._servers.append(server)
+
+    def send(self, payload: bytes, flow: Flow) -> bool:
+        """Send on the flow's connection, else on one to its remote, else on a new one."""
+        number = flow.connection or self._by_remote.get(flow.remote, 0)
+        connection = self._connections.get(number) or self._connections.get(self._by_remote.get(flow.remote, 0))
+        if connection is not None:
+            return connection.write(payload)
+        waiting = self._dialing.setdefault(flow.remote, [])
+        waiting.append((payload, flow))
+        if len(waiting) == 1:
+            task = asyncio.get_running_loop().create_task(self._dial(flow))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return True
+
+    def opened(self, connection: TcpConnection) -> bool:
+        """Count a new connection; False when there are too many (of this address or in all)."""
+        address = connection.flow.remote[0]
+        held = self._per_address.get(address, 0)
+        self._per_address[address] = held + 1
+        self._connections[connection.connection] = connection
+        self._by_remote[connection.flow.remote] = connection.connection
+        return len(self._connections) <= MAX_CONNECTIONS and held < MAX_PER_ADDRESS
+
+    def closed(self, connection: TcpConnection) -> None:
+        """Forget a connection; transactions that waited on it fail."""
+        if self._connections.pop(connection.connection, None) is None:
+            return
+        remote = connection.flow.remote
+        if self._by_remote.get(remote) == connection.connection:
+            del self._by_remote[remote]
+        left = self._per_address.get(remote[0], 1) - 1
+        if left:
+            self._per_address[remote[0]] = left
+        else:
+            self._per_address.pop(remote[0], None)
+        self._failed(connection.flow)
+        self.turn()
+
+    async def close(self) -> None:
+        """Stop listening and close every connection."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections.values()):
+            connection.close()
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _protocol(self) -> TcpConnection:
+        self._last += 1
+        return TcpConnection(self, self._last)
+
+    async def _dial(self, flow: Flow) -> None:
+        loop = asyncio.get_running_loop()
+        # The source port is the kernel's choice: a listener already owns the SIP port for accepted connections.
+        dial = loop.create_connection(self._protocol, *flow.remote, local_addr=(flow.local[0], 0))
+        connection: TcpConnection | None = None
+        with contextlib.suppress(OSError, TimeoutError):
+            _, connection = await asyncio.wait_for(dial, CONNECT_TIMEOUT_S)
+        for payload, waiting in self._dialing.pop(flow.remote, []):
+            if connection is None or not connection.write(payload):
+                self._failed(waiting)
+        self.turn()

@@ -1,0 +1,63 @@
+"""What the conductor needs of the world, as protocols: the gate, and the local address that faces a peer.
+
+The store is used as it is (pysrv.store); sockets, the keeper's client and the clock come through here, so that tests
+drive the whole service without a kernel and without a wait.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance import wire
+
+
+class Gate(Protocol):
+    """The verbs of the kernel's side, queued until flush()."""
+
+    @property
+    def status(self) -> wire.GateStatus | None:
+        """What the keeper runs; None while it is away."""
+
+    def open_session(self, session: wire.RelaySession) -> None:
+        """Relay these streams until the deadline; the same session again replaces its streams."""
+
+    def renew_lease(self, session: int, deadline_ns: int) -> None:
+        """Move a session's deadline."""
+
+    def close_session(self, session: int) -> None:
+        """End a session; its last counters come back as an event."""
+
+    def allow(self, source: wire.Source) -> None:
+        """Trust a source."""
+
+    def disallow(self, prefix: str) -> None:
+        """Trust a source no more."""
+
+    def ban(self, ban: wire.Ban) -> None:
+        """Drop a source at the NIC."""
+
+    def unban(self, prefix: str) -> None:
+        """Lift a ban."""
+
+    def flush(self) -> None:
+        """Send what is queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Two clocks: `monotonic` for timers and leases (CLOCK_MONOTONIC, seconds), `wall` for records (Unix time)."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything outside the service that is not its store."""
+
+    gate: Gate
+    clock: Clock
+    facing: Callable[[str, float], str | None]  # peer address, now -> our address on that side
+    tokens: Callable[[], bytes]
+    sip_port: int
+    relay_ports: tuple[int, int]

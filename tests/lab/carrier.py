@@ -1,0 +1,155 @@
+"""SIPp as a carrier (UAS) and as a load of callers (UAC): scenarios are made here, results read from its counters."""
+
+import csv
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab.network import Host, Lab, end
+
+SDP = """v=0
+o=sipp 1 1 IN IP[local_ip_type] [local_ip]
+s=-
+c=IN IP[media_ip_type] [media_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+"""
+
+_COMMON = """Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch];rport
+Max-Forwards: 70
+From: <sip:[field0]@[remote_ip]>;tag=[pid]c[call_number]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What SIPp counted over its whole run."""
+
+    succeeded: int
+    failed: int
+    retransmissions: int
+    exit_status: int
+
+
+def answering(*, ring_ms: int = 100, status: int = 200) -> str:
+    """A carrier: rings, then answers with `status`; after 200 it echoes RTP and waits for BYE."""
+    final = f"SIP/2.0 {status} " + ("OK" if status == 200 else "No")
+    to = "[last_To:];tag=[pid]c[call_number]"
+    head = f"[last_Via:]\n[last_From:]\n{to}\n[last_Call-ID:]\n[last_CSeq:]\n"
+    contact = "Contact: <sip:carrier@[local_ip]:[local_port];transport=[transport]>\n"
+    ringing = f"<send><![CDATA[\nSIP/2.0 180 Ringing\n{head}{contact}Content-Length: 0\n\n]]></send>"
+    if status != 200:
+        tail = f"<send retrans='500'><![CDATA[\n{final}\n{head}Content-Length: 0\n\n]]></send><recv request='ACK'/>"
+    else:
+        tail = (
+            f"<send retrans='500'><![CDATA[\n{final}\n{head}{contact}Content-Type: application/sdp\n"
+            f"Content-Length: [len]\n\n{SDP}]]></send><recv request='ACK' crlf='true'/>"
+            "<recv request='BYE'/><send><![CDATA[\nSIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n"
+            "[last_Call-ID:]\n[last_CSeq:]\nContent-Length: 0\n\n]]></send>"
+        )
+    return _scenario("carrier", f"<recv request='INVITE' crlf='true'/>{ringing}<pause milliseconds='{ring_ms}'/>{tail}")
+
+
+def calling(*, talk_ms: int = 1000, login_first: bool = False) -> str:
+    """Callers with digest: field0 is the user, field1 the [authentication] keyword, field2 the number to dial."""
+    uri, to = "sip:[field2]@[remote_ip]:[remote_port]", "To: <sip:[field2]@[remote_ip]>"
+    ident = "Call-ID: [call_id]\n"
+    contact = "Contact: <sip:[field0]@[local_ip]:[local_port];transport=[transport]>\n"
+
+    def invite(cseq: int, extra: str) -> str:
+        return (
+            f"<send retrans='500'><![CDATA[\nINVITE {uri} SIP/2.0\n{_COMMON}{to}\n{ident}CSeq: {cseq} INVITE\n{contact}"
+            f"{extra}Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}]]></send>"
+        )
+
+    refused = (
+        "<recv response='100' optional='true'/><recv response='407' auth='true'/>"
+        f"<send><![CDATA[\nACK {uri} SIP/2.0\n{_COMMON}[last_To:]\n{ident}CSeq: 1 ACK\nContent-Length: 0\n\n]]></send>"
+    )
+    talk = (
+        "<recv response='100' optional='true'/><recv response='180' optional='true'/>"
+        "<recv response='183' optional='true'/><recv response='200' rrs='true'/>"
+        f"<send><![CDATA[\nACK [next_url] SIP/2.0\n{_COMMON}[routes]\n[last_To:]\n{ident}CSeq: 2 ACK\n"
+        f"Content-Length: 0\n\n]]></send><pause milliseconds='{talk_ms}'/>"
+        f"<send retrans='500'><![CDATA[\nBYE [next_url] SIP/2.0\n{_COMMON}[routes]\n[last_To:]\n{ident}CSeq: 3 BYE\n"
+        "Content-Length: 0\n\n]]></send><recv response='200'/>"
+    )
+    return _scenario("caller", invite(1, "") + refused + invite(2, "[field1]\n") + talk)
+
+
+def registering() -> str:
+    """Registrations with digest: field0 is the user, field1 the [authentication] keyword."""
+
+    def register(cseq: int, extra: str) -> str:
+        return (
+            f"<send retrans='500'><![CDATA[\nREGISTER sip:[remote_ip] SIP/2.0\n{_COMMON}To: <sip:[field0]@[remote_ip]>\n"
+            f"Call-ID: [call_id]\nCSeq: {cseq} REGISTER\nContact: <sip:[field0]@[local_ip]:[local_port]>\n{extra}"
+            "Expires: 600\nContent-Length: 0\n\n]]></send>"
+        )
+
+    return _scenario(
+        "register", register(1, "") + "<recv response='401' auth='true'/>" + register(2, "[field1]\n")
+        + "<recv response='200'/>",
+    )  # fmt: skip
+
+
+def callers_file(path: Path, rows: list[tuple[str, str, str]]) -> Path:
+    """SIPp's table of callers from (user, password, number to dial)."""
+    lines = [f"{user};[authentication username={user} password={password}];{number}" for user, password, number in rows]
+    path.write_text("SEQUENTIAL\n" + "\n".join(lines) + "\n")
+    return path
+
+
+class Carrier:
+    """SIPp waiting for calls in a peer's namespace."""
+
+    def __init__(self, lab: Lab, host: Host, directory: Path, scenario: str, *options: str, port: int = 5060) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.trace = directory / "carrier.log"
+        (directory / "carrier.xml").write_text(scenario)
+        command = ["sipp", "-sf", str(directory / "carrier.xml"), "-i", host.address, "-p", str(port), "-nostdin"]
+        command += ["-mi", host.address, "-mp", "17000", "-rtp_echo", "-buff_size", "4000000"]
+        self._log = self.trace.open("wb")
+        self._process = lab.start(
+            host.namespace, [*command, *options], stdout=self._log, stderr=self._log, cwd=str(directory)
+        )
+
+    def close(self) -> None:
+        """End it."""
+        end(self._process, 1.0)
+        self._log.close()
+
+
+def load(
+    lab: Lab, host: Host, directory: Path, scenario: str, callers: Path, server: str, *options: str,
+    calls: int, rate: float, timeout_s: float = 120.0, port: int = 5070,
+) -> Outcome:  # fmt: skip
+    """Run SIPp as callers to the end and count. Bounded by `calls` and `timeout_s`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "load.xml").write_text(scenario)
+    statistics = directory / "load.csv"
+    statistics.unlink(missing_ok=True)
+    command = ["sipp", "-sf", str(directory / "load.xml"), "-inf", str(callers), "-i", host.address, "-p", str(port)]
+    command += ["-m", str(calls), "-r", f"{rate:g}", "-l", str(max(10, int(rate * 20))), "-nostdin", "-trace_stat"]
+    command += ["-stf", str(statistics), "-fd", "1", "-timeout", f"{timeout_s:.0f}s", "-timeout_error"]
+    command += ["-recv_timeout", "20000", "-buff_size", "4000000", *options, f"{server}:5060"]
+    with (directory / "load.log").open("wb") as log:
+        process = lab.start(host.namespace, command, stdout=log, stderr=log, cwd=str(directory))
+        try:
+            status = process.wait(timeout_s + 15)
+        except subprocess.TimeoutExpired:
+            status = end(process)
+    return _outcome(statistics, status)
+
+
+def _outcome(statistics: Path, status: int) -> Outcome:
+    with statistics.open() as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    last = rows[-1] if rows else {}
+    number = {name: int(last.get(name) or 0) for name in ("SuccessfulCall(C)", "FailedCall(C)", "Retransmissions(C)")}
+    return Outcome(*number.values(), status)
+
+
+def _scenario(name: str, body: str) -> str:
+    return f"<?xml version='1.0' encoding='ISO-8859-1'?><scenario name='{name}'>{body}</scenario>"
