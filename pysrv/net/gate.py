@@ -1,0 +1,311 @@
+"""The office's line to the keeper: what should be relayed and who is banned, told until the gate agrees.
+
+Level-triggered: the client holds the desired sessions, and every new connection begins with the whole plan, so that
+whatever was lost between two processes heals by itself. Verbs are buffered and leave together at `flush`, after the
+conductor's commit. Where the keeper says that the kernel cannot relay, the same verbs drive the userspace relay and
+nobody above notices. Knows rows of `appliance.wire`, not calls.
+
+    gate = GateClient(path, plan=lambda: Plan(...), events=service)
+    await gate.start(); gate.open_session(RelaySession(...)); gate.flush(); ...; await gate.stop()
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+from appliance import wire
+from appliance.wire import KeeperVerb, RelaySession, SessionCounters, WireError
+from pysrv.net.keeper_line import KeeperLine
+from pysrv.net.relay import UserRelay
+
+BACK_OFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # then the last one for ever
+_T = TypeVar("_T")
+_log = logging.getLogger("pysrv.gate")
+
+
+class GateEvents(Protocol):
+    """What the service is told. Every call comes from the event loop, none from inside a verb."""
+
+    def on_connected(self, status: wire.GateStatus) -> None:
+        """The keeper has taken the whole plan; `status.relay` says who relays."""
+
+    def on_disconnected(self, reason: str) -> None:
+        """The keeper is away; the client goes on trying. Kernel sessions run on until their leases end."""
+
+    def on_session_refused(self, session: int, error: WireError) -> None:
+        """No relay for this session: end the call (nothing runs that is not relayed and counted)."""
+
+    def on_session_closed(self, session: int, counters: SessionCounters) -> None:
+        """The final counters of a closed session; the last ones known when the keeper is away."""
+
+    def on_counters(self, counters: tuple[SessionCounters, ...]) -> None:
+        """The answer to `request_counters`."""
+
+
+class GateClient:
+    """Keeps the gate as the office wants it. Use it from the thread of the running loop only.
+
+    `plan` supplies the desired state without sessions (the client adds its own); it is asked at every connection.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        plan: Callable[[], wire.Plan],
+        events: GateEvents,
+        *,
+        back_off_s: tuple[float, ...] = BACK_OFF_S,
+        reply_timeout_s: float = 10.0,
+    ) -> None:
+        self._path, self._plan, self._events = path, plan, events
+        self._back_off_s, self._reply_timeout_s = back_off_s, reply_timeout_s
+        self._sessions: dict[int, RelaySession] = {}
+        self._last: dict[int, SessionCounters] = {}
+        self._line: KeeperLine | None = None
+        self._ready = False  # the plan has been sent on this connection: verbs may follow
+        self._user: UserRelay | None = None  # set while the office itself relays
+        self._task: asyncio.Task[None] | None = None
+        self._status: wire.GateStatus | None = None
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to connect, for ever. Returns at once."""
+        self._task = asyncio.get_running_loop().create_task(self._keep_connected(), name="gate client")
+
+    async def stop(self) -> None:
+        """Hang up and close the userspace relay. Sessions in the kernel go on until their leases end."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        if self._line is not None:
+            self._line.abort("stopped")
+        if self._user is not None:
+            self._user.close_all()
+            self._user = None
+
+    @property
+    def status(self) -> wire.GateStatus | None:
+        """What the keeper said when it took the plan; None while it is away."""
+        return self._status
+
+    @property
+    def relays(self) -> bool:
+        """Whether a session opened now would be relayed: the keeper is there, or the office relays by itself."""
+        return self._user is not None or self._status is not None
+
+    @property
+    def sessions(self) -> int:
+        """Sessions that should be relayed now."""
+        return len(self._sessions)
+
+    def flush(self) -> None:
+        """Send the verbs since the last flush, in one write."""
+        if self._line is not None and self._ready:
+            self._line.flush()
+
+    # -- sessions -------------------------------------------------------------------------------------------------
+
+    def open_session(self, session: RelaySession) -> None:
+        """Relay `session`, or replace its streams and deadline. A refusal comes as on_session_refused."""
+        self._sessions[session.session] = session
+        if self._user is not None:
+            self._open_here(session)
+        else:
+            self._ask(KeeperVerb.OPEN_SESSION, session, refused=lambda e: self._refused(session.session, e))
+
+    def renew_lease(self, session: int, deadline_ns: int) -> None:
+        """Move a session's deadline (CLOCK_MONOTONIC). A session that is not open stays so."""
+        desired = self._sessions.get(session)
+        if desired is None:
+            return
+        self._sessions[session] = replace(desired, deadline_ns=deadline_ns)
+        if self._user is not None:
+            self._user.renew(session, deadline_ns)
+        else:
+            renewal = wire.Renewal(session, deadline_ns)
+            self._ask(KeeperVerb.RENEW_LEASE, renewal, refused=lambda e: self._refused(session, e))
+
+    def close_session(self, session: int) -> None:
+        """Stop relaying; the counters come as on_session_closed, exactly once for each call of this."""
+        self._sessions.pop(session, None)
+        if self._user is not None:
+            self._closed_soon(session, self._user.close(session))
+        elif not self._ready:
+            self._closed_soon(session, self._known(session))
+        else:
+            self._ask(
+                KeeperVerb.CLOSE_SESSION,
+                wire.SessionRef(session),
+                done=lambda result: self._closed(session, wire.from_dict(SessionCounters, result)),
+                refused=lambda _: self._closed(session, self._known(session)),
+            )
+
+    def request_counters(self) -> None:
+        """Ask for every session's counters; on_counters brings them, the last known ones while the keeper is away."""
+        if self._user is not None:
+            self._soon(self._counted, self._user.counters())
+        elif not self._ready:
+            self._soon(self._counted, tuple(self._last.values()))
+        else:
+            self._ask(KeeperVerb.COUNTERS, None, done=lambda r: self._counted(_rows(SessionCounters, r, "sessions")))
+
+    # -- sources --------------------------------------------------------------------------------------------------
+
+    def ban(self, ban: wire.Ban) -> None:
+        """Ban a source now; the plan must hold it too, or the next connection forgets it."""
+        self._ask(KeeperVerb.BAN, ban)
+
+    def unban(self, prefix: str) -> None:
+        """Lift a ban now."""
+        self._ask(KeeperVerb.UNBAN, wire.Prefix(prefix))
+
+    def allow(self, source: wire.Source) -> None:
+        """Trust a source now; the plan must hold it too."""
+        self._ask(KeeperVerb.ALLOW, source)
+
+    def disallow(self, prefix: str) -> None:
+        """Stop trusting a source now."""
+        self._ask(KeeperVerb.DISALLOW, wire.Prefix(prefix))
+
+    def tallies(self, callback: Callable[[tuple[wire.Tally, ...]], None]) -> None:
+        """Ask for every verdict's totals; the callback gets none while the keeper is away."""
+        self._ask_rows(KeeperVerb.TALLIES, wire.Tally, callback)
+
+    def bans(self, callback: Callable[[tuple[wire.Ban, ...]], None]) -> None:
+        """Ask which bans the gate holds; the callback gets none while the keeper is away."""
+        self._ask_rows(KeeperVerb.BANS, wire.Ban, callback)
+
+    def resync(self) -> None:
+        """Send the whole plan again: after settings or sources changed beyond a single verb."""
+        if self._ready:
+            self._send_plan()
+
+    # -- the connection -------------------------------------------------------------------------------------------
+
+    async def _keep_connected(self) -> None:
+        loop, attempt = asyncio.get_running_loop(), 0
+        while True:
+            try:
+                _, line = await loop.create_unix_connection(partial(KeeperLine, self._reply_timeout_s), self._path)
+            except OSError as error:
+                reason = error.strerror or str(error)
+            else:
+                reason = await self._serve(line)
+            was_up, self._ready, self._line, self._status = self._status is not None, False, None, None
+            attempt = 0 if was_up else attempt + 1
+            if was_up or attempt == 1:
+                _log.warning("keeper at %s is away: %s", self._path, reason)
+                self._events.on_disconnected(reason)
+            pause_s = self._back_off_s[min(attempt, len(self._back_off_s) - 1)]
+            await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+
+    async def _serve(self, line: KeeperLine) -> str:
+        self._line = line
+        try:
+            line.ask(KeeperVerb.HELLO, wire.Hello(), self._greeted, lambda error: line.abort(f"refused: {error}"))
+            line.flush()
+            return await asyncio.shield(line.lost)  # stop() must not cancel what the waiting are told
+        finally:
+            line.abort("stopped")
+
+    def _greeted(self, result: dict[str, Any]) -> None:
+        status = wire.from_dict(wire.GateStatus, result)
+        if status.version != wire.PROTOCOL_VERSION:
+            raise WireError("bad_version", f"keeper speaks version {status.version}, not {wire.PROTOCOL_VERSION}")
+        self._choose_relay(status.relay == "user")
+        self._ready = True
+        self._send_plan(lambda: self._up(status))
+
+    def _send_plan(self, then: Callable[[], None] = lambda: None) -> None:
+        line = self._line
+        if line is None:
+            return
+        plan = self._plan()
+        if self._user is not None:
+            self._user.limit(plan.limits.values)
+        sessions = () if self._user is not None else tuple(self._sessions.values())
+        line.ask(
+            KeeperVerb.SYNC,
+            replace(plan, sessions=sessions),
+            lambda _: then(),
+            lambda error: line.abort(f"plan refused: {error}"),
+        )
+        line.flush()
+
+    def _up(self, status: wire.GateStatus) -> None:
+        self._status = status
+        self._events.on_connected(status)
+
+    def _choose_relay(self, here: bool) -> None:
+        if here and self._user is None:
+            self._user = UserRelay(asyncio.get_running_loop())
+            for session in list(self._sessions.values()):
+                self._open_here(session)
+        elif not here and self._user is not None:
+            self._user.close_all()
+            self._user = None
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        verb: KeeperVerb,
+        args: Any,
+        *,
+        done: Callable[[dict[str, Any]], None] = lambda _: None,
+        refused: Callable[[WireError], None] | None = None,
+    ) -> None:
+        """Buffer a verb. While the keeper is away only the desired state counts, which the next plan carries."""
+        if self._line is not None and self._ready:
+            self._line.ask(verb, args, done, refused or (lambda error: _log.warning("keeper: %s: %s", verb, error)))
+
+    def _ask_rows(self, verb: KeeperVerb, kind: type[_T], callback: Callable[[tuple[_T, ...]], None]) -> None:
+        if self._ready:
+            name = str(verb)
+            self._ask(verb, None, done=lambda r: callback(_rows(kind, r, name)), refused=lambda _: callback(()))
+        else:
+            self._soon(callback, ())
+
+    def _open_here(self, session: RelaySession) -> None:
+        assert self._user is not None
+        try:
+            self._user.open(session)
+        except WireError as error:
+            self._user.close(session.session)
+            self._soon(self._refused, session.session, error)
+
+    def _refused(self, session: int, error: WireError) -> None:
+        """Only a keeper that answered refuses; one that is away gets the session with the next plan."""
+        if error.code != KeeperLine.LOST and self._sessions.pop(session, None) is not None:
+            _log.error("no relay for session %d: %s", session, error)
+            self._events.on_session_refused(session, error)
+
+    def _closed_soon(self, session: int, counters: SessionCounters) -> None:
+        self._soon(self._closed, session, counters)
+
+    def _closed(self, session: int, counters: SessionCounters) -> None:
+        last = self._last.pop(session, None)
+        self._events.on_session_closed(session, counters if counters.found or last is None else last)
+
+    def _known(self, session: int) -> SessionCounters:
+        return self._last.get(session, SessionCounters(session, False))
+
+    def _counted(self, counters: tuple[SessionCounters, ...]) -> None:
+        self._last = {row.session: row for row in counters}
+        self._events.on_counters(counters)
+
+    def _soon(self, callback: Callable[..., None], *args: Any) -> None:
+        asyncio.get_running_loop().call_soon(callback, *args)
+
+
+def _rows(kind: type[_T], result: dict[str, Any], name: str) -> tuple[_T, ...]:
+    rows = result.get(name)
+    if not isinstance(rows, list):
+        raise WireError("bad_args", f"a list of {name} was expected")
+    return tuple(wire.from_dict(kind, row) for row in rows)
