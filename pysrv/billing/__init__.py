@@ -1,0 +1,1 @@
+"""Money of calls: amounts, rates, leases and the ledger, all pure and all in whole micro-units."""

@@ -1,0 +1,296 @@
+"""What the store hands out and takes in: one frozen dataclass per kind of row.
+
+Money in micro-units, `*_at` in Unix seconds (expires_at 0: never), numbers in bare digits. `New...` is what a caller
+gives, the plain name what is stored. Passwords of accounts exist here only on their way in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pysrv.billing.lease import Lease
+from pysrv.billing.ledger import Funds
+from pysrv.billing.tariff import Rate
+
+
+class AccountType(StrEnum):
+    """Who an account stands for."""
+
+    END_USER = "end_user"
+    TRAFFIC_SENDER = "traffic_sender"
+    RESELLER = "reseller"
+    CALLING_CARD = "calling_card"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to add. `password` becomes HA1 for `realm` (see the realm of the service) and is then forgotten."""
+
+    name: str
+    password: str = field(repr=False)
+    realm: str
+    numbers: tuple[str, ...] = ()
+    display_name: str = ""
+    type: AccountType = AccountType.END_USER
+    enabled: bool = True
+    deck: str = ""
+    postpaid: bool = False
+    balance: int = 0
+    maxlines: int = 5
+    locklevel: int = 0
+    onlylocalaccess: bool = False
+    currency: str = "EUR"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A stored account. `reserved`, `lines` (running calls) and `running_per_minute` move with its open calls."""
+
+    id: int
+    name: str
+    numbers: tuple[str, ...]
+    display_name: str
+    type: AccountType
+    enabled: bool
+    realm: str
+    ha1_md5: str = field(repr=False)
+    ha1_sha256: str = field(repr=False)
+    deck: str
+    postpaid: bool
+    balance: int
+    reserved: int
+    lines: int
+    running_per_minute: int
+    maxlines: int
+    locklevel: int
+    onlylocalaccess: bool
+    currency: str
+    created_at: float
+
+    @property
+    def funds(self) -> Funds:
+        """The account as the ledger sees it."""
+        return Funds(self.balance, self.reserved, self.running_per_minute, self.lines, limited=not self.postpaid)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Numbers starting with `prefix` may go over a trunk; lower `priority` first. `strip` digits off, `prepend` on."""
+
+    prefix: str = ""
+    priority: int = 100
+    strip: int = 0
+    prepend: str = ""
+
+    def rewrite(self, number: str) -> str:
+        """The number as the trunk wants it."""
+        return self.prepend + number[self.strip :]
+
+
+@dataclass(frozen=True, slots=True)
+class NewTrunk:
+    """A trunk to add. `inbound` lists addresses and networks from which it sends calls to us."""
+
+    name: str
+    host: str
+    port: int = 5060
+    transport: str = "udp"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    routes: tuple[Route, ...] = ()
+    inbound: tuple[str, ...] = ()
+    max_channels: int = 0
+    deck: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A stored trunk; `deck` is what it costs us (empty: not known), `max_channels` 0: no ceiling."""
+
+    id: int
+    name: str
+    host: str
+    port: int
+    transport: str
+    user: str
+    password: str = field(repr=False)
+    routes: tuple[Route, ...]
+    inbound: tuple[str, ...]
+    max_channels: int
+    deck: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """A rate deck: its name, how many prefixes it has, when it was imported."""
+
+    name: str
+    rates: int
+    imported_at: float
+
+
+class CallState(StrEnum):
+    """How far an open call is."""
+
+    SETUP = "setup"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """A call about to go out. `account_id` None: nobody pays (inbound to a local user). `rate` None: free.
+
+    `emergency` passes every credit check and costs nothing.
+    """
+
+    call_id: str
+    account_id: int | None
+    caller: str
+    callee: str
+    source: str = ""
+    trunk: str = ""
+    rate: Rate | None = None
+    emergency: bool = False
+    setup_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A running call as the database knows it: what it may use, and what a restart needs to take it up again."""
+
+    call_id: str
+    account_id: int | None
+    account: str
+    caller: str
+    callee: str
+    source: str
+    trunk: str
+    emergency: bool
+    setup_at: float
+    answered_at: float | None
+    lease: Lease
+    snapshot: Mapping[str, Any]
+
+    @property
+    def state(self) -> CallState:
+        """Set up or answered."""
+        return CallState.SETUP if self.answered_at is None else CallState.ANSWERED
+
+    @property
+    def lease_ends_at(self) -> float | None:
+        """When the reserved talk time is over; None before the answer."""
+        return None if self.answered_at is None else self.answered_at + self.lease.covered_s
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPosting:
+    """One movement of a balance; never changed, never removed."""
+
+    id: int
+    account_id: int
+    at: float
+    kind: str
+    amount: int
+    balance_after: int
+    call_id: str
+    note: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class CdrFilter:
+    """Which CDRs: unset fields do not matter. `callee` is a prefix. `before_id` pages backwards."""
+
+    account: str | None = None
+    trunk: str | None = None
+    callee: str | None = None
+    since: float | None = None
+    until: float | None = None
+    answered: bool | None = None
+    refused_by: str | None = None
+    before_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBinding:
+    """A registrar binding as text; (aor, contact) is its key. `expires_at` in Unix seconds."""
+
+    aor: str
+    contact: str
+    transport: str
+    local_host: str
+    local_port: int
+    remote_host: str
+    remote_port: int
+    expires_at: float
+    call_id: str
+    cseq: int
+    connection: int = 0
+    instance_id: str = ""
+    reg_id: int = 0
+    path: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A setting that an administrator changed."""
+
+    name: str
+    value: str
+    generation: int
+    changed_at: float
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """Who changed what, when; never changed, never removed."""
+
+    id: int
+    at: float
+    who: str
+    action: str
+    subject: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class BanRow:
+    """A banned address or network, and why."""
+
+    prefix: str
+    rule: str
+    reason: str = ""
+    created_at: float = 0.0
+    expires_at: float = 0.0
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowRow:
+    """A trusted address or network; `kind` is the gate's class of source."""
+
+    prefix: str
+    kind: str = "allow"
+    reason: str = ""
+    created_at: float = 0.0
+    expires_at: float = 0.0
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Something tried and refused that left no CDR: a failed registration, a malformed message."""
+
+    at: float
+    source: str
+    kind: str
+    user: str = ""
+    setting: str = ""
+    detail: str = ""
