@@ -1,0 +1,54 @@
+# make run      set up what is missing and start the appliance (root; Ctrl-C stops it)
+# make demo     phones, a carrier and an attacker in network namespaces of their own, in under a minute
+# make test     all tests            make check   lint, types, formatting, directions, generated documents
+# make bench    ratios to other programs             make install   the command `appliance` for every shell
+#
+# make run IFACE=eth0                a real interface instead of lo (several: IFACE="eth0 eth1")
+# make run STATE=/srv/pbx LISTEN=192.0.2.1 RUNTIME=/run/pbx ARGS="--relay user"
+
+PYTHON := .venv/bin/python
+IFACE ?= lo
+# The build's results and caches; never the state directory.
+RUBBISH := .build build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+comma := ,
+RUN_ARGS = $(addprefix --interface ,$(IFACE)) $(addprefix --listen ,$(LISTEN)) \
+	$(if $(STATE),--state $(STATE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(ARGS)
+
+.PHONY: run demo test check bench setup install clean docs
+
+run: setup
+	@exec .venv/bin/appliance run $(RUN_ARGS)
+
+setup:
+	@appliance/setup.sh run
+
+demo:
+	@appliance/setup.sh test
+	@exec $(PYTHON) -m tests.demo $(ARGS)
+
+test:
+	@appliance/setup.sh test
+	@exec $(PYTHON) -m tests $(ARGS)
+
+check:
+	@appliance/setup.sh test
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m pytest tests/test_directions.py
+	.venv/bin/appliance docs --check
+
+docs: setup
+	.venv/bin/appliance docs
+
+bench:
+	@appliance/setup.sh bench
+	@exec $(PYTHON) -m tests.bench $(ARGS)
+
+install: setup
+	ln -sfn $(CURDIR)/.venv/bin/appliance /usr/local/bin/appliance
+
+clean:
+	rm -rf $(RUBBISH) .venv
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,131 @@
+#!/bin/bash
+# Set the machine up: Debian packages, the user pysrv and the virtual environment. Installs only what is missing,
+# says what it does, and is done at once when there is nothing to do.
+#
+#   setup.sh run      what the appliance needs            setup.sh bench    and what the benchmarks compare with
+#   setup.sh test     and what its tests need
+#
+# The virtual environment comes from /usr/bin/python3 and sees Debian's packages: bcc is Debian's python3-bpfcc (the
+# package of that name on PyPI is another thing). Everything else is pinned in requirements*.txt beside this file.
+set -euo pipefail
+umask 022
+
+level=${1:-run}
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+venv=$root/.venv
+system_python=/usr/bin/python3
+user=pysrv
+
+run_packages="python3 python3-venv python3-bpfcc linux-libc-dev iproute2 ethtool ca-certificates"
+test_packages="sip-tester sipsak sipvicious baresip-core sox nftables procps openssl"
+bench_packages="kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+packages_of() {
+    case $1 in
+        run) echo "$run_packages" ;;
+        test) echo "$run_packages $test_packages" ;;
+        bench) echo "$run_packages $test_packages $bench_packages" ;;
+        *) die "unknown level '$1': say run, test or bench" ;;
+    esac
+}
+
+missing_packages() {
+    local name
+    for name in $(packages_of "$level"); do
+        dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed || printf '%s ' "$name"
+    done
+}
+
+# Services of new packages must not start: a second Kamailio on 5060 is no help to anybody.
+guard=/usr/sbin/policy-rc.d
+set_guard() {
+    if [ -e $guard ] || [ -L $guard ]; then mv $guard $guard.before-appliance; fi
+    printf '#!/bin/sh\nexit 101\n' >$guard
+    chmod 755 $guard
+}
+lift_guard() {
+    rm -f $guard
+    if [ -e $guard.before-appliance ] || [ -L $guard.before-appliance ]; then mv $guard.before-appliance $guard; fi
+}
+
+# ...nor at the next boot.
+disable_services() {
+    local name unit
+    command -v systemctl >/dev/null || return 0
+    for name in "$@"; do
+        case " $bench_packages $test_packages " in *" $name "*) ;; *) continue ;; esac
+        for unit in $(dpkg -L "$name" | sed -n 's#.*/lib/systemd/system/\([^/@]*\.service\)$#\1#p'); do
+            systemctl disable --quiet "$unit" 2>/dev/null || say "could not disable $unit: do it before the next boot"
+        done
+    done
+}
+
+install_packages() {
+    local missing
+    missing=$(missing_packages)
+    [ -n "$missing" ] || return 0
+    say "Debian packages: $missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq || die "apt-get update failed: is Debian's archive reachable?"
+    set_guard
+    trap lift_guard EXIT
+    # shellcheck disable=SC2086
+    apt-get install -y -qq --no-install-recommends $missing >"$root/.build/apt.log" 2>&1 \
+        || { tail -n 15 "$root/.build/apt.log" >&2; die "apt-get install failed: see .build/apt.log"; }
+    lift_guard
+    trap - EXIT
+    # shellcheck disable=SC2086
+    disable_services $missing
+}
+
+make_user() {
+    id -u $user >/dev/null 2>&1 && return 0
+    say "user $user: no home, no shell"
+    useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $user
+}
+
+lock_of() { if [ "$level" = run ]; then echo "$here/requirements.txt"; else echo "$here/requirements-dev.txt"; fi; }
+
+# One stamp for each lock file: it holds what the environment was made from.
+wanted_stamp() { { $system_python -V; cat "$here/requirements.txt" "$(lock_of)"; } | sha256sum | cut -d' ' -f1; }
+stamp_file() { echo "$venv/.$(basename "$(lock_of)").stamp"; }
+
+make_venv() {
+    if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
+        say "virtual environment .venv"
+        rm -rf "$venv"
+        $system_python -m venv --system-site-packages "$venv"
+    fi
+    [ "$(cat "$(stamp_file)" 2>/dev/null)" = "$(wanted_stamp)" ] && return 0
+    say "Python packages of $(basename "$(lock_of)")"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps -r "$(lock_of)" \
+        >"$root/.build/pip.log" 2>&1 \
+        || { tail -n 15 "$root/.build/pip.log" >&2; die "pip install failed: see .build/pip.log"; }
+    wanted_stamp >"$(stamp_file)"
+}
+
+# `.venv/bin/appliance` works from every directory; `make install` links it into /usr/local/bin.
+make_command() {
+    [ -x "$venv/bin/appliance" ] && return 0
+    cat >"$venv/bin/appliance" <<'LAUNCHER'
+#!/bin/sh
+here=$(dirname -- "$(readlink -f -- "$0")")
+PYTHONPATH=${here%/.venv/bin} exec "$here/python" -P -m appliance "$@"
+LAUNCHER
+    chmod 755 "$venv/bin/appliance"
+}
+
+packages_of "$level" >/dev/null
+[ "$(id -u)" = 0 ] || die "must be root (try: sudo make ...)"
+[ -r /etc/debian_version ] || die "this is not Debian: install $(packages_of "$level") and write your own set-up"
+mkdir -p "$root/.build"
+exec 9>"$root/.build/setup.lock"
+flock 9
+install_packages
+make_user
+make_venv
+make_command

@@ -1,0 +1,101 @@
+"""`python -m tests [STAGE...]`: all tests, stage by stage, cheapest first, with a line of progress for each.
+
+A stage that fails does not stop the ones after it; the last line counts all of them. A skipped test counts as failed:
+every test of this project can run where `make test` runs, so a skip would only hide a machine without root,
+namespaces or XDP.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NO_TESTS = 5  # pytest's exit status when nothing was collected
+STAGES: dict[str, tuple[str, ...]] = {
+    "pure": ("sip", "calls", "media", "limits", "billing"),
+    "shell": ("store", "net", "panel", "appliance"),
+    "kernel": ("kernel", "bpf"),
+    "whole": ("lab", "e2e"),
+}
+REST = "rest"  # whatever no stage names, so that a new directory is never left out
+NOT_TESTS = frozenset({"demo", "bench", "__pycache__"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one stage's tests came to."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+def paths_of(stage: str) -> list[str]:
+    """The test paths of a stage that exist."""
+    if stage != REST:
+        return [str(HERE / name) for name in STAGES[stage] if (HERE / name).is_dir()]
+    named = {name for names in STAGES.values() for name in names} | NOT_TESTS
+    rooms = [path for path in sorted(HERE.iterdir()) if path.is_dir() and path.name not in named]
+    return [str(path) for path in [*sorted(HERE.glob("test_*.py")), *rooms]]
+
+
+def read_tally(report: Path) -> Tally:
+    """The counts of a JUnit report; zeros when pytest did not get as far as writing one."""
+    if not report.exists() or not report.stat().st_size:
+        return Tally()
+    suites = list(ElementTree.parse(report).getroot().iter("testsuite"))  # noqa: S314
+    count = {
+        key: sum(int(suite.get(key, "0")) for suite in suites) for key in ("tests", "failures", "errors", "skipped")
+    }
+    failed = count["failures"] + count["errors"]
+    return Tally(count["tests"] - failed - count["skipped"], failed, count["skipped"])
+
+
+def run_stage(stage: str) -> Tally:
+    """Run one stage in a pytest of its own."""
+    paths = paths_of(stage)
+    if not paths:
+        return Tally()
+    with tempfile.TemporaryDirectory() as directory:
+        report = Path(directory) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *paths]
+        status = subprocess.run(command, cwd=HERE.parent, check=False).returncode
+        tally = read_tally(report)
+    if status not in (0, NO_TESTS) and not tally.failed:
+        return tally + Tally(failed=1)  # a crash, or an error of collection
+    return tally
+
+
+def main(wanted: list[str]) -> int:
+    """Run the wanted stages, or all of them. Returns the exit status."""
+    stages = wanted or [*STAGES, REST]
+    unknown = [name for name in stages if name not in STAGES and name != REST]
+    if unknown:
+        sys.stderr.write(f"no stage {unknown[0]!r}: choose from {', '.join([*STAGES, REST])}\n")
+        return 2
+    total = Tally()
+    for number, stage in enumerate(stages, 1):
+        print(f"== tests {number}/{len(stages)}: {stage}", flush=True)
+        started = time.monotonic()
+        tally = run_stage(stage)
+        print(
+            f"== {stage}: {tally.passed} passed, {tally.failed} failed in {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
+        total += tally
+    if total.skipped:
+        print(f"{total.skipped} skipped tests count as failed: they must run here")
+    failed = total.failed + total.skipped
+    print(f"{total.passed} passed, {failed} failed", flush=True)
+    return 1 if failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
