@@ -170,8 +170,8 @@ async def test_a_new_announced_remote_voids_what_was_learned(relay: UserRelay, p
     ],
     ids=[
         "negotiated", "negotiated with marker", "not negotiated", "too long", "short", "version 0",
-        "sources past the end", "extension past the end", "empty", "RTCP on the RTP port", "RTCP", "RTP on the RTCP port",
-        "RTCP cut", "DTLS",
+        "sources past the end", "extension past the end", "empty", "RTCP on the RTP port", "RTCP",
+        "RTP on the RTCP port", "RTCP cut", "DTLS",
     ],
 )  # fmt: skip
 async def test_only_media_passes(
