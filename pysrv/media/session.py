@@ -9,43 +9,19 @@ fork's answer replaces the last (RFC 3261 section 13.2.2.4).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any
 
 from appliance.wire import RelaySession, RelayStream
 from pysrv.media import rewrite
-from pysrv.media.description import Description, Endpoint, Media, read
+from pysrv.media.agreement import Agreement, Side, reachable, rule_at
+from pysrv.media.description import Description, Endpoint, read
 from pysrv.media.errors import BadDescription, NotRelayable, PortsExhausted
 from pysrv.media.ports import PortPool
-from pysrv.media.state import load_offer, load_sides, store_offer, store_sides
+from pysrv.media.state import load_agreement, load_told, store_agreement, store_told
 
+__all__ = ["MediaSession", "Side"]
 _SESSION_ID_MASK = (1 << 62) - 1  # some phones read o= numbers as signed 64 bits
-
-
-class Side(StrEnum):
-    """`A`: the caller's leg, `B`: the callee's."""
-
-    A = "a"
-    B = "b"
-
-    @property
-    def other(self) -> "Side":
-        """The opposite leg."""
-        return Side.B if self is Side.A else Side.A
-
-
-@dataclass(frozen=True, slots=True)
-class _Agreement:
-    """Who offered what and, once there is an answer, what the other side said (same number of streams)."""
-
-    offerer: Side
-    offer: tuple[Media, ...]
-    answer: tuple[Media, ...] = ()
-
-    def of(self, side: Side) -> tuple[Media, ...]:
-        return self.offer if side is self.offerer else self.answer
 
 
 class MediaSession:
@@ -60,8 +36,8 @@ class MediaSession:
         self._pool = pool
         self._ports: list[dict[Side, int]] = []  # by m= line; an empty dict: no ports (refused or switched off)
         self._local: dict[Side, str] = {}  # our address that faces the side
-        self._agreed: _Agreement | None = None
-        self._open: _Agreement | None = None  # offered, not answered
+        self._agreed: Agreement | None = None
+        self._open: Agreement | None = None  # offered, not answered
         self._told: dict[tuple[Side, str], tuple[int, bytes]] = {}  # (side, our address) -> o= version, body
 
     def forward_offer(
@@ -80,7 +56,7 @@ class MediaSession:
         self._take_ports(usable, now)
         self._face(from_side, from_local_ip)
         self._face(from_side.other, to_local_ip)
-        self._open = _Agreement(from_side, description.media)
+        self._open = Agreement(from_side, description.media)
         mux = tuple(media.mux for media in description.media)
         return self._tell(from_side.other, description, usable, mux, answer=False)
 
@@ -102,7 +78,7 @@ class MediaSession:
         usable = [bool(ask.port and reply.port) and ask.relayed and reply.relayed for ask, reply in pairs]
         self._face(from_side, from_local_ip)
         self._face(from_side.other, to_local_ip)
-        self._agree(_Agreement(standing.offerer, standing.offer, description.media), now)
+        self._agree(Agreement(standing.offerer, standing.offer, description.media), now)
         mux = tuple(ask.mux and reply.mux for ask, reply in pairs)
         return self._tell(from_side.other, description, usable, mux, answer=True)
 
@@ -116,11 +92,7 @@ class MediaSession:
         media = read(sdp).media
         if len(media) != len(self._agreed.offer):
             raise BadDescription(f"{len(media)} streams instead of {len(self._agreed.offer)}")
-        media = _keep_remotes(media, self._agreed.of(side))
-        if side is self._agreed.offerer:
-            self._agreed = replace(self._agreed, offer=media)
-        else:
-            self._agreed = replace(self._agreed, answer=media)
+        self._agreed = self._agreed.with_side(side, media)
 
     def withdraw_offer(self) -> None:
         """Forget the open offer, because it was refused: what was agreed before holds (RFC 3264 section 8)."""
@@ -153,12 +125,12 @@ class MediaSession:
             "session": self.session,
             "local": dict(self._local),
             "ports": [dict(ports) for ports in self._ports],
-            "agreed": None if self._agreed is None else _stored(self._agreed),
-            "told": store_sides(self._told),
+            "agreed": None if self._agreed is None else store_agreement(self._agreed),
+            "told": store_told(self._told),
         }
 
     @classmethod
-    def from_dict(cls, saved: dict[str, Any], pool: PortPool) -> "MediaSession":
+    def from_dict(cls, saved: dict[str, Any], pool: PortPool, now: float = 0.0) -> "MediaSession":
         """The session that `to_dict` described; its ports are reserved in `pool`.
 
         Raises ValueError when a port is not free there any more, KeyError or TypeError for anything not ours.
@@ -166,17 +138,15 @@ class MediaSession:
         self = cls(int(saved["session"]), pool)
         self._local = {Side(side): str(address) for side, address in saved["local"].items()}
         for row in saved["ports"]:
-            ports = {Side(side): int(port) for side, port in row.items()}
-            self._ports.append(ports)
-            for side, port in ports.items():
+            self._ports.append({})
+            for side, port in row.items():
                 if not pool.reserve(port):
-                    ports.pop(side)
-                    self.release(0.0)
+                    self.release(now)
                     raise ValueError(f"media port {port} is not free")
+                self._ports[-1][Side(side)] = port
         if saved["agreed"] is not None:
-            offerer, offer, answer = load_offer(saved["agreed"])
-            self._agreed = _Agreement(Side(offerer), offer, answer)
-        self._told = {(Side(side), address): told for (side, address), told in load_sides(saved["told"]).items()}
+            self._agreed = load_agreement(saved["agreed"])
+        self._told = load_told(saved["told"])
         return self
 
     def _take_ports(self, usable: list[bool], now: float) -> None:
@@ -204,12 +174,8 @@ class MediaSession:
         if address is not None:
             self._local[side] = str(ip_address(address))
 
-    def _agree(self, new: _Agreement, now: float) -> None:
-        old = self._agreed
-        if old is not None:
-            offer = _keep_remotes(new.offer, old.of(new.offerer))
-            new = replace(new, offer=offer, answer=_keep_remotes(new.answer, old.of(new.offerer.other)))
-        self._agreed, self._open = new, None
+    def _agree(self, new: Agreement, now: float) -> None:
+        self._agreed, self._open = new.after(self._agreed), None
         for media, ports in zip(new.offer, self._ports, strict=False):
             if not media.port:  # switched off by the offerer: no fork's answer can bring it back
                 self._give_back(ports, now)
@@ -227,7 +193,7 @@ class MediaSession:
         return rewrite.origin(address, self.session & _SESSION_ID_MASK, version) + body
 
     def _rows(self, index: int, ports: dict[Side, int]) -> Iterator[RelayStream]:
-        agreed, pending = _at(self._agreed, index), _at(self._open, index)
+        agreed, pending = rule_at(self._agreed, index), rule_at(self._open, index)
         rule = agreed or pending
         if rule is None or not rule.runs:
             return
@@ -245,70 +211,8 @@ class MediaSession:
         return RelayStream(
             local=(local, ports[side] + offset),
             peer_local=(peer, ports[side.other] + offset),
-            remote=_reachable(remote, local),
+            remote=reachable(remote, local),
             learn=True,
             rtcp=bool(offset),
             payload_types=types,
         )
-
-
-def _stored(agreement: _Agreement) -> dict[str, Any]:
-    return store_offer(agreement.offerer, agreement.offer, agreement.answer)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What holds for one stream: both sides' addresses as far as known, and what may pass."""
-
-    runs: bool
-    mux: bool
-    payload_types: frozenset[int]
-    remotes: dict[Side, Endpoint | None]
-    rtcps: dict[Side, Endpoint | None]
-
-
-def _at(agreement: _Agreement | None, index: int) -> _Rule | None:
-    if agreement is None or index >= len(agreement.offer):
-        return None
-    offer = agreement.offer[index]
-    known = {agreement.offerer: offer}
-    if agreement.answer:
-        known[agreement.offerer.other] = agreement.answer[index]
-    return _Rule(
-        runs=all(media.port and media.relayed for media in known.values()),
-        mux=len(known) == 2 and all(media.mux for media in known.values()),
-        payload_types=_negotiated(offer, known.get(agreement.offerer.other)),
-        remotes={side: media.remote for side, media in known.items()},
-        rtcps={side: media.rtcp for side, media in known.items()},
-    )
-
-
-def _negotiated(offer: Media, answer: Media | None) -> frozenset[int]:
-    """Payload types that either side may send: the answer's, and the offer's own numbers for the same codecs."""
-    if answer is None:
-        return frozenset(offer.formats)
-    chosen = {name for number, name in answer.codecs if number in answer.formats}
-    return frozenset(answer.formats) | {
-        number for number, name in offer.codecs if name in chosen and number in offer.formats
-    }
-
-
-def _keep_remotes(new: tuple[Media, ...], old: tuple[Media, ...]) -> tuple[Media, ...]:
-    """A stream held by an unspecified address keeps the place it had: the other side stops by itself, and what the
-    holder sends (music) still passes."""
-    kept = [
-        replace(media, remote=before.remote, rtcp=before.rtcp) if media.held and media.remote is None else media
-        for media, before in zip(new, old, strict=False)
-    ]
-    return (*kept, *new[len(kept) :])
-
-
-def _reachable(remote: Endpoint | None, local: str) -> Endpoint | None:
-    """`remote` if packets from `local` can and should go there: same family, and the machine's own loopback never
-    from another interface (a description must not aim media at local services)."""
-    if remote is None:
-        return None
-    there, here = ip_address(remote[0]), ip_address(local)
-    if there.version != here.version or (there.is_loopback and not here.is_loopback):
-        return None
-    return remote

@@ -3,33 +3,34 @@
 import dataclasses
 from typing import Any
 
+from pysrv.media.agreement import Agreement, Side
 from pysrv.media.description import Endpoint, Media
 
-Told = dict[tuple[str, str], tuple[int, bytes]]
+Told = dict[tuple[Side, str], tuple[int, bytes]]  # (side, our address) -> o= version and body that it was told last
 
 
-def store_offer(offerer: str, offer: tuple[Media, ...], answer: tuple[Media, ...]) -> dict[str, Any]:
-    """Offer and answer as JSON types."""
+def store_agreement(agreement: Agreement) -> dict[str, Any]:
+    """An agreement as JSON types."""
     return {
-        "offerer": str(offerer),
-        "offer": [dataclasses.asdict(media) for media in offer],
-        "answer": [dataclasses.asdict(media) for media in answer],
+        "offerer": str(agreement.offerer),
+        "offer": [dataclasses.asdict(media) for media in agreement.offer],
+        "answer": [dataclasses.asdict(media) for media in agreement.answer],
     }
 
 
-def load_offer(saved: dict[str, Any]) -> tuple[str, tuple[Media, ...], tuple[Media, ...]]:
-    """The reverse of `store_offer`. Raises KeyError or TypeError for anything else."""
-    return saved["offerer"], tuple(map(_media, saved["offer"])), tuple(map(_media, saved["answer"]))
+def load_agreement(saved: dict[str, Any]) -> Agreement:
+    """The reverse of `store_agreement`. Raises KeyError, TypeError or ValueError for anything else."""
+    return Agreement(Side(saved["offerer"]), tuple(map(_media, saved["offer"])), tuple(map(_media, saved["answer"])))
 
 
-def store_sides(told: Any) -> list[list[Any]]:
+def store_told(told: Told) -> list[list[Any]]:
     """What each side was told last: rows of side, address, version, body."""
     return [[str(side), address, version, body.decode("latin-1")] for (side, address), (version, body) in told.items()]
 
 
-def load_sides(rows: list[list[Any]]) -> Told:
-    """The reverse of `store_sides`."""
-    return {(side, address): (int(version), body.encode("latin-1")) for side, address, version, body in rows}
+def load_told(rows: list[list[Any]]) -> Told:
+    """The reverse of `store_told`."""
+    return {(Side(side), address): (int(version), body.encode("latin-1")) for side, address, version, body in rows}
 
 
 def _media(saved: dict[str, Any]) -> Media:
