@@ -1,0 +1,1 @@
+"""The chapters of the settings table. `schema.py` joins them."""

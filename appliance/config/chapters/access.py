@@ -1,0 +1,206 @@
+"""Settings of encrypted transport, of authentication and of whom the appliance trusts."""
+
+from appliance.config.fields import Bool, Enum, Int, Port
+from appliance.config.row import Place, Row, Scope, Strict
+from appliance.config.textual import DIGITS, DOMAIN, ENDPOINT, Duration, ListOf, Secret, Str, Url
+
+
+class TransportRows:
+    """Transport, names and TLS."""
+
+    usetls = Row(
+        Bool(), "true", Place.TRANSPORT, "SIP over TLS (SIPS) is offered.", strict="true", see=("localtlsport",)
+    )
+    encv2_usetls = Row(Bool(), "true", Place.TRANSPORT, "The VoIP tunnel runs over TLS.", strict="true")
+    usetlsforweb = Row(Bool(), "true", Place.WEB, "The portal of end users is served over TLS.", strict="true")
+    usetlsforall = Row(
+        Bool(),
+        "true",
+        Place.TRANSPORT,
+        "One switch for TLS on all four services: unified port, web, tunnel and SIPS.",
+        strict="true",
+        see=("usetls", "usetlsforweb", "encv2_usetls"),
+    )
+    forcetls = Row(
+        Enum(
+            {
+                0: "never",
+                1: "pages are redirected",
+                2: "every HTTP request is redirected",
+                3: "also HSTS, and no plain listener",
+            }
+        ),
+        "1",
+        Place.WEB,
+        "How http is turned into https.",
+        strict="2",
+    )
+    localtlsport = Row(Port(), "5061", Place.TRANSPORT, "Port of SIP over TLS.", see=("usetls",))
+    sslcertpwd = Row(Secret(), "", Place.TRANSPORT, "Passphrase of the certificate's private key, when it has one.")
+    localdomain = Row(
+        Str(DOMAIN),
+        "",
+        Place.TRANSPORT,
+        "DNS name of this appliance: SIP realm, certificate and links. Empty: its address. Passwords are stored for "
+        "one realm, so set it before accounts are made.",
+        in_force=True,
+        see=("cfg_baseurl",),
+    )
+    cfg_baseurl = Row(Url(), "", Place.WEB, "Address of the portal in links and redirects.", see=("localdomain",))
+
+
+class AuthenticationRows:
+    """Who may come in, and how that is proved."""
+
+    needauth = Row(
+        Enum(
+            {
+                0: "nothing (refused unless allownoauthcalls, and never with enforcestrongauth)",
+                1: "address",
+                2: "tech prefix",
+                3: "address and tech prefix",
+                4: "user name and password",
+                5: "user name only",
+                6: "address and port",
+                7: "address and user name",
+                8: "address, user name and password",
+                9: "address range",
+                10: "address range, user name and password",
+            }
+        ),
+        "4",
+        Place.AUTH,
+        "What the account's registrations and calls must show. The panel calls it AuthType. Against forged source "
+        "addresses prefer 3 to 1. Two accounts whose address and tech prefix coincide are refused.",
+        scope=Scope.USER,
+        see=("authip", "techprefix"),
+        aliases=("authtype",),
+    )
+    authip = Row(
+        ListOf(ENDPOINT),
+        "",
+        Place.AUTH,
+        "Addresses, networks or names from which the account comes, for the kinds of authentication that look at "
+        "them; with ports for needauth 6.",
+        scope=Scope.USER,
+        see=("needauth",),
+    )
+    authpin = Row(
+        Secret(DIGITS), "", Place.AUTH, "PIN of a calling-card account on the IVR; kept hashed.", scope=Scope.USER
+    )
+    techprefix = Row(
+        Str(DIGITS),
+        "",
+        Place.AUTH,
+        "Digits that must be dialled first with needauth 2 and 3; removed before the call is routed.",
+        scope=Scope.USER,
+        see=("needauth",),
+    )
+    cacheregistrations = Row(
+        Duration("off"),
+        "0",
+        Place.AUTH,
+        "For so long a device that has logged in is believed without a new challenge.",
+        unit="s",
+    )
+    authfastusers = Row(
+        Bool(), "true", Place.AUTH, "Accounts on the fast registrar are challenged like the others.", strict="true"
+    )
+    enforcestrongauth = Row(
+        Bool(),
+        "true",
+        Place.AUTH,
+        "Every account's password is checked again from time to time; a weak one is replaced by a random one, and "
+        "its owner and the administrators are told.",
+        strict="true",
+        see=("validatepassword",),
+    )
+    securepasswords = Row(
+        Enum({0: "as entered", 1: "hashed (HA1 for digest, Argon2 for the web)", 2: "also encrypted"}),
+        "1",
+        Place.AUTH,
+        "How passwords are kept.",
+        strict=Strict("1", "2"),
+    )
+    minpwdlength = Row(
+        Int(1, 64),
+        "4",
+        Place.AUTH,
+        "Shortest password that is taken.",
+        unit="characters",
+        strict=Strict("8", at_least=True),
+        in_force=True,
+        see=("validatepassword",),
+    )
+    validatepassword = Row(
+        Enum({0: "no", 1: "length", 2: "strength (estimated; no dictionary word, not the user name)"}),
+        "1",
+        Place.AUTH,
+        "What a new password is checked for.",
+        strict="2",
+        see=("minpwdlength",),
+    )
+    uauthverifypwd = Row(
+        Bool(),
+        "false",
+        Place.AUTH,
+        "Passwords outside digest are compared leniently, as old devices need.",
+        strict="false",
+    )
+    autocreatereguserstrict = Row(
+        Bool(), "true", Place.AUTH, "A REGISTER of an unknown user never makes an account.", strict="true"
+    )
+    allownoauthcalls = Row(Bool(), "false", Place.AUTH, "Calls that prove nothing are taken.", strict="false")
+    allowanonymouscaller = Row(Bool(), "false", Place.AUTH, "Calls of anonymous callers are taken.", strict="false")
+
+
+class TrustRows:
+    """Trusted addresses, calling cards and the IVR."""
+
+    allowtrustedip = Row(
+        Enum(
+            {
+                0: "nowhere",
+                1: "this host",
+                2: "private ranges",
+                3: "listed addresses",
+                4: "everywhere, the administrators' console included",
+            }
+        ),
+        "3",
+        Place.AUTH,
+        "Where listed trusted addresses are honoured.",
+        strict="1",
+    )
+    trustlanip = Row(Bool(), "false", Place.AUTH, "Private address ranges are trusted.", strict="false")
+    trustsubnet = Row(Bool(), "false", Place.AUTH, "A trusted address makes its whole subnet trusted.", strict="false")
+    trustauthip = Row(
+        Bool(), "false", Place.AUTH, "An address from which somebody has authenticated is trusted.", strict="false"
+    )
+    treatusersasknownip = Row(
+        Bool(), "false", Place.AUTH, "Addresses of registered users are known addresses.", strict="false"
+    )
+    callingcardauth = Row(
+        Enum(
+            {
+                0: "caller number or PIN, whichever fits",
+                **{level: f"step {level} of 9 toward PIN only" for level in range(1, 9)},
+                9: "PIN only",
+            }
+        ),
+        "9",
+        Place.AUTH,
+        "How surely the caller on a calling card must be identified.",
+        strict="9",
+        see=("authpin", "anumberhandling"),
+    )
+    anumberhandling = Row(
+        Enum({0: "off", 1: "by caller number"}),
+        "0",
+        Place.AUTH,
+        "Whether the IVR knows callers by their number, which can be forged.",
+        strict="0",
+    )
+    ivrvalidatedtmf = Row(
+        Bool(), "true", Place.IVR, "Digits that an IVR script takes are checked for length and alphabet.", strict="true"
+    )

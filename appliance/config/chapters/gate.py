@@ -1,0 +1,182 @@
+"""Settings of the gate, of the counters that lead to bans, and of how long things may last."""
+
+from appliance.config.fields import Enum, Int
+from appliance.config.row import Place, Row, Strict
+from appliance.config.textual import Duration, ListOf
+
+COUNTED = (Place.NIC, Place.SIGNALLING)
+SCANNERS = (
+    "friendly-scanner,friendly-request,sipvicious,sipcli,sundayddr,sip-scan,smap,iWar,pplsip,VaxSIPUserAgent,"
+    "siparmyknife,Test Agent,sipscan,gulp,svmap,svwar,svcrack"
+)
+
+
+class GateRows:
+    """Floods, failures and bans."""
+
+    maxnetworkspeed = Row(
+        Int(special={0: "off"}),
+        "800000",
+        Place.NIC,
+        "Most that each interface takes in, audio included. The default leaves room for headers on a gigabit port; "
+        "on a 100 Mbit port use 80000.",
+        unit="kbit/s",
+    )
+    maxsubsmmsgcount = Row(
+        Int(low=1),
+        "39000",
+        COUNTED,
+        "An address that sends more messages than this within the period is banned.",
+        unit="messages",
+        see=("maxsubsmmsgperiod", "banperiod"),
+    )
+    maxsubsmmsgperiod = Row(
+        Duration(), "3m", COUNTED, "Period of the message count.", unit="s", see=("maxsubsmmsgcount",)
+    )
+    maxwrongmsgallowed = Row(
+        Int(low=1),
+        "4000",
+        COUNTED,
+        "An address that sends more malformed or meaningless messages than this within the period is banned.",
+        unit="messages",
+        see=("maxwrongmsgperiod", "banperiod"),
+    )
+    maxwrongmsgperiod = Row(
+        Duration(), "1h", COUNTED, "Period of the count of wrong messages.", unit="s", see=("maxwrongmsgallowed",)
+    )
+    maxwrongauthfromip = Row(
+        Int(low=1),
+        "2500",
+        Place.SIGNALLING,
+        "An address that sends more requests without usable credentials, or for users that do not exist, than this "
+        "within the period is banned. A first request that is challenged and then answered correctly counts nowhere.",
+        unit="requests",
+        see=("maxsubfailauthperiod", "banperiod"),
+    )
+    maxfailedauthenabledipport = Row(
+        Int(low=1),
+        "50",
+        Place.SIGNALLING,
+        "An address:port from which more wrong passwords than this come within the period is banned. A wrong "
+        "password is a wrong answer to a valid challenge.",
+        unit="requests",
+        strict=Strict("5"),
+        see=("maxfailedauthenabledip", "maxsubfailauthperiod"),
+    )
+    maxfailedauthenabledip = Row(
+        Int(low=1),
+        "800",
+        Place.SIGNALLING,
+        "An address from which, over all its ports, more wrong passwords than this come within the period is banned.",
+        unit="requests",
+        strict=Strict("20"),
+        see=("maxfailedauthenabledipport", "maxsubfailauthperiod"),
+    )
+    maxsubfailauthperiod = Row(
+        Duration(),
+        "1h",
+        Place.SIGNALLING,
+        "Period of the three counts of failed authentication.",
+        unit="s",
+        see=("maxwrongauthfromip", "maxfailedauthenabledipport", "maxfailedauthenabledip"),
+    )
+    reenabledosblocked = Row(
+        Duration(),
+        "6h",
+        COUNTED,
+        "After so long every count above starts anew and automatic bans are lifted.",
+        unit="s",
+        see=("banperiod",),
+    )
+    banperiod = Row(
+        Duration(),
+        "6h",
+        COUNTED,
+        "Length of an automatic ban; each repetition makes it longer.",
+        unit="s",
+        see=("banperiodmax", "reenabledosblocked"),
+    )
+    banperiodmax = Row(Duration(), "7d", COUNTED, "Longest automatic ban.", unit="s", see=("banperiod",))
+    fastauthsubswrongusermsg = Row(
+        Int(low=1),
+        "300",
+        COUNTED,
+        "Unauthenticated messages that the registrar takes from one address within 90 seconds; from all addresses "
+        "together it takes ten times as many.",
+        unit="messages",
+    )
+    checkrtpaddr = Row(
+        Enum(
+            {
+                0: "any source",
+                1: "lock to the first source",
+                2: "only sources announced in signalling",
+            }
+        ),
+        "0",
+        (Place.MEDIA, Place.NIC),
+        "From which sources audio (RTP and RTCP) is let through.",
+        strict="2",
+    )
+    blockua = Row(
+        ListOf(),
+        SCANNERS,
+        COUNTED,
+        "Requests whose User-Agent contains one of these are dropped. Known scanners are listed from the start.",
+    )
+
+
+class DurationRows:
+    """How long calls and sessions may last."""
+
+    sessionabsolutetimeout = Row(
+        Duration(),
+        "12h",
+        Place.SIGNALLING,
+        "Longest that any session lasts: call, web, API or console.",
+        unit="s",
+        see=("calltimeout",),
+    )
+    calltimeout = Row(
+        Duration(),
+        "4h",
+        Place.SIGNALLING,
+        "Longest that a call lasts; then the appliance hangs up.",
+        unit="s",
+        in_force=True,
+        see=("sessionabsolutetimeout",),
+    )
+    mediatimeout = Row(
+        Duration(),
+        "5m",
+        Place.SIGNALLING,
+        "A call that carried no audio in either direction for so long is ended.",
+        unit="s",
+        in_force=True,
+    )
+    ringtimeout = Row(
+        Duration(),
+        "90s",
+        Place.SIGNALLING,
+        "A call that rings for so long without an answer is ended.",
+        unit="s",
+        in_force=True,
+        see=("callinittimeout",),
+    )
+    callinittimeout = Row(
+        Duration(),
+        "30s",
+        Place.SIGNALLING,
+        "A call attempt that gets no provisional answer in so long goes to the next route, or is ended.",
+        unit="s",
+        in_force=True,
+        see=("ringtimeout",),
+    )
+    sessiontimer = Row(
+        Duration(),
+        "30m",
+        Place.SIGNALLING,
+        "Session-Expires of RFC 4028: a call that is not refreshed in so long is ended.",
+        unit="s",
+        in_force=True,
+    )

@@ -1,0 +1,205 @@
+"""Settings of fraud and price checks, of the system, the web, the API and payments."""
+
+from appliance.config.fields import Bool, Choice, Enum, Money
+from appliance.config.row import Place, Row, Strict
+from appliance.config.textual import ADDRESS, ListOf, Map, Secret
+
+
+class FraudRows:
+    """Fraud, prices and profit."""
+
+    blocksatellitecalls = Row(Bool(), "true", Place.FRAUD, "Satellite numbers are refused.", strict="true")
+    blockpremiumnumbers = Row(Bool(), "true", Place.FRAUD, "Premium-rate numbers are refused.", strict="true")
+    blocknotbilledcalls = Row(
+        Enum(
+            {
+                0: "no",
+                1: "without a best match in the rate deck",
+                2: "without an exact match of the prefix",
+                3: "unless the deck is assigned to the user itself",
+                4: "also the prefix of the tariff list",
+                5: "also the parent's tariff list",
+            }
+        ),
+        "0",
+        Place.BILLING,
+        "Which calls without a sure price are refused.",
+        strict="1",
+    )
+    blocknotprofitablecalls = Row(
+        Enum({0: "no", 1: "cost above price", 2: "also when equal", 3: "also when a price is missing"}),
+        "0",
+        Place.BILLING,
+        "Which calls that earn nothing are refused.",
+        strict="1",
+    )
+    vgetpriceexactmatch = Row(
+        Enum({0: "no", 1: "resellers", 2: "all"}),
+        "0",
+        Place.BILLING,
+        "For whom a price is taken only from an exact match of the prefix.",
+    )
+    notbilledcallerr = Row(
+        Enum({0: "error of priority 2", 1: "error", 2: "critical"}),
+        "0",
+        Place.BILLING,
+        "How serious a call without a price is in logs and notices.",
+    )
+    blockhighcostcalls = Row(
+        Money(special={0: "off"}),
+        "0",
+        Place.BILLING,
+        "Routes that cost more than this per minute are left out.",
+        unit="money/min",
+    )
+    reuseuppergep = Row(
+        Bool(), "false", Place.BILLING, "Customers of a reseller may use the rate deck of its parent.", strict="false"
+    )
+
+
+class SignallingRows:
+    """Where calls may come from and what they show."""
+
+    fwdtootherdomains = Row(
+        Bool(), "true", Place.SIGNALLING, "Calls to domains of others are routed there.", strict="false"
+    )
+    forwardclientaddress = Row(
+        Bool(),
+        "false",
+        Place.SIGNALLING,
+        "The other side is shown the address that the client really has.",
+        strict="false",
+        in_force=True,
+    )
+    fs_restrictsiptolocal = Row(
+        Enum(
+            {
+                0: "anywhere",
+                1: "listed trunks",
+                2: "listed and registered trunks",
+                3: "this host only",
+            }
+        ),
+        "0",
+        Place.SIGNALLING,
+        "From where internal SIP legs are taken.",
+        strict="3",
+    )
+    blockearlymedia = Row(Bool(), "false", Place.MEDIA, "The caller hears nothing of the line before the answer.")
+    blockearlymedia_in = Row(Bool(), "false", Place.MEDIA, "Nothing is taken from the caller before the answer.")
+
+
+class SystemRows:
+    """The system, the web and the API."""
+
+    autofinetune = Row(
+        Bool(),
+        "true",
+        Place.SYSTEM,
+        "Limits follow the load of the machine.",
+        strict=Strict("false", hint="for a constant service level"),
+    )
+    licensecfg = Row(Map(("calls", "registrations", "accounts")), "", Place.SYSTEM, "Ceilings of the whole appliance.")
+    validateinput = Row(
+        Enum({0: "no", 1: "basic", 2: "basic and SQL", 3: "normal", 4: "more", 5: "extreme"}),
+        "3",
+        Place.WEB,
+        "How strictly input is checked on every interface. Queries are parameterised at every level.",
+        strict=Strict("3", at_least=True),
+    )
+    httpapikey = Row(
+        Secret(),
+        "",
+        Place.API,
+        "Key that requests to the HTTP API carry.",
+        strict=Strict("", hint="random"),
+        generated=True,
+    )
+    apiv2key = Row(
+        Secret(),
+        "",
+        Place.API,
+        "Key of the API's second version.",
+        strict=Strict("", hint="random"),
+        generated=True,
+    )
+    serverapikey = Row(
+        Secret(),
+        "",
+        Place.API,
+        "Key between servers, and of clients that were provisioned.",
+        strict=Strict("", hint="random"),
+        generated=True,
+    )
+    apiv2ipauth = Row(
+        ListOf(ADDRESS),
+        "",
+        Place.API,
+        "Addresses and networks that the API serves; empty: all.",
+        strict=Strict("", hint="set to your own addresses"),
+    )
+    apisipauth = Row(
+        Enum({0: "API credentials", 1: "the account's SIP digest"}),
+        "1",
+        Place.API,
+        "How an account proves itself on the API.",
+        strict="1",
+    )
+    apidefneedlogin = Row(
+        Enum({0: "nothing", 1: "login", 2: "login and key", 3: "login with the server's nonce"}),
+        "1",
+        Place.API,
+        "What a request to the API needs.",
+        strict="3",
+    )
+    apideftrustadmin = Row(
+        Enum(
+            {
+                0: "nothing more",
+                1: "a trusted address",
+                2: "always the address alone",
+                3: "always the password alone",
+                4: "always both",
+            }
+        ),
+        "1",
+        Place.API,
+        "What an administrator's request to the API needs.",
+        strict="4",
+    )
+    enablejsonp = Row(
+        Enum({0: "off", 1: "same origin only", 2: "any origin"}),
+        "1",
+        Place.API,
+        "To whom JSONP answers are given.",
+        strict=Strict("0", "1"),
+    )
+    allowhttpfileupload = Row(Bool(), "true", Place.WEB, "Files can be uploaded and shared.", strict="false")
+    remoteadmin = Row(
+        Enum({0: "nowhere", 1: "through the tunnel or from trusted addresses", 2: "anywhere"}),
+        "1",
+        Place.WEB,
+        "From where the administrators' part of the panel can be reached.",
+        strict=Strict("1", "0"),
+    )
+
+
+class PaymentRows:
+    """Payments."""
+
+    paymentgateway = Row(
+        Choice({"off": "no payments", "paypal": "PayPal"}),
+        "off",
+        Place.PAYMENTS,
+        "Where users are sent to pay; no card ever touches this appliance.",
+    )
+    paymentfirstmanual = Row(
+        Bool(), "true", Place.PAYMENTS, "The first payment of an account waits for an administrator.", strict="true"
+    )
+    paymentmaxauto = Row(
+        Money(special={0: "all wait"}),
+        "100",
+        Place.PAYMENTS,
+        "Payments above this, and suspicious ones, wait for an administrator.",
+        unit="money",
+    )
