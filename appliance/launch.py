@@ -198,8 +198,10 @@ def environment(launch: Launch) -> dict[str, str]:
 
 def _limit(kind: int, wanted: int) -> None:
     hard = resource.getrlimit(kind)[1]
-    value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(kind, (value, value))
+    try:
+        resource.setrlimit(kind, (wanted, wanted))
+    except (ValueError, PermissionError):  # a container may withhold the right to raise it
+        resource.setrlimit(kind, (min(wanted, hard), hard))
 
 
 def become(launch: Launch) -> NoReturn:
