@@ -20,11 +20,9 @@ _GONE: Final = frozenset(
 )  # fmt: skip
 _SESSION_KEPT: Final = frozenset({b"b", b"t", b"r", b"z", b"a"})
 _MEDIA_KEPT: Final = frozenset({b"i", b"b", b"a"})
-_shows_address: Final = re.compile(
-    rb"(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.]*\d)"
-    rb"|::"
-    rb"|(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}(?![0-9A-Fa-f:])"
-).search
+_address: Final = re.compile(rb"(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.]*\d)|::").search
+_groups: Final = re.compile(rb"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7,}").findall
+_fingerprint: Final = re.compile(rb"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){15,}").fullmatch  # RFC 8122: a hash in hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,9 @@ class _Hidden:
         self._own = re.compile(pattern, re.IGNORECASE).search
 
     def __call__(self, value: bytes) -> bool:
-        return _shows_address(value) is not None or self._own(value) is not None
+        if _address(value) or self._own(value):
+            return True
+        return b":" in value and any(not _fingerprint(run) for run in _groups(value))
 
 
 def _session_name(lines: tuple[Line, ...], hidden: _Hidden) -> bytes:
