@@ -22,21 +22,21 @@
 #define MAP(kind, key, leaf, name, entries, flags) BPF_F_TABLE(kind, key, leaf, name, entries, flags)
 #endif
 
-MAP("array", u32, struct gate_config, config, 1, 0);
-MAP("array", u32, u64, limits, LIMITS, 0);
-MAP("hash", struct service_port, u32, service_ports, MAX_SERVICE_PORTS, 0);
-MAP("hash", struct address, struct source, sources, MAX_ADDRESSES, BPF_F_NO_PREALLOC);
-MAP("lpm_trie", struct network, struct source, source_nets, MAX_NETWORKS, BPF_F_NO_PREALLOC);
-MAP("hash", struct address, struct ban, bans, MAX_ADDRESSES, BPF_F_NO_PREALLOC);
-MAP("lpm_trie", struct network, struct ban, ban_nets, MAX_NETWORKS, BPF_F_NO_PREALLOC);
-MAP("lru_hash", struct bucket_key, struct bucket, buckets, MAX_BUCKETS, 0);
-MAP("hash", struct endpoint, struct stream, streams, MAX_STREAMS, BPF_F_NO_PREALLOC);
-MAP("hash", struct endpoint, struct stream_state, stream_state, MAX_STREAMS, BPF_F_NO_PREALLOC);
-MAP("hash", u64, u64, leases, MAX_LEASES, BPF_F_NO_PREALLOC);
-MAP("hash", u32, struct path, paths, MAX_PATHS, 0);
-MAP("percpu_array", u32, struct packet, packets, 1, 0);
-MAP("percpu_array", u32, struct scratch, scratches, 1, 0);
-MAP("percpu_array", u32, struct tally, tallies, VERDICTS, 0);
+MAP("array", u32, struct gate_config, config, 1, 0); /* media range, generation, who relays */
+MAP("array", u32, u64, limits, LIMITS, 0); /* one number for each slot of limits.def */
+MAP("hash", struct service_port, u32, service_ports, MAX_SERVICE_PORTS, 0); /* ports that are guarded as signalling */
+MAP("hash", struct address, struct source, sources, MAX_ADDRESSES, BPF_F_NO_PREALLOC); /* single addresses that are allowed or known */
+MAP("lpm_trie", struct network, struct source, source_nets, MAX_NETWORKS, BPF_F_NO_PREALLOC); /* networks that are allowed or known */
+MAP("hash", struct address, struct ban, bans, MAX_ADDRESSES, BPF_F_NO_PREALLOC); /* single addresses that are banned */
+MAP("lpm_trie", struct network, struct ban, ban_nets, MAX_NETWORKS, BPF_F_NO_PREALLOC); /* networks that are banned */
+MAP("lru_hash", struct bucket_key, struct bucket, buckets, MAX_BUCKETS, 0); /* how full each source's bucket is */
+MAP("hash", struct endpoint, struct stream, streams, MAX_STREAMS, BPF_F_NO_PREALLOC); /* what the office wants of each media stream */
+MAP("hash", struct endpoint, struct stream_state, stream_state, MAX_STREAMS, BPF_F_NO_PREALLOC); /* what the kernel counted and learned of it */
+MAP("hash", u64, u64, leases, MAX_LEASES, BPF_F_NO_PREALLOC); /* session to the instant at which its media end */
+MAP("hash", u32, struct path, paths, MAX_PATHS, 0); /* interfaces that a packet may leave by */
+MAP("percpu_array", u32, struct packet, packets, 1, 0); /* the packet in hand */
+MAP("percpu_array", u32, struct scratch, scratches, 1, 0); /* a datagram whose checksum is being made */
+MAP("percpu_array", u32, struct tally, tallies, VERDICTS, 0); /* packets and bytes of each verdict */
 
 /* An expired network may hide a wider one that still holds: how many such steps are tried. */
 #define MAX_NESTED_NETWORKS 4

@@ -1,0 +1,169 @@
+"""The gate in the kernel: compiles, loads and attaches bpf/gate.c, and gives its maps to the verbs of surface.py.
+
+The only importer of bcc. Without `pin_dir` nothing outlives the process: maps and links hang on its descriptors. With
+it the maps lie in `<pin_dir>/<layout version>` and the links in `<pin_dir>/links`, and the next load takes both over.
+"""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from appliance import wire
+from appliance.kernel import headers, layout, link
+from appliance.kernel.maps import Handle, KernelTables
+from appliance.kernel.neighbour import Neighbours
+from appliance.kernel.surface import GateSurface
+
+_FORWARDING: Final = tuple(Path(f"/proc/sys/net/{family}/conf/lo/forwarding") for family in ("ipv4", "ipv6"))
+_BPF_MAGIC: Final = "bpf"
+
+
+class Gate(GateSurface):
+    """The loaded program. Use `Gate.load()`, then `attach()`; `close()` leaves nothing behind unless it is pinned."""
+
+    def __init__(self, program: Any, pin_dir: Path | None) -> None:
+        self._program = program
+        self._pin_dir = pin_dir
+        self.program_fd: int = program.load_func("gate", type(program).XDP).fd
+        self._attachments: dict[str, link.Attachment] = {}
+        self._forwarding: dict[Path, str] = {}
+        self._neighbours = Neighbours()
+        self.maps = {row.name: _handle(program, row.name) for row in layout.maps()}
+        self.kernel = KernelTables(self.maps)
+        super().__init__(self.kernel)
+        self._pinned = pin_dir is not None
+
+    @classmethod
+    def load(cls, pin_dir: Path | None = None, header_cache: Path = headers.CACHE_DIR) -> "Gate":
+        """Compiles and loads the program: half a second. `pin_dir` must lie in a mounted bpf file system.
+
+        Raises WireError: "no_bcc", "no_headers", "no_bpffs", "bad_pins", "bpf_refused" with what to do.
+        """
+        headers.provide(header_cache)
+        flags = [f"-I{layout.BPF_DIR}"]
+        if pin_dir is not None:
+            flags.append(f'-DPIN_DIR="{_pins(pin_dir)}"')
+        return cls(_compile(flags), pin_dir)
+
+    def attach(self, ifname: str) -> wire.Interface:
+        """Attaches to an interface, natively if it can; once more is no change. Raises WireError, see link.attach."""
+        if ifname in self._attachments:
+            return self._interfaces[ifname]
+        pin = None if self._pin_dir is None else self._pin_dir / "links" / ifname
+        attachment = link.attach(self.program_fd, ifname, pin)
+        self._attachments[ifname] = attachment
+        self._interfaces[ifname] = attachment.interface
+        self._choose_relay()
+        return attachment.interface
+
+    def detach_all(self) -> None:
+        """Takes the program off every interface, pinned or not."""
+        for attachment in self._attachments.values():
+            link.detach(attachment)
+        self._attachments.clear()
+        self._interfaces.clear()
+        self._choose_relay()
+
+    def close(self) -> None:
+        """Unpinned: detaches and unloads. Pinned: lets go, and the kernel goes on with the last plan."""
+        if self._pinned:
+            for attachment in self._attachments.values():
+                link.release(attachment)
+            self._attachments.clear()
+        else:
+            self.detach_all()
+        self._neighbours.close()
+        self._program.cleanup()
+
+    def remove(self) -> None:
+        """Detaches and removes the pins: nothing is left of the gate."""
+        self.detach_all()
+        self.close()
+        if self._pin_dir is not None:
+            shutil.rmtree(self._pin_dir, ignore_errors=True)
+
+    def refresh_paths(self) -> None:
+        """Reads again by which interfaces packets may leave: VLAN interfaces come and go."""
+        self.kernel.set_paths(link.paths(list(self._attachments)) if self._attachments else {})
+
+    def _choose_relay(self) -> None:
+        reason = self._why_not_relay()
+        if not reason:
+            self.refresh_paths()
+        self._set_relay(not reason, reason)
+
+    def _why_not_relay(self) -> str:
+        if not self._attachments:
+            self._restore_forwarding()
+            return "no interface is attached"
+        if "lo" in self._attachments:
+            return "lo is attached, and XDP cannot send on loopback"
+        return self._allow_forwarding()
+
+    def _allow_forwarding(self) -> str:
+        """bpf_fib_lookup answers only for an interface that forwards. It is asked for lo: nothing else changes."""
+        for path in _FORWARDING:
+            try:
+                before = path.read_text(encoding="ascii").strip()
+                if before == "0":
+                    path.write_text("1", encoding="ascii")
+                    self._forwarding[path] = before
+            except FileNotFoundError:
+                continue  # no IPv6 here
+            except OSError as error:
+                return f"{path} cannot be set: {error.strerror}"
+        return ""
+
+    def _restore_forwarding(self) -> None:
+        for path, before in self._forwarding.items():
+            with contextlib.suppress(OSError):
+                path.write_text(before, encoding="ascii")
+        self._forwarding.clear()
+
+    def _reach(self, remotes: set[bytes]) -> None:
+        if self._relay_here and remotes:
+            self._neighbours.want(ip[12:] if layout.is_ip4(ip) else ip for ip in remotes)
+
+
+def _handle(program: Any, name: str) -> Handle:
+    table = program[name]
+    return Handle(table.map_fd, table.Key, table.Leaf)
+
+
+def _compile(flags: list[str]) -> Any:
+    try:
+        from bcc import BPF
+    except ImportError:
+        raise wire.WireError(
+            "no_bcc", "bcc for Python is missing", "apt-get install python3-bpfcc (not PyPI's bcc)"
+        ) from None
+    if os.geteuid() != 0:
+        raise wire.WireError("bpf_refused", "loading the gate needs root", "run as root")
+    try:
+        return BPF(src_file=str(layout.SOURCE), cflags=flags)
+    except Exception as error:  # bcc raises bare Exception, and has printed why
+        raise wire.WireError("bpf_refused", f"the gate does not compile: {error}", "see the compiler above") from error
+
+
+def _pins(pin_dir: Path) -> Path:
+    """The directory of this layout's map pins; pins of another layout are of no use and go."""
+    if not _on_bpffs(pin_dir):
+        raise wire.WireError("no_bpffs", f"{pin_dir} is not in a bpf file system", f"mount -t bpf bpf {pin_dir.parent}")
+    here = pin_dir / layout.version()
+    here.mkdir(parents=True, exist_ok=True)
+    for other in pin_dir.iterdir():
+        if other.name not in (here.name, "links"):
+            shutil.rmtree(other, ignore_errors=True)
+    return here
+
+
+def _on_bpffs(path: Path) -> bool:
+    best, kind = "", ""
+    where = str(path.resolve())
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+        _, point, fs = line.split()[:3]
+        if (where + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
+            best, kind = point, fs
+    return kind == _BPF_MAGIC
