@@ -29,7 +29,7 @@ A setting marked **{idle}** can be set and is checked, but nothing acts on it so
 """
 
 FILE_HEAD = """\
-# Settings of the appliance. Every line is a default, commented out: remove the '# ' and change it.
+# Settings of the appliance. Every line is a default, commented out: remove the # before its name and change it.
 # `appliance check --config FILE` says what is wrong with a file; `appliance settings get NAME` explains a setting.
 """
 
@@ -92,7 +92,7 @@ def default_file() -> str:
         lines.append(f"\n# ---- {title(chapter)} ----\n")
         for row in chapter_rows(chapter):
             lines += [f"# {line}" for line in wrapped(describe(row), 110)]
-            lines.append(f"# {row.name} = {row.kind.to_toml(row.default)}\n")
+            lines.append(f"#{row.name} = {row.kind.to_toml(row.default)}\n")
     return "\n".join(lines)
 
 
