@@ -1,0 +1,40 @@
+"""The `appliance` command: all its commands in one table, and `main`.
+
+The commands stand beside this file by subject; `table.py` makes click commands of them, `link.py` talks to keeper and
+office. The command itself touches neither maps nor database.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from appliance.cli import accounts, bans, calls, completion, service, settings, trunks
+from appliance.cli.table import Book
+
+
+def _version() -> str:
+    try:
+        return version("appliance")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+ABOUT = "A VoIP security appliance: a gate at the network card, a SIP back-to-back user agent, limits and money."
+
+BOOK = Book(
+    about=ABOUT,
+    version=_version(),
+    groups=(accounts.GROUP, *trunks.GROUPS, settings.GROUP, calls.GROUP),
+    commands=(
+        *service.COMMANDS,
+        *accounts.COMMANDS,
+        *trunks.COMMANDS,
+        *settings.COMMANDS,
+        *bans.COMMANDS,
+        *calls.COMMANDS,
+        *completion.COMMANDS,
+    ),
+)
+
+
+def main() -> None:
+    """Run the command that the command line names, and exit with one of the codes of `exits.Exit`."""
+    BOOK.root(prog_name="appliance")

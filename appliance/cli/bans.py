@@ -1,0 +1,163 @@
+"""`appliance ban` and its relatives: who is kept out, and who is always let in.
+
+The office keeps them; while it is down its row is written by a single run and the keeper, if it is up, is told at once.
+"""
+
+import contextlib
+import ipaddress
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from appliance.cli.exits import Exit, Failure
+from appliance.cli.link import Link
+from appliance.cli.show import Answer, Column, line, moment, table, until
+from appliance.cli.table import Command, Session, argument, option
+from appliance.config.fields import BadValue
+from appliance.config.textual import Duration
+from appliance.wire import KeeperVerb
+
+BANS = (
+    Column("prefix", "source"),
+    Column("rule", "rule"),
+    Column("reason", "reason"),
+    Column("created_at", "since", moment),
+    Column("expires_at", "until", until),
+    Column("who", "by"),
+)
+ALLOWED = (
+    Column("prefix", "source"),
+    Column("kind", "kind"),
+    Column("reason", "reason"),
+    Column("created_at", "since", moment),
+    Column("expires_at", "until", until),
+    Column("who", "by"),
+)
+
+KeeperRequest = tuple[KeeperVerb, Mapping[str, Any]]
+
+
+def prefix_of(text: str) -> str:
+    """An address or network in its canonical writing. Raises Failure."""
+    try:
+        network = ipaddress.ip_network(text.strip())
+    except ValueError as error:
+        with contextlib.suppress(ValueError):
+            meant = ipaddress.ip_network(text.strip(), strict=False)
+            raise Failure(Exit.USAGE, f"{text!r} has host bits set", f"did you mean {meant}?") from None
+        raise Failure(Exit.USAGE, f"{error}: name an address or a network such as 192.0.2.0/24") from None
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+def expiry(duration: str | None) -> float:
+    """When something that begins now ends, in Unix seconds; 0 without a duration. Raises Failure."""
+    if duration is None:
+        return 0.0
+    try:
+        return time.time() + Duration().parse(duration)
+    except BadValue as error:
+        raise Failure(Exit.USAGE, f"--for {error}") from None
+
+
+def covers_this_session(prefix: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a ban of `prefix` would cut the SSH session in which the command runs."""
+    client = environment.get("SSH_CONNECTION", "").split(" ")[0]
+    try:
+        return ipaddress.ip_address(client) in ipaddress.ip_network(prefix)
+    except ValueError:
+        return False
+
+
+def tell(link: Link, verb: str, args: Mapping[str, Any], keeper: Sequence[KeeperRequest]) -> dict[str, Any]:
+    """Have the office do it; when it is down, run it once and tell the keeper as well, if that is up."""
+    try:
+        return link.running_office(verb, args)
+    except Failure as failure:
+        if failure.exit_code is not Exit.NOT_RUNNING:
+            raise
+    result = link.office(verb, args)
+    for keeper_verb, keeper_args in keeper:
+        _tell_keeper(link, keeper_verb, keeper_args)
+    return result
+
+
+def _tell_keeper(link: Link, verb: KeeperVerb, args: Mapping[str, Any]) -> None:
+    try:
+        link.keeper(verb, args)
+    except Failure as failure:
+        if failure.exit_code not in (Exit.NOT_RUNNING, Exit.NOT_FOUND):
+            raise
+
+
+def _ban(session: Session, source: str, duration: str | None, reason: str, force: bool) -> Answer:
+    prefix, expires_at = prefix_of(source), expiry(duration)
+    if covers_this_session(prefix) and not force:
+        words = f"{prefix} covers the address of your own session"
+        raise Failure(Exit.REFUSED, words, "--force bans it all the same; you would be cut off")
+    ban = {"prefix": prefix, "expires_at": expires_at, "rule": "operator", "reason": reason}
+    result = tell(session.link(), "bans.add", ban, [(KeeperVerb.BAN, ban)])
+    return Answer(result, (line(f"banned {prefix}, {f'until {moment(expires_at)}' if expires_at else until(0)}"),))
+
+
+def _unban(session: Session, source: str | None, everything: bool) -> Answer:
+    if everything == bool(source):
+        raise Failure(Exit.USAGE, "name a source, or --all")
+    link = session.link()
+    if source:
+        prefix = prefix_of(source)
+        result = tell(link, "bans.remove", {"prefix": prefix}, [(KeeperVerb.UNBAN, {"prefix": prefix})])
+        return Answer(result, (line(f"lifted the ban of {prefix}"),))
+    listed = link.office("bans.list")["bans"]
+    keeper = [(KeeperVerb.UNBAN, {"prefix": each["prefix"]}) for each in listed]
+    result = tell(link, "bans.clear", {}, keeper)
+    return Answer(result, (line(f"lifted {len(result['lifted'])} bans"),))
+
+
+def _bans(session: Session) -> Answer:
+    result = session.link().office("bans.list")
+    return Answer(result, (table(BANS, result["bans"], "nobody is banned"),))
+
+
+def _allow(session: Session, source: str, duration: str | None, reason: str) -> Answer:
+    allowed = {"prefix": prefix_of(source), "kind": "allow", "expires_at": expiry(duration), "reason": reason}
+    result = tell(session.link(), "allows.add", allowed, [(KeeperVerb.ALLOW, allowed)])
+    return Answer(result, (line(f"{allowed['prefix']} passes every check of the gate"),))
+
+
+def _disallow(session: Session, source: str) -> Answer:
+    prefix = prefix_of(source)
+    result = tell(session.link(), "allows.remove", {"prefix": prefix}, [(KeeperVerb.DISALLOW, {"prefix": prefix})])
+    return Answer(result, (line(f"{prefix} is checked like everybody else"),))
+
+
+def _allowed(session: Session) -> Answer:
+    result = session.link().office("allows.list")
+    return Answer(result, (table(ALLOWED, result["allows"], "nobody is on the allow list"),))
+
+
+SOURCE = argument("source")
+FOR = option("--for", "duration", metavar="DURATION", help="Such as 90s, 3m, 6h or 7d; without it, until lifted.")
+REASON = option("--reason", default="", help="A word for those who look at the list later.")
+
+COMMANDS = (
+    Command(
+        "ban",
+        "Keep an address or network out.",
+        _ban,
+        (SOURCE, FOR, REASON, option("--force", is_flag=True, default=False, help="Even if it cuts you off.")),
+    ),
+    Command(
+        "unban",
+        "Lift a ban, or all of them.",
+        _unban,
+        (
+            argument("source", required=False),
+            option("--all", "everything", is_flag=True, default=False, help="Lift all."),
+        ),
+    ),
+    Command("bans", "List the bans.", _bans),
+    Command("allow", "Let an address or network pass every check of the gate.", _allow, (SOURCE, FOR, REASON)),
+    Command("disallow", "Take an address or network off the allow list.", _disallow, (SOURCE,)),
+    Command("allowed", "List who is on the allow list.", _allowed),
+)

@@ -1,0 +1,113 @@
+"""`appliance calls`, `cdrs` and `registrations`: what is going on, and what was."""
+
+import datetime
+from typing import Any
+
+import click
+
+from appliance.cli.exits import Exit, Failure
+from appliance.cli.show import Answer, Column, line, moment, span, table, yes_no
+from appliance.cli.table import Command, Group, Session, argument, option
+
+CALLS = (
+    Column("call_id", "call"),
+    Column("state", "state"),
+    Column("account", "account"),
+    Column("caller", "caller"),
+    Column("callee", "callee"),
+    Column("trunk", "trunk"),
+    Column("setup_at", "since", moment),
+    Column("talk_s", "talk", span, right=True),
+    Column("reserved", "reserved", right=True),
+    Column("emergency", "emergency", yes_no),
+)
+CDRS = (
+    Column("setup_at", "when", moment),
+    Column("account", "account"),
+    Column("caller", "caller"),
+    Column("callee", "callee"),
+    Column("trunk", "trunk"),
+    Column("duration_s", "talk", span, right=True),
+    Column("billable_seconds", "billed s", right=True),
+    Column("charge", "charge", right=True),
+    Column("currency", ""),
+    Column("sip_status", "SIP", right=True),
+    Column("cause", "cause", right=True),
+    Column("ended_by", "ended by"),
+    Column("refused_by", "refused by"),
+)
+REGISTRATIONS = (
+    Column("aor", "account"),
+    Column("contact", "contact"),
+    Column("transport", "over"),
+    Column("source", "from"),
+    Column("expires_at", "until", moment),
+    Column("user_agent", "device"),
+)
+
+
+def _calls(session: Session) -> Answer:
+    result = session.link().office("calls.list")
+    return Answer(result, (table(CALLS, result["calls"], "no calls"),))
+
+
+def _hangup(session: Session, call_id: str | None, everything: bool) -> Answer:
+    if everything == bool(call_id):
+        raise Failure(Exit.USAGE, "name a call, or --all")
+    result = session.link().running_office("calls.hangup", {"call_id": call_id or "", "all": everything})
+    return Answer(result, (line(f"hung up {len(result['calls'])} call{'' if len(result['calls']) == 1 else 's'}"),))
+
+
+def when(text: str | None, name: str) -> float | None:
+    """Unix seconds of a local date or time in ISO 8601. Raises Failure."""
+    if text is None:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise Failure(Exit.USAGE, f"{name} must be a date or time such as 2026-01-31 or 2026-01-31T18:00") from None
+
+
+def _cdrs(session: Session, limit: int, since: str | None, until: str | None, **given: Any) -> Answer:
+    args: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    args |= {"limit": limit, "since": when(since, "--since"), "until": when(until, "--until")}
+    result = session.link().office("cdrs.list", args)
+    return Answer(result, (table(CDRS, result["cdrs"], "no calls were recorded"),))
+
+
+def _registrations(session: Session) -> Answer:
+    result = session.link().office("registrations.list")
+    return Answer(result, (table(REGISTRATIONS, result["registrations"], "nobody is registered"),))
+
+
+GROUP = Group("calls", "The calls that run now.")
+
+COMMANDS = (
+    Command("calls list", "List the running calls.", _calls),
+    Command(
+        "calls hangup",
+        "End a call, or all of them.",
+        _hangup,
+        (
+            argument("call_id", required=False),
+            option("--all", "everything", is_flag=True, default=False, help="End every call."),
+        ),
+    ),
+    Command(
+        "cdrs",
+        "List call records, newest first.",
+        _cdrs,
+        (
+            option("--account", help="Only this account's."),
+            option("--trunk", help="Only over this trunk."),
+            option("--callee", metavar="PREFIX", help="Only to numbers that begin so."),
+            option("--since", help="From this date or time on."),
+            option("--until", help="Before this date or time."),
+            option("--answered/--unanswered", "answered", default=None, help="Only these."),
+            option("--refused-by", metavar="SETTING", help="Only those that this setting refused."),
+            option("--before", "before_id", type=int, help="Go on behind the record with this id."),
+            option("--limit", type=click.IntRange(1, 100_000), default=50, help="At most so many."),
+        ),
+    ),
+    Command("registrations", "List the devices that are registered.", _registrations),
+)

@@ -1,0 +1,183 @@
+"""`appliance settings`: the table of settings, read, changed, compared with a profile."""
+
+import fnmatch
+import json
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from appliance.cli.exits import Exit, Failure
+from appliance.cli.show import Answer, Column, facts, line, table
+from appliance.cli.table import Command, Group, Session, argument, option
+from appliance.config.profiles import Profile
+from appliance.config.render import IDLE, default_file, describe, json_schema, words_of
+from appliance.config.row import Row
+from appliance.config.schema import ROWS, UnknownSetting, row
+
+COLUMNS = (
+    Column("name", "name"),
+    Column("value", "value"),
+    Column("source", "from"),
+    Column("scope", "scope"),
+    Column("in_force", "", lambda in_force: "" if in_force else IDLE),
+)
+DIFF = (
+    Column("name", "name"),
+    Column("current", "now"),
+    Column("wanted", "profile"),
+    Column("note", ""),
+    Column("in_force", "", lambda in_force: "" if in_force else IDLE),
+)
+
+
+def found_row(name: str) -> Row[Any]:
+    """The row of a setting. Raises Failure with names like it."""
+    try:
+        return row(name)
+    except UnknownSetting as error:
+        raise Failure(Exit.NOT_FOUND, str(error), "'appliance settings list' shows all", "unknown_setting") from None
+
+
+def _list(session: Session, pattern: str, changed: bool, in_force: bool | None) -> Answer:
+    result = session.link().office("settings.list")
+    rows = [
+        each
+        for each in result["settings"]
+        if fnmatch.fnmatchcase(each["name"], pattern.lower())
+        and (not changed or each["source"] != "default")
+        and in_force in (None, each["in_force"])
+    ]
+    problems = [line(f"problem: {problem}", "yellow") for problem in result.get("problems", [])]
+    human = (table(COLUMNS, rows, "no setting fits"), line(f"generation {result['generation']}", "dim"), *problems)
+    return Answer(result | {"settings": rows}, human)
+
+
+def _get(session: Session, name: str) -> Answer:
+    found = found_row(name)
+    result = session.link().office("settings.get", {"name": found.name})
+    where = " + ".join(found.acts_at)
+    shown = [
+        ("setting", f"{found.name} = {result['value'] or '(empty)'}"),
+        ("from", result["source"]),
+        ("default", found.default_shown() or "(empty)"),
+        ("strict", found.strict.words() if found.strict else ""),
+        ("scope", str(found.scope)),
+        ("acts at", where),
+        ("in force", "yes" if found.in_force else "no: it can be set and is checked, but nothing acts on it yet"),
+        ("see also", ", ".join(found.see)),
+    ]
+    return Answer(result, (line(describe(found)), facts(shown)))
+
+
+def _set(session: Session, name: str, value: str) -> Answer:
+    found = found_row(name)
+    found.kind.parse(value) if found.kind.secret else None  # the office's refusal would be the same
+    return _changed(session, {found.name: value})
+
+
+def _reset(session: Session, name: str) -> Answer:
+    return _changed(session, {found_row(name).name: None})
+
+
+def _changed(session: Session, changes: dict[str, str | None]) -> Answer:
+    result = session.link().office("settings.set", {"changes": changes})
+    words = []
+    for each in result["settings"]:
+        idle = "" if each["in_force"] else f"  ({IDLE})"
+        words.append(line(f"{each['name']} = {each['value'] or '(empty)'}{idle}"))
+    told = "in force" if result["live"] else "saved; in force when the appliance starts"
+    warned = [line(f"warning: {warning}", "yellow") for warning in result["warnings"]]
+    return Answer(result, (*words, *warned, line(f"generation {result['generation']}, {told}", "dim")))
+
+
+def _diff(session: Session, profile: str) -> Answer:
+    result = session.link().office("settings.diff", {"profile": profile})
+    return Answer(result, (table(DIFF, result["changes"], f"nothing differs from {profile}"),))
+
+
+def _apply(session: Session, profile: str, yes: bool) -> Answer:
+    difference = _diff(session, profile)
+    changes = {each["name"]: each["wanted"] for each in difference.value["changes"] if not each["by_hand"]}
+    if not changes:
+        return difference
+    if not yes:
+        if session.json:
+            raise click.UsageError("with --json, 'settings apply' needs --yes")
+        for part in difference.human:
+            click.echo(_plain(part))
+        click.confirm(f"Apply these {len(changes)} changes?", abort=True)
+    return _changed(session, changes)
+
+
+def _plain(part: Any) -> str:
+    from appliance.cli.show import console
+
+    out = console()
+    with out.capture() as captured:
+        out.print(part)
+    return captured.get().rstrip("\n")
+
+
+def _file(_session: Session) -> Answer:
+    text = default_file()
+    return Answer({"text": text}, (line(text.rstrip("\n")),))
+
+
+def _schema(_session: Session) -> Answer:
+    schema = json_schema()
+    return Answer(schema, (line(json.dumps(schema, indent=2)),))
+
+
+def complete_name(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Settings that begin so."""
+    return [CompletionItem(name, help=each.sentence) for name, each in ROWS.items() if name.startswith(begun.lower())]
+
+
+def complete_value(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Values of the setting that stands before, where they can be listed."""
+    try:
+        words = words_of(row(str(context.params.get("name") or "")))
+    except UnknownSetting:
+        return []
+    return [CompletionItem(word) for word in words if word.startswith(begun)]
+
+
+GROUP = Group("settings", "The settings: see, explain, change, compare.")
+NAME = argument("name", shell_complete=complete_name)
+PROFILE = argument("profile", type=click.Choice([str(profile) for profile in Profile]), default="strict")
+
+COMMANDS = (
+    Command(
+        "settings list",
+        "List the settings.",
+        _list,
+        (
+            argument("pattern", default="*", required=False),
+            option("--changed", is_flag=True, default=False, help="Only those that are not at their default."),
+            option("--in-force/--idle", "in_force", default=None, help="Only those that something acts on, or not."),
+        ),
+        f"PATTERN is a shell pattern such as 'max*'. '{IDLE}' marks those that nothing acts on so far.",
+    ),
+    Command("settings get", "Explain one setting and show its value.", _get, (NAME,)),
+    Command(
+        "settings set",
+        "Change a setting; takes effect at once.",
+        _set,
+        (NAME, argument("value", shell_complete=complete_value)),
+        "Write -- before a value that begins with a minus.",
+    ),
+    Command("settings reset", "Take a change back: the file's value or the default holds again.", _reset, (NAME,)),
+    Command("settings diff", "Show what a profile would change.", _diff, (PROFILE,)),
+    Command(
+        "settings apply",
+        "Apply a profile, after showing what it changes.",
+        _apply,
+        (
+            argument("profile", type=click.Choice([str(profile) for profile in Profile])),
+            option("--yes", is_flag=True, default=False, help="Do not ask."),
+        ),
+    ),
+    Command("settings file", "Print a settings file with every default, commented out.", _file),
+    Command("settings schema", "Print the JSON Schema of the settings file.", _schema),
+)
