@@ -23,10 +23,11 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 USER = "pysrv"
 CODE = Path(__file__).resolve().parent.parent
@@ -88,6 +89,14 @@ def prepare(state: Path, runtime: Path) -> None:
         raise LaunchError(f"cannot write to {error.filename}: {error.strerror}; choose another directory") from None
 
 
+def tidy(runtime: Path) -> None:
+    """Remove what `prepare` and the office left in the runtime directory; the lock file stays."""
+    for path in (runtime / "office.sock", runtime / "office" / "office.sock"):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (runtime / "office").rmdir()
+
+
 def once(state: Path, runtime: Path, request_line: bytes, on_line: Callable[[bytes], None]) -> int:
     """Run one request as the office's user while no office runs; each reply line goes to `on_line`.
 
@@ -96,14 +105,20 @@ def once(state: Path, runtime: Path, request_line: bytes, on_line: Callable[[byt
     prepare(state, runtime)
     launch = Launch(str(state), str(runtime), ("once",), os.getpid())
     process = subprocess.Popen(launch.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
-    assert process.stdin is not None
     assert process.stdout is not None
-    with process, contextlib.suppress(BrokenPipeError):
-        process.stdin.write(request_line if request_line.endswith(b"\n") else request_line + b"\n")
-        process.stdin.close()
+    # In a thread, because a long request and its many replies may fill both pipes at once.
+    writer = threading.Thread(target=_feed, args=(process.stdin, request_line))
+    with process:
+        writer.start()
         for line in process.stdout:
             on_line(line)
+    writer.join()
     return process.returncode
+
+
+def _feed(stdin: IO[bytes], request_line: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), stdin:
+        stdin.write(request_line if request_line.endswith(b"\n") else request_line + b"\n")
 
 
 def _own(directory: Path, uid: int, gid: int) -> None:

@@ -9,6 +9,7 @@ import fcntl
 import importlib.util
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +48,15 @@ class Wanted:
     pinned: bool = False
 
 
-def check(wanted: Wanted) -> None:
-    """Raise CannotStart with everything that is missing. Without root nothing else can be judged."""
+def check_powers() -> None:
+    """Raise CannotStart without root's powers; nothing else can be judged without them."""
     powers = list(_powers())
     if powers:
         raise CannotStart(*powers)
+
+
+def check(wanted: Wanted) -> None:
+    """Raise CannotStart with everything that is missing."""
     reasons = [*_software(), *_interfaces(wanted.interfaces), *_directories(wanted), *_ports(wanted.listeners)]
     if wanted.pinned:
         reasons += _bpffs()
@@ -110,14 +115,31 @@ def busy(protocol: str, address: str, port: int) -> str:
     where = f"{protocol.upper()} port {port} of {address}"
     if 0 < port < int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()):
         return f"{where} is for root alone, and the office runs as {USER}: choose a port from 1024 on"
-    with socket.socket(family, kind) as sock:
-        if kind == socket.SOCK_STREAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, kind) as sock:
+            if kind == socket.SOCK_STREAM:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((address, port))
-        except OSError as error:
-            return f"{where} {_hint(error)}"
+    except OSError as error:
+        return f"{where} {_hint(error)}"
     return ""
+
+
+def settle(addresses: Iterable[str], patience_s: float = 3.0) -> list[str]:
+    """Those of `addresses` that can be bound; a new IPv6 address may take a moment to become so (RFC 4862)."""
+    wanted, give_up_at = list(addresses), time.monotonic() + patience_s
+    while time.monotonic() < give_up_at and not all(map(_bindable, wanted)):
+        time.sleep(0.05)
+    return [address for address in wanted if _bindable(address)]
+
+
+def _bindable(address: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _hint(error: OSError) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -96,7 +97,8 @@ def test_the_office_knows_nothing_of_the_callers_environment_but_the_time_zone(t
 
 def test_the_office_has_many_files_to_open_none_inherited_and_no_core(tree: Tree) -> None:
     seen = seen_by_office(tree)
-    assert seen["limits"] == [launch.OPEN_FILES, 0]
+    ours = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    assert seen["limits"] in ([launch.OPEN_FILES, 0], [min(launch.OPEN_FILES, ours), 0])
     assert len(seen["files"]) == 4  # three and the listing's own
     assert seen["session"]
 

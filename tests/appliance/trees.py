@@ -1,13 +1,30 @@
-"""A code tree for launch tests: the real launch.py beside a pysrv that does what the test says, below a 0700 directory."""
+"""A code tree for process tests: the real keeper beside a pysrv of the test's own, all below a 0700 directory."""
 
 import importlib.util
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import IO, Any
 
-from appliance import launch
+REPOSITORY = Path(__file__).resolve().parents[2]
+KEEPER = """
+import sys
+from appliance.config.options import RunOptions
+from appliance.kernel.fake import FakeGate
+from appliance.keeper import run
+sys.exit(run(RunOptions.from_json(sys.argv[1]), lambda pins: FakeGate()))
+"""
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 class Tree:
@@ -16,12 +33,14 @@ class Tree:
     def __init__(self, root: Path) -> None:
         root.chmod(0o700)
         self.code, self.state, self.runtime = root / "code", root / "state", root / "run"
-        (self.code / "appliance").mkdir(parents=True)
+        ignore = shutil.ignore_patterns("__pycache__")
+        for part in ("appliance", "bpf"):
+            shutil.copytree(REPOSITORY / part, self.code / part, ignore=ignore)
         (self.code / "pysrv").mkdir()
         (self.code / "pysrv" / "__init__.py").touch()
-        shutil.copy(launch.__file__, self.code / "appliance" / "launch.py")
         venv = ["/usr/bin/python3", "-m", "venv", "--without-pip", str(self.code / ".venv")]
         subprocess.run(venv, check=True)
+        self.ports = {"sip_port": free_port(), "https_port": free_port()}
 
     def office(self, script: str) -> None:
         """What `python -m pysrv` does in this tree."""
@@ -36,3 +55,46 @@ class Tree:
         sys.modules["tree_launch"] = module
         specification.loader.exec_module(module)
         return module
+
+    def keeper(self, prefix: tuple[str, ...] = (), **options: Any) -> "KeeperProcess":
+        """A keeper with a gate in memory, as a process of its own."""
+        from appliance.config.options import RunOptions
+
+        chosen: Mapping[str, Any] = {"listen": ("127.0.0.1",), **self.ports, **options}
+        wish = RunOptions(state=str(self.state), runtime=str(self.runtime), **chosen)
+        return KeeperProcess([*prefix, "/usr/bin/python3", "-c", KEEPER, wish.to_json()], self.code)
+
+
+class KeeperProcess:
+    """A running keeper; what it and its office print comes line by line."""
+
+    def __init__(self, command: list[str], code: Path) -> None:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self.process = subprocess.Popen(command, cwd=code, text=True, **streams)  # type: ignore[call-overload]
+        self.output: IO[str] = self.process.stdout
+        self.seen: list[str] = []
+
+    def line(self, beginning: str) -> str:
+        """The next line that begins so; fails with all lines when the output ends before."""
+        for line in self.output:
+            self.seen.append(line)
+            if line.startswith(beginning):
+                return line.removeprefix(beginning).strip()
+        raise AssertionError(f"no line {beginning!r} in:\n{''.join(self.seen)}")
+
+    def rest(self) -> list[str]:
+        """Every line until all processes that could print have ended."""
+        return self.output.read().splitlines()
+
+    def status(self) -> int:
+        """The exit status, once it has ended."""
+        return self.process.wait(10)
+
+    def __enter__(self) -> "KeeperProcess":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(10)
+        self.output.close()

@@ -1,0 +1,204 @@
+"""The keeper: the small root process that holds the gate, serves its verbs and keeps the office running.
+
+`run` is the whole life of one: check, load, attach, serve, stop. It must not know SIP, money or the database; the
+office does, as another user. What stays when it ends is one rule: nothing, unless the start said --pin.
+"""
+
+import asyncio
+import dataclasses
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from appliance import verbs, wire
+from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, Mode, Relay, RunOptions
+from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, OPTIONS_VARIABLE, Launch, account, tidy
+from appliance.listener import Listener
+from appliance.prerequisites import BPFFS, CannotStart, RuntimeLock, Wanted, check, check_powers, settle
+from appliance.supervise import Identity, Supervisor, end_process
+from appliance.verbs import Caller
+from appliance.wire import WireError
+
+TICK_S = 1.0
+CANNOT_START = 1
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+class LoadedGate(verbs.Gate, Protocol):
+    """The gate as the keeper itself uses it, beside its verbs."""
+
+    def attach(self, ifname: str, /) -> wire.Interface: ...
+    def tick(self) -> int: ...
+    def close(self) -> None: ...
+    def _set_relay(self, here: bool, reason: str) -> None: ...
+
+
+Load = Callable[[Path | None], LoadedGate]
+
+
+def say(line: str) -> None:
+    """One line for the operator, or for the journal."""
+    sys.stderr.write(f"keeper: {line}\n")
+    sys.stderr.flush()
+
+
+def run(options: RunOptions, load: Load | None = None) -> int:
+    """Keep one appliance until it is told to stop. Returns the exit status; says why when it cannot start."""
+    try:
+        return _run(options, load or _load)
+    except CannotStart as error:
+        for reason in error.reasons:
+            sys.stderr.write(f"cannot start: {reason}\n")
+        return CANNOT_START
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _run(options: RunOptions, load: Load) -> int:
+    check_powers()
+    lock = RuntimeLock(Path(options.runtime))
+    lock.take()
+    try:
+        return _hold(_prepared(options), load)
+    finally:
+        lock.release()
+
+
+def _prepared(options: RunOptions) -> RunOptions:
+    """The options with every address named, on a machine that has been found fit for them. Raises CannotStart."""
+    runtime = Path(options.runtime)
+    left = Identity.read(runtime / "office.pid")
+    if left is not None and not options.pin:
+        say(f"ends the office of a keeper that was killed (process {left.pid})")
+        end_process(left)
+    check(_wanted(options, listen=()))
+    resolved = dataclasses.replace(options, listen=options.listen or _addresses(options.interfaces))
+    if left is None or not options.pin:  # an office that is taken over holds its ports already
+        check(_wanted(resolved, listen=resolved.listen))
+    return resolved
+
+
+def _wanted(options: RunOptions, listen: tuple[str, ...]) -> Wanted:
+    ports = (("udp", options.sip_port), ("tcp", options.sip_port), ("tcp", options.https_port))
+    return Wanted(
+        Path(options.state),
+        Path(options.runtime),
+        options.interfaces,
+        tuple((protocol, address, port) for address in listen for protocol, port in ports),
+        options.pin,
+    )
+
+
+def _addresses(interfaces: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses that the office listens on when none were named. Raises CannotStart."""
+    from appliance.kernel import link
+
+    usable: list[str] = []
+    for name in interfaces:
+        if name == DEFAULT_INTERFACE:
+            usable += settle(LOOPBACK, patience_s=0.0)
+        else:
+            usable += settle(address for address in link.addresses(name) if not address.startswith("fe80:"))
+    if not usable:
+        raise CannotStart(f"{', '.join(interfaces)} has no address: give it one, or name one with --listen")
+    return tuple(usable)
+
+
+def _load(pin_dir: Path | None) -> LoadedGate:
+    from appliance.kernel.gate import Gate  # takes bcc in, which takes a while
+
+    return Gate.load(pin_dir)
+
+
+def pin_dir(options: RunOptions) -> Path | None:
+    """Where a service keeps its pins; another runtime directory has other pins."""
+    if not options.pin:
+        return None
+    other = "" if options.runtime == DEFAULT_RUNTIME else "-" + hashlib.sha256(options.runtime.encode()).hexdigest()[:8]
+    return BPFFS / f"appliance{other}"
+
+
+def _hold(options: RunOptions, load: Load) -> int:
+    """Load the gate, serve, and let go of it again however serving ends."""
+    started_at = time.monotonic()
+    try:
+        gate = load(pin_dir(options))
+        try:
+            _attach(gate, options)
+            say(f"ready to serve after {time.monotonic() - started_at:.1f} s")
+            return asyncio.run(_serve(gate, options))
+        finally:
+            gate.close()
+    except WireError as error:
+        raise CannotStart(f"{error.message}: {error.hint}" if error.hint else error.message) from None
+
+
+def _attach(gate: LoadedGate, options: RunOptions) -> None:
+    for name in options.interfaces:
+        interface = gate.attach(name)
+        if options.mode is Mode.NATIVE and interface.mode != "native":
+            raise CannotStart(f"{name} takes no native program ({interface.reason}): use --mode auto")
+        say(f"gate attached to {name}, {interface.mode}" + (f": {interface.reason}" if interface.reason else ""))
+    if options.relay is Relay.USER:
+        gate._set_relay(False, "--relay user was chosen")
+    status = gate.status()
+    if options.relay is Relay.KERNEL and status.relay != "kernel":
+        raise CannotStart(f"the kernel cannot relay here ({status.relay_reason}): use --relay auto")
+    say(f"audio is relayed by the {'kernel' if status.relay == 'kernel' else 'office: ' + status.relay_reason}")
+    if DEFAULT_INTERFACE in options.interfaces:
+        say("lo reaches this machine alone; for a real interface: make run IFACE=eth0")
+
+
+async def _serve(gate: LoadedGate, options: RunOptions) -> int:
+    """Serve verbs and keep the office running until a signal, or until the office cannot be started at all."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, told.set)
+    runtime, user = Path(options.runtime), account()
+    callers = {0: Caller.ROOT, user.pw_uid: Caller.OFFICE}
+    listener = Listener(
+        runtime / "keeper.sock", callers, user.pw_gid, lambda caller, line: verbs.answer(gate, caller, line, say), say
+    )
+    await listener.start()
+    office = Supervisor(_launch(options), runtime, say, survive=options.pin)
+    running = asyncio.create_task(office.run())
+    others = [asyncio.create_task(told.wait()), asyncio.create_task(_tick(gate))]
+    await asyncio.wait([running, *others], return_when=asyncio.FIRST_COMPLETED)
+    status = running.result() if running.done() else 0
+    if told.is_set():
+        say("stopping")
+    await office.stop()
+    await listener.stop()
+    for task in (running, *others):
+        task.cancel()
+    tidy(runtime)
+    return status
+
+
+def _launch(options: RunOptions) -> Launch:
+    """The office's start; it is told the directories as it sees them."""
+    seen = dataclasses.replace(options, state=str(OFFICE_STATE), runtime=str(OFFICE_RUNTIME))
+    return Launch(
+        state=options.state,
+        runtime=options.runtime,
+        keeper_pid=0 if options.pin else os.getpid(),
+        environment={OPTIONS_VARIABLE: seen.to_json()},
+    )
+
+
+async def _tick(gate: LoadedGate) -> None:
+    """The gate's upkeep, once a second. A fault is said once and does not stop the keeper."""
+    said = ""
+    while True:
+        await asyncio.sleep(TICK_S)
+        try:
+            gate.tick()
+        except Exception as error:
+            if str(error) != said:
+                said = str(error)
+                say(f"upkeep of the gate failed: {type(error).__name__}: {error}")
