@@ -36,7 +36,9 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "malformed" in text or "not a database" in text:
         return StoreError(StoreCode.CORRUPT, f"{path} is damaged: {text}", "restore a backup of the state directory")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return StoreError(StoreCode.UNWRITABLE, f"{path} cannot be written: {text}", "check owner and mode of its folder")
+        return StoreError(
+            StoreCode.UNWRITABLE, f"{path} cannot be written: {text}", "check owner and mode of its folder"
+        )
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
         return StoreError(StoreCode.FULL, f"{path} could not be written: {text}", "check the disk: full or failing")
     if name.startswith("SQLITE_CONSTRAINT"):

@@ -174,6 +174,7 @@ class OpenCall:
     answered_at: float | None
     lease: Lease
     snapshot: Mapping[str, Any]
+    currency: str = ""
 
     @property
     def state(self) -> CallState:

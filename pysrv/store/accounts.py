@@ -1,0 +1,275 @@
+"""Accounts, their numbers and their credentials. A password enters as text and is kept as HA1 alone (RFC 7616, 3.4.2).
+
+A removed account keeps its row, because postings and CDRs point at it; its name and numbers become free.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pysrv.billing import money
+from pysrv.billing.ledger import PostingKind
+from pysrv.billing.number import normalise
+from pysrv.store.database import Reading, Row, Writing
+from pysrv.store.errors import StoreCode, StoreError
+from pysrv.store.rows import Account, AccountType, NewAccount, StoredPosting
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]{0,63}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+_COLUMNS = """
+a.id, a.name, (SELECT group_concat(number, ' ') FROM
+    (SELECT number FROM account_numbers WHERE account_id = a.id ORDER BY position)),
+a.display_name, a.type, a.enabled, a.realm, a.ha1_md5, a.ha1_sha256, a.deck, a.postpaid, a.balance, a.reserved,
+a.lines, a.running_per_minute, a.maxlines, a.locklevel, a.onlylocalaccess, a.currency, a.created_at
+"""
+_BY_NAME = f"SELECT {_COLUMNS} FROM accounts a WHERE a.name = ? AND a.removed_at IS NULL"  # noqa: S608
+_BY_ID = f"SELECT {_COLUMNS} FROM accounts a WHERE a.id = ?"  # noqa: S608
+_BY_NUMBER = (
+    f"SELECT {_COLUMNS} FROM account_numbers n JOIN accounts a ON a.id = n.account_id "  # noqa: S608
+    "WHERE n.number = ? AND a.removed_at IS NULL"
+)
+_ALL = f"SELECT {_COLUMNS} FROM accounts a WHERE a.removed_at IS NULL ORDER BY a.name"  # noqa: S608
+_PLAIN = ("display_name", "enabled", "type", "deck", "postpaid", "maxlines", "locklevel", "onlylocalaccess")
+CHANGEABLE = (*_PLAIN, "numbers", "password")
+"""What `set_account` takes by keyword; money moves by `deposit` and `adjust` alone."""
+_REMEMBERED = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What digest needs to know of an account."""
+
+    account_id: int
+    enabled: bool
+    realm: str
+    ha1_md5: str = field(repr=False)
+    ha1_sha256: str = field(repr=False)
+
+
+class AccountReading(Reading):
+    """Questions about accounts."""
+
+    def account(self, name: str) -> Account | None:
+        """The account of that name (case counts)."""
+        return _account(self._one(_BY_NAME, (name,)))
+
+    def account_by_id(self, account_id: int) -> Account | None:
+        """The account with that id, a removed one included."""
+        return _account(self._one(_BY_ID, (account_id,)))
+
+    def account_by_number(self, number: str) -> Account | None:
+        """The account that owns a number, in bare digits."""
+        return _account(self._one(_BY_NUMBER, (number,)))
+
+    def accounts(self) -> list[Account]:
+        """All accounts by name."""
+        return [account for row in self._all(_ALL) if (account := _account(row))]
+
+    def postings(self, account: str, limit: int = 1000) -> list[StoredPosting]:
+        """The newest movements of an account's balance, newest first."""
+        sql = (
+            "SELECT p.id, p.account_id, p.at, p.kind, p.amount, p.balance_after, p.call_id, p.note, p.who "
+            "FROM postings p JOIN accounts a ON a.id = p.account_id "
+            "WHERE a.name = ? AND a.removed_at IS NULL ORDER BY p.id DESC LIMIT ?"
+        )
+        return [StoredPosting(*row) for row in self._all(sql, (account, limit))]
+
+
+class AccountWriting(AccountReading, Writing):
+    """Changes of accounts. Every change leaves an audit row."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._credentials: dict[str, Credentials] = {}
+
+    def _forget(self) -> None:
+        self._credentials.clear()
+        super()._forget()
+
+    def credentials(self, name: str) -> Credentials | None:
+        """What digest needs, remembered between calls; unknown names are not remembered."""
+        held = self._credentials.get(name)
+        if held is None:
+            sql = "SELECT id, enabled, realm, ha1_md5, ha1_sha256 FROM accounts WHERE name = ? AND removed_at IS NULL"
+            row = self._one(sql, (name,))
+            if row is None:
+                return None
+            if len(self._credentials) >= _REMEMBERED:
+                self._credentials.clear()
+            held = self._credentials[name] = Credentials(row[0], bool(row[1]), *row[2:])
+        return held
+
+    def add_account(self, new: NewAccount, who: str = "") -> Account:
+        """Adds an account; a first balance is a posting. CONFLICT: name or number is taken. INVALID: says what."""
+        _check_name(new.name)
+        _check(new.name, {name: getattr(new, name) for name in _PLAIN})
+        if not _CURRENCY.fullmatch(new.currency):
+            raise _invalid(f"currency {new.currency!r} is not three capital letters, like EUR")
+        if self.account(new.name):
+            raise StoreError(StoreCode.CONFLICT, f"there is already an account {new.name!r}")
+        with self._atomic():
+            account_id = self._insert(new)
+            self._number(account_id, new.numbers)
+            self._audit(who, "account.add", new.name)
+            if new.balance:
+                self._post(account_id, PostingKind.DEPOSIT, new.balance, "first balance", who)
+        return self._named(new.name)
+
+    def set_account(self, name: str, *, who: str = "", **changes: Any) -> Account:
+        """Changes some of CHANGEABLE (a password for the account's realm, or for `realm` given with it)."""
+        before = self._named(name)
+        realm = str(changes.pop("realm", before.realm))
+        if unknown := set(changes) - set(CHANGEABLE):
+            raise _invalid(f"{', '.join(sorted(unknown))}: not to be set; what can be: {', '.join(CHANGEABLE)}")
+        _check(name, changes)
+        if changes.get("postpaid") is False and before.postpaid and before.balance < before.reserved:
+            short = money.format(before.reserved - before.balance)
+            raise _invalid(f"{name} cannot become prepaid now: its running calls hold {short} more than it has")
+        with self._atomic():
+            for field_name in _PLAIN:
+                if field_name in changes:
+                    self._change(before, field_name, changes[field_name], who)
+            if "numbers" in changes:
+                self._number(before.id, tuple(changes["numbers"]))
+                self._audit(who, "account.numbers", name, " ".join(before.numbers), " ".join(changes["numbers"]))
+            if "password" in changes:
+                self._password(before, str(changes["password"]), realm, who)
+        return self._named(name)
+
+    def remove_account(self, name: str, who: str = "") -> None:
+        """Frees name and numbers; bindings go too. CONFLICT while a call of it runs."""
+        account = self._named(name)
+        if account.lines:
+            hint = "wait for its calls to end, or hang them up"
+            raise StoreError(StoreCode.CONFLICT, f"{name} has {account.lines} running calls", hint)
+        with self._atomic():
+            sql = "UPDATE accounts SET removed_at = ?, enabled = 0, ha1_md5 = '', ha1_sha256 = '' WHERE id = ?"
+            self._write(sql, (self._clock(), account.id))
+            self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
+            self._write("DELETE FROM bindings WHERE aor = ?", (name,))
+            self._audit(who, "account.remove", name, money.format(account.balance))
+        self._credentials.pop(name, None)
+
+    def deposit(self, name: str, amount: int, *, who: str = "", note: str = "") -> Account:
+        """Adds money (micro-units, above 0) to a balance."""
+        if amount <= 0:
+            raise _invalid("a deposit is above 0; to take money off, adjust")
+        return self._move(name, PostingKind.DEPOSIT, amount, note, who)
+
+    def adjust(self, name: str, amount: int, *, who: str = "", note: str = "") -> Account:
+        """Moves a balance by a signed amount; of a prepaid account never below what its calls have reserved."""
+        account = self._named(name)
+        if not account.postpaid and account.balance + amount < account.reserved:
+            reserved = money.format(account.reserved)
+            raise _invalid(f"{name} would have less than its running calls have reserved ({reserved})")
+        return self._move(name, PostingKind.ADJUSTMENT, amount, note, who)
+
+    def _named(self, name: str) -> Account:
+        account = self.account(name)
+        if account is None:
+            raise StoreError(StoreCode.NOT_FOUND, f"there is no account {name!r}", "accounts list shows all")
+        return account
+
+    def _move(self, name: str, kind: PostingKind, amount: int, note: str, who: str) -> Account:
+        account = self._named(name)
+        if abs(account.balance + amount) >= money.MAX_UNITS * money.MICRO:
+            raise _invalid(f"the balance of {name} would leave the range of amounts")
+        with self._atomic():
+            self._post(account.id, kind, amount, note, who)
+            self._audit(who, f"account.{kind}", name, "", money.format(amount))
+        return self._named(name)
+
+    def _post(self, account_id: int, kind: PostingKind, amount: int, note: str, who: str, call_id: str = "") -> None:
+        """Moves a balance and writes down why; part of an atomic step."""
+        sql = "UPDATE accounts SET balance = balance + ? WHERE id = ? RETURNING balance"
+        after = self._write(sql, (amount, account_id)).fetchone()[0]
+        self._write(
+            "INSERT INTO postings (account_id, at, kind, amount, balance_after, call_id, note, who) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (account_id, self._clock(), kind, amount, after, call_id, note, who),
+        )
+
+    def _insert(self, new: NewAccount) -> int:
+        columns: dict[str, Any] = {name: getattr(new, name) for name in (*_PLAIN, "name", "currency")}
+        columns |= _secrets(new.name, new.realm, new.password) | {"created_at": self._clock()}
+        names = ", ".join(columns)
+        sql = f"INSERT INTO accounts ({names}) VALUES ({', '.join('?' * len(columns))}) RETURNING id"  # noqa: S608
+        return int(self._write(sql, tuple(columns.values())).fetchone()[0])
+
+    def _change(self, before: Account, field_name: str, value: Any, who: str) -> None:
+        self._write(f"UPDATE accounts SET {field_name} = ? WHERE id = ?", (value, before.id))  # noqa: S608
+        self._audit(who, f"account.{field_name}", before.name, str(getattr(before, field_name)), str(value))
+        self._credentials.pop(before.name, None)
+
+    def _password(self, before: Account, password: str, realm: str, who: str) -> None:
+        secrets = _secrets(before.name, realm, password)
+        sql = "UPDATE accounts SET realm = :realm, ha1_md5 = :ha1_md5, ha1_sha256 = :ha1_sha256 WHERE id = :id"
+        self._write(sql, secrets | {"id": before.id})  # type: ignore[arg-type]
+        self._audit(who, "account.password", before.name)
+        self._credentials.pop(before.name, None)
+
+    def _number(self, account_id: int, numbers: tuple[str, ...]) -> None:
+        self._write("DELETE FROM account_numbers WHERE account_id = ?", (account_id,))
+        for position, written in enumerate(numbers):
+            number = normalise(written)
+            if number is None:
+                raise _invalid(f"{written!r} is not a number: digits, with or without +, at most 32")
+            owner = self.account_by_number(number)
+            if owner is not None:
+                raise StoreError(StoreCode.CONFLICT, f"number {number} already belongs to {owner.name}")
+            self._write("INSERT INTO account_numbers VALUES (?, ?, ?)", (number, account_id, position))
+
+
+def ha1(user: str, realm: str, password: str, algorithm: str) -> str:
+    """H(user:realm:password) in hex; `algorithm` is `md5` or `sha256`."""
+    digest = hashlib.new(algorithm, f"{user}:{realm}:{password}".encode(), usedforsecurity=False)
+    return digest.hexdigest()
+
+
+def _secrets(name: str, realm: str, password: str) -> dict[str, str]:
+    if not password:
+        raise _invalid("the password is empty")
+    if not realm or '"' in realm or not realm.isprintable():
+        raise _invalid(f"realm {realm!r} cannot be used: a domain name, like voip.example.com")
+    return {
+        "realm": realm,
+        "ha1_md5": ha1(name, realm, password, "md5"),
+        "ha1_sha256": ha1(name, realm, password, "sha256"),
+    }
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise _invalid(f"{name!r} cannot be an account's name: letters, digits and ._~+-, at most 64")
+
+
+def _check(name: str, values: Mapping[str, Any]) -> None:
+    if values.get("type", AccountType.END_USER) not in list(AccountType):
+        raise _invalid(f"{name}: type {values['type']!r} is none of {', '.join(AccountType)}")
+    if values.get("locklevel", 0) not in range(5):
+        raise _invalid(f"{name}: locklevel is 0 to 4")
+    if not 0 <= values.get("maxlines", 0) <= 1_000_000:
+        raise _invalid(f"{name}: maxlines is 0 (no ceiling) to 1000000")
+    display_name = str(values.get("display_name", ""))
+    if len(display_name) > 100 or not display_name.isprintable():
+        raise _invalid(f"{name}: a display name has at most 100 printable characters")
+
+
+def _invalid(message: str) -> StoreError:
+    return StoreError(StoreCode.INVALID, message)
+
+
+def _account(row: Row | None) -> Account | None:
+    if row is None:
+        return None
+    (
+        account_id, name, numbers, display_name, kind, enabled, realm, ha1_md5, ha1_sha256, deck, postpaid,
+        balance, reserved, lines, running, maxlines, locklevel, only_local, currency, created_at,
+    ) = row  # fmt: skip
+    return Account(
+        account_id, name, tuple((numbers or "").split()), display_name, AccountType(kind), bool(enabled), realm,
+        ha1_md5, ha1_sha256, deck, bool(postpaid), balance, reserved, lines, running, maxlines, locklevel,
+        bool(only_local), currency, created_at,
+    )  # fmt: skip

@@ -1,0 +1,222 @@
+"""Open calls and their money: the ledger's movements applied to rows, each in one step.
+
+    open_call     reserves the first lease and makes the row, or says what falls short
+    answer_call   talk time starts
+    renew_lease   one more stretch, or what falls short
+    settle        CDR, charge, posting, release of the lease and removal of the row: once per call id, ever
+
+The figures of an account (`reserved`, `lines`, `running_per_minute`) move only here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pysrv.billing.cdr import NOTHING_CARRIED, Carried, Cdr, EndedBy
+from pysrv.billing.lease import Lease
+from pysrv.billing.ledger import Funds, PostingKind, Shortfall, renew, reserve, settle
+from pysrv.billing.tariff import Rate, price, talk_seconds
+from pysrv.store import cdrs
+from pysrv.store.accounts import AccountWriting
+from pysrv.store.cdrs import CdrReading
+from pysrv.store.coding import rate_of, rate_text
+from pysrv.store.database import Row, Writing
+from pysrv.store.errors import StoreCode, StoreError
+from pysrv.store.rows import NewCall, OpenCall
+
+_FUNDS = "SELECT balance, reserved, running_per_minute, lines, postpaid FROM accounts WHERE id = ?"
+_SET_FUNDS = "UPDATE accounts SET reserved = ?, running_per_minute = ?, lines = ? WHERE id = ?"
+_OPEN = (
+    "SELECT o.call_id, o.account_id, coalesce(a.name, ''), o.caller, o.callee, o.source, o.trunk, o.emergency, "
+    "o.setup_at, o.answered_at, o.rate, o.covered_s, o.reserved, o.snapshot, "
+    "coalesce(a.currency, '') "
+    "FROM open_calls o LEFT JOIN accounts a ON a.id = o.account_id"
+)
+_ONE_OPEN = f"{_OPEN} WHERE o.call_id = ?"
+_INSERT = (
+    "INSERT INTO open_calls (call_id, account_id, caller, callee, source, trunk, emergency, setup_at, rate, covered_s, "
+    "reserved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_LEASE = "SELECT account_id, emergency, rate, covered_s, reserved FROM open_calls WHERE call_id = ?"
+_TEMPORARY_FAILURE = 41
+_NOBODY = Funds(limited=False)
+
+
+class CallReading(CdrReading):
+    """Questions about calls, running and finished."""
+
+    def open_call_by_id(self, call_id: str) -> OpenCall | None:
+        """A running call."""
+        row = self._one(_ONE_OPEN, (call_id,))
+        return _open_call(row) if row else None
+
+    def open_calls(self) -> list[OpenCall]:
+        """Every running call, oldest first: what a restart has to take up again or to settle."""
+        return [_open_call(row) for row in self._all(f"{_OPEN} ORDER BY o.setup_at, o.call_id")]
+
+
+class CallWriting(CallReading, AccountWriting, Writing):
+    """The movements."""
+
+    def open_call(self, new: NewCall) -> Lease | Shortfall:
+        """Reserves the first lease and writes the call down; after a Shortfall nothing is changed.
+
+        Emergency calls and calls without an account or a rate cost nothing. CONFLICT: the call id is already open.
+        """
+        self._begin()
+        funds, rate = self._payer(new)
+        granted = reserve(funds, rate)
+        if isinstance(granted, Shortfall):
+            return granted
+        lease = granted.lease
+        with self._atomic():
+            row = (
+                new.call_id, new.account_id, new.caller, new.callee, new.source, new.trunk, new.emergency,
+                new.setup_at or self._clock(), rate_text(rate), lease.covered_s, lease.reserved,
+            )  # fmt: skip
+            self._write(_INSERT, row)
+            self._keep(new.account_id, granted.funds)
+        return lease
+
+    def answer_call(
+        self, call_id: str, answered_at: float, trunk: str = "", snapshot: Mapping[str, Any] | None = None
+    ) -> None:
+        """Notes the answer, the trunk that answered and what a restart needs."""
+        sql = "UPDATE open_calls SET answered_at = ?, trunk = ?, snapshot = ? WHERE call_id = ?"
+        self._found(call_id, self._write(sql, (answered_at, trunk, _text(snapshot), call_id)).rowcount)
+
+    def save_snapshot(self, call_id: str, snapshot: Mapping[str, Any]) -> None:
+        """Replaces what a restart needs (a new dialog state)."""
+        sql = "UPDATE open_calls SET snapshot = ? WHERE call_id = ?"
+        self._found(call_id, self._write(sql, (_text(snapshot), call_id)).rowcount)
+
+    def renew_lease(self, call_id: str) -> Lease | Shortfall:
+        """One more stretch of lease; after a Shortfall the old lease stands. NOT_FOUND: no such open call."""
+        self._begin()
+        row = self._one(_LEASE, (call_id,))
+        if row is None:
+            raise _no_call(call_id)
+        account_id, emergency, rate, covered_s, reserved = row
+        funds = self._funds(account_id, bool(emergency))
+        granted = renew(funds, Lease(rate_of(rate), covered_s, reserved))
+        if isinstance(granted, Shortfall):
+            return granted
+        lease = granted.lease
+        with self._atomic():
+            sql = "UPDATE open_calls SET covered_s = ?, reserved = ? WHERE call_id = ?"
+            self._write(sql, (lease.covered_s, lease.reserved, call_id))
+            if lease.reserved != reserved:
+                self._keep(account_id, granted.funds)
+        return lease
+
+    def settle(self, cdr: Cdr, buy_rate: Rate | None = None) -> Cdr:
+        """Ends a call for good and returns the CDR as stored, with its charge (and cost, given the trunk's rate).
+
+        A second settle of the same call id changes nothing and returns the first one's record. A call that was never
+        opened (refused) is only written down.
+        """
+        self._begin()
+        opened = self.open_call_by_id(cdr.call_id)
+        if opened is None:
+            return self.cdr(cdr.call_id) or self._record_refused(cdr)
+        return self._settle_open(opened, cdr, buy_rate)
+
+    def close_interrupted(
+        self,
+        opened: OpenCall,
+        carried_until: float,
+        from_caller: Carried = NOTHING_CARRIED,
+        from_callee: Carried = NOTHING_CARRIED,
+    ) -> Cdr:
+        """Settles a call that a restart could not take up: what was carried, at most what its lease covers."""
+        end = max(opened.answered_at or opened.setup_at, min(carried_until, opened.lease_ends_at or carried_until))
+        return self.settle(
+            Cdr(
+                call_id=opened.call_id,
+                account=opened.account,
+                caller=opened.caller,
+                callee=opened.callee,
+                source=opened.source,
+                trunk=opened.trunk,
+                setup_at=opened.setup_at,
+                answered_at=opened.answered_at,
+                ended_at=end,
+                cause=_TEMPORARY_FAILURE,
+                sip_status=503,
+                reason="interrupted by a restart of the service",
+                ended_by=EndedBy.APPLIANCE,
+                duration_s=0.0 if opened.answered_at is None else end - opened.answered_at,
+                emergency=opened.emergency,
+                from_caller=from_caller,
+                from_callee=from_callee,
+            )
+        )
+
+    def _settle_open(self, opened: OpenCall, cdr: Cdr, buy_rate: Rate | None) -> Cdr:
+        funds = self._funds(opened.account_id, opened.emergency)
+        talk_s = talk_seconds(cdr.duration_s) if cdr.answered else 0
+        settled = settle(funds, opened.lease, talk_s)
+        stored = replace(
+            cdr,
+            account=opened.account or cdr.account,
+            caller=cdr.caller or opened.caller,
+            callee=cdr.callee or opened.callee,
+            source=cdr.source or opened.source,
+            trunk=cdr.trunk or opened.trunk,
+            setup_at=cdr.setup_at or opened.setup_at,
+            emergency=opened.emergency,
+            rate=opened.lease.rate,
+            billable_seconds=settled.charge.billable_seconds,
+            charge=settled.charge.total,
+            cost=price(buy_rate, min(talk_s, opened.lease.covered_s)) if buy_rate else cdr.cost,
+            currency=opened.currency or cdr.currency,
+        )
+        with self._atomic():
+            self._write("DELETE FROM open_calls WHERE call_id = ?", (cdr.call_id,))
+            self._write(cdrs.INSERT, (opened.account_id, *cdrs.row_of(stored)))
+            self._keep(opened.account_id, settled.funds)
+            if opened.account_id is not None and stored.charge:
+                self._post(opened.account_id, PostingKind.CHARGE, -stored.charge, "", "", cdr.call_id)
+        return stored
+
+    def _record_refused(self, cdr: Cdr) -> Cdr:
+        owner = self.credentials(cdr.account) if cdr.account else None
+        stored = replace(cdr, charge=0, billable_seconds=0, rate=None)
+        self._write(cdrs.INSERT, (owner.account_id if owner else None, *cdrs.row_of(stored)))
+        return stored
+
+    def _payer(self, new: NewCall) -> tuple[Funds, Rate | None]:
+        free = new.emergency or new.account_id is None
+        return self._funds(new.account_id, new.emergency), None if free else new.rate
+
+    def _funds(self, account_id: int | None, emergency: bool) -> Funds:
+        if account_id is None:
+            return _NOBODY
+        row = self._one(_FUNDS, (account_id,))
+        if row is None:
+            raise StoreError(StoreCode.NOT_FOUND, f"there is no account with id {account_id}")
+        return Funds(row[0], row[1], row[2], row[3], limited=not (row[4] or emergency))
+
+    def _keep(self, account_id: int | None, funds: Funds) -> None:
+        if account_id is not None:
+            row = funds.reserved, funds.running_per_minute, funds.running_calls, account_id
+            self._write(_SET_FUNDS, row)
+
+    def _found(self, call_id: str, changed: int) -> None:
+        if not changed:
+            raise _no_call(call_id)
+
+
+def _open_call(row: Row) -> OpenCall:
+    lease = Lease(rate_of(row[10]), row[11], row[12])
+    fields: list[Any] = [*row[:7], bool(row[7]), row[8], row[9], lease, json.loads(row[13]), row[14]]
+    return OpenCall(*fields)
+
+
+def _text(snapshot: Mapping[str, Any] | None) -> str:
+    return json.dumps(snapshot, separators=(",", ":")) if snapshot else "{}"
+
+
+def _no_call(call_id: str) -> StoreError:
+    return StoreError(StoreCode.NOT_FOUND, f"no call {call_id!r} is open")

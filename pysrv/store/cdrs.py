@@ -1,0 +1,83 @@
+"""CDRs: written once per call id by `calls.py`, read by everybody."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pysrv.billing.cdr import Carried, Cdr
+from pysrv.store.coding import rate_of, rate_text
+from pysrv.store.database import Reading, Row
+from pysrv.store.rows import CdrFilter
+
+COLUMNS = (
+    "call_id, account, caller, callee, source, trunk, setup_at, ringing_at, answered_at, ended_at, cause, sip_status, "
+    "reason, ended_by, duration_s, billable_seconds, charge, cost, currency, emergency, refused_by, rate, "
+    "caller_packets, caller_bytes, caller_last_at, callee_packets, callee_bytes, callee_last_at"
+)
+INSERT = f"INSERT INTO cdrs (account_id, {COLUMNS}) VALUES ({', '.join('?' * 29)})"  # noqa: S608
+_BY_CALL = f"SELECT {COLUMNS} FROM cdrs WHERE call_id = ?"  # noqa: S608
+_PAGE = 1000
+
+
+class CdrReading(Reading):
+    """Questions about finished calls."""
+
+    def cdr(self, call_id: str) -> Cdr | None:
+        """The record of one call."""
+        row = self._one(_BY_CALL, (call_id,))
+        return of_row(row) if row else None
+
+    def cdrs(self, wanted: CdrFilter | None = None, limit: int = 100) -> list[Cdr]:
+        """The newest matching records, newest first."""
+        return [cdr for _, cdr in self.cdr_page(wanted or CdrFilter(), limit)]
+
+    def cdr_page(self, wanted: CdrFilter, limit: int = 100) -> list[tuple[int, Cdr]]:
+        """Like `cdrs`, each with its row id; the last id is the next page's `before_id`."""
+        conditions, parameters = _conditions(wanted)
+        where = " AND ".join(conditions) or "1"
+        sql = f"SELECT id, {COLUMNS} FROM cdrs WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+        return [(row[0], of_row(row[1:])) for row in self._all(sql, (*parameters, limit))]
+
+    def every_cdr(self, wanted: CdrFilter) -> Iterator[Cdr]:
+        """All matching records, newest first, read page by page: for exports of any length."""
+        page = self.cdr_page(wanted, _PAGE)
+        while page:
+            yield from (cdr for _, cdr in page)
+            wanted = replace(wanted, before_id=page[-1][0])
+            page = self.cdr_page(wanted, _PAGE)
+
+
+def row_of(cdr: Cdr) -> Row:
+    """The values of COLUMNS."""
+    a, b = cdr.from_caller, cdr.from_callee
+    return (
+        cdr.call_id, cdr.account, cdr.caller, cdr.callee, cdr.source, cdr.trunk, cdr.setup_at, cdr.ringing_at,
+        cdr.answered_at, cdr.ended_at, cdr.cause, cdr.sip_status, cdr.reason, cdr.ended_by, cdr.duration_s,
+        cdr.billable_seconds, cdr.charge, cdr.cost, cdr.currency, cdr.emergency, cdr.refused_by, rate_text(cdr.rate),
+        a.packets, a.bytes, a.last_at, b.packets, b.bytes, b.last_at,
+    )  # fmt: skip
+
+
+def of_row(row: Row) -> Cdr:
+    """The record that COLUMNS hold."""
+    carried = Carried(*row[22:25]), Carried(*row[25:28])
+    fields: list[Any] = [*row[:19], bool(row[19]), row[20], rate_of(row[21]), *carried]
+    return Cdr(*fields)
+
+
+def _conditions(wanted: CdrFilter) -> tuple[list[str], list[Any]]:
+    tests: tuple[tuple[str, Any], ...] = (
+        ("account_id = (SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)", wanted.account),
+        ("trunk = ?", wanted.trunk),
+        ("setup_at >= ?", wanted.since),
+        ("setup_at < ?", wanted.until),
+        ("refused_by = ?", wanted.refused_by),
+        ("id < ?", wanted.before_id),
+    )
+    used = [(sql, value) for sql, value in tests if value is not None]
+    if wanted.callee:
+        used += [("callee >= ?", wanted.callee), ("callee < ?", wanted.callee + ":")]
+    conditions = [sql for sql, _ in used]
+    if wanted.answered is not None:
+        conditions.append("answered_at IS NOT NULL" if wanted.answered else "answered_at IS NULL")
+    return conditions, [value for _, value in used]

@@ -1,0 +1,56 @@
+"""The schema, as numbered steps that are never edited once released: each runs once, in its own transaction.
+
+Money columns are integers of micro-units, times are Unix seconds. Postings and audit rows cannot be changed or removed
+by anybody who speaks SQL through this file: triggers refuse.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlite_utils
+
+from pysrv.store import schema
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step: its number (from 1, without gaps), what it does, and the doing."""
+
+    number: int
+    title: str
+    apply: Callable[[sqlite_utils.Database], None]
+
+
+def _first_schema(db: sqlite_utils.Database) -> None:
+    for statement in schema.STATEMENTS_1:
+        db.execute(statement)
+
+
+MIGRATIONS = (Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),)
+LATEST = MIGRATIONS[-1].number
+
+
+def version(db: sqlite_utils.Database) -> int:
+    """Number of the newest step that the file has seen; 0: an empty file."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_versions'").fetchone():
+        return 0
+    row = db.execute("SELECT max(version) FROM schema_versions").fetchone()
+    return int(row[0] or 0)
+
+
+def migrate(db: sqlite_utils.Database, now: float) -> int:
+    """Applies the missing steps in order; returns how many."""
+    missing = [step for step in MIGRATIONS if step.number > version(db)]
+    for step in missing:
+        with db.atomic():
+            _step(db, step, now)
+    return len(missing)
+
+
+def _step(db: sqlite_utils.Database, step: Migration, now: float) -> None:
+    versions = db.table("schema_versions")
+    if not versions.exists():
+        columns = {"version": int, "title": str, "applied_at": float}
+        versions.create(columns, pk="version", not_null=set(columns), strict=True)
+    step.apply(db)
+    versions.insert({"version": step.number, "title": step.title, "applied_at": now})

@@ -1,0 +1,138 @@
+"""Bans, trusted sources, refused attempts, secrets that survive restarts, and administrators (argon2id)."""
+
+import secrets
+from typing import Any
+
+import argon2
+
+from pysrv.store.database import Reading, Writing
+from pysrv.store.errors import StoreCode, StoreError
+from pysrv.store.rows import AllowRow, Attempt, BanRow
+
+_BAN = "prefix, rule, reason, created_at, expires_at, who"
+_ALLOW = "prefix, kind, reason, created_at, expires_at, who"
+_UNEXPIRED = "WHERE expires_at = 0 OR expires_at > ? ORDER BY prefix"
+_PASSWORD_BYTES = 15
+_HASHER = argon2.PasswordHasher()
+_NOBODYS_HASH = _HASHER.hash(secrets.token_hex(8))
+
+
+class SecurityReading(Reading):
+    """Questions about bans, trust and attempts."""
+
+    def bans(self) -> list[BanRow]:
+        """Bans that have not expired."""
+        rows = self._all(f"SELECT {_BAN} FROM bans {_UNEXPIRED}", (self._clock(),))  # noqa: S608
+        return [BanRow(*row) for row in rows]
+
+    def allows(self) -> list[AllowRow]:
+        """Trusted sources that have not expired."""
+        rows = self._all(f"SELECT {_ALLOW} FROM allows {_UNEXPIRED}", (self._clock(),))  # noqa: S608
+        return [AllowRow(*row) for row in rows]
+
+    def attempts(self, limit: int = 100, source: str | None = None) -> list[Attempt]:
+        """The newest refused attempts, newest first."""
+        sql = "SELECT at, source, kind, user, setting, detail FROM attempts WHERE ?1 IS NULL OR source = ?1 "
+        rows = self._all(sql + "ORDER BY id DESC LIMIT ?2", (source, limit))
+        return [Attempt(*row) for row in rows]
+
+    def administrators(self) -> list[str]:
+        """Names of those who may log in to the panel."""
+        return [row[0] for row in self._all("SELECT name FROM administrators ORDER BY name")]
+
+    def verify_admin(self, name: str, password: str) -> bool:
+        """Whether the password is the administrator's. Takes about 50 ms on purpose, also for unknown names."""
+        row = self._one("SELECT password_hash FROM administrators WHERE name = ?", (name,))
+        try:
+            return _HASHER.verify(row[0] if row else _NOBODYS_HASH, password) and row is not None
+        except argon2.exceptions.VerificationError:
+            return False
+
+
+class SecurityWriting(SecurityReading, Writing):
+    """Changes of them."""
+
+    def add_ban(self, ban: BanRow) -> None:
+        """Bans, or replaces the ban of the same prefix."""
+        row = (ban.prefix, ban.rule, ban.reason, ban.created_at or self._clock(), ban.expires_at, ban.who)
+        self._write(f"INSERT OR REPLACE INTO bans ({_BAN}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        self._audit(ban.who or ban.rule, "ban.add", ban.prefix, "", ban.reason)
+
+    def remove_ban(self, prefix: str, who: str = "") -> bool:
+        """Lifts a ban; False: there was none."""
+        return self._removed("bans", prefix, who, "ban.remove")
+
+    def remove_bans(self, who: str = "") -> int:
+        """Lifts every ban; returns how many."""
+        removed = self._write("DELETE FROM bans").rowcount
+        self._audit(who, "ban.remove", "all", "", str(removed))
+        return removed
+
+    def expire_bans(self) -> list[str]:
+        """Removes expired bans and trusted sources; returns the prefixes of the bans."""
+        now = self._clock()
+        self._write("DELETE FROM allows WHERE expires_at > 0 AND expires_at <= ?", (now,))
+        sql = "DELETE FROM bans WHERE expires_at > 0 AND expires_at <= ? RETURNING prefix"
+        return [row[0] for row in self._write(sql, (now,)).fetchall()]
+
+    def add_allow(self, allow: AllowRow) -> None:
+        """Trusts a source, or replaces the row of the same prefix."""
+        row = (allow.prefix, allow.kind, allow.reason, allow.created_at or self._clock(), allow.expires_at, allow.who)
+        self._write(f"INSERT OR REPLACE INTO allows ({_ALLOW}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
+        self._audit(allow.who, "allow.add", allow.prefix, "", allow.kind)
+
+    def remove_allow(self, prefix: str, who: str = "") -> bool:
+        """Ends a trust; False: there was none."""
+        return self._removed("allows", prefix, who, "allow.remove")
+
+    def record_attempt(self, attempt: Attempt) -> None:
+        """Writes a refused attempt down. Call `prune_attempts` now and then."""
+        row = (attempt.at, attempt.source, attempt.kind, attempt.user, attempt.setting, attempt.detail[:500])
+        sql = "INSERT INTO attempts (at, source, kind, user, setting, detail) VALUES (?, ?, ?, ?, ?, ?)"
+        self._write(sql, row)
+
+    def prune_attempts(self, keep: int = 1_000_000, limit: int = 2000) -> int:
+        """Removes up to `limit` of the oldest attempts beyond the newest `keep`; returns how many."""
+        newest = self._one("SELECT max(id) FROM attempts")
+        beyond = (newest[0] if newest and newest[0] else 0) - keep
+        sql = "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE id <= ? ORDER BY id LIMIT ?)"
+        return self._write(sql, (beyond, limit)).rowcount if beyond > 0 else 0
+
+    def get_or_make(self, name: str, length: int) -> bytes:
+        """A secret of `length` random bytes, made at the first call and the same ever after."""
+        row = self._one("SELECT value FROM secrets WHERE name = ?", (name,))
+        if row is not None and len(row[0]) == length:
+            return bytes(row[0])
+        made = secrets.token_bytes(length)
+        self.put_secret(name, made)
+        return made
+
+    def put_secret(self, name: str, value: bytes) -> None:
+        """Replaces a secret (key rotation)."""
+        self._write("INSERT OR REPLACE INTO secrets (name, value) VALUES (?, ?)", (name, value))
+
+    def ensure_admin(self, name: str = "admin") -> str | None:
+        """The password of a newly made administrator, to be printed once; None: there already is one."""
+        if self._one("SELECT 1 FROM administrators WHERE name = ?", (name,)):
+            return None
+        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        self.set_admin_password(name, password)
+        return password
+
+    def set_admin_password(self, name: str, password: str, who: str = "") -> None:
+        """Makes an administrator or changes the password; takes about 50 ms."""
+        if not name or len(password) < 8:
+            raise StoreError(StoreCode.INVALID, "an administrator has a name and a password of at least 8 characters")
+        sql = (
+            "INSERT INTO administrators (name, password_hash, created_at) VALUES (?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash"
+        )
+        self._write(sql, (name, _HASHER.hash(password), self._clock()))
+        self._audit(who, "administrator.password", name)
+
+    def _removed(self, table: str, prefix: str, who: str, action: str) -> bool:
+        parameters: tuple[Any, ...] = (prefix,)
+        removed = self._write(f"DELETE FROM {table} WHERE prefix = ?", parameters).rowcount > 0  # noqa: S608
+        if removed:
+            self._audit(who, action, prefix)
+        return removed

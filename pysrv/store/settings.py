@@ -1,0 +1,51 @@
+"""Settings that an administrator changed, their generation, and the audit trail. Values are text here: the settings
+table parses and judges them."""
+
+from pysrv.store.database import Reading, Writing
+from pysrv.store.rows import AuditRow, Override
+
+
+class SettingReading(Reading):
+    """Questions about settings."""
+
+    def overrides(self) -> dict[str, str]:
+        """Name and text of every setting that differs from its default."""
+        rows = self._all("SELECT name, value FROM settings WHERE value IS NOT NULL ORDER BY name")
+        return {str(name): str(value) for name, value in rows}
+
+    def override_rows(self) -> list[Override]:
+        """The same with who changed it and when."""
+        sql = "SELECT name, value, generation, changed_at, who FROM settings WHERE value IS NOT NULL ORDER BY name"
+        return [Override(*row) for row in self._all(sql)]
+
+    def generation(self) -> int:
+        """Counts changes of settings; 0: none was ever made."""
+        row = self._one("SELECT coalesce(max(generation), 0) FROM settings")
+        return int(row[0]) if row else 0
+
+    def audit(self, limit: int = 100, subject: str | None = None) -> list[AuditRow]:
+        """The newest changes of anything, newest first."""
+        sql = "SELECT id, at, who, action, subject, before, after FROM audit WHERE ?1 IS NULL OR subject = ?1 "
+        return [AuditRow(*row) for row in self._all(sql + "ORDER BY id DESC LIMIT ?2", (subject, limit))]
+
+
+class SettingWriting(SettingReading, Writing):
+    """Changes of settings."""
+
+    def set_setting(self, name: str, text: str | None, who: str = "", *, secret: bool = False) -> int:
+        """Overrides a setting (None: back to its default); returns the new generation. Secrets are not audited."""
+        row = self._one("SELECT value FROM settings WHERE name = ?", (name,))
+        before = row[0] if row else None
+        with self._atomic():
+            generation = self.generation() + 1
+            self._write(
+                "INSERT OR REPLACE INTO settings (name, value, generation, changed_at, who) VALUES (?, ?, ?, ?, ?)",
+                (name, text, generation, self._clock(), who),
+            )
+            shown = ("", "") if secret else (_shown(before), _shown(text))
+            self._audit(who, "setting", name, *shown)
+        return generation
+
+
+def _shown(value: str | None) -> str:
+    return "(default)" if value is None else value

@@ -1,0 +1,46 @@
+"""The store as the others see it: `Store`, the one writer, and `Reader`, a second connection for slow questions.
+
+Group commit: the first write after a commit begins a transaction, the conductor calls `commit()` once per drain and
+lets messages go out only then. Reads of the same Store see the writes of the running drain; a Reader sees commits.
+"""
+
+import time
+from pathlib import Path
+from typing import Self
+
+from pysrv.store.accounts import AccountReading
+from pysrv.store.calls import CallReading, CallWriting
+from pysrv.store.database import Clock, open_reader, open_writer
+from pysrv.store.rates import RateReading, RateWriting
+from pysrv.store.registrations import RegistrationReading, RegistrationWriting
+from pysrv.store.security import SecurityReading, SecurityWriting
+from pysrv.store.settings import SettingReading, SettingWriting
+from pysrv.store.trunks import TrunkReading, TrunkWriting
+
+
+class Reader(
+    AccountReading, TrunkReading, RateReading, CallReading, RegistrationReading, SettingReading, SecurityReading
+):
+    """Every question and no change. One thread at a time."""
+
+    @classmethod
+    def open(cls, path: Path | str, clock: Clock = time.time) -> Self:
+        """Opens an existing database file read-only. Raises StoreError."""
+        return cls(open_reader(Path(path)), Path(path), clock)
+
+
+class Store(CallWriting, TrunkWriting, RateWriting, RegistrationWriting, SettingWriting, SecurityWriting):
+    """Every question and every change. One process, one thread."""
+
+    @classmethod
+    def open(cls, path: Path | str, clock: Clock = time.time) -> Self:
+        """Opens or makes the database file, migrated. Raises StoreError: locked, unwritable, corrupt or too new."""
+        db, lock = open_writer(Path(path))
+        store = cls(db, Path(path), clock, lock)
+        store._drop_unfinished_imports()
+        store.commit()
+        return store
+
+    def reader(self) -> Reader:
+        """A read-only connection to the same file, with the same clock."""
+        return Reader.open(self._path, self._clock)
