@@ -26,7 +26,7 @@ class Gate(GateSurface):
     def __init__(self, program: Any, pin_dir: Path | None) -> None:
         self._program = program
         self._pin_dir = pin_dir
-        self.program_fd: int = program.load_func("gate", type(program).XDP).fd
+        self.program_fd: int = program.load_func(b"gate", type(program).XDP).fd
         self._attachments: dict[str, link.Attachment] = {}
         self._forwarding: dict[Path, str] = {}
         self._neighbours = Neighbours()
@@ -128,8 +128,8 @@ class Gate(GateSurface):
 
 
 def _handle(program: Any, name: str) -> Handle:
-    table = program[name]
-    return Handle(table.map_fd, table.Key, table.Leaf)
+    table = program[name.encode()]
+    return Handle(table.map_fd, table.Key, getattr(table, "sLeaf", table.Leaf))  # sLeaf: one CPU's value
 
 
 def _compile(flags: list[str]) -> Any:
@@ -142,7 +142,7 @@ def _compile(flags: list[str]) -> Any:
     if os.geteuid() != 0:
         raise wire.WireError("bpf_refused", "loading the gate needs root", "run as root")
     try:
-        return BPF(src_file=str(layout.SOURCE), cflags=flags)
+        return BPF(src_file=os.fsencode(layout.SOURCE), cflags=flags)
     except Exception as error:  # bcc raises bare Exception, and has printed why
         raise wire.WireError("bpf_refused", f"the gate does not compile: {error}", "see the compiler above") from error
 

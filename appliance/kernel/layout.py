@@ -158,7 +158,7 @@ def network_text(packed: bytes, bits: int) -> str:
 class Shape:
     """The codec of one ctypes type of the compiled program: dicts by dotted field name, or one bare number."""
 
-    __slots__ = ("_codec", "bytes", "names")
+    __slots__ = ("_blank", "_codec", "bytes", "names")
 
     def __init__(self, kind: Any) -> None:
         fields: list[tuple[str, int, str]] = []
@@ -170,12 +170,14 @@ class Shape:
         self.bytes: int = ctypes.sizeof(kind)
         self._codec = struct.Struct(f"{layout}{self.bytes - at}x")
         self.names = tuple(name for name, _, _ in fields)
+        self._blank: dict[str, Any] = {name: b"" if code[-1] == "s" else 0 for name, _, code in fields}
 
     def pack(self, values: Mapping[str, Any]) -> bytes:
         """The row; fields that are not given are 0. Raises KeyError for a name that the program does not have."""
-        if not values.keys() <= set(self.names):
+        row = {**self._blank, **values}
+        if len(row) != len(self.names):
             raise KeyError(f"the program has no field {sorted(set(values) - set(self.names))[0]!r}")
-        return self._codec.pack(*[values.get(name, 0) for name in self.names])
+        return self._codec.pack(*row.values())
 
     def pack_number(self, value: int) -> bytes:
         """A row that is one number."""

@@ -1,0 +1,35 @@
+"""One gate for all packet tables, in a namespace of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.kernel.gate import Gate
+from tests.bpf import rig as bench
+from tests.lab.network import Lab, entered
+
+
+@pytest.fixture(scope="package")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bench.Rig]:
+    with Lab(["phone", "trunk"], tag="bpf") as lab, entered(lab.appliance):
+        gate = Gate.load(header_cache=Path(tmp_path_factory.mktemp("headers")))
+        try:
+            made = bench.Rig(gate, lab)
+            for host in lab.hosts.values():  # silent peers: no packet but those of the tests
+                lab.run(host.namespace, ["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"])
+            for name, host, mac in (("phone", made.phone, bench.PHONE_MAC), ("trunk", made.trunk, bench.TRUNK_MAC)):
+                gate.attach(f"to-{name}")
+                bench.ip("neigh", "replace", host.address, "lladdr", mac, "dev", f"to-{name}", "nud", "permanent")
+                bench.ip("neigh", "replace", host.address6, "lladdr", mac, "dev", f"to-{name}", "nud", "permanent")
+            yield made
+        finally:
+            gate.close()
+
+
+@pytest.fixture
+def rig(loaded: bench.Rig) -> Iterator[bench.Rig]:
+    """The gate with the base plan: no ban, no trust, no session."""
+    with entered(loaded.lab.appliance):
+        loaded.sync()
+        yield loaded

@@ -1,0 +1,386 @@
+"""Every verdict of verdicts.def, each reached by at least one packet, with the action that the list promises."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import (
+    IPv6,
+    IPv6ExtHdrDestOpt,
+    IPv6ExtHdrFragment,
+    IPv6ExtHdrHopByHop,
+    IPv6ExtHdrRouting,
+)
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
+from scapy.packet import Packet, Raw
+
+from appliance import wire
+from appliance.kernel import layout, plan
+from tests.bpf import relaying
+from tests.bpf.rig import GATE_MAC, OPTIONS, PHONE_MAC, Rig, frame, rtcp, rtp
+
+L2 = Ether(src=PHONE_MAC, dst=GATE_MAC)
+L2_6 = Ether(src=PHONE_MAC, dst=GATE_MAC, type=0x86DD)
+L2_4 = Ether(src=PHONE_MAC, dst=GATE_MAC, type=0x0800)
+FROM, TO = "198.51.100.7", "10.77.1.1"
+FROM6, TO6 = "2001:db8:7::7", "fd77:1::1"
+SIP = UDP(sport=5060, dport=5060) / Raw(OPTIONS)
+STRANGER = {"stranger_burst": 1, "stranger_interval": 10**12}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A packet, what was arranged before, and what then happens to it."""
+
+    about: str
+    packet: Packet | bytes
+    parts: dict[str, Any] = field(default_factory=dict)
+    before: Callable[[Rig], None] | None = None
+    note: str = ""
+
+
+def cut(packet: Packet, size: int) -> bytes:
+    return bytes(packet)[:size]
+
+
+def padded(packet: Packet | bytes) -> bytes:
+    """As on a wire: at least 60 bytes."""
+    return bytes(packet).ljust(60, b"\0")
+
+
+def patched(packet: Packet, at: int, value: int) -> bytes:
+    raw = bytearray(bytes(packet))
+    raw[at] = value
+    return bytes(raw)
+
+
+def bans(*prefixes: str, expires_at: float = 0.0) -> dict[str, Any]:
+    return {"bans": tuple(wire.Ban(prefix, expires_at) for prefix in prefixes)}
+
+
+def sources(prefix: str, kind: wire.SourceClass) -> dict[str, Any]:
+    return {"sources": (wire.Source(prefix, kind),)}
+
+
+def limited(**values: int) -> dict[str, Any]:
+    return {"limits": wire.Limits(values)}
+
+
+def run_out(rig: Rig) -> None:
+    """A ban whose end came while it was in the kernel."""
+    rig.gate.tables.put(plan.MapName.BANS, layout.address(FROM), plan.BanRow(time.monotonic_ns() - 1))
+
+
+def sent(packet: Packet, times: int = 1) -> Callable[[Rig], None]:
+    return lambda rig: [rig.send(packet) for _ in range(times)] and None
+
+
+def session(**changes: Any) -> dict[str, Any]:
+    return {"sessions": (relaying.session(**changes),)}
+
+
+def without_state(rig: Rig) -> None:
+    rig.gate.tables.close_state(plan.endpoint(relaying.PHONE_LOCAL))
+
+
+def userspace(rig: Rig) -> None:
+    rig.gate._set_relay(False, "for this test")
+
+
+def without_neighbour() -> dict[str, Any]:
+    return session(trunk_remote=("10.77.2.99", 40000))
+
+
+def phone_media(payload: bytes, **changes: Any) -> Packet:
+    return relaying.from_phone(payload, **changes)
+
+
+def tcp(flags: str, dport: int = 5060) -> Packet:
+    return L2 / IP(src=FROM, dst=TO) / TCP(sport=4000, dport=dport, flags=flags)
+
+
+def extended(count: int) -> Packet:
+    packet = L2 / IPv6(src=FROM6, dst=TO6)
+    for _ in range(count):
+        packet /= IPv6ExtHdrDestOpt()
+    return packet / SIP
+
+
+def ip6_fragment(offset: int, more: int, payload: bytes) -> Packet:
+    return L2 / IPv6(src=FROM6, dst=TO6) / IPv6ExtHdrFragment(nh=17, offset=offset, m=more, id=7) / Raw(payload)
+
+
+LATER = L2 / IP(src=FROM, dst=TO, frag=100, proto=17) / Raw(bytes(64))
+
+CASES: dict[str, list[Case]] = {
+    "not_ip": [Case("an ARP request", L2 / ARP(pdst=TO)), Case("ARP in a VLAN", L2 / Dot1Q(vlan=5) / ARP(pdst=TO))],
+    "other_protocol": [
+        Case("a ping", L2 / IP(src=FROM, dst=TO) / ICMP()),
+        Case("ESP over IPv6", L2 / IPv6(src=FROM6, dst=TO6, nh=50) / Raw(bytes(32))),
+        Case("a later fragment of GRE", L2 / IP(src=FROM, dst=TO, frag=9, proto=47) / Raw(bytes(32))),
+        Case("a v6 header with nothing behind it", L2 / IPv6(src=FROM6, dst=TO6, nh=59)),
+    ],
+    "other_port": [
+        Case("DNS", frame(dport=53)),
+        Case("TCP to the media range", tcp("S", 20000)),
+        Case("SSH", tcp("S", 22)),
+        Case("SIP in a plan without a service port", frame(), {"service_ports": ()}),
+    ],
+    "eth_truncated": [],
+    "vlan_truncated": [Case("ends in the tag", cut(L2 / Dot1Q(vlan=5) / IP(), 16))],
+    "vlan_too_deep": [Case("three tags", L2 / Dot1AD(vlan=5) / Dot1Q(vlan=6) / Dot1Q(vlan=7) / IP() / SIP)],
+    "ip4_truncated": [Case("19 bytes of header", cut(L2 / IP(src=FROM, dst=TO) / SIP, 33))],
+    "ip4_version": [Case("IPv6 in an IPv4 frame", L2_4 / IPv6(src=FROM6, dst=TO6) / SIP)],
+    "ip4_header_length": [
+        Case("four words", patched(L2 / IP(src=FROM, dst=TO) / SIP, 14, 0x44)),
+        Case("sixty bytes that are not there", patched(L2 / IP(src=FROM, dst=TO) / UDP(), 14, 0x4F)),
+    ],
+    "ip4_total_length": [
+        Case("longer than the frame", L2 / IP(src=FROM, dst=TO, len=900) / SIP),
+        Case("shorter than its header", L2 / IP(src=FROM, dst=TO, len=19) / SIP),
+    ],
+    "ip6_truncated": [Case("39 bytes of header", cut(L2 / IPv6(src=FROM6, dst=TO6) / SIP, 53))],
+    "ip6_version": [Case("IPv4 in an IPv6 frame", padded(L2_6 / IP(src=FROM, dst=TO) / SIP))],
+    "ip6_payload_length": [Case("longer than the frame", L2 / IPv6(src=FROM6, dst=TO6, plen=900) / SIP)],
+    "ip6_extension_truncated": [
+        Case("an extension that passes the end", patched(extended(1), 55, 200)),
+        Case(
+            "a fragment header cut short",
+            cut(ip6_fragment(0, 1, b""), 58)[:18] + b"\0\4" + cut(ip6_fragment(0, 1, b""), 58)[20:],
+        ),
+    ],
+    "ip6_too_many_extensions": [Case("seven of them", extended(7))],
+    "ip6_source_routed": [
+        Case("type 0", L2 / IPv6(src=FROM6, dst=TO6) / IPv6ExtHdrRouting(type=0, addresses=[TO6]) / SIP)
+    ],
+    "source_impossible": [
+        Case("IPv4 multicast", frame(src="224.0.0.1")),
+        Case("IPv4 broadcast", frame(src="255.255.255.255")),
+        Case("IPv6 multicast", frame(src="ff02::1", dst=TO6)),
+        Case("IPv4 mapped on the wire", frame(src="::ffff:10.0.0.1", dst=TO6)),
+    ],
+    "fragment_malformed": [
+        Case("a UDP header in two", L2 / IP(src=FROM, dst=TO, flags="MF", proto=17) / Raw(bytes(4))),
+        Case("a TCP header in two", L2 / IP(src=FROM, dst=TO, flags="MF", proto=6) / Raw(bytes(16))),
+        Case("TCP flags overwritten", L2 / IP(src=FROM, dst=TO, frag=1, proto=6) / Raw(bytes(64))),
+        Case("a v6 fragment of 4 bytes", ip6_fragment(0, 1, bytes(4))),
+    ],
+    "udp_truncated": [Case("4 bytes", padded(L2 / IP(src=FROM, dst=TO, proto=17) / Raw(bytes(4))))],
+    "udp_length": [
+        Case("longer than its packet", L2 / IP(src=FROM, dst=TO) / UDP(sport=1, dport=5060, len=900) / Raw(OPTIONS)),
+        Case("below 8", L2 / IP(src=FROM, dst=TO) / UDP(sport=1, dport=5060, len=7) / Raw(OPTIONS)),
+    ],
+    "udp_port_zero": [Case("from port 0", frame(sport=0)), Case("to port 0", frame(dport=0))],
+    "tcp_truncated": [Case("12 bytes", padded(L2 / IP(src=FROM, dst=TO, proto=6) / Raw(bytes(12))))],
+    "tcp_header_length": [
+        Case("four words", L2 / IP(src=FROM, dst=TO) / TCP(dport=5060, dataofs=4)),
+        Case("past the end", L2 / IP(src=FROM, dst=TO) / TCP(dport=5060, dataofs=15)),
+    ],
+    "tcp_flags": [Case(f"flags {f or 'none'}", tcp(f)) for f in ("", "SF", "SR", "FPU", "F")],
+    "source_allowed": [
+        Case("an allowed address, rubbish", frame(b"rubbish!!"), sources(FROM, wire.SourceClass.ALLOW)),
+        Case(
+            "an allowed network that is banned too",
+            frame(),
+            sources("198.51.0.0/16", wire.SourceClass.ALLOW) | bans(FROM),
+        ),
+        Case("its later fragment", LATER, sources(FROM, wire.SourceClass.ALLOW)),
+        Case("an allowed IPv6 network", frame(src=FROM6, dst=TO6), sources("2001:db8::/32", wire.SourceClass.ALLOW)),
+    ],
+    "banned": [
+        Case("an IPv4 address", frame(), bans(FROM)),
+        Case("an IPv6 address", frame(src=FROM6, dst=TO6), bans(FROM6)),
+        Case("any port", tcp("S", 22), bans(FROM)),
+        Case("a known source", frame(), bans(FROM) | sources(FROM, wire.SourceClass.KNOWN)),
+        Case("a fragment", LATER, bans(FROM)),
+        Case("in a VLAN", L2 / Dot1Q(vlan=5) / IP(src=FROM, dst=TO) / SIP, bans(FROM)),
+    ],
+    "banned_prefix": [
+        Case("an IPv4 network", frame(), bans("198.51.100.0/24")),
+        Case("the wider of two", frame(), bans("198.51.0.0/16", "198.51.101.0/24")),
+        Case("an IPv6 network", frame(src=FROM6, dst=TO6), bans("2001:db8::/32")),
+    ],
+    "ban_expired": [Case("a ban that has run out", frame(), before=run_out, note="ban_expired")],
+    "fragment_later": [
+        Case("IPv4", LATER),
+        Case("IPv6", ip6_fragment(100, 0, bytes(64))),
+    ],
+    "fragment_flood": [
+        Case("over the bucket", LATER, limited(fragment_burst=1, fragment_interval=10**12), sent(LATER)),
+    ],
+    "over_rate_known": [
+        Case(
+            "the second in a bucket of one",
+            frame(),
+            limited(known_burst=1, known_interval=10**12) | sources(FROM, wire.SourceClass.KNOWN),
+            sent(frame()),
+        )
+    ],
+    "over_rate_stranger": [
+        Case("the second in a bucket of one", frame(), limited(**STRANGER), sent(frame())),
+        Case(
+            "another address of its /64",
+            frame(src="2001:db8:7::8", dst=TO6),
+            limited(**STRANGER),
+            sent(frame(src=FROM6, dst=TO6)),
+        ),
+        Case("TCP too", tcp("S"), limited(**STRANGER), sent(frame())),
+    ],
+    "tcp_service": [
+        Case("SYN", tcp("S")),
+        Case("a segment", tcp("PA")),
+        Case("the end", tcp("FA")),
+        Case("reset", tcp("R")),
+    ],
+    "sip_request": [
+        Case(f"{method}", frame(f"{method} sip:1@192.0.2.1 SIP/2.0\r\n".encode()))
+        for method in (
+            *("INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "UPDATE", "INFO", "MESSAGE"),
+            *("REFER", "SUBSCRIBE", "NOTIFY", "PUBLISH"),
+        )
+    ]
+    + [
+        Case("behind IPv4 options", L2 / IP(src=FROM, dst=TO, options=b"\x01" * 8) / SIP),
+        Case("behind two VLAN tags", L2 / Dot1AD(vlan=5) / Dot1Q(vlan=6) / IP(src=FROM, dst=TO) / SIP),
+        Case("behind IPv6 extensions", extended(5)),
+        Case("behind hop-by-hop options", L2 / IPv6(src=FROM6, dst=TO6) / IPv6ExtHdrHopByHop() / SIP),
+        Case("in an atomic fragment", L2 / IPv6(src=FROM6, dst=TO6) / IPv6ExtHdrFragment(nh=17, id=7) / SIP),
+        Case("from a known source", frame(), sources(FROM, wire.SourceClass.KNOWN)),
+        Case("with padding behind it", padded(frame(b"ACK sip:a")) + bytes(9)),
+    ],
+    "sip_response": [Case("200", frame(b"SIP/2.0 200 OK\r\n\r\n"))],
+    "sip_unknown_method": [
+        Case("NEWMETHOD", frame(b"NEWMETHOD sip:a SIP/2.0\r\n")),
+        Case("tel", frame(b"FOO tel:1 SIP/2.0\r\n")),
+    ],
+    "sip_fragment": [
+        Case("IPv4", L2 / IP(src=FROM, dst=TO, flags="MF") / UDP(dport=5060, len=3000) / Raw(OPTIONS)),
+        Case("IPv6", ip6_fragment(0, 1, bytes(UDP(sport=5060, dport=5060, len=3000, chksum=1)) + OPTIONS)),
+    ],
+    "sip_keepalive": [
+        Case("CRLF", frame(b"\r\n")),
+        Case("CRLFCRLF", frame(b"\r\n\r\n")),
+        Case("before a start line", frame(b"\r\n" + OPTIONS)),
+    ],
+    "sip_empty": [Case("nothing", frame(b"")), Case("four zeros", frame(bytes(4)))],
+    "sip_stun": [Case("a binding request", frame(b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)))],
+    "sip_garbage": [
+        Case("binary", frame(bytes(range(64)))),
+        Case("HTTP", frame(b"GET / HTTP/1.1\r\n\r\n")),
+        Case("lower case", frame(b"invite sip:a SIP/2.0\r\n")),
+        Case("another version", frame(b"SIP/3.0 200 OK\r\n")),
+        Case("a method without its space", frame(b"INVITE\tsip:a SIP/2.0\r\n")),
+        Case("one letter", frame(b"x")),
+        Case("five zeros", frame(bytes(5))),
+        Case("a long token", frame(b"A" * 64)),
+        Case("a scanner's probe", frame(b"\xff\xff\xff\xffgetinfo")),
+    ],
+    "rtp_to_user": [Case("userspace relays", phone_media(rtp()), session(), userspace)],
+    "rtp_no_session": [
+        Case("no session at all", phone_media(rtp())),
+        Case("another port", phone_media(rtp(), dport=20990), session()),
+        Case("another address of ours", phone_media(rtp(), dst="10.77.2.1"), session()),
+    ],
+    "lease_closed": [Case("before the answer", phone_media(rtp()), session(deadline_ns=0))],
+    "lease_lapsed": [Case("after the end", phone_media(rtp()), session(deadline_ns=1))],
+    "rtp_fragment": [
+        Case("a first fragment", phone_media(rtp(), flags="MF"), session()),
+    ],
+    "rtp_malformed": [
+        Case("version 1", phone_media(rtp(version=1)), session()),
+        Case("eleven bytes", phone_media(rtp()[:11]), session()),
+        Case("contributing sources that are not there", phone_media(b"\x8f\0" + bytes(20)), session()),
+        Case("an extension that is not there", phone_media(b"\x90\0" + bytes(10)), session()),
+        Case(
+            "an extension longer than the packet",
+            phone_media(b"\x90\0" + bytes(10) + b"\0\0\0\x09" + bytes(8)),
+            session(),
+        ),
+        Case("empty", phone_media(b""), session()),
+    ],
+    "rtcp_malformed": [
+        Case("RTP on the RTCP port", relaying.control_from_phone(rtp()), session()),
+        Case("longer than its datagram", relaying.control_from_phone(rtcp()[:12]), session()),
+        Case("four bytes", relaying.control_from_phone(rtcp()[:4]), session()),
+        Case("a bad report where both share a port", phone_media(rtcp()[:12]), session()),
+    ],
+    "rtp_too_long": [Case("1453 bytes", phone_media(rtp(size=1441)), session())],
+    "rtp_payload_type": [
+        Case("type 97", phone_media(rtp(97)), session()),
+        Case("with the marker", phone_media(rtp(18, marker=1)), session()),
+    ],
+    "rtp_source": [
+        Case("another port than announced", phone_media(rtp(), sport=4002), session(learn=False)),
+        Case("somebody else, after the phone", phone_media(rtp(), src=FROM), session(), sent(phone_media(rtp()))),
+    ],
+    "rtp_over_rate": [
+        Case(
+            "the second in a bucket of one",
+            phone_media(rtp()),
+            session() | limited(rtp_burst=1, rtp_interval=10**12),
+            sent(phone_media(rtp())),
+        )
+    ],
+    "rtp_hops": [Case("TTL 1", phone_media(rtp(), ttl=1), session())],
+    "rtp_no_remote": [Case("a peer without an address", phone_media(rtp()), session(trunk_remote=None))],
+    "rtp_no_route": [Case("no route", phone_media(rtp()), session(trunk_remote=("203.0.113.9", 40000)))],
+    "rtp_no_neighbour": [Case("nobody there yet", phone_media(rtp()), without_neighbour())],
+    "rtp_relayed": [
+        Case("RTP", phone_media(rtp()), session()),
+        Case("of 1452 bytes", phone_media(rtp(size=1440)), session()),
+        Case("any payload type", phone_media(rtp(97)), session(payload_types=())),
+        Case("payload type 101", phone_media(rtp(101)), session()),
+        Case(
+            "a banned range, but allowed",
+            phone_media(rtp()),
+            session() | sources("10.77.1.2", wire.SourceClass.ALLOW) | bans("10.0.0.0/8"),
+        ),
+    ],
+    "rtcp_relayed": [
+        Case("on its own port", relaying.control_from_phone(rtcp()), session()),
+        Case("on the RTP port", phone_media(rtcp(201)), session()),
+    ],
+    "gate_fault": [Case("a stream without its state", phone_media(rtp()), session(), without_state)],
+}
+
+# An Ethernet header is what BPF_PROG_TEST_RUN and every driver ask of a frame, so no packet can show this one.
+UNREACHABLE = {"eth_truncated"}
+
+ROWS = [(verdict, case) for verdict, cases in CASES.items() for case in cases]
+
+
+def action_of(verdict: str) -> str:
+    return next(row.action for row in layout.verdicts() if row.name == verdict)
+
+
+@pytest.mark.parametrize(("verdict", "case"), ROWS, ids=[f"{verdict}: {case.about}" for verdict, case in ROWS])
+def test_a_packet_ends_as_its_row_says(rig: Rig, verdict: str, case: Case) -> None:
+    rig.sync(**case.parts)
+    try:
+        if case.before:
+            case.before(rig)
+        out = rig.send(case.packet)
+    finally:
+        rig.gate._set_relay(True, "")
+    if case.note:
+        assert out.notes == (case.note,)
+        return
+    assert out.verdict == verdict
+    expected = {"PASS": {"PASS"}, "DROP": {"DROP"}, "ABORT": {"ABORTED"}, "FORWARD": {"TX", "REDIRECT"}}
+    assert out.action.name in expected[action_of(verdict)]
+
+
+def test_every_verdict_has_a_case() -> None:
+    names = {verdict.name for verdict in layout.verdicts()}
+    assert CASES.keys() == names, "verdicts.def and the table of cases differ"
+    assert {name for name, cases in CASES.items() if not cases} == UNREACHABLE
+
+
+def test_every_verdict_has_an_action_and_a_sentence() -> None:
+    assert len({verdict.name for verdict in layout.verdicts()}) == len(layout.verdicts())
+    for verdict in layout.verdicts():
+        assert verdict.action in layout.ACTIONS
+        assert verdict.text
