@@ -143,13 +143,14 @@ class DeckReader:
 
     def _rates(self, lines: list[str], first_line: int) -> Iterator[tuple[int, Rate]]:
         reader = csv.reader((line.rstrip("\r") for line in lines), delimiter=self._delimiter, strict=True)
+        line = first_line  # where the record starts: an open quote runs on to the end of the piece
         try:
             for cells in reader:
                 if any(cells):
-                    line = first_line + reader.line_num - 1
                     yield line, self._rate(cells, line)
+                line = first_line + reader.line_num
         except csv.Error as error:
-            raise RateError(first_line + reader.line_num - 1, "", str(error)) from None
+            raise RateError(line, "", f"not CSV: {error}") from None
 
     def _rate(self, cells: list[str], line: int) -> Rate:
         if len(cells) != self._width:

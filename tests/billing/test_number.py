@@ -1,0 +1,21 @@
+import pytest
+
+from pysrv.billing.number import normalise, prefixes
+
+
+@pytest.mark.parametrize(
+    ("dialled", "number"),
+    [("+49 (30) 12-34", "49301234"), ("101", "101"), ("*43", "*43"), ("+49.30/1", "49301"), ("0049", "0049")],
+)
+def test_visual_separators_and_the_plus_are_dropped(dialled: str, number: str) -> None:
+    assert normalise(dialled) == number
+
+
+@pytest.mark.parametrize("dialled", ["", "+", "alice", "12a", "+*43", "1" * 33, "٤٩", "+٤٩", "1;2", "1\n"])
+def test_what_is_no_number_is_none(dialled: str) -> None:
+    assert normalise(dialled) is None
+
+
+def test_prefixes_go_from_the_longest_to_the_empty_one() -> None:
+    assert prefixes("4930") == ("4930", "493", "49", "4", "")
+    assert prefixes("123456", longest=2) == ("12", "1", "")
