@@ -239,3 +239,13 @@ def _limits_table() -> str:
 def _maps_table() -> str:
     rows = [(f"`{m.name}`", m.kind, f"`{m.key}`", f"`{m.value}`", str(m.entries), m.text) for m in maps()]
     return _table(("map", "kind", "key", "value", "rows at most", "what it holds"), rows)
+
+
+def main() -> None:
+    """Draws the tables of bpf/README.md anew."""
+    path = BPF_DIR / "README.md"
+    path.write_text(render(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
