@@ -1,6 +1,49 @@
 """The database room: SQLite through sqlite-utils, one writer, functions that return frozen dataclasses."""
 
 from pysrv.store.errors import StoreCode, StoreError
+from pysrv.store.rows import (
+    Account,
+    AccountType,
+    AllowRow,
+    Attempt,
+    AuditRow,
+    BanRow,
+    CallState,
+    CdrFilter,
+    Deck,
+    NewAccount,
+    NewCall,
+    NewTrunk,
+    OpenCall,
+    Override,
+    Route,
+    SavedBinding,
+    StoredPosting,
+    Trunk,
+)
 from pysrv.store.store import Reader, Store
 
-__all__ = ["Reader", "Store", "StoreCode", "StoreError"]
+__all__ = [
+    "Account",
+    "AccountType",
+    "AllowRow",
+    "Attempt",
+    "AuditRow",
+    "BanRow",
+    "CallState",
+    "CdrFilter",
+    "Deck",
+    "NewAccount",
+    "NewCall",
+    "NewTrunk",
+    "OpenCall",
+    "Override",
+    "Reader",
+    "Route",
+    "SavedBinding",
+    "Store",
+    "StoreCode",
+    "StoreError",
+    "StoredPosting",
+    "Trunk",
+]

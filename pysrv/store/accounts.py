@@ -6,7 +6,6 @@ A removed account keeps its row, because postings and CDRs point at it; its name
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from pysrv.billing import money
@@ -34,18 +33,7 @@ _ALL = f"SELECT {_COLUMNS} FROM accounts a WHERE a.removed_at IS NULL ORDER BY a
 _PLAIN = ("display_name", "enabled", "type", "deck", "postpaid", "maxlines", "locklevel", "onlylocalaccess")
 CHANGEABLE = (*_PLAIN, "numbers", "password")
 """What `set_account` takes by keyword; money moves by `deposit` and `adjust` alone."""
-_REMEMBERED = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What digest needs to know of an account."""
-
-    account_id: int
-    enabled: bool
-    realm: str
-    ha1_md5: str = field(repr=False)
-    ha1_sha256: str = field(repr=False)
+_REMEMBERED = 50_000
 
 
 class AccountReading(Reading):
@@ -82,24 +70,25 @@ class AccountWriting(AccountReading, Writing):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._credentials: dict[str, Credentials] = {}
+        self._memory: dict[str, Account] = {}
+        self._name_of: dict[int, str] = {}
+
+    def account(self, name: str) -> Account | None:
+        """The account of that name, remembered until it changes; unknown names are not remembered."""
+        held = self._memory.get(name)
+        if held is None and (held := super().account(name)) is not None:
+            if len(self._memory) >= _REMEMBERED:
+                self._forget()
+            self._memory[name], self._name_of[held.id] = held, name
+        return held
 
     def _forget(self) -> None:
-        self._credentials.clear()
+        self._memory.clear()
+        self._name_of.clear()
         super()._forget()
 
-    def credentials(self, name: str) -> Credentials | None:
-        """What digest needs, remembered between calls; unknown names are not remembered."""
-        held = self._credentials.get(name)
-        if held is None:
-            sql = "SELECT id, enabled, realm, ha1_md5, ha1_sha256 FROM accounts WHERE name = ? AND removed_at IS NULL"
-            row = self._one(sql, (name,))
-            if row is None:
-                return None
-            if len(self._credentials) >= _REMEMBERED:
-                self._credentials.clear()
-            held = self._credentials[name] = Credentials(row[0], bool(row[1]), *row[2:])
-        return held
+    def _changed(self, account_id: int) -> None:
+        self._memory.pop(self._name_of.pop(account_id, ""), None)
 
     def add_account(self, new: NewAccount, who: str = "") -> Account:
         """Adds an account; a first balance is a posting. CONFLICT: name or number is taken. INVALID: says what."""
@@ -150,7 +139,7 @@ class AccountWriting(AccountReading, Writing):
             self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
             self._write("DELETE FROM bindings WHERE aor = ?", (name,))
             self._audit(who, "account.remove", name, money.format(account.balance))
-        self._credentials.pop(name, None)
+        self._changed(account.id)
 
     def deposit(self, name: str, amount: int, *, who: str = "", note: str = "") -> Account:
         """Adds money (micro-units, above 0) to a balance."""
@@ -183,6 +172,7 @@ class AccountWriting(AccountReading, Writing):
 
     def _post(self, account_id: int, kind: PostingKind, amount: int, note: str, who: str, call_id: str = "") -> None:
         """Moves a balance and writes down why; part of an atomic step."""
+        self._changed(account_id)
         sql = "UPDATE accounts SET balance = balance + ? WHERE id = ? RETURNING balance"
         after = self._write(sql, (amount, account_id)).fetchone()[0]
         self._write(
@@ -201,16 +191,17 @@ class AccountWriting(AccountReading, Writing):
     def _change(self, before: Account, field_name: str, value: Any, who: str) -> None:
         self._write(f"UPDATE accounts SET {field_name} = ? WHERE id = ?", (value, before.id))  # noqa: S608
         self._audit(who, f"account.{field_name}", before.name, str(getattr(before, field_name)), str(value))
-        self._credentials.pop(before.name, None)
+        self._changed(before.id)
 
     def _password(self, before: Account, password: str, realm: str, who: str) -> None:
         secrets = _secrets(before.name, realm, password)
         sql = "UPDATE accounts SET realm = :realm, ha1_md5 = :ha1_md5, ha1_sha256 = :ha1_sha256 WHERE id = :id"
         self._write(sql, secrets | {"id": before.id})  # type: ignore[arg-type]
         self._audit(who, "account.password", before.name)
-        self._credentials.pop(before.name, None)
+        self._changed(before.id)
 
     def _number(self, account_id: int, numbers: tuple[str, ...]) -> None:
+        self._changed(account_id)
         self._write("DELETE FROM account_numbers WHERE account_id = ?", (account_id,))
         for position, written in enumerate(numbers):
             number = normalise(written)

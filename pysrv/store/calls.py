@@ -2,15 +2,15 @@
 
     open_call     reserves the first lease and makes the row, or says what falls short
     answer_call   talk time starts
-    renew_lease   one more stretch, or what falls short
-    settle        CDR, charge, posting, release of the lease and removal of the row: once per call id, ever
+    renew_call    one more stretch, or what falls short
+    settle_call   CDR, charge, posting, release of the lease and removal of the row: once per call id, ever
 
 The figures of an account (`reserved`, `lines`, `running_per_minute`) move only here.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pysrv.billing.cdr import NOTHING_CARRIED, Carried, Cdr, EndedBy
@@ -25,7 +25,7 @@ from pysrv.store.database import Row, Writing
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import NewCall, OpenCall
 
-_FUNDS = "SELECT balance, reserved, running_per_minute, lines, postpaid FROM accounts WHERE id = ?"
+_FUNDS = "SELECT balance, reserved, running_per_minute, lines, postpaid, name, currency FROM accounts WHERE id = ?"
 _SET_FUNDS = "UPDATE accounts SET reserved = ?, running_per_minute = ?, lines = ? WHERE id = ?"
 _OPEN = (
     "SELECT o.call_id, o.account_id, coalesce(a.name, ''), o.caller, o.callee, o.source, o.trunk, o.emergency, "
@@ -38,9 +38,19 @@ _INSERT = (
     "INSERT INTO open_calls (call_id, account_id, caller, callee, source, trunk, emergency, setup_at, rate, covered_s, "
     "reserved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_LEASE = "SELECT account_id, emergency, rate, covered_s, reserved FROM open_calls WHERE call_id = ?"
 _TEMPORARY_FAILURE = 41
-_NOBODY = Funds(limited=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Payer:
+    """Whose money a call moves."""
+
+    funds: Funds
+    name: str = ""
+    currency: str = ""
+
+
+_NOBODY = _Payer(Funds(limited=False))
 
 
 class CallReading(CdrReading):
@@ -59,25 +69,30 @@ class CallReading(CdrReading):
 class CallWriting(CallReading, AccountWriting, Writing):
     """The movements."""
 
-    def open_call(self, new: NewCall) -> Lease | Shortfall:
+    def open_call(self, new: NewCall) -> OpenCall | Shortfall:
         """Reserves the first lease and writes the call down; after a Shortfall nothing is changed.
 
         Emergency calls and calls without an account or a rate cost nothing. CONFLICT: the call id is already open.
         """
         self._begin()
-        funds, rate = self._payer(new)
-        granted = reserve(funds, rate)
+        payer = self._payer(new.account_id, new.emergency)
+        rate = None if new.emergency or new.account_id is None else new.rate
+        granted = reserve(payer.funds, rate)
         if isinstance(granted, Shortfall):
             return granted
         lease = granted.lease
+        setup_at = new.setup_at or self._clock()
         with self._atomic():
             row = (
                 new.call_id, new.account_id, new.caller, new.callee, new.source, new.trunk, new.emergency,
-                new.setup_at or self._clock(), rate_text(rate), lease.covered_s, lease.reserved,
+                setup_at, rate_text(rate), lease.covered_s, lease.reserved,
             )  # fmt: skip
             self._write(_INSERT, row)
             self._keep(new.account_id, granted.funds)
-        return lease
+        return OpenCall(
+            new.call_id, new.account_id, payer.name, new.caller, new.callee, new.source, new.trunk, new.emergency,
+            setup_at, None, lease, {}, payer.currency,
+        )  # fmt: skip
 
     def answer_call(
         self, call_id: str, answered_at: float, trunk: str = "", snapshot: Mapping[str, Any] | None = None
@@ -91,26 +106,24 @@ class CallWriting(CallReading, AccountWriting, Writing):
         sql = "UPDATE open_calls SET snapshot = ? WHERE call_id = ?"
         self._found(call_id, self._write(sql, (_text(snapshot), call_id)).rowcount)
 
-    def renew_lease(self, call_id: str) -> Lease | Shortfall:
+    def renew_call(self, call_id: str) -> OpenCall | Shortfall:
         """One more stretch of lease; after a Shortfall the old lease stands. NOT_FOUND: no such open call."""
         self._begin()
-        row = self._one(_LEASE, (call_id,))
-        if row is None:
+        opened = self.open_call_by_id(call_id)
+        if opened is None:
             raise _no_call(call_id)
-        account_id, emergency, rate, covered_s, reserved = row
-        funds = self._funds(account_id, bool(emergency))
-        granted = renew(funds, Lease(rate_of(rate), covered_s, reserved))
+        granted = renew(self._payer(opened.account_id, opened.emergency).funds, opened.lease)
         if isinstance(granted, Shortfall):
             return granted
         lease = granted.lease
         with self._atomic():
             sql = "UPDATE open_calls SET covered_s = ?, reserved = ? WHERE call_id = ?"
             self._write(sql, (lease.covered_s, lease.reserved, call_id))
-            if lease.reserved != reserved:
-                self._keep(account_id, granted.funds)
-        return lease
+            if lease.reserved != opened.lease.reserved:
+                self._keep(opened.account_id, granted.funds)
+        return replace(opened, lease=lease)
 
-    def settle(self, cdr: Cdr, buy_rate: Rate | None = None) -> Cdr:
+    def settle_call(self, cdr: Cdr, buy_rate: Rate | None = None) -> Cdr:
         """Ends a call for good and returns the CDR as stored, with its charge (and cost, given the trunk's rate).
 
         A second settle of the same call id changes nothing and returns the first one's record. A call that was never
@@ -131,7 +144,7 @@ class CallWriting(CallReading, AccountWriting, Writing):
     ) -> Cdr:
         """Settles a call that a restart could not take up: what was carried, at most what its lease covers."""
         end = max(opened.answered_at or opened.setup_at, min(carried_until, opened.lease_ends_at or carried_until))
-        return self.settle(
+        return self.settle_call(
             Cdr(
                 call_id=opened.call_id,
                 account=opened.account,
@@ -154,7 +167,7 @@ class CallWriting(CallReading, AccountWriting, Writing):
         )
 
     def _settle_open(self, opened: OpenCall, cdr: Cdr, buy_rate: Rate | None) -> Cdr:
-        funds = self._funds(opened.account_id, opened.emergency)
+        funds = self._payer(opened.account_id, opened.emergency).funds
         talk_s = talk_seconds(cdr.duration_s) if cdr.answered else 0
         settled = settle(funds, opened.lease, talk_s)
         stored = replace(
@@ -181,25 +194,23 @@ class CallWriting(CallReading, AccountWriting, Writing):
         return stored
 
     def _record_refused(self, cdr: Cdr) -> Cdr:
-        owner = self.credentials(cdr.account) if cdr.account else None
+        owner = self.account(cdr.account) if cdr.account else None
         stored = replace(cdr, charge=0, billable_seconds=0, rate=None)
-        self._write(cdrs.INSERT, (owner.account_id if owner else None, *cdrs.row_of(stored)))
+        self._write(cdrs.INSERT, (owner.id if owner else None, *cdrs.row_of(stored)))
         return stored
 
-    def _payer(self, new: NewCall) -> tuple[Funds, Rate | None]:
-        free = new.emergency or new.account_id is None
-        return self._funds(new.account_id, new.emergency), None if free else new.rate
-
-    def _funds(self, account_id: int | None, emergency: bool) -> Funds:
+    def _payer(self, account_id: int | None, emergency: bool) -> _Payer:
         if account_id is None:
             return _NOBODY
         row = self._one(_FUNDS, (account_id,))
         if row is None:
             raise StoreError(StoreCode.NOT_FOUND, f"there is no account with id {account_id}")
-        return Funds(row[0], row[1], row[2], row[3], limited=not (row[4] or emergency))
+        balance, reserved, per_minute, lines, postpaid, name, currency = row
+        return _Payer(Funds(balance, reserved, per_minute, lines, not (postpaid or emergency)), name, currency)
 
     def _keep(self, account_id: int | None, funds: Funds) -> None:
         if account_id is not None:
+            self._changed(account_id)
             row = funds.reserved, funds.running_per_minute, funds.running_calls, account_id
             self._write(_SET_FUNDS, row)
 
