@@ -78,6 +78,7 @@ class Command:
     run: Callable[..., Answer]
     params: tuple[click.Parameter, ...] = ()
     more: str = ""
+    minus: bool = False  # an argument may begin with a minus
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ def _click_command(row: Command) -> click.Command:
         params=[*row.params, *_common()],
         help=f"{row.help}\n\n{row.more}".rstrip(),
         short_help=row.help,
+        context_settings={"ignore_unknown_options": True} if row.minus else None,
     )
 
 

@@ -12,7 +12,7 @@ from appliance.cli.link import Request
 from appliance.cli.show import Answer, Column, console, joined, line, moment, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 
-CHUNK_LINES = 500
+CHUNK_LINES = 1000
 MOST_DECK_BYTES = 512 * 1024 * 1024
 
 TRUNK_COLUMNS = (

@@ -70,13 +70,17 @@ def _syntax_problem(words: str, text: str) -> Problem:
 
 
 def load(file_text: str = "", stored: Mapping[str, str] | None = None, generation: int = 0) -> Loaded:
-    """Settings from a file and stored changes. Raises BadSettings for the file; a stored change that no longer fits
-    (an older version's, say) is left out and reported, so that the service still starts.
+    """Settings from a file's text and stored changes; see `layered`. Raises BadSettings for the file."""
+    return layered(parse_file(file_text), stored or {}, generation)
+
+
+def layered(file: Mapping[str, Any], stored: Mapping[str, str], generation: int = 0) -> Loaded:
+    """Settings from a file's typed values and stored changes. A stored change that no longer fits (an older version's,
+    say) is left out and reported, so that the service still starts.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    file = parse_file(file_text)
-    for name, text in (stored or {}).items():
+    for name, text in stored.items():
         try:
             values |= parse_all({name: text})
         except BadSettings as error:

@@ -13,6 +13,8 @@ from appliance.config.fields import BadValue
 from appliance.config.row import Scope
 from appliance.config.schema import ROWS, Schema, UnknownSetting, row
 
+DEFAULT_REALM = "appliance"
+
 
 class Source(StrEnum):
     """Which layer a value comes from; a later one wins."""
@@ -68,6 +70,11 @@ class Settings(Schema):
 
     def __repr__(self) -> str:
         return f"Settings(generation={self.generation}, {self.texts(secrets=False)})"
+
+    @property
+    def realm(self) -> str:
+        """The SIP realm for which passwords are kept: `localdomain`, or a fixed word while that is empty."""
+        return self.localdomain or DEFAULT_REALM
 
     def value(self, name: str) -> Any:
         """The typed value of `name`, which may be an alias. Raises UnknownSetting."""

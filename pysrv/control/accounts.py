@@ -1,0 +1,220 @@
+"""Verbs about accounts: their money, limits, numbers and passwords. A password passes through and is never logged."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from appliance.wire import WireError
+from pysrv.control.desk import Desk, amount, not_found, written
+from pysrv.store.rows import Account, AccountType, NewAccount
+
+_MOST_PASSWORD = 128
+
+
+@dataclass(frozen=True, slots=True)
+class AddAccount:
+    """A new account; what is left out comes from the settings."""
+
+    name: str
+    password: str = field(repr=False)
+    numbers: tuple[str, ...] = ()
+    display_name: str = ""
+    type: AccountType = AccountType.END_USER
+    deck: str = ""
+    credit: str | None = None
+    postpaid: bool | None = None
+    maxlines: int | None = None
+    locklevel: int | None = None
+    onlylocalaccess: bool | None = None
+    currency: str = "EUR"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChanges:
+    """What may change; None stays. `credit` sets the balance, `top_up` moves it."""
+
+    password: str | None = field(default=None, repr=False)
+    numbers: tuple[str, ...] | None = None
+    display_name: str | None = None
+    type: AccountType | None = None
+    deck: str | None = None
+    credit: str | None = None
+    top_up: str | None = None
+    note: str = ""
+    postpaid: bool | None = None
+    maxlines: int | None = None
+    locklevel: int | None = None
+    onlylocalaccess: bool | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAccount:
+    """Changes of one account."""
+
+    name: str
+    changes: AccountChanges
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerOf:
+    """The newest movements of one account."""
+
+    name: str
+    limit: int = 50
+
+
+PLAIN = ("display_name", "type", "deck", "postpaid", "maxlines", "locklevel", "onlylocalaccess", "enabled")
+
+
+def shape(account: Account) -> dict[str, Any]:
+    """An account as JSON; amounts as text, credentials left out."""
+    return {
+        "id": account.id,
+        "name": account.name,
+        "numbers": list(account.numbers),
+        "display_name": account.display_name,
+        "type": str(account.type),
+        "enabled": account.enabled,
+        "realm": account.realm,
+        "deck": account.deck,
+        "postpaid": account.postpaid,
+        "balance": written(account.balance),
+        "reserved": written(account.reserved),
+        "currency": account.currency,
+        "lines": account.lines,
+        "maxlines": account.maxlines,
+        "locklevel": account.locklevel,
+        "onlylocalaccess": account.onlylocalaccess,
+        "created_at": account.created_at,
+    }
+
+
+def check_password(desk: Desk, name: str, password: str) -> None:
+    """Refuse a password that the settings do not allow. Raises WireError."""
+    least = desk.settings.minpwdlength
+    if len(password) < least:
+        raise WireError("invalid", f"the password is shorter than minpwdlength ({least} characters)")
+    if len(password) > _MOST_PASSWORD or not password.isprintable():
+        raise WireError("invalid", f"a password has at most {_MOST_PASSWORD} printable characters")
+    if password == name:
+        raise WireError("invalid", "the password is the user name")
+
+
+def _check_deck(desk: Desk, deck: str | None) -> None:
+    if deck and deck not in {each.name for each in desk.store.decks()}:
+        raise not_found("rate deck", deck)
+
+
+def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
+    """accounts.add"""
+    check_password(desk, args.name, args.password)
+    _check_deck(desk, args.deck)
+    settings = desk.settings
+    new = NewAccount(
+        name=args.name,
+        password=args.password,
+        realm=settings.realm,
+        numbers=args.numbers,
+        display_name=args.display_name,
+        type=args.type,
+        deck=args.deck,
+        balance=settings.credit if args.credit is None else _not_negative(args.credit),
+        postpaid=settings.postpaid if args.postpaid is None else args.postpaid,
+        maxlines=settings.maxlines if args.maxlines is None else args.maxlines,
+        locklevel=settings.locklevel if args.locklevel is None else args.locklevel,
+        onlylocalaccess=settings.onlylocalaccess if args.onlylocalaccess is None else args.onlylocalaccess,
+        currency=args.currency,
+    )
+    account = desk.store.add_account(new, desk.who)
+    desk.after_commit(lambda live: live.account_changed(args.name))
+    return {"account": shape(account)}
+
+
+def _not_negative(text: str) -> int:
+    micro = amount(text)
+    if micro < 0:
+        raise WireError("invalid", f"credit must be an amount of at least 0, not {text!r}")
+    return micro
+
+
+def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+    """accounts.list"""
+    return {"accounts": [shape(account) for account in desk.store.accounts()]}
+
+
+def show(desk: Desk, args: Named) -> dict[str, Any]:
+    """accounts.show"""
+    return {"account": shape(_found(desk, args.name))}
+
+
+def _found(desk: Desk, name: str) -> Account:
+    account = desk.store.account(name)
+    if account is None:
+        raise not_found("account", name)
+    return account
+
+
+def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
+    """accounts.set"""
+    account, wanted = _found(desk, args.name), args.changes
+    plain: dict[str, Any] = {name: getattr(wanted, name) for name in PLAIN if getattr(wanted, name) is not None}
+    _check_deck(desk, wanted.deck)
+    if wanted.numbers is not None:
+        plain["numbers"] = wanted.numbers
+    if wanted.password is not None:
+        check_password(desk, args.name, wanted.password)
+        plain |= {"password": wanted.password, "realm": desk.settings.realm}
+    if plain:
+        desk.store.set_account(args.name, who=desk.who, **plain)
+    _move_money(desk, account, wanted)
+    desk.after_commit(lambda live: live.account_changed(args.name))
+    return {"account": shape(_found(desk, args.name))}
+
+
+def _move_money(desk: Desk, account: Account, wanted: AccountChanges) -> None:
+    if wanted.credit is not None and wanted.top_up is not None:
+        raise WireError("bad_args", "credit sets the balance and top_up moves it: name one of them")
+    if wanted.credit is not None:
+        moved = amount(wanted.credit) - account.balance
+        if moved:
+            desk.store.adjust(account.name, moved, who=desk.who, note=wanted.note or "set by operator")
+    elif wanted.top_up is not None:
+        moved = amount(wanted.top_up)
+        if moved > 0:
+            desk.store.deposit(account.name, moved, who=desk.who, note=wanted.note)
+        elif moved < 0:
+            desk.store.adjust(account.name, moved, who=desk.who, note=wanted.note)
+
+
+def remove(desk: Desk, args: Named) -> dict[str, Any]:
+    """accounts.remove"""
+    desk.store.remove_account(args.name, desk.who)
+    desk.after_commit(lambda live: live.account_changed(args.name))
+    return {"removed": args.name}
+
+
+def ledger(desk: Desk, args: LedgerOf) -> dict[str, Any]:
+    """accounts.ledger"""
+    _found(desk, args.name)
+    return {
+        "postings": [
+            {
+                "id": row.id,
+                "at": row.at,
+                "kind": str(row.kind),
+                "amount": written(row.amount),
+                "balance_after": written(row.balance_after),
+                "call_id": row.call_id,
+                "note": row.note,
+                "who": row.who,
+            }
+            for row in desk.store.postings(args.name, args.limit)
+        ]
+    }

@@ -1,0 +1,136 @@
+"""What a verb works on: the store, the settings, and the running service if there is one.
+
+Knows neither sockets nor lines. Store errors and bad settings become the WireError that the operator reads.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from appliance import wire
+from appliance.config.load import Loaded, layered
+from appliance.config.settings import BadSettings, Settings, parse_all
+from appliance.wire import WireError
+from pysrv.billing import money
+from pysrv.billing.deck import RateError
+from pysrv.store import Store, StoreError
+
+
+class Live(Protocol):
+    """The running service, as far as operators reach into it. Every method is quick and called after the commit."""
+
+    def settings(self) -> Settings:
+        """The snapshot in force."""
+
+    def apply_settings(self, settings: Settings) -> None:
+        """Put a new snapshot in force."""
+
+    def status(self) -> Mapping[str, Any]:
+        """What only the running service knows, in plain JSON types."""
+
+    def hangup(self, call_id: str) -> bool:
+        """End a call; False: it does not run."""
+
+    def account_changed(self, name: str) -> None:
+        """An account was changed or removed: forget what was remembered of it."""
+
+    def trunks_changed(self) -> None:
+        """Trunks or routes were changed."""
+
+    def ban(self, ban: wire.Ban) -> None:
+        """Tell the gate."""
+
+    def unban(self, prefix: str) -> None:
+        """Tell the gate."""
+
+    def allow(self, source: wire.Source) -> None:
+        """Tell the gate."""
+
+    def disallow(self, prefix: str) -> None:
+        """Tell the gate."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """One operator at work. `file` holds the settings file's values, `live` the service if it runs."""
+
+    store: Store
+    clock: Callable[[], float]
+    live: Live | None = None
+    file: Mapping[str, Any] = field(default_factory=dict)
+    who: str = ""
+    import_id: int | None = None
+    _after: list[Callable[[Live], None]] = field(default_factory=list)
+
+    def loaded(self) -> Loaded:
+        """The settings now, with what is wrong with stored ones."""
+        loaded = layered(self.file, self.store.overrides(), self.store.generation())
+        return Loaded(self.live.settings(), loaded.problems) if self.live else loaded
+
+    @property
+    def settings(self) -> Settings:
+        """The settings now."""
+        return self.loaded().settings
+
+    def read_file(self, texts: Mapping[str, str]) -> None:
+        """Take the settings file's values from the command; only a single run does not know them itself."""
+        if self.live is not None:
+            raise WireError("unknown_verb", "the running office has read its settings file already")
+        self.file = parse_all(texts)
+
+    def after_commit(self, tell: Callable[[Live], None]) -> None:
+        """Tell the running service, if there is one, once what was written is on disk."""
+        self._after.append(tell)
+
+    def finish(self, *, wrote: bool) -> None:
+        """Commit, then tell the running service."""
+        if wrote:
+            self.store.commit()
+        after, self._after = self._after, []
+        if self.live is not None:
+            for tell in after:
+                tell(self.live)
+
+    def give_up(self, *, wrote: bool) -> None:
+        """Throw away what was written since the last commit, and what would have been told."""
+        self._after.clear()
+        if wrote:
+            self.store.rollback()
+
+    def close(self) -> None:
+        """The operator has gone: an import that was not finished is given up."""
+        if self.import_id is not None:
+            self.store.import_abort(self.import_id)
+            self.store.commit()
+            self.import_id = None
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the rooms raise into what crosses the wire."""
+    try:
+        yield
+    except StoreError as error:
+        raise WireError(str(error.code), error.message, error.hint) from None
+    except BadSettings as error:
+        raise WireError("invalid", str(error), "'appliance settings get NAME' explains a setting") from None
+    except RateError as error:
+        raise WireError("bad_rate", str(error), "nothing was imported; the deck in use stays") from None
+    except money.MoneyError as error:
+        raise WireError("invalid", str(error)) from None
+
+
+def amount(text: str) -> int:
+    """Micro-units of an amount. Raises MoneyError."""
+    return money.parse(text)
+
+
+def written(micro: int) -> str:
+    """An amount as JSON carries it: exact, as text."""
+    return money.format(micro)
+
+
+def not_found(what: str, name: str) -> WireError:
+    """The refusal for a name that nothing has."""
+    return WireError("not_found", f"there is no {what} {name[:80]!r}")

@@ -1,0 +1,118 @@
+"""Verbs about settings: each change is checked by its row, stored with an audit row, and then put in force."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from appliance.config.profiles import Profile, diff
+from appliance.config.schema import ROWS, UnknownSetting, row
+from appliance.config.settings import Settings, warnings
+from appliance.wire import WireError
+from pysrv.control.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class SettingNamed:
+    """One setting."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetSettings:
+    """New texts by name; null takes a stored change back."""
+
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileNamed:
+    """A profile to compare with."""
+
+    profile: Profile = Profile.STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class FileSettings:
+    """The settings file's values, for a single run."""
+
+    file: dict[str, Any]
+
+
+def shape(settings: Settings, name: str) -> dict[str, Any]:
+    """A setting as JSON; secrets are masked."""
+    each = ROWS[name]
+    return {
+        "name": name,
+        "value": settings.shown(name),
+        "default": each.default_shown(),
+        "source": str(settings.source(name)),
+        "scope": str(each.scope),
+        "unit": each.unit,
+        "acts_at": [str(place) for place in each.acts_at],
+        "in_force": each.in_force,
+    }
+
+
+def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+    """settings.list"""
+    loaded = desk.loaded()
+    settings = loaded.settings
+    return {
+        "generation": settings.generation,
+        "settings": [shape(settings, name) for name in ROWS],
+        "problems": [str(problem) for problem in loaded.problems],
+        "warnings": [{"setting": problem.name, "message": problem.message} for problem in warnings(settings)],
+    }
+
+
+def _canonical(name: str) -> str:
+    try:
+        return row(name).name
+    except UnknownSetting as error:
+        raise WireError("unknown_setting", str(error), "'appliance settings list' shows all") from None
+
+
+def get(desk: Desk, args: SettingNamed) -> dict[str, Any]:
+    """settings.get"""
+    return shape(desk.settings, _canonical(args.name))
+
+
+def change(desk: Desk, args: SetSettings) -> dict[str, Any]:
+    """settings.set"""
+    for name, text in args.changes.items():
+        _canonical(name)
+        if not (text is None or isinstance(text, str)):
+            raise WireError("bad_args", f"the value of {name} must be text")
+    before = desk.settings
+    settings = before.with_changes(args.changes)
+    generation = before.generation
+    for name in dict.fromkeys(_canonical(name) for name in args.changes):
+        text = settings.stored().get(name)
+        generation = desk.store.set_setting(name, text, desk.who, secret=ROWS[name].kind.secret)
+    settings = settings.with_changes({}, generation)
+    desk.after_commit(lambda live: live.apply_settings(settings))
+    names = [name for name in ROWS if name in {_canonical(name) for name in args.changes}]
+    return {
+        "generation": generation,
+        "settings": [shape(settings, name) for name in names],
+        "warnings": [p.message for p in warnings(settings) if p.name in names] + _realm_warning(desk, before, settings),
+        "live": desk.live is not None,
+    }
+
+
+def _realm_warning(desk: Desk, before: Settings, after: Settings) -> list[str]:
+    lost = [account.name for account in desk.store.accounts() if account.realm != after.realm]
+    if before.realm == after.realm or not lost:
+        return []
+    return [f"passwords are kept for one realm: set those of {', '.join(lost[:5])} again for {after.realm}"]
+
+
+def difference(desk: Desk, args: ProfileNamed) -> dict[str, Any]:
+    """settings.diff"""
+    return {"profile": str(args.profile), "changes": [asdict(each) for each in diff(desk.settings, args.profile)]}
+
+
+def context(desk: Desk, args: FileSettings) -> dict[str, Any]:
+    """context: a single run learns what the settings file says."""
+    desk.read_file({name: str(text) for name, text in args.file.items()})
+    return {}

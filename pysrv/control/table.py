@@ -1,0 +1,165 @@
+"""The table of the office's verbs, and the execution of one line. No sockets: a line comes in, a line goes out.
+
+Nothing that a line holds raises out of `Session.answer`; a fault of our own is refused as `internal` and logged.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appliance import wire
+from appliance.wire import WireError
+from pysrv.control import accounts, calls, routing, security, settings
+from pysrv.control.desk import Desk, Live, refusals
+from pysrv.store import Store
+
+_log = logging.getLogger("pysrv.control")
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """The arguments of a verb that takes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One row: the shape of the arguments, what it does, and whether it writes."""
+
+    name: str
+    args: type[Any]
+    act: Callable[[Desk, Any], dict[str, Any]]
+    writes: bool = False
+
+
+ROWS = (
+    Verb("status", Nothing, calls.status),
+    Verb("context", settings.FileSettings, settings.context),
+    Verb("accounts.list", Nothing, accounts.list_all),
+    Verb("accounts.show", accounts.Named, accounts.show),
+    Verb("accounts.add", accounts.AddAccount, accounts.add, writes=True),
+    Verb("accounts.set", accounts.SetAccount, accounts.change, writes=True),
+    Verb("accounts.remove", accounts.Named, accounts.remove, writes=True),
+    Verb("accounts.ledger", accounts.LedgerOf, accounts.ledger),
+    Verb("trunks.list", Nothing, routing.list_all),
+    Verb("trunks.add", routing.AddTrunk, routing.add, writes=True),
+    Verb("trunks.set", routing.SetTrunk, routing.change, writes=True),
+    Verb("trunks.remove", accounts.Named, routing.remove, writes=True),
+    Verb("trunks.routes", accounts.Named, routing.routes),
+    Verb("trunks.route", routing.AddRoute, routing.add_route, writes=True),
+    Verb("trunks.unroute", routing.DropRoute, routing.drop_route, writes=True),
+    Verb("rates.begin", routing.DeckNamed, routing.import_begin, writes=True),
+    Verb("rates.rows", routing.DeckRows, routing.import_rows, writes=True),
+    Verb("rates.commit", Nothing, routing.import_commit, writes=True),
+    Verb("rates.decks", Nothing, routing.decks),
+    Verb("rates.list", routing.RatesOf, routing.rates),
+    Verb("rates.remove", routing.DeckNamed, routing.remove_deck, writes=True),
+    Verb("settings.list", Nothing, settings.list_all),
+    Verb("settings.get", settings.SettingNamed, settings.get),
+    Verb("settings.set", settings.SetSettings, settings.change, writes=True),
+    Verb("settings.diff", settings.ProfileNamed, settings.difference),
+    Verb("bans.list", Nothing, security.bans),
+    Verb("bans.add", wire.Ban, security.add_ban, writes=True),
+    Verb("bans.remove", wire.Prefix, security.remove_ban, writes=True),
+    Verb("bans.clear", Nothing, security.clear_bans, writes=True),
+    Verb("allows.list", Nothing, security.allows),
+    Verb("allows.add", wire.Source, security.add_allow, writes=True),
+    Verb("allows.remove", wire.Prefix, security.remove_allow, writes=True),
+    Verb("calls.list", Nothing, calls.list_all),
+    Verb("calls.hangup", calls.Hangup, calls.hangup),
+    Verb("cdrs.list", calls.CdrsOf, calls.cdrs),
+    Verb("registrations.list", Nothing, calls.registrations),
+)
+VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}
+
+
+class Control:
+    """The verbs over one store and, if it runs, one service."""
+
+    def __init__(
+        self,
+        store: Store,
+        live: Live | None = None,
+        file: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`file` holds the settings file's typed values, `clock` gives Unix seconds."""
+        self._store, self._live, self._file, self._clock = store, live, file or {}, clock
+
+    def session(self, who: str) -> "Session":
+        """A conversation with one operator; `who` goes into the audit trail."""
+        return Session(Desk(self._store, self._clock, self._live, self._file, who))
+
+
+class Session:
+    """One operator's conversation: an import begun in it belongs to it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def answer(self, line: bytes) -> bytes:
+        """The reply to one line."""
+        ident = 0
+        try:
+            message = wire.decode(line)
+            ident = message["id"] if type(message.get("id")) is int else 0
+            return wire.reply(ident, self._act(message))
+        except WireError as error:
+            return wire.refusal(ident, error)
+        except Exception as error:
+            _log.exception("a verb failed")
+            words = f"a fault of the office: {type(error).__name__}: {error}"
+            return wire.refusal(ident, WireError("internal", words, "see the office's log"))
+
+    def _act(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        verb = VERBS.get(str(message.get("verb")))
+        if verb is None:
+            raise WireError("unknown_verb", f"there is no verb {message.get('verb')!r:.60}")
+        args = wire.from_dict(verb.args, message.get("args") or {})
+        try:
+            with refusals():
+                result = verb.act(self._desk, args)
+                self._desk.finish(wrote=verb.writes)
+                return result
+        except BaseException:
+            self._desk.give_up(wrote=verb.writes)
+            if verb.name.startswith("rates."):
+                self._desk.close()  # all of a deck or nothing
+            raise
+
+    def close(self) -> None:
+        """The operator has gone."""
+        self._desk.close()
+
+
+def run_once(
+    open_store: Callable[[], Store], who: str, lines: Iterable[bytes], write: Callable[[bytes], object]
+) -> int:
+    """Answer `lines` in order, each reply through `write`: the whole life of `python -m pysrv once`. Returns the exit
+    status. Read all lines before: nobody reads replies while it still writes requests.
+    """
+    wanted = [line for line in lines if line.strip()]
+    try:
+        with refusals():
+            store = open_store()
+    except WireError as error:
+        for line in wanted:
+            write(wire.refusal(_ident_of(line), error))
+        return 1
+    session = Control(store).session(who)
+    try:
+        for line in wanted:
+            write(session.answer(line))
+    finally:
+        session.close()
+        store.close()
+    return 0
+
+
+def _ident_of(line: bytes) -> int:
+    try:
+        ident = wire.decode(line).get("id")
+    except WireError:
+        return 0
+    return ident if type(ident) is int else 0
