@@ -38,6 +38,10 @@ _INSERT = (
     "INSERT INTO open_calls (call_id, account_id, caller, callee, source, trunk, emergency, setup_at, rate, covered_s, "
     "reserved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_ANSWER = (
+    "UPDATE open_calls SET answered_at = ?, trunk = coalesce(?, trunk), snapshot = coalesce(?, snapshot) "
+    "WHERE call_id = ?"
+)
 _TEMPORARY_FAILURE = 41
 
 
@@ -72,9 +76,12 @@ class CallWriting(CallReading, AccountWriting, Writing):
     def open_call(self, new: NewCall) -> OpenCall | Shortfall:
         """Reserves the first lease and writes the call down; after a Shortfall nothing is changed.
 
-        Emergency calls and calls without an account or a rate cost nothing. CONFLICT: the call id is already open.
+        Emergency calls and calls without an account or a rate cost nothing. CONFLICT: the call id was used before; it
+        must be the appliance's own and never a peer's Call-ID, which a caller could choose so as not to be charged.
         """
         self._begin()
+        if self._one("SELECT 1 FROM cdrs WHERE call_id = ?", (new.call_id,)):
+            raise StoreError(StoreCode.CONFLICT, f"call {new.call_id!r} has already ended")
         payer = self._payer(new.account_id, new.emergency)
         rate = None if new.emergency or new.account_id is None else new.rate
         granted = reserve(payer.funds, rate)
@@ -95,11 +102,11 @@ class CallWriting(CallReading, AccountWriting, Writing):
         )  # fmt: skip
 
     def answer_call(
-        self, call_id: str, answered_at: float, trunk: str = "", snapshot: Mapping[str, Any] | None = None
+        self, call_id: str, answered_at: float, trunk: str | None = None, snapshot: Mapping[str, Any] | None = None
     ) -> None:
-        """Notes the answer, the trunk that answered and what a restart needs."""
-        sql = "UPDATE open_calls SET answered_at = ?, trunk = ?, snapshot = ? WHERE call_id = ?"
-        self._found(call_id, self._write(sql, (answered_at, trunk, _text(snapshot), call_id)).rowcount)
+        """Notes the answer and, when given, the trunk that answered and what a restart needs."""
+        row = answered_at, trunk, None if snapshot is None else _text(snapshot), call_id
+        self._found(call_id, self._write(_ANSWER, row).rowcount)
 
     def save_snapshot(self, call_id: str, snapshot: Mapping[str, Any]) -> None:
         """Replaces what a restart needs (a new dialog state)."""
@@ -147,12 +154,6 @@ class CallWriting(CallReading, AccountWriting, Writing):
         return self.settle_call(
             Cdr(
                 call_id=opened.call_id,
-                account=opened.account,
-                caller=opened.caller,
-                callee=opened.callee,
-                source=opened.source,
-                trunk=opened.trunk,
-                setup_at=opened.setup_at,
                 answered_at=opened.answered_at,
                 ended_at=end,
                 cause=_TEMPORARY_FAILURE,
@@ -160,7 +161,6 @@ class CallWriting(CallReading, AccountWriting, Writing):
                 reason="interrupted by a restart of the service",
                 ended_by=EndedBy.APPLIANCE,
                 duration_s=0.0 if opened.answered_at is None else end - opened.answered_at,
-                emergency=opened.emergency,
                 from_caller=from_caller,
                 from_callee=from_callee,
             )
@@ -168,7 +168,8 @@ class CallWriting(CallReading, AccountWriting, Writing):
 
     def _settle_open(self, opened: OpenCall, cdr: Cdr, buy_rate: Rate | None) -> Cdr:
         funds = self._payer(opened.account_id, opened.emergency).funds
-        talk_s = talk_seconds(cdr.duration_s) if cdr.answered else 0
+        answered_at = opened.answered_at if cdr.answered_at is None else cdr.answered_at
+        talk_s = 0 if answered_at is None else talk_seconds(cdr.duration_s)
         settled = settle(funds, opened.lease, talk_s)
         stored = replace(
             cdr,
@@ -178,6 +179,7 @@ class CallWriting(CallReading, AccountWriting, Writing):
             source=cdr.source or opened.source,
             trunk=cdr.trunk or opened.trunk,
             setup_at=cdr.setup_at or opened.setup_at,
+            answered_at=answered_at,
             emergency=opened.emergency,
             rate=opened.lease.rate,
             billable_seconds=settled.charge.billable_seconds,
@@ -225,8 +227,8 @@ def _open_call(row: Row) -> OpenCall:
     return OpenCall(*fields)
 
 
-def _text(snapshot: Mapping[str, Any] | None) -> str:
-    return json.dumps(snapshot, separators=(",", ":")) if snapshot else "{}"
+def _text(snapshot: Mapping[str, Any]) -> str:
+    return json.dumps(snapshot, separators=(",", ":"))
 
 
 def _no_call(call_id: str) -> StoreError:
