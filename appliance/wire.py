@@ -12,9 +12,11 @@ clock of bpf_ktime_get_ns(); every ``*_at`` is Unix time in seconds. Addresses a
 """
 
 import dataclasses
+import functools
 import json
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -256,27 +258,12 @@ def to_dict(value: Any) -> dict[str, Any]:
     return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
 
 
-def from_dict(kind: type[_T], args: dict[str, Any]) -> _T:
+def from_dict(kind: type[_T], args: Any) -> _T:
     """`args` as the dataclass `kind`. Raises WireError("bad_args") that names the field and what it should be."""
-    if not isinstance(args, dict):
-        raise WireError("bad_args", f"{kind.__name__} must be an object")
-    hints = _hints(kind)
-    unknown = set(args) - set(hints)
-    if unknown:
-        raise WireError("bad_args", f"{kind.__name__} has no field {sorted(unknown)[0]!r}")
     try:
-        return kind(**{name: _typed(hints[name], value, f"{kind.__name__}.{name}") for name, value in args.items()})
-    except TypeError as error:
-        raise WireError("bad_args", f"{kind.__name__}: {error}") from None
-
-
-_HINTS: dict[type, dict[str, Any]] = {}
-
-
-def _hints(kind: type) -> dict[str, Any]:
-    if kind not in _HINTS:
-        _HINTS[kind] = typing.get_type_hints(kind)
-    return _HINTS[kind]
+        return typing.cast(_T, _reader(typing.cast(Any, kind))(args))
+    except _Misfit as misfit:
+        raise WireError("bad_args", misfit.place + misfit.says) from None
 
 
 def _jsonable(value: Any) -> Any:
@@ -293,38 +280,116 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _typed(hint: Any, value: Any, where: str) -> Any:
+class _Misfit(Exception):
+    """A value that does not fit. `place` grows on the way out, up to the innermost dataclass's field."""
+
+    def __init__(self, says: str, place: str = "") -> None:
+        super().__init__(says)
+        self.says, self.place = says, place
+
+
+_Reader = Callable[[Any], Any]
+
+
+@functools.cache
+def _reader(hint: Any) -> _Reader:
+    """The function that turns plain JSON into a value of type `hint`: made once, because lines are many."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in args:
-            return None
-        return _typed(next(a for a in args if a is not type(None)), value, where)
+        return _optional(_reader(next(each for each in args if each is not type(None))))
     if origin is tuple:
-        return _typed_tuple(args, value, where)
+        return _sequence(_reader(args[0])) if args[1:] == (Ellipsis,) else _row(tuple(map(_reader, args)))
+    if origin is dict:
+        return _mapping(_reader(args[0]), _reader(args[1]))
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return from_dict(hint, value)
+        return _shape(hint)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return _typed_enum(hint, value, where)
-    plain = origin or hint
-    if plain is float and type(value) is int:
-        return float(value)
-    if plain is not Any and (not isinstance(value, plain) or (plain is int and isinstance(value, bool))):
-        raise WireError("bad_args", f"{where} must be {getattr(plain, '__name__', plain)}, not {value!r:.60}")
-    return value
+        return _enum(hint)
+    return _scalar(origin or hint)
 
 
-def _typed_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise WireError("bad_args", f"{where} must be a list")
-    if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(_typed(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if len(args) != len(value):
-        raise WireError("bad_args", f"{where} must have {len(args)} items, not {len(value)}")
-    return tuple(_typed(a, item, f"{where}[{i}]") for i, (a, item) in enumerate(zip(args, value, strict=True)))
+def _scalar(plain: Any) -> _Reader:
+    def read(value: Any) -> Any:
+        if type(value) is plain or plain is Any:
+            return value
+        if plain is float and type(value) is int:
+            return float(value)
+        raise _Misfit(f" must be {plain.__name__}, not {value!r:.60}")
+
+    return read
 
 
-def _typed_enum(hint: type[StrEnum], value: Any, where: str) -> StrEnum:
-    try:
-        return hint(value)
-    except ValueError:
-        raise WireError("bad_args", f"{where} must be one of {', '.join(hint)}, not {value!r:.60}") from None
+def _optional(inner: _Reader) -> _Reader:
+    return lambda value: None if value is None else inner(value)
+
+
+def _enum(kind: type[StrEnum]) -> _Reader:
+    def read(value: Any) -> Any:
+        try:
+            return kind(value)
+        except ValueError:
+            raise _Misfit(f" must be one of {', '.join(kind)}, not {value!r:.60}") from None
+
+    return read
+
+
+def _sequence(inner: _Reader) -> _Reader:
+    def read(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise _Misfit(" must be a list")
+        index = 0
+        try:
+            items = []
+            for index, item in enumerate(value):  # noqa: B007 - the index names the misfit
+                items.append(inner(item))
+            return tuple(items)
+        except _Misfit as misfit:
+            raise _placed(misfit, f"[{index}]") from None
+
+    return read
+
+
+def _row(inner: tuple[_Reader, ...]) -> _Reader:
+    def read(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise _Misfit(" must be a list")
+        if len(value) != len(inner):
+            raise _Misfit(f" must have {len(inner)} items, not {len(value)}")
+        return tuple([each(item) for each, item in zip(inner, value, strict=True)])
+
+    return read
+
+
+def _mapping(of_name: _Reader, of_value: _Reader) -> _Reader:
+    def read(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _Misfit(" must be an object")
+        return {of_name(name): of_value(item) for name, item in value.items()}
+
+    return read
+
+
+def _shape(kind: type[Any]) -> _Reader:
+    readers = {name: _reader(hint) for name, hint in typing.get_type_hints(kind).items()}
+
+    def read(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _Misfit(" must be an object", kind.__name__)
+        name, values = "", {}
+        try:
+            for name, item in value.items():
+                values[name] = readers[name](item)
+            return kind(**values)
+        except _Misfit as misfit:
+            raise _placed(misfit, f"{kind.__name__}.{name}") from None
+        except KeyError:
+            raise _Misfit(f" has no field {name!r}", kind.__name__) from None
+        except TypeError as error:
+            raise _Misfit(f": {error}", kind.__name__) from None
+
+    return read
+
+
+def _placed(misfit: _Misfit, place: str) -> _Misfit:
+    """The misfit with `place` before it, unless a dataclass has named it already."""
+    return misfit if misfit.place[:1] not in ("", "[") else _Misfit(misfit.says, place + misfit.place)

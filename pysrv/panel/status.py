@@ -1,0 +1,73 @@
+"""What the status page shows, as one snapshot: asked of the service, told as JSON.
+
+Knows rows, neither HTML nor HTTP. Every `*_at` is Unix time in seconds.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+from appliance import wire
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One running call. `answered_at` 0: it still rings; `state` is a word such as ringing, answered, held."""
+
+    call_id: str
+    caller: str
+    callee: str
+    account: str
+    state: str
+    setup_at: float
+    answered_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRow:
+    """One binding of an account."""
+
+    account: str
+    contact: str
+    source: str
+    user_agent: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The appliance at `now`. `gate` None: the keeper is away, and `gate_problem` says why.
+
+    `settings_in_force` of `settings_total` settings are acted on; `generation` is the one in force. `notices` are
+    lines that an administrator should read, most important first.
+    """
+
+    now: float
+    version: str
+    started_at: float
+    calls: tuple[CallRow, ...]
+    registrations: tuple[RegistrationRow, ...]
+    gate: wire.GateStatus | None
+    tallies: tuple[wire.Tally, ...]
+    settings_in_force: int
+    settings_total: int
+    generation: int
+    gate_problem: str = ""
+    notices: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, for /api/status.json."""
+        plain: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, tuple):
+                plain[each.name] = [item if isinstance(item, str) else wire.to_dict(item) for item in value]
+            else:
+                plain[each.name] = wire.to_dict(value) if each.name == "gate" and value is not None else value
+        return plain
+
+
+class StatusSource(Protocol):
+    """Whoever knows: the conductor, or a test."""
+
+    async def snapshot(self) -> Snapshot:
+        """The state now; cheap enough to be asked every two seconds."""

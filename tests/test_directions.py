@@ -1,0 +1,151 @@
+"""Who may import whom: the table of directions, held against the imports of every module.
+
+A module's row is the longest name in ROOMS that begins its own. Everything may import its own room. The pure rooms
+take the standard library, less what would give them a clock, a socket, a file or chance.
+"""
+
+import ast
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# fmt: off
+IMPURE = (
+    "asyncio", "concurrent", "ctypes", "http", "logging", "multiprocessing", "os", "pathlib", "random", "secrets",
+    "select", "selectors", "shutil", "signal", "socket", "socketserver", "sqlite3", "ssl", "subprocess", "tempfile",
+    "threading", "time", "urllib.request", "uuid",
+)
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a room may import beside itself and the standard library."""
+
+    may: tuple[str, ...] = ()
+    pure: bool = False
+
+
+SHARED = ("appliance.config", "appliance.wire")
+PURE_OFFICE = ("pysrv.sip", "pysrv.calls", "pysrv.limits", "pysrv.billing", "pysrv.media")
+ROOMS = {
+    # The shared leaves.
+    "appliance.config": Room(pure=True),
+    "appliance.config.load": Room(("appliance.config",)),  # reads the settings file
+    "appliance.wire": Room(pure=True),
+    # The keeper.
+    "appliance.kernel": Room(SHARED),
+    "appliance.kernel.gate": Room((*SHARED, "appliance.kernel", "bcc")),
+    "appliance.kernel.link": Room((*SHARED, "appliance.kernel", "pyroute2")),
+    "appliance.launch": Room(),
+    "appliance": Room(("appliance", "click", "rich")),
+    # The office's pure rooms.
+    "pysrv.sip": Room(pure=True),
+    "pysrv.billing": Room(pure=True),
+    "pysrv.calls": Room(("pysrv.sip", "pysrv.media", "appliance.wire"), pure=True),
+    "pysrv.media": Room(("pysrv.sip", "appliance.wire"), pure=True),
+    "pysrv.limits": Room(("pysrv.billing", "appliance.config"), pure=True),
+    # The office's shell.
+    "pysrv.store": Room(("pysrv.billing", "pysrv.calls", "pysrv.sip", "sqlite_utils", "argon2")),
+    "pysrv.net": Room(("pysrv.sip", "appliance.wire")),
+    "pysrv.service": Room((*PURE_OFFICE, "pysrv.store", *SHARED)),
+    "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
+    "pysrv.control": Room(("pysrv", *SHARED)),
+    "pysrv": Room(("pysrv", *SHARED, "uvloop")),
+}
+ONLY_IN = {
+    "bcc": ("appliance.kernel.gate",),
+    "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour"),
+    "sqlite3": ("pysrv.store",),
+    "sqlite_utils": ("pysrv.store",),
+    "aiohttp": ("pysrv.panel",),
+}
+
+
+def modules() -> list[str]:
+    """Every module of the product."""
+    found = []
+    for package in ("appliance", "pysrv"):
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            parts = path.relative_to(REPOSITORY).with_suffix("").parts
+            found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
+
+
+def path_of(module: str) -> Path:
+    base = REPOSITORY.joinpath(*module.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def imports(module: str) -> set[str]:
+    """Every name that the module imports, wherever in it; `from a import b` counts as a.b when that is a module."""
+    path = path_of(module)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            ancestors = package.split(".")[: len(package.split(".")) - (node.level - 1)] if node.level else []
+            base = ".".join([*ancestors, *([node.module] if node.module else [])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                found.add(whole if path_of(whole).exists() else base)
+    return found
+
+
+def within(name: str, room: str) -> bool:
+    return name == room or name.startswith(room + ".")
+
+
+def room_of(module: str) -> str:
+    return max((room for room in ROOMS if within(module, room)), key=len)
+
+
+def complaints(module: str) -> list[str]:
+    """Every import of the module that the table does not allow."""
+    ours = room_of(module)
+    room = ROOMS[ours]
+    wrong = []
+    for imported in sorted(imports(module)):
+        top = imported.partition(".")[0]
+        if top in sys.stdlib_module_names:
+            if room.pure and any(within(imported, name) for name in IMPURE):
+                wrong.append(f"{module} is pure and imports {imported}")
+        elif not within(imported, ours) and not any(within(imported, may) for may in room.may):
+            wrong.append(f"{module} imports {imported}")
+    return wrong
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_module_imports_only_what_its_room_may(module: str) -> None:
+    assert complaints(module) == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_with_one_home_is_imported_nowhere_else(library: str) -> None:
+    homes = ONLY_IN[library]
+    users = [module for module in modules() if any(within(name, library) for name in imports(module))]
+    assert [module for module in users if not any(within(module, home) for home in homes)] == []
+
+
+def test_the_two_halves_meet_only_in_the_shared_leaves() -> None:
+    for module in modules():
+        other = "pysrv" if module.startswith("appliance") else "appliance"
+        crossing = {name for name in imports(module) if within(name, other)}
+        if other == "pysrv":
+            assert not crossing, f"{module} imports {crossing}"
+        else:
+            assert all(any(within(name, leaf) for leaf in SHARED) for name in crossing), f"{module} imports {crossing}"
+
+
+def test_a_forbidden_import_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "imports", lambda _module: {"time", "aiohttp.web", "pysrv.store", "pysrv.sip.uri"})
+    assert complaints("pysrv.sip.parser") == [
+        "pysrv.sip.parser imports aiohttp.web",
+        "pysrv.sip.parser imports pysrv.store",
+        "pysrv.sip.parser is pure and imports time",
+    ]
