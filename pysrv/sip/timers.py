@@ -31,6 +31,9 @@ class TimerValues:
         return 64 * self.t1_s
 
 
+RFC_VALUES = TimerValues()
+
+
 class Armed(Generic[_Owner, _What]):
     """A timer that has not fired; `owner` is None once it is cancelled or has fired."""
 
