@@ -31,6 +31,7 @@ class Tree:
     """One such tree, with state and runtime directories beside the code."""
 
     def __init__(self, root: Path) -> None:
+        root.mkdir(exist_ok=True)
         root.chmod(0o700)
         self.code, self.state, self.runtime = root / "code", root / "state", root / "run"
         ignore = shutil.ignore_patterns("__pycache__")
