@@ -90,6 +90,7 @@ class Gate(GateSurface):
 
     def _choose_relay(self) -> None:
         reason = self._why_not_relay()
+        self._neighbours.forget()
         if not reason:
             self.refresh_paths()
         self._set_relay(not reason, reason)

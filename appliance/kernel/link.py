@@ -21,7 +21,7 @@ from appliance.wire import Interface, WireError
 
 _T = TypeVar("_T")
 
-MODES: Final = {1: "native", 2: "generic", 3: "offload", 4: "several"}
+MODES: Final = {"xdp": "native", "xdpgeneric": "generic", "xdpoffload": "offload", "xdpmulti": "several"}
 _REASONS: Final = {
     errno.EOPNOTSUPP: "its driver has no native XDP",
     errno.ENODEV: "its driver has no native XDP",
@@ -175,7 +175,7 @@ def _devices() -> list[Device]:
 
 def _read(message: Any) -> Device:
     xdp = message.get_attr("IFLA_XDP")
-    mode = (xdp.get_attr("IFLA_XDP_ATTACHED") or 0) if xdp else 0
+    mode = xdp.get_attr("IFLA_XDP_ATTACHED") if xdp else None
     program_id = (xdp.get_attr("IFLA_XDP_PROG_ID") or 0) if xdp else 0
     info = message.get_attr("IFLA_LINKINFO")
     vlan = None

@@ -60,6 +60,10 @@ class Neighbours:
                 asked += self._resolve(address)
         return asked
 
+    def forget(self) -> None:
+        """Asks for everybody anew: interfaces have changed."""
+        self._asked.clear()
+
     def close(self) -> None:
         """Closes the netlink socket."""
         if self._socket is not None:

@@ -17,10 +17,11 @@ _NUMBERS: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT = 1, 2, 3, 4
-_OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN = 6, 7, 10
+_PROG_LOAD, _OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN = 5, 6, 7, 10
 _PROG_NEXT_ID, _INFO_BY_FD = 11, 15
 _MAP_LOOKUP_BATCH, _MAP_UPDATE_BATCH, _MAP_DELETE_BATCH = 24, 26, 27
 _LINK_CREATE, _LINK_UPDATE, _ATTACH_XDP = 28, 29, 37
+_TYPE_XDP = 6
 
 UPDATE_ANY, UPDATE_NEW = 0, 1
 XDP_GENERIC, XDP_NATIVE = 2, 4
@@ -177,6 +178,14 @@ def pinned(path: Path) -> int:
     """A descriptor of the object pinned at `path`."""
     name = ctypes.create_string_buffer(os.fsencode(path))
     return _call(_OBJ_GET, _attr("=QII", ctypes.addressof(name), 0, 0))
+
+
+def load_xdp(instructions: bytes) -> int:
+    """Loads a program of ready instructions (linux/bpf.h, struct bpf_insn)."""
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    terms = ctypes.create_string_buffer(b"GPL")
+    addresses = (ctypes.addressof(code), ctypes.addressof(terms))
+    return _call(_PROG_LOAD, _attr("=IIQQIIQII", _TYPE_XDP, len(instructions) // 8, *addresses, 0, 0, 0, 0, 0))
 
 
 def link_xdp(program_fd: int, ifindex: int, flags: int) -> int:

@@ -40,3 +40,9 @@ def run_live(program_fd: int, packet: bytes, *, ifindex: int, repeat: int, batch
     """Runs the program `repeat` times on real frames: what it sends or redirects really goes out (kernel 5.18)."""
     context = struct.pack("=IIIIII", 0, len(packet), 0, ifindex, 0, 0)
     syscall.run(program_fd, packet, context, repeat, syscall.LIVE_FRAMES, batch)
+
+
+def pass_program() -> int:
+    """A program that passes everything. A veth peer takes redirected frames when it carries one (veth_xdp_xmit)."""
+    move, leave = struct.pack("=BBhi", 0xB7, 0, 0, Action.PASS), struct.pack("=BBhi", 0x95, 0, 0, 0)
+    return syscall.load_xdp(move + leave)
