@@ -27,6 +27,12 @@ class Gate(Protocol):
     def close_session(self, session: int) -> None:
         """End a session; its last counters come back as an event."""
 
+    def request_counters(self) -> None:
+        """Ask for the counters of all sessions; they come back as an event."""
+
+    def resync(self) -> None:
+        """Send the whole plan again: something in it has changed."""
+
     def allow(self, source: wire.Source) -> None:
         """Trust a source."""
 
@@ -58,6 +64,7 @@ class Surroundings:
     gate: Gate
     clock: Clock
     facing: Callable[[str, float], str | None]  # peer address, now -> our address on that side
+    resolve: Callable[[str], str | None]  # host name -> address, None while it is not known
     tokens: Callable[[], bytes]
     sip_port: int
     relay_ports: tuple[int, int]

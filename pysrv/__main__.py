@@ -1,0 +1,67 @@
+"""The office's entry: the only place where its parts are put together.
+
+python -m pysrv          the service; options come from the keeper in the environment
+python -m pysrv once     control verbs from standard input, without a service
+python -m pysrv docs     the generated pages about SIP, to standard output
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from appliance.config.options import BadOption, RunOptions
+
+OPTIONS_VARIABLE, KEEPER_VARIABLE = "APPLIANCE_OPTIONS", "APPLIANCE_KEEPER"
+DATABASE = "appliance.db"
+CANNOT_RUN = 78  # EX_CONFIG of sysexits.h: starting again would not help
+
+
+def main() -> int:
+    """Run what the arguments say; returns the exit status."""
+    match sys.argv[1:]:
+        case ["docs"]:
+            return _docs()
+        case ["once"]:
+            return _once(_options())
+        case []:
+            return _serve(_options())
+        case _:
+            print("pysrv: use 'python -m pysrv', '... once' or '... docs'", file=sys.stderr)
+            return 64
+
+
+def _options() -> RunOptions:
+    try:
+        return RunOptions.from_json(os.environ.get(OPTIONS_VARIABLE, "{}"))
+    except BadOption as error:
+        print(f"pysrv: {error}", file=sys.stderr)
+        raise SystemExit(CANNOT_RUN) from None
+
+
+def _docs() -> int:
+    from pysrv.sip import tables
+
+    print(json.dumps({"state-machines.md": tables.render()}))
+    return 0
+
+
+def _once(options: RunOptions) -> int:
+    from pysrv.control.table import run_once
+    from pysrv.store import Store
+
+    def write(line: bytes) -> None:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+
+    return run_once(lambda: Store.open(Path(options.state) / DATABASE), "root", list(sys.stdin.buffer), write)
+
+
+def _serve(options: RunOptions) -> int:
+    from pysrv.office import run
+
+    return run(options, os.environ.get(KEEPER_VARIABLE, str(Path(options.runtime) / "keeper.sock")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+"""One run of the office: store, service, sockets, gate and page put together, until SIGTERM."""
+
+import asyncio
+import logging
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+
+from appliance import wire
+from appliance.config.load import layered
+from appliance.config.options import RunOptions
+from appliance.config.schema import ROWS
+from appliance.config.settings import parse_all
+from pysrv.control import Control
+from pysrv.net.control_socket import ControlSocket
+from pysrv.net.gate import GateClient
+from pysrv.net.names import Names
+from pysrv.net.routes import LocalAddresses
+from pysrv.net.tcp import TcpConnections
+from pysrv.net.udp import PortBusy, UdpSockets
+from pysrv.panel import certificate
+from pysrv.panel.server import Panel
+from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
+from pysrv.service import Service
+from pysrv.service.surroundings import Clock, Surroundings
+from pysrv.sip.events import Flow
+from pysrv.sip.parser import Limits
+from pysrv.store import Store, StoreError
+
+VERSION = "0.1.0"
+CANNOT_RUN = 78
+TOKEN_BYTES = 12
+TALLIES_EVERY_S = 1.0
+_log = logging.getLogger("pysrv.office")
+
+
+def run(options: RunOptions, keeper: str) -> int:
+    """Serve until told to stop; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        return uvloop.run(_main(options, keeper))
+    except (StoreError, PortBusy) as error:
+        print(f"office: {error}", file=sys.stderr)
+        return CANNOT_RUN
+
+
+async def _main(options: RunOptions, keeper: str) -> int:
+    office = Office(options, keeper)
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    try:
+        await office.start()
+        await told.wait()
+    finally:
+        await office.stop()
+    return 0
+
+
+class Office:
+    """Everything that has a socket, around one Service."""
+
+    def __init__(self, options: RunOptions, keeper: str) -> None:
+        self._options, self._loop = options, asyncio.get_running_loop()
+        self._state = Path(options.state)
+        self._store = Store.open(self._state / "appliance.db")
+        file = parse_all(options.settings)
+        loaded = layered(file, self._store.overrides(), self._store.generation())
+        self._problems = tuple(str(problem) for problem in loaded.problems)
+        self._names = Names()
+        self._gate = GateClient(keeper, self._plan, self)
+        routes = LocalAddresses(list(options.listen))
+        world = Surroundings(
+            self._gate,
+            Clock(time.monotonic, time.time),
+            routes.facing,
+            self._names.address,
+            lambda: secrets.token_hex(TOKEN_BYTES).encode(),
+            options.sip_port,
+            (options.rtp_first, options.rtp_last),
+        )
+        self._service = Service(self._store, loaded.settings, world)
+        self._udp = UdpSockets(self._service.receive_datagram, self.turn)
+        self._tcp = TcpConnections(self._service.receive_message, self.turn, self._service.flow_closed, Limits())
+        self._control = ControlSocket(
+            Path(options.runtime) / "office.sock", Control(self._store, self._service, file).session
+        )
+        self._reader = self._store.reader()
+        self._panel = Panel(self, self._reader.verify_admin)
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._tallies: tuple[wire.Tally, ...] = ()
+        self._tally_task: asyncio.Task[None] | None = None
+        self._gate_problem = "not connected yet"
+        self._started_at = time.time()
+
+    async def start(self) -> None:
+        """Open every socket. Raises PortBusy."""
+        password = self._store.ensure_admin()
+        self._store.commit()
+        self._service.start()
+        for address in self._options.listen:
+            self._udp.listen(self._loop, address, self._options.sip_port)
+            await self._tcp.listen(address, self._options.sip_port)
+        made = certificate.ensure(self._state, self._host_names(), self._options.listen, time.time())
+        await self._panel.start(self._options.listen, self._options.https_port, made.context())
+        await self._gate.start()
+        await self._control.start()
+        self._tally_task = self._loop.create_task(self._read_tallies())
+        self._announce(password, made.fingerprint)
+        self.turn()
+
+    async def stop(self) -> None:
+        """Close every socket; running calls stay in the store and in the kernel for the next start."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._tally_task is not None:
+            self._tally_task.cancel()
+        self._names.close()
+        await self._control.stop()
+        await self._panel.stop()
+        self._udp.close(self._loop)
+        await self._tcp.close()
+        await self._gate.stop()
+        self._store.commit()
+        self._reader.close()
+        self._store.close()
+
+    def turn(self) -> None:
+        """One turn of the service: decide, commit, transmit, arm the timer."""
+        for payload, flow in self._service.turn():
+            self._send(payload, flow)
+        self._arm()
+
+    # -- GateEvents: the service hears them, then gets its turn ---------------------------------------------------
+
+    def on_connected(self, status: wire.GateStatus) -> None:
+        """The keeper is there."""
+        self._gate_problem = ""
+        self._service.on_connected(status)
+        self.turn()
+
+    def on_disconnected(self, reason: str) -> None:
+        """The keeper is away."""
+        self._gate_problem = reason
+        self._service.on_disconnected(reason)
+
+    def on_session_refused(self, session: int, error: wire.WireError) -> None:
+        """A call without a relay ends."""
+        self._service.on_session_refused(session, error)
+        self.turn()
+
+    def on_session_closed(self, session: int, counters: wire.SessionCounters) -> None:
+        """A call can be settled."""
+        self._service.on_session_closed(session, counters)
+        self._soon()
+
+    def on_counters(self, counters: tuple[wire.SessionCounters, ...]) -> None:
+        """Silent calls end."""
+        self._service.on_counters(counters)
+        self.turn()
+
+    # -- StatusSource ---------------------------------------------------------------------------------------------
+
+    async def snapshot(self) -> Snapshot:
+        """What the page shows."""
+        calls = tuple(
+            CallRow(
+                call.call_id, call.caller, call.callee, call.account, str(call.state), call.setup_at,
+                call.answered_at or 0.0,
+            )
+            for call in self._store.open_calls()
+        )  # fmt: skip
+        bindings = tuple(
+            RegistrationRow(
+                row.aor, row.contact, f"{row.remote_host}:{row.remote_port}", row.user_agent, row.expires_at
+            )
+            for row in self._store.bindings()
+        )
+        settings = self._service.settings()
+        return Snapshot(
+            now=time.time(),
+            version=VERSION,
+            started_at=self._started_at,
+            calls=calls,
+            registrations=bindings,
+            gate=self._gate.status,
+            tallies=self._tallies,
+            settings_in_force=sum(row.in_force for row in ROWS.values()),
+            settings_total=len(ROWS),
+            generation=settings.generation,
+            gate_problem=self._gate_problem,
+            notices=self._problems,
+        )
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _plan(self) -> wire.Plan:
+        return self._service.plan()
+
+    def _send(self, payload: bytes, flow: Flow) -> None:
+        sent = self._udp.send(payload, flow) if flow.transport == "udp" else self._tcp.send(payload, flow)
+        if not sent:
+            self._service.flow_closed(flow)
+            self._soon()
+
+    def _soon(self) -> None:
+        """A turn after what is under way: many settlements then share one commit."""
+        self._arm_at(time.monotonic())
+
+    def _arm(self) -> None:
+        at = self._service.get_timer()
+        if at is not None:
+            self._arm_at(at)
+
+    def _arm_at(self, at: float) -> None:
+        """One timer; one that is armed earlier stays, and asks again when it fires."""
+        if self._timer is not None and self._timer_at <= at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._service.handle_timer()
+        self.turn()
+
+    async def _read_tallies(self) -> None:
+        while True:
+            self._gate.tallies(self._keep_tallies)
+            self._gate.flush()
+            await asyncio.sleep(TALLIES_EVERY_S)
+
+    def _keep_tallies(self, tallies: tuple[wire.Tally, ...]) -> None:
+        self._tallies = tallies
+
+    def _host_names(self) -> list[str]:
+        domain = self._service.settings().localdomain
+        return [domain] if domain else []
+
+    def _announce(self, password: str | None, fingerprint: str) -> None:
+        where = ", ".join(f"{address}:{self._options.sip_port}" for address in self._options.listen)
+        print(f"SIP on UDP and TCP {where}", flush=True)
+        page = self._options.listen[0] if self._options.listen else "localhost"
+        host = f"[{page}]" if ":" in page else page
+        print(f"state on https://{host}:{self._options.https_port}/ (certificate SHA-256 {fingerprint})", flush=True)
+        if password is not None:
+            print(f"administrator: user 'admin', password '{password}' (printed this once; keep it)", flush=True)

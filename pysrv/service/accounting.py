@@ -1,0 +1,235 @@
+"""Money of running calls: a lease before the INVITE goes out, renewals while funds last, one settlement at the end.
+
+The lease's end is the relay session's deadline in the kernel, on CLOCK_MONOTONIC. Before the answer a session may
+carry early media for as long as the call may ring; from the answer on only what is reserved. The order at the end of
+a call: the relay is closed, its final counters arrive, then CDR, charge and release are one store transaction.
+"""
+
+import heapq
+import logging
+from dataclasses import dataclass, replace
+
+from appliance import wire
+from pysrv.billing.cdr import Carried, Cdr
+from pysrv.billing.lease import Lease, renewal_margin_s
+from pysrv.billing.ledger import Shortfall
+from pysrv.billing.tariff import Rate
+from pysrv.calls.causes import Cause
+from pysrv.calls.events import CallAnswered, CallEnded, MediaChanged
+from pysrv.calls.plan import TargetKind
+from pysrv.service.surroundings import Surroundings
+from pysrv.store import Store
+
+NS = 1_000_000_000
+_log = logging.getLogger("pysrv.calls")
+
+
+@dataclass(slots=True)
+class Running:
+    """One call's money: its lease, its relay session and what its CDR will say."""
+
+    cdr: Cdr
+    lease: Lease
+    early_until: float  # monotonic: how long media may flow before the answer
+    answered: float | None = None  # monotonic
+    session: int = 0
+    streams: tuple[wire.RelayStream, ...] = ()
+    ended: CallEnded | None = None
+
+    @property
+    def deadline(self) -> float:
+        """The instant (monotonic seconds) at which the kernel stops the audio."""
+        return self.early_until if self.answered is None else self.answered + self.lease.covered_s
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLapsed:
+    """A call whose lease ended without renewal, and what was short."""
+
+    call_id: str
+    shortfall: Shortfall
+
+
+class Accounting:
+    """All running calls by call id; every money movement goes through the store's ledger."""
+
+    def __init__(self, store: Store, world: Surroundings) -> None:
+        self._store, self._world = store, world
+        self.running: dict[str, Running] = {}
+        self._by_session: dict[int, str] = {}
+        self._due: list[tuple[float, str]] = []
+
+    def opened(self, cdr: Cdr, lease: Lease, early_s: float, now: float) -> None:
+        """A call whose first lease the store has reserved."""
+        self.running[cdr.call_id] = Running(cdr, lease, now + early_s)
+
+    def refused(self, cdr: Cdr, status: int, sentence: str, setting: str) -> None:
+        """A call that policy refused before it was opened: only its record is kept."""
+        refusal = replace(
+            cdr,
+            ended_at=cdr.setup_at,
+            cause=Cause.of_status(status).q850,
+            sip_status=status,
+            reason=sentence,
+            refused_by=setting,
+        )
+        self._store.settle(refusal)
+
+    def media(self, event: MediaChanged) -> None:
+        """The relay rows of a call: open them, or close when there are none any more."""
+        call = self.running.get(event.call_id)
+        if call is None or call.ended is not None:
+            return
+        session = event.session
+        if not session.streams:
+            self._close_relay(call)
+            return
+        call.session, call.streams = session.session, session.streams
+        self._by_session[session.session] = event.call_id
+        self._world.gate.open_session(replace(session, deadline_ns=_ns(call.deadline)))
+
+    def answered(self, event: CallAnswered) -> None:
+        """Talk begins: from here on the deadline is the lease's end."""
+        call = self.running.get(event.call_id)
+        if call is None:
+            return
+        call.answered = event.at
+        wall = self._wall(event.at)
+        call.cdr = replace(call.cdr, answered_at=wall)
+        trunk = event.target.label if event.target.kind is TargetKind.TRUNK else call.cdr.trunk
+        self._store.answer_call(event.call_id, wall, trunk)
+        self._push_deadline(event.call_id, call)
+
+    def renew_due(self, now: float) -> list[LeaseLapsed]:
+        """Renew what ends soon; returns the calls whose lease has ended unrenewed (to be hung up)."""
+        lapsed = []
+        while self._due and self._due[0][0] <= now:
+            _, call_id = heapq.heappop(self._due)
+            call = self.running.get(call_id)
+            if call is None or call.ended is not None or call.answered is None:
+                continue
+            outcome = self._renew(call_id, call, now)
+            if isinstance(outcome, LeaseLapsed):
+                lapsed.append(outcome)
+        return lapsed
+
+    def next_renewal(self) -> float | None:
+        """When renew_due wants to be called."""
+        return self._due[0][0] if self._due else None
+
+    def ended(self, event: CallEnded) -> None:
+        """The call is over: close its relay; the settlement follows its last counters."""
+        call = self.running.get(event.call_id)
+        if call is None:
+            return
+        call.ended = event
+        if call.session:
+            self._world.gate.close_session(call.session)
+        else:
+            self._settle(event.call_id, call)
+
+    def session_closed(self, counters: wire.SessionCounters) -> None:
+        """The relay's last word on a session."""
+        call_id = self._by_session.pop(counters.session, None)
+        call = self.running.get(call_id) if call_id is not None else None
+        if call_id is None or call is None:
+            return
+        call.cdr = self._with_counters(call, counters)
+        call.session = 0
+        if call.ended is not None:
+            self._settle(call_id, call)
+
+    def silent(self, counters: wire.SessionCounters, since_ns: int) -> str | None:
+        """The answered call of a session that has carried nothing, either way, since `since_ns` (monotonic)."""
+        call_id = self._by_session.get(counters.session)
+        call = self.running.get(call_id) if call_id is not None else None
+        if call is None or call.answered is None or call.ended is not None or not counters.streams:
+            return None
+        last_ns = max(_ns(call.answered), *(row.last_ns for row in counters.streams))
+        return call_id if last_ns < since_ns else None
+
+    def lapsed(self, call_id: str, short: Shortfall) -> None:
+        """Note in the record which limit ends the call."""
+        call = self.running.get(call_id)
+        if call is not None:
+            call.cdr = replace(call.cdr, reason=f"lease ended: {short.sentence}", refused_by=short.setting)
+
+    def call_of(self, session: int) -> str | None:
+        """The call that a relay session belongs to."""
+        return self._by_session.get(session)
+
+    def _renew(self, call_id: str, call: Running, now: float) -> LeaseLapsed | None:
+        renewed = self._store.renew_lease(call_id)
+        if isinstance(renewed, Shortfall):
+            if now >= call.deadline:
+                return LeaseLapsed(call_id, renewed)
+            # Not now, but perhaps before the end: another call may give funds back.
+            heapq.heappush(self._due, (min(call.deadline, now + max(0.25, (call.deadline - now) / 2)), call_id))
+            return None
+        call.lease = renewed
+        self._push_deadline(call_id, call)
+        return None
+
+    def _push_deadline(self, call_id: str, call: Running) -> None:
+        if call.session:
+            self._world.gate.renew_lease(call.session, _ns(call.deadline))
+        margin = renewal_margin_s(call.deadline - self._world.clock.monotonic())
+        heapq.heappush(self._due, (call.deadline - margin, call_id))
+
+    def _close_relay(self, call: Running) -> None:
+        if call.session:
+            self._world.gate.close_session(call.session)
+
+    def _settle(self, call_id: str, call: Running) -> None:
+        event = call.ended
+        assert event is not None
+        cdr = replace(
+            call.cdr,
+            ringing_at=None if event.ringing_at is None else self._wall(event.ringing_at),
+            ended_at=self._wall(event.ended_at),
+            cause=event.cause.q850,
+            sip_status=event.cause.status,
+            reason=call.cdr.reason or event.cause.text,
+            ended_by=event.ended_by.value,
+            duration_s=event.duration_s,
+            trunk=_trunk_of(event) or call.cdr.trunk,
+        )
+        stored = self._store.settle(cdr, self._buy_rate(cdr))
+        del self.running[call_id]
+        _log.info(
+            "call ended id=%s account=%s callee=%s cause=%d status=%d seconds=%.1f charge=%d",
+            call_id, stored.account, stored.callee, stored.cause, stored.sip_status, stored.duration_s, stored.charge,
+        )  # fmt: skip
+
+    def _buy_rate(self, cdr: Cdr) -> Rate | None:
+        """What the trunk that carried the call costs us for it."""
+        trunk = self._store.trunk(cdr.trunk) if cdr.trunk and cdr.answered else None
+        return self._store.rate_for(trunk.deck, cdr.callee) if trunk is not None and trunk.deck else None
+
+    def _with_counters(self, call: Running, counters: wire.SessionCounters) -> Cdr:
+        """The CDR with RTP summed by direction: what arrived at a port that faces the caller came from the caller.
+
+        MediaSession lists the caller's side of each flow first, so every other row faces the caller.
+        """
+        rtcp = {stream.local for stream in call.streams if stream.rtcp}
+        from_caller = {stream.local for stream in call.streams[::2]}
+        sums = {True: call.cdr.from_caller, False: call.cdr.from_callee}
+        for row in (row for row in counters.streams if row.local not in rtcp):
+            side = row.local in from_caller
+            last_at = self._wall(row.last_ns / NS) if row.last_ns else 0.0
+            sums[side] = Carried(
+                sums[side].packets + row.packets, sums[side].bytes + row.bytes, max(sums[side].last_at, last_at)
+            )
+        return replace(call.cdr, from_caller=sums[True], from_callee=sums[False])
+
+    def _wall(self, at: float) -> float:
+        clock = self._world.clock
+        return clock.wall() - (clock.monotonic() - at)
+
+
+def _trunk_of(event: CallEnded) -> str:
+    return event.target.label if event.target is not None and event.target.kind is TargetKind.TRUNK else ""
+
+
+def _ns(at: float) -> int:
+    return int(at * NS)

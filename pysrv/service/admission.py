@@ -1,0 +1,204 @@
+"""From an INVITE to a call: facts are gathered, the pipeline decides, a lease is reserved, targets are chosen.
+
+What a stranger is told never names a rule; an account that proved who it is hears the setting in a Reason-like
+Warning header (RFC 3261 20.43, code 399).
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from appliance.config.settings import Settings
+from pysrv.billing import number as numbers
+from pysrv.billing.cdr import Cdr, EndedBy
+from pysrv.billing.ledger import Shortfall
+from pysrv.billing.tariff import Rate
+from pysrv.calls.b2bua import B2bua
+from pysrv.calls.causes import Cause
+from pysrv.calls.events import CallRequested
+from pysrv.calls.plan import CallPlan, Target, TargetKind, TrunkCredentials
+from pysrv.calls.registrar import Registrar
+from pysrv.limits import pipeline
+from pysrv.limits.decision import Allow, Refuse
+from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind
+from pysrv.limits.stages import shortfall_refusal
+from pysrv.service.accounting import Accounting
+from pysrv.service.authentication import Caller
+from pysrv.service.surroundings import Surroundings
+from pysrv.sip.events import Flow
+from pysrv.sip.grammar import unescape
+from pysrv.sip.uri import Uri, escape_user
+from pysrv.store import Store
+from pysrv.store.rows import NewCall, Route, Trunk
+
+WARNING_HOST = b"appliance"
+_log = logging.getLogger("pysrv.calls")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """Where a dialled name or number leads: policy's view of it, and the places to try, group by group."""
+
+    destination: Destination
+    groups: tuple[tuple[Target, ...], ...]
+
+
+class Admission:
+    """Answers every CallRequested: admit() or refuse()."""
+
+    def __init__(
+        self,
+        store: Store,
+        b2bua: B2bua,
+        registrar: Registrar,
+        accounting: Accounting,
+        world: Surroundings,
+        settings: Callable[[], Settings],
+    ) -> None:
+        self._store, self._b2bua, self._registrar = store, b2bua, registrar
+        self._accounting, self._world, self._settings = accounting, world, settings
+
+    def call(self, event: CallRequested, caller: Caller, now: float) -> None:
+        """Decide on one fresh call."""
+        dialled = self.resolve(user_of(event.request.uri), now)
+        facts = self._facts(event, caller, dialled.destination)
+        decision = pipeline.decide(facts)
+        if isinstance(decision, Allow):
+            decision = self._reserve(event, facts, now) or decision
+        if isinstance(decision, Refuse):
+            self._refuse(event, facts, decision, now)
+        elif not dialled.groups:
+            self._unreachable(event, facts, now)
+        else:
+            self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
+
+    def resolve(self, dialled: str, now: float) -> Dialled:
+        """A user of ours by name or number, else the trunks for the number (longest prefix, then priority)."""
+        bare = numbers.normalise(dialled)
+        account = self._store.account(dialled) or (self._store.account_by_number(bare) if bare else None)
+        if account is not None:
+            group = tuple(
+                Target(binding.flow, binding.contact, label="binding")
+                for binding in self._registrar.bindings(account.name, self._world.clock.wall())
+            )
+            return Dialled(
+                Destination(DestinationKind.LOCAL, bare or dialled, account, foreign=False), (group,) if group else ()
+            )
+        routes = self._store.routes_for(bare) if bare else []
+        kind = DestinationKind.TRUNK if routes else DestinationKind.UNKNOWN
+        found = [(target,) for trunk, route in routes if (target := self._over(trunk, route, bare or "", now))]
+        return Dialled(Destination(kind, bare or dialled), tuple(found))
+
+    def _over(self, trunk: Trunk, route: Route, number: str, now: float) -> Target | None:
+        """The target that a trunk's route makes; None while its host has no address or no route leads there."""
+        address = self._world.resolve(trunk.host)
+        local = self._world.facing(address, now) if address else None
+        if address is None or local is None:
+            _log.warning(
+                "trunk %s cannot be reached: %s has no %s", trunk.name, trunk.host, "route" if address else "address"
+            )
+            return None
+        flow = Flow(trunk.transport, (local, self._world.sip_port), (address, trunk.port))
+        host = b"[%b]" % trunk.host.encode() if ":" in trunk.host else trunk.host.encode()
+        uri = Uri(b"sip", escape_user(route.rewrite(number).encode()), host, trunk.port)
+        credentials = TrunkCredentials(trunk.user, trunk.password) if trunk.user else None
+        return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
+
+    def _facts(self, event: CallRequested, caller: Caller, where: Destination) -> CallFacts:
+        account = caller.account
+        rate: Rate | None = None
+        if account is not None and where.kind is DestinationKind.TRUNK:
+            rate = self._store.rate_for(account.deck, where.number) if account.deck else None
+        return CallFacts(
+            event.call_id,
+            event.flow.remote[0],
+            Auth.TRUNK if caller.trunk is not None else Auth.PROVEN,
+            account,
+            _caller_number(event, caller),
+            where,
+            rate,
+            self._settings(),
+        )
+
+    def _reserve(self, event: CallRequested, facts: CallFacts, now: float) -> Refuse | None:
+        """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
+        call = NewCall(
+            event.call_id,
+            _account_id(facts),
+            facts.caller,
+            facts.destination.number,
+            facts.source,
+            rate=facts.rate,
+            emergency=facts.emergency,
+            setup_at=self._world.clock.wall(),
+        )
+        lease = self._store.open_call(call)
+        if isinstance(lease, Shortfall):
+            return shortfall_refusal(lease, facts)
+        settings = self._settings()
+        cdr = self._cdr(facts, call.setup_at)
+        self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)
+        return None
+
+    def _refuse(self, event: CallRequested, facts: CallFacts, refusal: Refuse, now: float) -> None:
+        _log.info(
+            "call refused id=%s account=%s callee=%s stage=%s setting=%s: %s",
+            event.call_id, facts.account and facts.account.name, facts.destination.number, refusal.stage,
+            refusal.setting, refusal.sentence,
+        )  # fmt: skip
+        cdr = self._cdr(facts, self._world.clock.wall())
+        self._accounting.refused(cdr, refusal.status, refusal.sentence, refusal.setting)
+        cause = Cause.of_status(refusal.status)
+        headers = [(b"reason", cause.reason())]
+        if facts.account is not None:
+            headers.append((b"warning", b'399 %b "%b"' % (WARNING_HOST, refusal.setting.encode())))
+        self._b2bua.refuse(event.call_id, refusal.status, refusal.reason, tuple(headers), now)
+
+    def _unreachable(self, event: CallRequested, facts: CallFacts, now: float) -> None:
+        """Allowed, but nobody is there: a user without a device, or trunks without a way."""
+        status = 480 if facts.destination.kind is DestinationKind.LOCAL else 503
+        self._b2bua.refuse(event.call_id, status, "", (), now)
+
+    def _plan(self, event: CallRequested, facts: CallFacts, caller: Caller) -> CallPlan:
+        settings = self._settings()
+        display = event.request.from_.display.strip(b'"').decode("utf-8", "replace")
+        return CallPlan(
+            caller_user=facts.caller,
+            caller_display=display,
+            asserted_identity=facts.caller,
+            caller_is_trunk=caller.trunk is not None,
+            forward_client_address=settings.forwardclientaddress,
+            ring_timeout_s=settings.ringtimeout,
+            call_init_timeout_s=settings.callinittimeout,
+            call_timeout_s=min(settings.calltimeout, settings.sessionabsolutetimeout),
+            session_expires_s=int(settings.sessiontimer),
+        )
+
+    def _cdr(self, facts: CallFacts, setup_at: float) -> Cdr:
+        return Cdr(
+            facts.call_id,
+            account=facts.account.name if facts.account is not None else "",
+            caller=facts.caller,
+            callee=facts.destination.number,
+            source=facts.source,
+            setup_at=setup_at,
+            ended_by=EndedBy.APPLIANCE,
+            emergency=facts.emergency,
+        )
+
+
+def _caller_number(event: CallRequested, caller: Caller) -> str:
+    """What the callee sees: an account's own number or name, never a claim; a trunk's From is believed."""
+    if caller.account is not None:
+        return caller.account.numbers[0] if caller.account.numbers else caller.account.name
+    return user_of(event.request.from_.uri)
+
+
+def _account_id(facts: CallFacts) -> int | None:
+    found = getattr(facts.account, "id", None)
+    return found if isinstance(found, int) else None
+
+
+def user_of(uri: Uri) -> str:
+    """The user part of a URI as people write it."""
+    return unescape(uri.user or b"").decode("utf-8", "replace")

@@ -1,0 +1,94 @@
+"""Who sent a request: an account that proved its password, a trunk by its address, or nobody yet.
+
+Digest (RFC 7616) for accounts, the source address for trunks. Unknown users are challenged and refused exactly like
+known ones with a wrong password. A success makes the source *known* to the gate for a while, so that customers do
+not share the strangers' bucket.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from appliance import wire
+from pysrv.service.surroundings import Surroundings
+from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome
+from pysrv.sip.events import Flow
+from pysrv.sip.message import Request
+from pysrv.store import Store
+from pysrv.store.rows import Account, Attempt, Trunk
+
+KNOWN_S = 3600.0  # how long a success makes a source known
+KNOWN_REFRESH_S = 900.0
+_MAX_KNOWN = 262_144
+_log = logging.getLogger("pysrv.auth")
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose request it is: exactly one of the two is set."""
+
+    account: Account | None = None
+    trunk: Trunk | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """Nobody yet: the answer to give."""
+
+    status: int
+    headers: Headers = ()
+    setting: str = ""
+
+
+class Authentication:
+    """Decides whose a request is; keeps the gate's list of known sources fresh."""
+
+    def __init__(self, store: Store, authenticator: Authenticator, world: Surroundings) -> None:
+        self._store, self._authenticator, self._world = store, authenticator, world
+        self._known: dict[str, float] = {}  # source address -> wall time at which it is forgotten
+
+    def caller(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
+        """Trunks by address, everybody else by digest. `proxy` chooses 407 over 401 (RFC 3261 22.1)."""
+        trunk = self._store.trunk_by_address(flow.remote[0]) if proxy else None
+        if trunk is not None:
+            return Caller(trunk=trunk)
+        return self._digest(request, flow, proxy=proxy)
+
+    def known(self) -> list[wire.Source]:
+        """Sources that have authenticated lately, for the gate's plan."""
+        now = self._world.clock.wall()
+        self._known = {address: until for address, until in self._known.items() if until > now}
+        return [_known_source(address, until) for address, until in self._known.items()]
+
+    def _digest(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
+        now, source = self._world.clock.wall(), flow.remote[0]
+        verdict = self._authenticator.verify(request, self._ha1, now, source, proxy=proxy)
+        user = verdict.user.decode("utf-8", "replace")
+        if verdict.outcome is AuthOutcome.OK and (account := self._store.account(user)) is not None:
+            self._make_known(source, now)
+            return Caller(account=account)
+        if verdict.outcome in (AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER, AuthOutcome.REPLAYED):
+            self._store.record_attempt(Attempt(now, source, verdict.outcome.name.lower(), user[:64], "needauth"))
+            _log.info("credentials refused source=%s user=%r outcome=%s", source, user[:64], verdict.outcome.name)
+        stale = verdict.outcome in (AuthOutcome.STALE, AuthOutcome.FORGED_NONCE, AuthOutcome.REPLAYED)
+        challenge = self._authenticator.challenge(now, source, proxy=proxy, stale=stale)
+        return Unproven(407 if proxy else 401, tuple(challenge), "needauth")
+
+    def _ha1(self, user: bytes, algorithm: Algorithm) -> bytes | None:
+        held = self._store.credentials(user.decode("utf-8", "replace"))
+        if held is None or not held.enabled:
+            return None
+        return (held.ha1_sha256 if algorithm is Algorithm.SHA256 else held.ha1_md5).encode()
+
+    def _make_known(self, source: str, now: float) -> None:
+        if self._known.get(source, 0.0) - now > KNOWN_S - KNOWN_REFRESH_S:
+            return
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()  # the gate keeps its own copies until they expire
+        self._known[source] = now + KNOWN_S
+        self._world.gate.allow(_known_source(source, now + KNOWN_S))
+
+
+def _known_source(address: str, until: float) -> wire.Source:
+    return wire.Source(address, wire.SourceClass.KNOWN, until, "authenticated")

@@ -1,0 +1,319 @@
+"""The conductor: what arrives becomes events, events become decisions, decisions effects. Synchronous, no sockets.
+
+One turn: feed datagrams, pump events, commit the store once, then transmit. Whatever a peer or the gate is told is on
+disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks for what is to be sent.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from appliance import wire
+from appliance.config.settings import Settings
+from pysrv.billing.ledger import Shortfall
+from pysrv.calls.b2bua import B2bua
+from pysrv.calls.causes import Cause
+from pysrv.calls.events import (
+    CallAnswered,
+    CallEnded,
+    CallRequested,
+    CallRinging,
+    CallsJoined,
+    MediaChanged,
+    RouteFailed,
+    ServiceEvent,
+    TransferEnded,
+    TransferRequested,
+)
+from pysrv.calls.plan import B2buaConfig
+from pysrv.calls.registrar import Registrar
+from pysrv.media.ports import PortPool
+from pysrv.service.accounting import NS, Accounting
+from pysrv.service.admission import Admission
+from pysrv.service.authentication import Authentication, Caller, Unproven
+from pysrv.service.paging import Paging
+from pysrv.service.plan import gate_plan
+from pysrv.service.registration import Registration
+from pysrv.service.surroundings import Surroundings
+from pysrv.service.transfers import Transfers
+from pysrv.sip.digest import Authenticator, NonceKeys
+from pysrv.sip.endpoint import Endpoint
+from pysrv.sip.events import (
+    Event,
+    Flow,
+    MalformedReceived,
+    RequestReceived,
+    RequestTimedOut,
+    ResponseReceived,
+    TransactionKey,
+    TransportFailed,
+)
+from pysrv.sip.message import Message, Response, response_to
+from pysrv.store import Store
+
+ALLOW = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY, REGISTER"
+DEFAULT_REALM = "appliance"
+SECRET_BYTES = 32
+COUNTERS_EVERY_S = 5.0  # how often the relay's counters are read for mediatimeout
+_log = logging.getLogger("pysrv.service")
+
+
+class Service:
+    """The office without its sockets."""
+
+    def __init__(self, store: Store, settings: Settings, world: Surroundings) -> None:
+        self._store, self._settings, self._world = store, settings, world
+        realm = (settings.localdomain or DEFAULT_REALM).encode()
+        self.endpoint = Endpoint(world.tokens, store.get_or_make("endpoint", SECRET_BYTES))
+        self._ports = PortPool(*world.relay_ports)
+        self.b2bua = B2bua(self.endpoint, self._ports, B2buaConfig(), world.tokens)
+        self.registrar = Registrar()
+        authenticator = Authenticator(realm, NonceKeys(store.get_or_make("nonce", SECRET_BYTES)))
+        self._authentication = Authentication(store, authenticator, world)
+        self._registration = Registration(store, self.registrar, world)
+        self._paging = Paging(store, self.endpoint, self.registrar, world)
+        self.accounting = Accounting(store, world)
+        self._admission = Admission(store, self.b2bua, self.registrar, self.accounting, world, self.settings)
+        self._transfers = Transfers(self.b2bua, self._admission)
+        self._callers: dict[TransactionKey, Caller] = {}
+        self._counters_at = 0.0
+        self.malformed = 0
+
+    # -- fed by the ring ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take up what an earlier process left: bindings, running calls."""
+        found = self._registration.load()
+        _log.info("started registrations=%d", found)
+
+    def receive_datagram(self, payload: bytes, flow: Flow) -> None:
+        """One datagram."""
+        self.endpoint.receive_datagram(payload, flow, self._world.clock.monotonic())
+
+    def receive_message(self, message: Message, flow: Flow) -> None:
+        """One message that a stream has framed."""
+        self.endpoint.receive_message(message, flow, self._world.clock.monotonic())
+
+    def flow_closed(self, flow: Flow) -> None:
+        """A stream has ended, or could not be opened."""
+        self.endpoint.transport_failed(flow, self._world.clock.monotonic())
+        self._registration.flow_closed(flow)
+
+    def get_timer(self) -> float | None:
+        """When to call handle_timer next (monotonic seconds)."""
+        now, wall = self._world.clock.monotonic(), self._world.clock.wall()
+        expiry = self.registrar.get_timer()
+        moments = [
+            self.endpoint.get_timer(),
+            self.b2bua.get_timer(),
+            self.accounting.next_renewal(),
+            None if expiry is None else now + expiry - wall,
+            self._counters_at if self.accounting.running else None,
+        ]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def handle_timer(self) -> None:
+        """Let everything happen that is due."""
+        now = self._world.clock.monotonic()
+        self.endpoint.handle_timer(now)
+        self.b2bua.handle_timer(now)
+        for lapsed in self.accounting.renew_due(now):
+            self._lapse(lapsed.call_id, lapsed.shortfall, now)
+        self._registration.expire()
+        if now >= self._counters_at and self.accounting.running:
+            self._counters_at = now + COUNTERS_EVERY_S
+            self._world.gate.request_counters()
+
+    def turn(self) -> list[tuple[bytes, Flow]]:
+        """Pump all events, commit, release the gate's verbs; returns the datagrams that may leave now."""
+        now = self._world.clock.monotonic()
+        while (event := self.endpoint.next_event()) is not None:
+            self._take(event, now)
+            self._pump_calls(now)
+        self._pump_calls(now)
+        self._store.commit()
+        self._world.gate.flush()
+        return self.endpoint.datagrams_to_send()
+
+    # -- GateEvents -----------------------------------------------------------------------------------------------
+
+    def on_connected(self, status: wire.GateStatus) -> None:
+        """The keeper has taken the plan."""
+        _log.info("gate connected relay=%s %s", status.relay, status.relay_reason)
+
+    def on_disconnected(self, reason: str) -> None:
+        """The keeper is away."""
+        _log.warning("gate away: %s", reason)
+
+    def on_session_refused(self, session: int, error: wire.WireError) -> None:
+        """No relay, no call: what is not relayed is not counted."""
+        call_id = self.accounting.call_of(session)
+        _log.error("relay refused call=%s: %s", call_id, error.message)
+        if call_id is not None:
+            self.b2bua.hangup(call_id, Cause.of_q850(47, "no relay for the media"), self._world.clock.monotonic())
+
+    def on_session_closed(self, session: int, counters: wire.SessionCounters) -> None:
+        """The relay's last counters: the call can be settled."""
+        self.accounting.session_closed(counters)
+
+    def on_counters(self, counters: tuple[wire.SessionCounters, ...]) -> None:
+        """Calls whose media have stopped are ended (mediatimeout)."""
+        now, limit = self._world.clock.monotonic(), self._settings.mediatimeout
+        for row in counters if limit else ():
+            call_id = self.accounting.silent(row, int((now - limit) * NS))
+            if call_id is not None:
+                self.b2bua.hangup(call_id, Cause.of_q850(102, f"no media for {limit:g} s (mediatimeout)"), now)
+
+    def plan(self) -> wire.Plan:
+        """The whole state that the gate should have, but for sessions."""
+        return gate_plan(self._store, self._settings, self._world, self._authentication.known())
+
+    # -- Live: operators ------------------------------------------------------------------------------------------
+
+    def settings(self) -> Settings:
+        """The snapshot in force."""
+        return self._settings
+
+    def apply_settings(self, settings: Settings) -> None:
+        """Put a new snapshot in force; running calls keep what they started with, except money."""
+        self._settings = settings
+        self._world.gate.resync()
+
+    def status(self) -> Mapping[str, Any]:
+        """Figures of the running service."""
+        clients, servers = self.endpoint.transactions
+        gate = self._world.gate.status
+        return {
+            "calls": len(self.accounting.running),
+            "registrations": len(self.registrar.all_bindings(self._world.clock.wall())),
+            "transactions": clients + servers,
+            "malformed": self.malformed,
+            "relay": gate.relay if gate is not None else "",
+        }
+
+    def hangup(self, call_id: str) -> bool:
+        """End a call on an operator's word."""
+        if call_id not in self.accounting.running:
+            return False
+        self.b2bua.hangup(call_id, Cause.of_q850(16, "ended by the operator"), self._world.clock.monotonic())
+        return True
+
+    def account_changed(self, name: str) -> None:
+        """Bindings of an account that is gone, locked or disabled are dropped."""
+        self._registration.recheck(name)
+
+    def trunks_changed(self) -> None:
+        """Trunks' addresses are known sources of the gate."""
+        self._world.gate.resync()
+
+    def ban(self, ban: wire.Ban) -> None:
+        """Tell the gate."""
+        self._world.gate.ban(ban)
+
+    def unban(self, prefix: str) -> None:
+        """Tell the gate."""
+        self._world.gate.unban(prefix)
+
+    def allow(self, source: wire.Source) -> None:
+        """Tell the gate."""
+        self._world.gate.allow(source)
+
+    def disallow(self, prefix: str) -> None:
+        """Tell the gate."""
+        self._world.gate.disallow(prefix)
+
+    # -- events of the endpoint -----------------------------------------------------------------------------------
+
+    def _take(self, event: Event, now: float) -> None:
+        match event:
+            case RequestReceived() if event.request.to.tag is None and event.request.method != b"OPTIONS":
+                self._fresh_request(event, now)
+            case MalformedReceived():
+                self.malformed += 1
+                _log.debug("malformed source=%s: %s", event.flow.remote[0], event.reason)
+            case ResponseReceived() | RequestTimedOut() | TransportFailed() if self._paging.handle(event, now):
+                pass
+            case _:
+                if not self.b2bua.handle(event, now) and isinstance(event, RequestReceived):
+                    self._outside_calls(event, now)
+
+    def _fresh_request(self, event: RequestReceived, now: float) -> None:
+        """A request outside of any dialog: whose is it?"""
+        method = event.request.method
+        if method not in (b"INVITE", b"REGISTER", b"MESSAGE"):
+            if not self.b2bua.handle(event, now):
+                self._outside_calls(event, now)
+            return
+        caller = self._authentication.caller(event.request, event.flow, proxy=method != b"REGISTER")
+        if isinstance(caller, Unproven):
+            response = response_to(event.request, caller.status, headers=caller.headers)
+            self.endpoint.respond_stateless(event.request, response, event.flow)
+        elif method == b"INVITE":
+            self._callers[event.key] = caller
+            self.b2bua.handle(event, now)
+            self._callers_used(now, event.key)
+        elif method == b"MESSAGE":
+            self._paging.message(event, caller, now)
+        elif caller.account is not None:
+            self._respond(event, self._registration.register(event.request, event.flow, caller.account), now)
+
+    def _callers_used(self, now: float, key: TransactionKey) -> None:
+        """Calls are decided at once, so that who called is remembered no longer than this."""
+        self._pump_calls(now)
+        self._callers.pop(key, None)
+
+    def _outside_calls(self, event: RequestReceived, now: float) -> None:
+        request = event.request
+        match request.method:
+            case b"OPTIONS":
+                headers = [
+                    (b"allow", ALLOW),
+                    (b"accept", b"application/sdp"),
+                    (b"supported", b"100rel, timer, replaces"),
+                ]
+                self._respond(event, response_to(request, 200, headers=headers), now)
+            case b"BYE" | b"INFO" | b"UPDATE" | b"PRACK" | b"NOTIFY" | b"REFER":
+                self._respond(event, response_to(request, 481), now)
+            case b"SUBSCRIBE" | b"PUBLISH":
+                self._respond(event, response_to(request, 489), now)
+            case _:
+                self._respond(event, response_to(request, 405, headers=[(b"allow", ALLOW)]), now)
+
+    def _respond(self, event: RequestReceived, response: Response, now: float) -> None:
+        self.endpoint.respond(event.key, response, now)
+
+    # -- events of calls ------------------------------------------------------------------------------------------
+
+    def _pump_calls(self, now: float) -> None:
+        while (event := self.b2bua.next_event()) is not None:
+            self._call_event(event, now)
+
+    def _call_event(self, event: ServiceEvent, now: float) -> None:
+        match event:
+            case CallRequested():
+                self._requested(event, now)
+            case MediaChanged():
+                self.accounting.media(event)
+            case CallAnswered():
+                self.accounting.answered(event)
+            case CallEnded():
+                self.accounting.ended(event)
+            case TransferRequested():
+                self._transfers.requested(event, now)
+            case RouteFailed():
+                _log.info("route failed call=%s target=%s status=%d", event.call_id, event.target.label, event.status)
+            case CallRinging() | TransferEnded() | CallsJoined():
+                _log.debug("%s", event)
+
+    def _requested(self, event: CallRequested, now: float) -> None:
+        caller = self._callers.get(event.key)
+        if caller is None:
+            self.b2bua.refuse(event.call_id, 403, "", (), now)
+        else:
+            self._admission.call(event, caller, now)
+
+    def _lapse(self, call_id: str, short: Shortfall, now: float) -> None:
+        """The lease has ended: the kernel has stopped the audio already, now the call goes."""
+        cause = Cause.of_status(self._settings.quotadiscreason, f"lease ended: {short.sentence}")
+        self.accounting.lapsed(call_id, short)
+        self.b2bua.hangup(call_id, cause, now)

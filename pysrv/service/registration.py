@@ -1,0 +1,100 @@
+"""REGISTER: proven, allowed, applied, stored; and the bindings that a restart finds again."""
+
+import logging
+from collections.abc import Iterable
+
+from pysrv.calls.bindings import Binding
+from pysrv.calls.registrar import Change, Registrar, Saved
+from pysrv.limits.stages import registration_refusal
+from pysrv.service.surroundings import Surroundings
+from pysrv.sip.events import Flow
+from pysrv.sip.grammar import split_list, unescape
+from pysrv.sip.headers import NameAddr
+from pysrv.sip.message import Request, Response, response_to
+from pysrv.store import Store
+from pysrv.store.rows import Account, SavedBinding
+
+_log = logging.getLogger("pysrv.registrar")
+
+
+class Registration:
+    """Applies REGISTER requests of proven accounts; the address of record is the account's name."""
+
+    def __init__(self, store: Store, registrar: Registrar, world: Surroundings) -> None:
+        self._store, self._registrar, self._world = store, registrar, world
+
+    def register(self, request: Request, flow: Flow, account: Account) -> Response:
+        """The answer to a REGISTER that `account` sent. Nobody registers for somebody else (10.3 step 3)."""
+        refusal = registration_refusal(account)
+        if refusal is not None:
+            _log.info("registration refused account=%s: %s", account.name, refusal.sentence)
+            return response_to(request, refusal.status, refusal.reason.encode())
+        if not _is_of(request, account):
+            return response_to(request, 403, b"Not Your Address Of Record")
+        outcome = self._registrar.register(account.name, request, flow, self._world.clock.wall())
+        self._keep(outcome.changes)
+        if outcome.status == 200:
+            _log.info("registered account=%s source=%s devices=%d", account.name, flow.remote[0], len(outcome.bindings))
+        return response_to(request, outcome.status, outcome.reason.encode() or None, headers=outcome.headers)
+
+    def expire(self) -> None:
+        """Forget what ran out."""
+        self._keep(self._registrar.expire(self._world.clock.wall()))
+
+    def flow_closed(self, flow: Flow) -> None:
+        """A stream is gone: whoever registered over it cannot be reached any more."""
+        self._keep(self._registrar.flow_closed(flow))
+
+    def recheck(self, name: str) -> None:
+        """An account was changed: one that is gone or locked out loses its devices."""
+        account = self._store.account(name)
+        if account is None or registration_refusal(account) is not None:
+            self._keep(self._registrar.remove(name))
+
+    def load(self) -> int:
+        """Take up the stored bindings, at start; those of streams died with the process. Returns how many."""
+        rows = self._store.bindings()
+        usable = [row for row in rows if row.transport == "udp"]
+        self._registrar.load(_binding(row) for row in usable)
+        for row in rows:
+            if row.transport != "udp":
+                self._store.remove_binding(row.aor, row.contact)
+        return len(usable)
+
+    def _keep(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            if isinstance(change, Saved):
+                self._store.save_binding(SavedBinding(**change.binding.to_row()))
+            else:
+                self._store.remove_binding(change.binding.aor, change.binding.contact_text)
+
+
+def _is_of(request: Request, account: Account) -> bool:
+    """Whether the To of a REGISTER is the account's name or one of its numbers."""
+    user = unescape(request.to.uri.user or b"").decode("utf-8", "replace")
+    return user == account.name or user.lstrip("+") in account.numbers
+
+
+def _binding(row: SavedBinding) -> Binding:
+    contact = NameAddr.parse(row.contact.encode())
+    flow = Flow(row.transport, (row.local_host, row.local_port), (row.remote_host, row.remote_port), row.connection)
+    return Binding(
+        row.aor,
+        contact.uri,
+        flow,
+        row.expires_at,
+        row.call_id.encode(),
+        row.cseq,
+        instance_id=row.instance_id.encode(),
+        reg_id=row.reg_id,
+        user_agent=row.user_agent.encode(),
+        q=_thousandths(contact),
+        path=tuple(split_list(row.path.encode())) if row.path else (),
+    )
+
+
+def _thousandths(contact: NameAddr) -> int:
+    try:
+        return round(float(contact.param(b"q") or b"1") * 1000)
+    except ValueError:
+        return 1000

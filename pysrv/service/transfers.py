@@ -1,0 +1,39 @@
+"""REFER: may this party connect the other one elsewhere?
+
+A blind transfer to a user of ours is free. One that leaves over a trunk would need a lease of its own beside the
+running one, and is refused: nobody talks on money that is not reserved. An attended transfer joins two calls that both
+have their leases already.
+"""
+
+import logging
+
+from pysrv.calls.b2bua import B2bua
+from pysrv.calls.events import TransferRequested
+from pysrv.limits.facts import DestinationKind
+from pysrv.service.admission import Admission, user_of
+
+_log = logging.getLogger("pysrv.calls")
+
+
+class Transfers:
+    """Answers every TransferRequested: transfer() or refuse_transfer()."""
+
+    def __init__(self, b2bua: B2bua, admission: Admission) -> None:
+        self._b2bua, self._admission = b2bua, admission
+
+    def requested(self, event: TransferRequested, now: float) -> None:
+        """Decide on one transfer."""
+        if event.replaces is not None:
+            self._b2bua.transfer(event.call_id, event.transfer_id, (), now)
+            return
+        dialled = self._admission.resolve(user_of(event.refer_to), now)
+        status = 0
+        if dialled.destination.kind is not DestinationKind.LOCAL:
+            status = 404 if dialled.destination.kind is DestinationKind.UNKNOWN else 403
+        elif not dialled.groups:
+            status = 480
+        if status:
+            _log.info("transfer refused id=%s to=%s status=%d", event.call_id, dialled.destination.number, status)
+            self._b2bua.refuse_transfer(event.call_id, event.transfer_id, status, now)
+        else:
+            self._b2bua.transfer(event.call_id, event.transfer_id, dialled.groups, now)
