@@ -68,6 +68,13 @@ def param(params: Params, name: bytes) -> bytes | None:
     return None
 
 
+def with_param(params: Params, name: bytes, value: bytes | None) -> Params:
+    """The same parameters with one set, in its old place if it had one."""
+    if any(key == name for key, _ in params):
+        return tuple((key, value if key == name else old) for key, old in params)
+    return (*params, (name, value))
+
+
 def split_list(value: bytes) -> list[bytes]:
     """The elements of a comma-separated header value; commas in quotes and angle brackets do not count (7.3.1)."""
     if b"," not in value:

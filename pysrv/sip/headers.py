@@ -1,197 +1,320 @@
-"""Header fields: the block as a list of lines, and the few structured values that every message carries.
+"""The header fields of a message, and the structured values that several headers share: Via, name-addr, CSeq.
 
-A header's name is known by one spelling, its long form in lower case (`i:` is b"call-id"); values stay bytes until
-somebody asks for their meaning. RFC 3261 sections 7.3, 20 and 25; compact forms as registered with IANA.
+Knows no message and no transaction. Names are canonical: lower case, long form (RFC 3261 sections 7.3 and 20).
+Every value added here is safe to write: one that holds CR, LF or NUL is refused.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from pysrv.sip.errors import BadMessage, UnsafeHeader
-from pysrv.sip.grammar import HOST, TOKEN, Params, is_token, join_params, param, split_list, split_params
+from pysrv.sip.grammar import (
+    HOST,
+    QUOTED,
+    TOKEN,
+    Params,
+    is_token,
+    join_params,
+    number,
+    param,
+    quote,
+    split_list,
+    split_params,
+    unquote,
+    with_param,
+)
 from pysrv.sip.uri import Uri
 
-COMPACT: Final = {
-    b"a": b"accept-contact", b"b": b"referred-by", b"c": b"content-type", b"d": b"request-disposition",
-    b"e": b"content-encoding", b"f": b"from", b"i": b"call-id", b"j": b"reject-contact", b"k": b"supported",
-    b"l": b"content-length", b"m": b"contact", b"n": b"identity-info", b"o": b"event", b"r": b"refer-to",
-    b"s": b"subject", b"t": b"to", b"u": b"allow-events", b"v": b"via", b"x": b"session-expires", b"y": b"identity",
-}  # fmt: skip
-_SPELLED: Final = {
-    b"call-id": b"Call-ID", b"cseq": b"CSeq", b"www-authenticate": b"WWW-Authenticate", b"min-se": b"Min-SE",
-    b"rseq": b"RSeq", b"rack": b"RAck", b"sip-etag": b"SIP-ETag", b"sip-if-match": b"SIP-If-Match",
-    b"mime-version": b"MIME-Version", b"p-asserted-identity": b"P-Asserted-Identity",
-}  # fmt: skip
-_UNSAFE: Final = re.compile(rb"[\r\n\x00]").search
-
 Line = tuple[bytes, bytes]
+T = TypeVar("T")
+
+# RFC 3261 section 7.3.3 and the compact forms that IANA registered since
+COMPACT: Final[dict[bytes, bytes]] = {
+    b"a": b"accept-contact",
+    b"b": b"referred-by",
+    b"c": b"content-type",
+    b"d": b"request-disposition",
+    b"e": b"content-encoding",
+    b"f": b"from",
+    b"i": b"call-id",
+    b"j": b"reject-contact",
+    b"k": b"supported",
+    b"l": b"content-length",
+    b"m": b"contact",
+    b"n": b"identity-info",
+    b"o": b"event",
+    b"r": b"refer-to",
+    b"s": b"subject",
+    b"t": b"to",
+    b"u": b"allow-events",
+    b"v": b"via",
+    b"x": b"session-expires",
+    b"y": b"identity",
+}
+_ODD_SPELLINGS: Final[dict[bytes, bytes]] = {
+    b"call-id": b"Call-ID",
+    b"cseq": b"CSeq",
+    b"www-authenticate": b"WWW-Authenticate",
+    b"mime-version": b"MIME-Version",
+    b"rack": b"RAck",
+    b"rseq": b"RSeq",
+    b"min-se": b"Min-SE",
+    b"sip-etag": b"SIP-ETag",
+    b"sip-if-match": b"SIP-If-Match",
+}
+_REPEATABLE: Final = frozenset((b"via", b"contact", b"route", b"record-route"))
+_MAX_LEARNED: Final = 2048
+_MAX_NAME_BYTES: Final = 64
+
+# spelling on the wire -> canonical name, learned as names arrive; bounded, and only of tokens
+canonical_names: Final[dict[bytes, bytes]] = {}
+_spellings: Final[dict[bytes, bytes]] = {}
+
+_unsafe: Final = re.compile(rb"[\r\n\0]").search
+_via: Final = re.compile(
+    rb"[Ss][Ii][Pp][ \t]*+/[ \t]*+(" + TOKEN + rb")[ \t]*+/[ \t]*+(" + TOKEN + rb")[ \t]++(" + HOST + rb")"
+    rb"(?:[ \t]*+:[ \t]*+([0-9]{1,5}+))?+[ \t]*+(.*+)",
+    re.DOTALL,
+).fullmatch
+_name_addr: Final = re.compile(
+    rb"[ \t]*+(" + QUOTED + rb"|(?:" + TOKEN + rb"[ \t]*+)*+)[ \t]*+<([^<>\s\"]*+)>[ \t]*+(.*+)", re.DOTALL
+).fullmatch
+_addr_spec: Final = re.compile(rb"[ \t]*+([^\s<>\",;?]++)[ \t]*+((?:;.*+)?+)", re.DOTALL).fullmatch
+_cseq: Final = re.compile(rb"([0-9]++)[ \t]++(" + TOKEN + rb")").fullmatch
 
 
-@lru_cache(maxsize=1024)
 def canonical(name: bytes) -> bytes:
-    """The one spelling of a header's name. Raises BadMessage(400) for what is not a token."""
-    low = name.rstrip(b" \t").lower()
-    if not is_token(low):
-        raise BadMessage(400, "malformed header name")
-    return COMPACT.get(low, low)
+    """The canonical form of a header name. Raises UnsafeHeader if it is no token."""
+    known = canonical_names.get(name)
+    if known is not None:
+        return known
+    stripped = name.rstrip(b" \t").lower()
+    if not is_token(stripped):
+        raise UnsafeHeader("malformed header name")
+    result = COMPACT.get(stripped, stripped)
+    if len(canonical_names) < _MAX_LEARNED and len(name) <= _MAX_NAME_BYTES:
+        canonical_names[name] = result
+    return result
 
 
-@lru_cache(maxsize=1024)
 def spelled(name: bytes) -> bytes:
-    """A canonical name as it is written on the wire."""
-    return _SPELLED.get(name) or b"-".join(part.capitalize() for part in name.split(b"-"))
+    """A canonical name as it is written on the wire: `Call-ID`."""
+    known = _spellings.get(name)
+    if known is not None:
+        return known
+    result = _ODD_SPELLINGS.get(name) or b"-".join([part.capitalize() for part in name.split(b"-")])
+    if len(_spellings) < _MAX_LEARNED and len(name) <= _MAX_NAME_BYTES:
+        _spellings[name] = result
+    return result
+
+
+def safe(value: bytes) -> bytes:
+    """The value, if it stays within its line. Raises UnsafeHeader."""
+    if _unsafe(value):
+        raise UnsafeHeader("line break or NUL in a header value")
+    return value
 
 
 class Headers:
-    """The header lines of one message, in order. Names given to it are canonical."""
+    """The header lines of one message, in order, each a canonical name and an unfolded value.
 
-    __slots__ = ("changed", "lines")
+    Whoever alters `lines` directly sets `changed` afterwards, and answers for their being safe to write.
+    """
+
+    __slots__ = ("_changed", "_first", "_read", "lines")
 
     def __init__(self, lines: Iterable[Line] = ()) -> None:
-        """`lines` are trusted: they come from the parser, which splits at line ends, or were checked by `add`."""
-        self.lines: list[Line] = list(lines)
-        self.changed = False
+        """Takes any spelling of names. Raises UnsafeHeader."""
+        self.lines: list[Line] = [(canonical(name), safe(value)) for name, value in lines]
+        self._first: dict[bytes, bytes] | None = None
+        self._read: dict[bytes, tuple[Any, Any]] = {}
+        self._changed = True
+
+    @classmethod
+    def received(cls, lines: list[Line]) -> "Headers":
+        """Lines that the parser has checked, taken as they are."""
+        headers = cls.__new__(cls)
+        headers.lines = lines
+        headers._first = None
+        headers._read = {}
+        headers._changed = False
+        return headers
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was altered since the message came in; to be set after altering `lines`."""
+        return self._changed
+
+    @changed.setter
+    def changed(self, changed: bool) -> None:
+        self._changed = changed
+        self._first = None
+
+    def first(self) -> dict[bytes, bytes]:
+        """The value of the first line of every name; not to be altered."""
+        found = self._first
+        if found is None:
+            found = self._first = dict(self.lines[::-1])
+        return found
+
+    def read(self, name: bytes, parse: Callable[[bytes], T]) -> T:
+        """What `parse` makes of the first line of that name, kept until the line changes. Raises BadMessage(400)."""
+        value = (self._first or self.first()).get(name)
+        held = self._read.get(name)
+        if held is not None and held[0] is value:
+            return held[1]  # type: ignore[no-any-return]
+        if value is None:
+            raise BadMessage(400, f"missing {spelled(name).decode()}")
+        if name not in _REPEATABLE and len(self.first()) != len(self.lines) and len(self.get_all(name)) > 1:
+            raise BadMessage(400, f"several lines of {spelled(name).decode()}")
+        parsed = parse(value)
+        self._read[name] = (value, parsed)
+        return parsed
+
+    def read_all(self, name: bytes, parse: Callable[[bytes], T]) -> list[T]:
+        """What `parse` makes of every comma-separated element of that name. Raises BadMessage(400)."""
+        if name not in (self._first or self.first()):
+            return []
+        values = [value for key, value in self.lines if key == name]
+        held = self._read.get(name + b",")
+        if held is None or held[0] != values:
+            held = values, [parse(element) for value in values for element in split_list(value) if element]
+            self._read[name + b","] = held
+        return held[1].copy()
 
     def get(self, name: bytes) -> bytes | None:
-        """The value of the first line of that name, None if there is none."""
-        for key, value in self.lines:
-            if key == name:
-                return value
-        return None
+        """The first line of that name."""
+        first = self._first or self.first()
+        return first.get(name) or first.get(canonical(name))
 
     def get_all(self, name: bytes) -> list[bytes]:
-        """The value of each line of that name."""
+        """One value for each line of that name, in order."""
+        name = canonical(name)
         return [value for key, value in self.lines if key == name]
 
     def split(self, name: bytes) -> list[bytes]:
-        """The comma-separated elements over all lines of that name. Raises BadMessage(400)."""
-        return [part for key, value in self.lines if key == name for part in split_list(value) if part]
+        """The comma-separated elements over all lines of that name. Raises BadMessage(400) on unbalanced quotes."""
+        return [element for value in self.get_all(name) for element in split_list(value) if element]
 
     def add(self, name: bytes, value: bytes) -> None:
-        """Append a line. Raises UnsafeHeader when the value would break out of it."""
-        self.lines.append((name, safe(name, value)))
+        """One more line after all others. Raises UnsafeHeader."""
+        self.lines.append((canonical(name), safe(value)))
         self.changed = True
 
     def prepend(self, name: bytes, value: bytes) -> None:
-        """Insert a line before all others. Raises UnsafeHeader."""
-        self.lines.insert(0, (name, safe(name, value)))
+        """One more line before all others. Raises UnsafeHeader."""
+        self.lines.insert(0, (canonical(name), safe(value)))
         self.changed = True
 
     def set(self, name: bytes, value: bytes) -> None:
-        """One line of that name: replaces the first, removes the others, appends if there was none."""
-        line = (name, safe(name, value))
-        kept: list[Line] = []
-        for old in self.lines:
-            if old[0] != name:
-                kept.append(old)
-            elif line not in kept:
-                kept.append(line)
-        if line not in kept:
-            kept.append(line)
-        self.lines, self.changed = kept, True
+        """Exactly one line of that name, in the place of the first. Raises UnsafeHeader."""
+        name, value = canonical(name), safe(value)
+        place = next((index for index, line in enumerate(self.lines) if line[0] == name), len(self.lines))
+        self.lines = [line for line in self.lines if line[0] != name]
+        self.lines.insert(place, (name, value))
+        self.changed = True
+
+    def set_first(self, name: bytes, value: bytes | None) -> None:
+        """Replaces the first element of that name (None: takes it away), wherever the commas are.
+
+        Raises UnsafeHeader, and BadMessage(400) when the elements cannot be told apart.
+        """
+        name = canonical(name)
+        first = [] if value is None else [safe(value)]
+        for place, (key, old) in enumerate(self.lines):
+            if key == name:
+                left = first + (split_list(old)[1:] if b"," in old else [])
+                self.lines[place : place + 1] = [(name, b", ".join(left))] if left else []
+                break
+        else:
+            self.lines[:0] = [(name, element) for element in first]
+        self.changed = True
 
     def remove(self, name: bytes) -> None:
-        """Drop every line of that name."""
+        """No line of that name."""
+        name = canonical(name)
         self.lines = [line for line in self.lines if line[0] != name]
         self.changed = True
 
-    def items(self) -> Iterator[Line]:
-        """(name, value) of each line."""
-        return iter(self.lines)
-
-    def copy(self) -> "Headers":
-        """An independent copy."""
-        return Headers(self.lines)
-
     def __contains__(self, name: bytes) -> bool:
-        return any(key == name for key, _ in self.lines)
+        first = self._first or self.first()
+        return name in first or canonical(name) in first
 
     def __len__(self) -> int:
         return len(self.lines)
 
+    def items(self) -> Iterator[Line]:
+        """Canonical name and value of every line."""
+        return iter(self.lines)
 
-def safe(name: bytes, value: bytes) -> bytes:
-    """`value`, if it stays within its line. Raises UnsafeHeader."""
-    if _UNSAFE(value):
-        raise UnsafeHeader(f"line break inside {name.decode('ascii', 'replace')}")
-    return value
+    def copy(self) -> "Headers":
+        """Headers of their own with the same lines."""
+        other = Headers.received(self.lines.copy())
+        other._read = self._read.copy()
+        other._changed = True
+        return other
 
-
-_via: Final = re.compile(
-    rb"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+(" + TOKEN + rb")[ \t]++(" + HOST
-    + rb")[ \t]*+(?::[ \t]*+([0-9]{1,5}+))?+[ \t]*+(;.*+)?+", re.IGNORECASE | re.DOTALL,
-).fullmatch  # fmt: skip
+    def __repr__(self) -> str:
+        return f"Headers({self.lines!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """One hop that a request took (20.42). `port` None: the transport's default."""
+    """One Via element (RFC 3261 section 20.42). `host` of IPv6 keeps its brackets; parameter names in lower case."""
 
     transport: bytes
     host: bytes
-    port: int | None
-    params: Params
+    port: int | None = None
+    params: Params = ()
+    version: bytes = b"2.0"
 
     @staticmethod
     def parse(text: bytes) -> "Via":
         """Reads one element. Raises BadMessage(400)."""
-        return _parse_via(text)
+        match = _via(text)
+        if match is None:
+            raise BadMessage(400, "malformed Via")
+        version, transport, host, port, params = match.groups()
+        at = None if port is None else number(port, 65535, "port of Via")
+        return Via(transport.upper(), host, at, split_params(params) if params else (), version)
 
     def to_bytes(self) -> bytes:
-        """The element as it goes on the wire."""
+        """The element as it is written."""
         port = b"" if self.port is None else b":%d" % self.port
-        return b"SIP/2.0/" + self.transport + b" " + self.host + port + join_params(self.params)
+        return b"SIP/" + self.version + b"/" + self.transport + b" " + self.host + port + join_params(self.params)
 
     @property
     def branch(self) -> bytes | None:
-        """The transaction's identifier (8.1.1.7)."""
+        """The transaction's identifier, as the sender gave it; None when there is none or it is empty."""
         return param(self.params, b"branch") or None
 
     @property
     def received(self) -> bytes | None:
-        """Where the request really came from (18.2.1)."""
+        """The address the request really came from (18.2.1)."""
         return param(self.params, b"received")
 
     @property
     def rport(self) -> bytes | None:
-        """The port it came from; b"" when the sender only asks for it; None without the parameter (RFC 3581)."""
+        """The port the request really came from; b"" when it was asked for but not yet filled in (RFC 3581)."""
         return param(self.params, b"rport")
 
     def param(self, name: bytes) -> bytes | None:
-        """Any parameter by its lower-case name."""
+        """The value of a parameter by its lower-case name (b"" for a flag), None if absent."""
         return param(self.params, name)
 
-    def with_param(self, name: bytes, value: bytes | None) -> "Via":
-        """The same hop with one parameter set (in place if it was there)."""
-        if any(key == name for key, _ in self.params):
-            params = tuple((key, value if key == name else old) for key, old in self.params)
-        else:
-            params = (*self.params, (name, value))
-        return replace(self, params=params)
-
-
-def _parse_via(text: bytes) -> Via:
-    match = _via(text)
-    if match is None:
-        raise BadMessage(400, "malformed Via")
-    transport, host, port, params = match.groups()
-    number = None if port is None else int(port)
-    if number is not None and not 0 < number < 65536:
-        raise BadMessage(400, "port out of range in Via")
-    return Via(transport.upper(), host, number, split_params(params) if params else ())
-
-
-_name_addr: Final = re.compile(
-    rb'[ \t]*+((?:"(?:[^"\\]++|\\.)*+"|[^"<>;,]*+))[ \t]*+<([^<>]*+)>[ \t]*+(;.*+)?+', re.DOTALL
-).fullmatch
+    def with_param(self, name: bytes, value: bytes | None = None) -> "Via":
+        """The same element with one parameter set, in its old place if it had one."""
+        return replace(self, params=with_param(self.params, name, value))
 
 
 @dataclass(frozen=True, slots=True)
 class NameAddr:
-    """`"Display" <uri>;params` (20.10). `display` keeps its quotes; parameters outside `<>` are the header's."""
+    """A name-addr or addr-spec with its header parameters (20.10, 20.20, 20.34, 20.39).
+
+    `display` is plain text, without the quotes and escapes that it may need on the wire.
+    """
 
     display: bytes
     uri: Uri
@@ -199,52 +322,57 @@ class NameAddr:
 
     @staticmethod
     def parse(text: bytes) -> "NameAddr":
-        """Reads name-addr or addr-spec. Raises BadMessage(400)."""
-        return _parse_name_addr(text)
+        """Reads one element. Raises BadMessage(400)."""
+        match = _name_addr(text)
+        if match is not None:
+            display, address, params = match.groups()
+            if display:
+                display = unquote(display) if display[:1] == b'"' else display.rstrip(b" \t")
+            return NameAddr(display, Uri.parse(address), split_params(params) if params else ())
+        match = _addr_spec(text)
+        if match is None:
+            raise BadMessage(400, "malformed address")
+        return NameAddr(b"", Uri.parse(match[1]), split_params(match[2]) if match[2] else ())
 
     def to_bytes(self) -> bytes:
-        """Always with angle brackets."""
-        display = self.display + b" " if self.display else b""
+        """Always the bracketed form, the display name quoted."""
+        display = quote(self.display) + b" " if self.display else b""
         return display + b"<" + self.uri.to_bytes() + b">" + join_params(self.params)
 
     @property
     def tag(self) -> bytes | None:
-        """The dialog tag."""
+        """The tag; None when there is none or it is empty."""
         return param(self.params, b"tag") or None
 
+    def with_tag(self, tag: bytes | None) -> "NameAddr":
+        """The same address with this tag (None: without)."""
+        kept = tuple(pair for pair in self.params if pair[0] != b"tag")
+        return replace(self, params=kept if tag is None else (*kept, (b"tag", tag)))
+
     def param(self, name: bytes) -> bytes | None:
-        """A header parameter by its lower-case name."""
+        """The value of a header parameter by its lower-case name (b"" for a flag, quotes kept), None if absent."""
         return param(self.params, name)
 
-    def with_tag(self, tag: bytes) -> "NameAddr":
-        """The same address with this tag."""
-        return replace(self, params=(*(pair for pair in self.params if pair[0] != b"tag"), (b"tag", tag)))
-
-
-@lru_cache(maxsize=4096)
-def _parse_name_addr(text: bytes) -> NameAddr:
-    match = _name_addr(text)
-    if match is not None:
-        display, uri, params = match.groups()
-        display = display.strip(b" \t")
-        if display and display[:1] != b'"' and not all(is_token(word) for word in display.split()):
-            raise BadMessage(400, "display name needs quotes")
-        return NameAddr(display, Uri.parse(uri.strip(b" \t")), split_params(params) if params else ())
-    if b"<" in text or b">" in text:
-        raise BadMessage(400, "malformed address")
-    bare, semicolon, rest = text.strip(b" \t").partition(b";")
-    if b"?" in bare or b"," in bare:
-        raise BadMessage(400, "a URI with comma or question mark needs angle brackets")
-    return NameAddr(b"", Uri.parse(bare.rstrip(b" \t")), split_params(b";" + rest) if semicolon else ())
+    def with_param(self, name: bytes, value: bytes | None = None) -> "NameAddr":
+        """The same address with one header parameter set."""
+        return replace(self, params=with_param(self.params, name, value))
 
 
 @dataclass(frozen=True, slots=True)
 class CSeq:
-    """The order of a request within its dialog: 0 to 2**31-1, and its method (20.16)."""
+    """Sequence number (0 to 2**31 - 1) and method (8.1.1.5, 20.16)."""
 
     number: int
     method: bytes
 
+    @staticmethod
+    def parse(text: bytes) -> "CSeq":
+        """Raises BadMessage(400)."""
+        match = _cseq(text)
+        if match is None:
+            raise BadMessage(400, "malformed CSeq")
+        return CSeq(number(match[1], 2**31 - 1, "CSeq number"), match[2])
+
     def to_bytes(self) -> bytes:
-        """`number method`."""
+        """`4711 INVITE`."""
         return b"%d %b" % (self.number, self.method)

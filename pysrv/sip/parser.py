@@ -1,199 +1,315 @@
-"""From bytes to messages: one datagram, or a stream cut into messages, under limits.
+"""Bytes to messages: datagrams, and streams cut into messages.
 
-A header line is cut at its colon here and understood later (message.py). Raises BadMessage only, with the status to
-answer and the request as far as it was understood. RFC 3261 sections 7.3.1 (folding), 7.5 and 18.3 (framing), RFC
-5626 3.5.1 (keepalives).
+Splits start line and header lines only; what a header says is read when somebody asks the message. Knows no
+transport. RFC 3261 sections 7, 18.3 and 20.14; RFC 5626 sections 3.5.1 and 4.4.1 for keep-alives. Line ends are CRLF
+and nothing else: two readers of one message must never disagree about where a line ends.
 """
 
 import re
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Final
 
 from pysrv.sip.errors import BadMessage
-from pysrv.sip.grammar import is_token, number
-from pysrv.sip.headers import Headers, Line, canonical
-from pysrv.sip.message import Message, Request, Response
+from pysrv.sip.grammar import is_token
+from pysrv.sip.headers import Headers, Line, canonical, canonical_names
+from pysrv.sip.message import Request, Response
+from pysrv.sip.uri import Uri
 
-_fold: Final = re.compile(rb"\r\n[ \t]++")
-_stray: Final = re.compile(rb"[\r\n\x00]").search
-_version: Final = re.compile(rb"SIP/([0-9]+)\.([0-9]+)", re.IGNORECASE).fullmatch
-_status_line: Final = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2}) ([^\r\n\x00]*+)", re.IGNORECASE).fullmatch
-END_OF_HEAD: Final = b"\r\n\r\n"
+_METHODS: Final = frozenset(
+    b"INVITE ACK CANCEL BYE REGISTER OPTIONS INFO PRACK UPDATE REFER SUBSCRIBE NOTIFY MESSAGE PUBLISH".split()
+)
+_CONTROLS: Final = bytes((*range(9), *range(10, 32), 127))
+# only inside quoted strings may a control character stand, behind a backslash (RFC 3261 25.1, RFC 4475 3.1.1.2)
+_ESCAPED_CONTROL: Final = re.compile(rb"\\[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+_WITH_DISPLAY_NAME: Final = frozenset((b"from", b"to", b"contact"))
+_fold: Final = re.compile(rb"[ \t]*+\r\n[ \t]++")
+_version: Final = re.compile(rb"[Ss][Ii][Pp]/[0-9]++\.[0-9]++").fullmatch
+_status_line: Final = re.compile(rb"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: (.*+))?+", re.DOTALL).fullmatch
+_looks_like_request: Final = re.compile(rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t].*?SIP/", re.DOTALL).match
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a message may be, all in bytes but `max_headers` (lines)."""
+    """How much of anything one message may have; sizes in bytes."""
 
     max_message_bytes: int = 65_535
-    max_head_bytes: int = 32_768
     max_headers: int = 200
-    max_header_bytes: int = 8_192
-    max_uri_bytes: int = 2_048
-    max_body_bytes: int = 60_000
+    max_header_bytes: int = 8_192  # one header, name included, after unfolding
+    max_head_bytes: int = 32_768  # start line and all headers
+    max_start_line_bytes: int = 2_048
+    max_body_bytes: int = 65_535
 
 
 class KeepAlive(Enum):
-    """What a stream carries between messages: a double CRLF asks, a single one answers (RFC 5626 3.5.1)."""
+    """What stands between messages on a stream (RFC 5626 section 4.4.1)."""
 
-    PING = b"\r\n\r\n"
-    PONG = b"\r\n"
+    PING = auto()  # CRLFCRLF: answer with CRLF
+    PONG = auto()  # CRLF
 
 
-def parse_datagram(data: bytes, limits: Limits = Limits()) -> Request | Response:  # noqa: B008
-    """The message that a datagram holds; bytes beyond Content-Length are ignored (18.3). Raises BadMessage."""
+_DEFAULT: Final = Limits()
+
+
+def is_keepalive(data: bytes) -> bool:
+    """Whether a datagram holds nothing but line ends or NULs: it keeps a NAT binding open and wants no answer."""
+    return not data.strip(b"\r\n\0")
+
+
+def parse_datagram(data: bytes, limits: Limits = _DEFAULT) -> Request | Response:
+    """One message from one datagram; octets beyond Content-Length are ignored (18.3). Raises BadMessage only."""
     if len(data) > limits.max_message_bytes:
         raise BadMessage(513, "message too large")
-    data = data.lstrip(b"\r\n")
-    end = data.find(END_OF_HEAD)
+    if data[:1] == b"\r":
+        data = data.lstrip(b"\r\n")
+    end = data.find(b"\r\n\r\n")
     if end < 0:
-        raise _with_message(BadMessage(400, "no empty line after the header fields"), data.rstrip(b"\r\n"), limits)
-    message = _parse_head(data[:end], limits)
-    body = data[end + 4 :]
-    length = _content_length(message)
-    if length is not None and length != len(body):
-        if length > len(body):
-            raise BadMessage(400, "body shorter than Content-Length", _request(message))
-        body = body[:length]
-    return _with_body(message, body, data[: end + 4 + len(body)], limits)
+        raise _blame(BadMessage(400, "no empty line after the headers"), data.rstrip(b"\r\n")[: limits.max_head_bytes])
+    message = _read_head(data[:end], limits)
+    start = end + 4
+    if b"content-length" not in message.headers.first():
+        size = len(data) - start
+    else:
+        try:
+            size = _content_length(message.headers)
+            if size > len(data) - start:
+                raise BadMessage(400, "Content-Length beyond the end of the datagram")
+        except BadMessage as bad:
+            raise _at_fault(bad, message) from None
+    if size > limits.max_body_bytes:
+        raise _at_fault(BadMessage(413, "body too large"), message)
+    end = start + size
+    message.body = data[start:end]
+    message._raw = data if end == len(data) else data[:end]
+    message._body_at = start
+    return message
 
 
 class StreamParser:
-    """Cuts a stream into messages. After a BadMessage the stream cannot be trusted any more: close it."""
+    """Cuts a stream into messages; one for each connection.
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008
+    After a BadMessage the place of the next message is unknown: the connection must be closed. A request whose
+    framing is sound but which is malformed otherwise comes out with its `defect`, which validate_request raises.
+    `pings`: we send keep-alives on this stream, so that every single CRLF is their answer.
+    """
+
+    def __init__(self, limits: Limits = _DEFAULT, *, pings: bool = False) -> None:
         self._limits = limits
-        self._buffer = b""
+        self._pings = pings
+        self._buffer = bytearray()
+        self._searched = 0
+        self._head: Request | Response | None = None
+        self._start = self._end = 0
+        self._half_ping = False
+        self._failure: BadMessage | None = None
 
     def feed(self, data: bytes) -> list[Request | Response | KeepAlive]:
-        """The messages and keepalives that are complete now. Raises BadMessage."""
+        """What `data` completed, in order.
+
+        Raises BadMessage, but gives what came before the fault first and raises when called again.
+        """
+        if self._failure is not None:
+            raise self._failure
         self._buffer += data
         found: list[Request | Response | KeepAlive] = []
-        while (item := self._next()) is not None:
-            found.append(item)
+        try:
+            while (item := self._next()) is not None:
+                found.append(item)
+        except BadMessage as bad:
+            self._failure = bad
+            if not found:
+                raise
         return found
 
+    @property
+    def failure(self) -> BadMessage | None:
+        """Why nothing more can come of this stream, if so."""
+        return self._failure
+
     def _next(self) -> Request | Response | KeepAlive | None:
-        if self._buffer[:1] in (b"\r", b"\n"):
-            return self._keepalive()
-        end = self._buffer.find(END_OF_HEAD)
-        if end < 0:
-            if len(self._buffer) > self._limits.max_head_bytes:
-                raise BadMessage(513, "header fields too large")
-            return None
-        message = _parse_head(self._buffer[:end], self._limits)
-        length = _content_length(message)
-        if length is None:
-            raise BadMessage(400, "Content-Length is mandatory on a stream", _request(message))
-        if length > self._limits.max_body_bytes:
-            raise BadMessage(513, "body too large", _request(message))
-        stop = end + 4 + length
-        if len(self._buffer) < stop:
-            return None
-        raw, self._buffer = self._buffer[:stop], self._buffer[stop:]
-        return _with_body(message, raw[end + 4 :], raw, self._limits)
+        if self._head is None:
+            if self._buffer[:1] == b"\r":
+                return self._keepalive()
+            if not self._begin():
+                return None
+        return self._complete()
 
     def _keepalive(self) -> KeepAlive | None:
-        if self._buffer.startswith(KeepAlive.PING.value):
-            self._buffer = self._buffer[4:]
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return None
+        if buffer[:2] != b"\r\n":
+            raise BadMessage(400, "bare CR between messages")
+        second_half = self._half_ping and not self._pings
+        self._half_ping = False
+        if second_half or buffer[:4] == b"\r\n\r\n":
+            del buffer[: 2 if second_half else 4]
             return KeepAlive.PING
-        if KeepAlive.PING.value.startswith(self._buffer) and len(self._buffer) != 2:
-            return None  # one or three bytes of a ping
-        if self._buffer.startswith(KeepAlive.PONG.value):
-            self._buffer = self._buffer[2:]
-            return KeepAlive.PONG
-        raise BadMessage(400, "stray line end between messages")
+        del buffer[:2]
+        self._half_ping = len(buffer) == buffer.count(b"\r")
+        return KeepAlive.PONG
+
+    def _begin(self) -> bool:
+        """Reads the next head; False while it is incomplete."""
+        buffer, limits = self._buffer, self._limits
+        if buffer:
+            self._half_ping = False
+        end = buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
+        if end < 0:
+            self._searched = len(buffer)
+            if len(buffer) > limits.max_head_bytes:
+                raise BadMessage(513, "headers too large")
+            return False
+        head = _read_head(bytes(buffer[:end]), limits, streamed=True)
+        try:
+            size = _stream_length(head, end + 4, limits)
+        except BadMessage as bad:
+            raise _at_fault(bad, head) from None
+        self._head, self._start, self._end = head, end + 4, end + 4 + size
+        return True
+
+    def _complete(self) -> Request | Response | None:
+        message = self._head
+        if message is None or len(self._buffer) < self._end:
+            return None
+        raw = bytes(self._buffer[: self._end])
+        message.body = raw[self._start :]
+        message._raw, message._body_at = raw, self._start
+        del self._buffer[: self._end]
+        self._head, self._searched = None, 0
+        return message
 
 
-def _parse_head(head: bytes, limits: Limits) -> Request | Response:
-    if len(head) > limits.max_head_bytes:
-        raise BadMessage(513, "header fields too large")
+def _stream_length(head: Request | Response, start: int, limits: Limits) -> int:
+    if b"content-length" not in head.headers:
+        raise BadMessage(400, "no Content-Length on a stream")
+    size = _content_length(head.headers)
+    if size > limits.max_body_bytes:
+        raise BadMessage(413, "body too large")
+    if start + size > limits.max_message_bytes:
+        raise BadMessage(513, "message too large")
+    return size
+
+
+def _read_head(head: bytes, limits: Limits, *, streamed: bool = False) -> Request | Response:
+    """Start line and header lines. `streamed`: an answerable request comes back with its defect instead of raising."""
+    try:
+        return _split_head(head, limits)
+    except BadMessage as bad:
+        _blame(bad, head)
+        if streamed and isinstance(bad.message, Request):
+            bad.message.defect = bad
+            return bad.message
+        raise
+
+
+def _split_head(head: bytes, limits: Limits) -> Request | Response:
+    if len(head) > limits.max_header_bytes or len(head) > limits.max_start_line_bytes:
+        _check_sizes(head, limits)
     if b"\r\n " in head or b"\r\n\t" in head:
-        head = _fold.sub(b" ", head)
-    first, *rest = head.split(b"\r\n")
-    headers, error = _parse_lines(rest, limits)
-    message = _parse_first(first, headers, limits)
-    if error is not None:
-        raise BadMessage(error.status, error.reason, _request(message))
+        head = _unfold(head)
+    lines = head.split(b"\r\n")
+    count = len(lines)
+    if count > limits.max_headers:
+        raise BadMessage(513, "too many headers")
+    if len(head.translate(None, _CONTROLS)) != len(head) - 2 * count + 2:
+        _check_controls(lines)
+    message = _read_first_line(lines[0])
+    found = message.headers.lines
+    names = canonical_names
+    del lines[0]
+    try:
+        for line in lines:
+            name, value = line.split(b":", 1)
+            try:
+                found.append((names[name], value.strip()))
+            except KeyError:
+                found.append((canonical(name), value.strip()))
+    except ValueError:
+        raise BadMessage(400, "a header line without a colon") from None
     return message
 
 
-def _parse_lines(rows: list[bytes], limits: Limits) -> tuple[Headers, BadMessage | None]:
-    """The header lines; after a bad one those before and behind it still serve to answer."""
-    lines: list[Line] = []
-    error: BadMessage | None = None
-    if len(rows) > limits.max_headers:
-        rows, error = rows[: limits.max_headers], BadMessage(400, "too many header fields")
-    for row in rows:
-        name, colon, value = row.partition(b":")
-        try:
-            key = canonical(name)
-        except BadMessage as bad:
-            error = error or bad
-            continue
-        if not colon:
-            error = error or BadMessage(400, "header line without a colon")
-        elif len(value) > limits.max_header_bytes:
-            error = error or BadMessage(400, f"{key.decode()} too long")
-        elif _stray(value):
-            error = error or BadMessage(400, f"stray line end in {key.decode()}")
-        else:
-            lines.append((key, value.strip(b" \t")))
-    return Headers(lines), error
+def _read_first_line(line: bytes) -> Request | Response:
+    parts = line.split(b" ")
+    if len(parts) == 3 and parts[2] == b"SIP/2.0":
+        method = parts[0]
+        if method not in _METHODS and not is_token(method):
+            raise BadMessage(400, "malformed method")
+        return Request(method, Uri.parse(parts[1]), Headers.received([]))
+    match = _status_line(line)
+    if match is not None:
+        return Response(int(match[1]), match[2] or b"", Headers.received([]))
+    return _read_odd_first_line(parts)
 
 
-def _parse_first(first: bytes, headers: Headers, limits: Limits) -> Request | Response:
-    if first[:4].upper() == b"SIP/":
-        match = _status_line(first) or _status_line(first + b" ")
-        if match is None:
-            raise BadMessage(400, "malformed status line")
-        return Response(int(match[1]), match[2].rstrip(b" "), headers)
-    method, _, rest = first.partition(b" ")
-    uri, _, version = rest.rpartition(b" ")
-    if not is_token(method):
-        raise BadMessage(400, "not a SIP message")
-    request = Request(method, uri, headers)
-    numbers = _version(version)
-    if numbers is None:
-        raise BadMessage(400, "malformed request line", request)
-    if (int(numbers[1][:3]), int(numbers[2][:3])) != (2, 0):
-        raise BadMessage(505, "only SIP/2.0 is spoken here", request)
-    if not uri or b" " in uri or b"\t" in uri or _stray(uri):
-        raise BadMessage(400, "malformed Request-URI", request)
-    if len(uri) > limits.max_uri_bytes:
-        raise BadMessage(414, "Request-URI too long", request)
+def _read_odd_first_line(parts: list[bytes]) -> Request:
+    if len(parts) != 3 or not is_token(parts[0]) or not _version(parts[2]):
+        raise BadMessage(400, "malformed start line")
+    request = Request(parts[0], Uri.parse(parts[1]), Headers.received([]))
+    request.version = parts[2].upper()
     return request
 
 
-def _content_length(message: Request | Response) -> int | None:
-    values = message.headers.get_all(b"content-length")
-    if not values:
-        return None
-    if len(set(values)) > 1:
-        raise BadMessage(400, "contradicting Content-Length", _request(message))
-    try:
-        return number(values[0], 2**31, "Content-Length")
-    except BadMessage as error:
-        raise BadMessage(error.status, error.reason, _request(message)) from None
+def _content_length(headers: Headers) -> int:
+    text = headers.first()[b"content-length"]
+    if len(headers.first()) != len(headers.lines) and len(headers.get_all(b"content-length")) > 1:
+        raise BadMessage(400, "several Content-Length headers")
+    if not text.isdigit():
+        raise BadMessage(400, "Content-Length is not a number")
+    if len(text) > 10 and len(text.lstrip(b"0")) > 10:
+        raise BadMessage(400, "Content-Length is too large")
+    return int(text[-20:])
 
 
-def _with_body(message: Request | Response, body: bytes, raw: bytes, limits: Limits) -> Request | Response:
-    if len(body) > limits.max_body_bytes:
-        raise BadMessage(513, "body too large", _request(message))
-    if body:
-        message.body = body
-    message.raw = raw
-    return message
+def _unfold(head: bytes) -> bytes:
+    """Folded lines joined by one space (7.3.1); the line after the start line cannot be a continuation."""
+    first, _, rest = head.partition(b"\r\n")
+    if rest[:1] in (b" ", b"\t"):
+        raise BadMessage(400, "the start line is folded")
+    return first + b"\r\n" + _fold.sub(b" ", rest)
 
 
-def _with_message(error: BadMessage, data: bytes, limits: Limits) -> BadMessage:
-    """The error with the request that can be made out of what there is, so that it can be answered."""
-    try:
-        return BadMessage(error.status, error.reason, _request(_parse_head(data, limits)))
-    except BadMessage:
-        return error
+def _check_sizes(head: bytes, limits: Limits) -> None:
+    if len(head) > limits.max_head_bytes:
+        raise BadMessage(513, "headers too large")
+    lines = _fold.sub(b" ", head).split(b"\r\n")
+    if len(lines[0]) > limits.max_start_line_bytes:
+        raise BadMessage(414, "start line too long")
+    if max(map(len, lines)) > limits.max_header_bytes:
+        raise BadMessage(513, "header too long")
 
 
-def _request(message: Message) -> Request | None:
-    return message if isinstance(message, Request) else None
+def _check_controls(lines: list[bytes]) -> None:
+    for line in lines:
+        name, _, value = line.partition(b":")
+        if b'"' in value and canonical_names.get(name) in _WITH_DISPLAY_NAME:
+            value = _ESCAPED_CONTROL.sub(b"", value)
+        if len(name.translate(None, _CONTROLS)) != len(name) or len(value.translate(None, _CONTROLS)) != len(value):
+            raise BadMessage(400, "control character in a header")
+
+
+def _at_fault(bad: BadMessage, message: Request | Response) -> BadMessage:
+    if isinstance(message, Request) and message.is_answerable:
+        bad.message = message
+    return bad
+
+
+def _blame(bad: BadMessage, head: bytes) -> BadMessage:
+    """Gives the error as much of the request as an answer needs, if it is a request and has a Via."""
+    lines = _fold.sub(b" ", head).split(b"\r\n")
+    start = _looks_like_request(lines[0])
+    if start is None:
+        return bad
+    request = Request(start[1], None, Headers.received([]))
+    for line in lines[1:]:
+        _salvage(request.headers.lines, line)
+    return _at_fault(bad, request)
+
+
+def _salvage(found: list[Line], line: bytes) -> None:
+    name, colon, value = line.partition(b":")
+    value = value.strip()
+    if not colon or not is_token(name.rstrip(b" \t")) or len(value.translate(None, _CONTROLS)) != len(value):
+        return
+    found.append((canonical(name), value))

@@ -126,13 +126,13 @@ def escape_user(text: bytes) -> bytes:
 @lru_cache(maxsize=4096)  # the same few addresses come again with every message of a call
 def _parse(text: bytes) -> Uri:
     if text[:4] == b"sip:":
-        return _parse_sip(b"sip", text, text[4:])
+        return _parse_sip(b"sip", text[4:])
     match = _scheme(text)
     if match is None:
         raise BadMessage(400, "malformed URI")
     scheme, rest = match[1].lower(), text[match.end() :]
     if scheme in (b"sip", b"sips"):
-        return _parse_sip(scheme, text, rest)
+        return _parse_sip(scheme, rest)
     if scheme == b"tel":
         number = _tel(rest)
         if number is None:
@@ -143,7 +143,7 @@ def _parse(text: bytes) -> Uri:
     return Uri(scheme, None, b"", opaque=rest)
 
 
-def _parse_sip(scheme: bytes, text: bytes, rest: bytes) -> Uri:
+def _parse_sip(scheme: bytes, rest: bytes) -> Uri:
     match = _sip(rest)
     if match is None or (b"%" in rest and _bad_escape(rest)):
         raise BadMessage(400, "malformed SIP URI")
@@ -187,7 +187,10 @@ def _digits(text: bytes | None) -> bytes | None:
 
 
 def _folded(params: UriParams) -> dict[bytes, bytes | None]:
-    return {(_normal(name) or b"").lower(): None if value is None else (_normal(value) or b"").lower() for name, value in params}
+    return {
+        (_normal(name) or b"").lower(): None if value is None else (_normal(value) or b"").lower()
+        for name, value in params
+    }
 
 
 def _params_match(ours: dict[bytes, bytes | None], theirs: dict[bytes, bytes | None]) -> bool:
