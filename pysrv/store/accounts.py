@@ -34,6 +34,10 @@ _PLAIN = ("display_name", "enabled", "type", "deck", "postpaid", "maxlines", "lo
 CHANGEABLE = (*_PLAIN, "numbers", "password")
 """What `set_account` takes by keyword; money moves by `deposit` and `adjust` alone."""
 _REMEMBERED = 50_000
+POSTING = (
+    "INSERT INTO postings (account_id, at, kind, amount, balance_after, call_id, note, who) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 class AccountReading(Reading):
@@ -170,16 +174,12 @@ class AccountWriting(AccountReading, Writing):
             self._audit(who, f"account.{kind}", name, "", money.format(amount))
         return self._named(name)
 
-    def _post(self, account_id: int, kind: PostingKind, amount: int, note: str, who: str, call_id: str = "") -> None:
+    def _post(self, account_id: int, kind: PostingKind, amount: int, note: str, who: str) -> None:
         """Moves a balance and writes down why; part of an atomic step."""
         self._changed(account_id)
         sql = "UPDATE accounts SET balance = balance + ? WHERE id = ? RETURNING balance"
         after = self._write(sql, (amount, account_id)).fetchone()[0]
-        self._write(
-            "INSERT INTO postings (account_id, at, kind, amount, balance_after, call_id, note, who) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (account_id, self._clock(), kind, amount, after, call_id, note, who),
-        )
+        self._write(POSTING, (account_id, self._clock(), kind, amount, after, "", note, who))
 
     def _insert(self, new: NewAccount) -> int:
         columns: dict[str, Any] = {name: getattr(new, name) for name in (*_PLAIN, "name", "currency")}

@@ -18,7 +18,7 @@ from pysrv.billing.lease import Lease
 from pysrv.billing.ledger import Funds, PostingKind, Shortfall, renew, reserve, settle
 from pysrv.billing.tariff import Rate, price, talk_seconds
 from pysrv.store import cdrs
-from pysrv.store.accounts import AccountWriting
+from pysrv.store.accounts import POSTING, AccountWriting
 from pysrv.store.cdrs import CdrReading
 from pysrv.store.coding import rate_of, rate_text
 from pysrv.store.database import Row, Writing
@@ -26,7 +26,7 @@ from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import NewCall, OpenCall
 
 _FUNDS = "SELECT balance, reserved, running_per_minute, lines, postpaid, name, currency FROM accounts WHERE id = ?"
-_SET_FUNDS = "UPDATE accounts SET reserved = ?, running_per_minute = ?, lines = ? WHERE id = ?"
+_SET_FUNDS = "UPDATE accounts SET balance = ?, reserved = ?, running_per_minute = ?, lines = ? WHERE id = ?"
 _OPEN = (
     "SELECT o.call_id, o.account_id, coalesce(a.name, ''), o.caller, o.callee, o.source, o.trunk, o.emergency, "
     "o.setup_at, o.answered_at, o.rate, o.covered_s, o.reserved, o.snapshot, "
@@ -192,7 +192,9 @@ class CallWriting(CallReading, AccountWriting, Writing):
             self._write(cdrs.INSERT, (opened.account_id, *cdrs.row_of(stored)))
             self._keep(opened.account_id, settled.funds)
             if opened.account_id is not None and stored.charge:
-                self._post(opened.account_id, PostingKind.CHARGE, -stored.charge, "", "", cdr.call_id)
+                charge, after = -stored.charge, settled.funds.balance
+                row = opened.account_id, self._clock(), PostingKind.CHARGE, charge, after, cdr.call_id, "", ""
+                self._write(POSTING, row)
         return stored
 
     def _record_refused(self, cdr: Cdr) -> Cdr:
@@ -213,7 +215,7 @@ class CallWriting(CallReading, AccountWriting, Writing):
     def _keep(self, account_id: int | None, funds: Funds) -> None:
         if account_id is not None:
             self._changed(account_id)
-            row = funds.reserved, funds.running_per_minute, funds.running_calls, account_id
+            row = funds.balance, funds.reserved, funds.running_per_minute, funds.running_calls, account_id
             self._write(_SET_FUNDS, row)
 
     def _found(self, call_id: str, changed: int) -> None:
