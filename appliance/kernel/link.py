@@ -186,7 +186,7 @@ def _read(message: Any) -> Device:
         name=message.get_attr("IFLA_IFNAME"),
         ifindex=message["index"],
         loopback=message["ifi_type"] == 772,  # ARPHRD_LOOPBACK
-        xdp_mode=MODES.get(mode, ""),
+        xdp_mode=MODES.get(str(mode), ""),
         program_id=program_id,
         lower=message.get_attr("IFLA_LINK") or 0,
         vlan=vlan,
