@@ -5,7 +5,9 @@ Knows no ports of ours. RFC 3264; RFC 5761 section 5.1.1 (RTCP shares the port o
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from pysrv.media.description import Endpoint, Media
 
@@ -104,7 +106,18 @@ def reachable(remote: Endpoint | None, local: str) -> Endpoint | None:
     from another interface (a description must not aim media at local services)."""
     if remote is None:
         return None
-    there, here = ip_address(remote[0]), ip_address(local)
-    if there.version != here.version or (there.is_loopback and not here.is_loopback):
+    there, here = _kind(remote[0]), _kind(local)
+    if there.version != here.version or (there.loopback and not here.loopback):
         return None
     return remote
+
+
+class _Kind(NamedTuple):
+    version: int
+    loopback: bool
+
+
+@lru_cache(maxsize=4096)
+def _kind(address: str) -> _Kind:
+    ip = ip_address(address)
+    return _Kind(ip.version, ip.is_loopback)

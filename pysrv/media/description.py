@@ -7,6 +7,7 @@ at a wrong place, and indifferent to everything else. Knows no ports of ours and
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from itertools import pairwise
 from typing import Final
@@ -50,11 +51,20 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
-    """A session description, read: its lines as they stand, its media, and every address its sender shows."""
+class Section:
+    """The lines above the first m=, or of one m=: in order, its attributes by name (b"" for a flag), its c= address."""
 
-    session: tuple[Line, ...]
-    sections: tuple[tuple[Line, ...], ...]
+    lines: tuple[Line, ...]
+    attributes: dict[bytes, list[bytes]]
+    connection: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A session description, read: its sections as they stand, its media, and every address its sender shows."""
+
+    session: Section
+    sections: tuple[Section, ...]
     media: tuple[Media, ...]
     addresses: frozenset[bytes]
 
@@ -66,26 +76,16 @@ def read(sdp: bytes) -> Description:
     if len(starts) > MAX_MEDIA:
         raise BadDescription(f"more than {MAX_MEDIA} media streams")
     bounds = [*starts, len(lines)]
-    session = tuple(lines[: bounds[0]])
-    sections = tuple(tuple(lines[a:b]) for a, b in pairwise(bounds))
-    above = connection(session)
-    return Description(session, sections, tuple(_media(part, above) for part in sections), _addresses(lines))
+    session = _section(lines[: bounds[0]])
+    sections = tuple(_section(lines[a:b]) for a, b in pairwise(bounds))
+    media = tuple(_media(section, session.connection) for section in sections)
+    return Description(session, sections, media, _addresses(session, sections))
 
 
-def attributes(lines: tuple[Line, ...], name: bytes) -> list[bytes]:
-    """The values of every `a=name` of a section; b"" for a bare flag."""
-    return [value for kind, text in lines if kind == b"a" for key, _, value in (text.partition(b":"),) if key == name]
-
-
-def connection(lines: tuple[Line, ...]) -> bytes | None:
-    """The address of a section's c= line as text, None without one. Raises BadDescription."""
-    for kind, value in lines:
-        if kind == b"c":
-            match = _c(value)
-            if match is None:
-                raise BadDescription(f"c= line not understood: {_shown(value)}")
-            return match[2]
-    return None
+@lru_cache(maxsize=256)
+def address_text(address: str) -> str:
+    """One of our own addresses in normal form. Raises ValueError."""
+    return str(ip_address(address))
 
 
 def is_unspecified(address: bytes | None) -> bool:
@@ -105,27 +105,41 @@ def _lines(sdp: bytes) -> list[Line]:
     return found
 
 
-def _media(lines: tuple[Line, ...], above: bytes | None) -> Media:
-    match = _m(lines[0][1])
+def _section(lines: list[Line]) -> Section:
+    attributes: dict[bytes, list[bytes]] = {}
+    address: bytes | None = None
+    for kind, value in lines:
+        if kind == b"a":
+            name, _, text = value.partition(b":")
+            attributes.setdefault(name, []).append(text)
+        elif kind == b"c" and address is None:
+            match = _c(value)
+            if match is None:
+                raise BadDescription(f"c= line not understood: {_shown(value)}")
+            address = match[2]
+    return Section(tuple(lines), attributes, address)
+
+
+def _media(section: Section, above: bytes | None) -> Media:
+    line = section.lines[0][1]
+    match = _m(line)
     if match is None:
-        raise BadDescription(f"m= line not understood: {_shown(lines[0][1])}")
+        raise BadDescription(f"m= line not understood: {_shown(line)}")
     port = _port(match[2])
     relayed = match[3].upper() in RELAYED
-    own = connection(lines)
-    address = above if own is None else own
+    address = above if section.connection is None else section.connection
     if address is None and port:
         raise BadDescription("a media stream without a c= line")
-    remote = _endpoint(address, port)
     return Media(
         kind=match[1].decode("ascii"),
         port=port,
         relayed=relayed,
-        remote=remote,
-        rtcp=_rtcp_endpoint(lines, address, port),
+        remote=_endpoint(address, port),
+        rtcp=_rtcp_endpoint(section, address, port),
         held=is_unspecified(address),
-        mux=bool(attributes(lines, b"rtcp-mux") or attributes(lines, b"rtcp-mux-only")),
+        mux=b"rtcp-mux" in section.attributes or b"rtcp-mux-only" in section.attributes,
         formats=_formats(match[4]) if relayed else (),
-        codecs=_codecs(lines),
+        codecs=_codecs(section),
     )
 
 
@@ -136,18 +150,18 @@ def _formats(text: bytes) -> tuple[int, ...]:
     return found
 
 
-def _codecs(lines: tuple[Line, ...]) -> tuple[tuple[int, str], ...]:
-    maps = (_rtpmap(value) for value in attributes(lines, b"rtpmap"))
+def _codecs(section: Section) -> tuple[tuple[int, str], ...]:
+    maps = (_rtpmap(value) for value in section.attributes.get(b"rtpmap", ()))
     return tuple((int(m[1]), (m[2] + b"/" + m[3]).decode("utf-8", "replace").lower()) for m in maps if m)
 
 
-def _rtcp_endpoint(lines: tuple[Line, ...], address: bytes | None, port: int) -> Endpoint | None:
-    for value in attributes(lines, b"rtcp"):
+def _rtcp_endpoint(section: Section, address: bytes | None, port: int) -> Endpoint | None:
+    for value in section.attributes.get(b"rtcp", ()):
         match = _rtcp(value)
         if match is None:
             raise BadDescription(f"a=rtcp not understood: {_shown(value)}")
         return _endpoint(match[2] or address, _port(match[1]))
-    if attributes(lines, b"rtcp-mux-only"):
+    if b"rtcp-mux-only" in section.attributes:
         return _endpoint(address, port)
     return _endpoint(address, port + 1) if 0 < port < 65_535 else None
 
@@ -160,25 +174,29 @@ def _port(text: bytes) -> int:
 
 
 def _endpoint(address: bytes | None, port: int) -> Endpoint | None:
-    """Where to send, or None: nothing to send to, or an address that no telephone has."""
     if address is None or not port:
         return None
+    host = _host(address)
+    return None if host is None else (host, port)
+
+
+@lru_cache(maxsize=4096)
+def _host(address: bytes) -> str | None:
+    """An address in normal form, or None for one that no telephone has."""
     try:
         ip = ip_address(address.decode("ascii", "replace"))
     except ValueError:
         return None
     if ip.is_unspecified or ip.is_multicast or str(ip) == "255.255.255.255" or getattr(ip, "scope_id", None):
         return None
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return str(mapped or ip), port
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
 
 
-def _addresses(lines: list[Line]) -> frozenset[bytes]:
-    found: set[bytes] = set()
-    for kind, value in lines:
-        match = _o(value) if kind == b"o" else _c(value) if kind == b"c" else None
-        if match is not None:
-            found.add(match[match.lastindex or 0].split(b"/")[0].lower())
+def _addresses(session: Section, sections: tuple[Section, ...]) -> frozenset[bytes]:
+    shown = [section.connection for section in (session, *sections) if section.connection]
+    origins = (_o(value) for kind, value in session.lines if kind == b"o")
+    shown += [match[1] for match in origins if match]
+    found = {address.split(b"/")[0].lower() for address in shown}
     return frozenset(address for address in found if b"." in address or b":" in address)
 
 

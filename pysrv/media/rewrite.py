@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from pysrv.media.description import Description, Line, attributes, connection, is_unspecified
+from pysrv.media.description import Description, Line, Section, is_unspecified
 
 _GONE: Final = frozenset(
     {
@@ -20,7 +20,7 @@ _GONE: Final = frozenset(
 )  # fmt: skip
 _SESSION_KEPT: Final = frozenset({b"b", b"t", b"r", b"z", b"a"})
 _MEDIA_KEPT: Final = frozenset({b"i", b"b", b"a"})
-_address: Final = re.compile(rb"(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.]*\d)|::").search
+_ip4: Final = re.compile(rb"(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.]*\d)").search
 _groups: Final = re.compile(rb"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7,}").findall
 _fingerprint: Final = re.compile(rb"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){15,}").fullmatch  # RFC 8122: a hash in hex
 
@@ -47,9 +47,10 @@ def origin(address: str, session_id: int, version: int) -> bytes:
 def body(description: Description, face: Face) -> bytes:
     """All lines after v= and o=: equal bytes mean that nothing changed for the receiver."""
     hidden = _Hidden(description.addresses)
-    held = is_unspecified(connection(description.session))
-    lines = [_session_name(description.session, hidden), b"c=IN " + _where(face.address, held)]
-    lines += [k + b"=" + v for k, v in _timed(description.session) if k in _SESSION_KEPT and _stays(k, v, hidden)]
+    held = is_unspecified(description.session.connection)
+    above = description.session.lines
+    lines = [_session_name(above, hidden), b"c=IN " + _where(face.address, held)]
+    lines += [k + b"=" + v for k, v in _timed(above) if k in _SESSION_KEPT and _stays(k, v, hidden)]
     for index, section in enumerate(description.sections):
         lines += _section(section, face, index, held, hidden)
     return b"\r\n".join(lines) + b"\r\n"
@@ -59,14 +60,22 @@ class _Hidden:
     """Whether a line shows an address: of any host in text form, or one the sender named as its own."""
 
     def __init__(self, addresses: frozenset[bytes]) -> None:
-        alternatives = b"|".join(re.escape(address) for address in sorted(addresses))
-        pattern = rb"(?<![\w.-])(?:" + alternatives + rb")(?![\w-])" if addresses else rb"(?!)"
-        self._own = re.compile(pattern, re.IGNORECASE).search
+        self._own = addresses
 
     def __call__(self, value: bytes) -> bool:
-        if _address(value) or self._own(value):
+        dots, colons = value.count(b"."), value.count(b":")
+        if not (dots or colons > 1):
+            return False  # no address is without them, and most lines are
+        if (dots >= 3 and _ip4(value)) or b"::" in value:
             return True
-        return b":" in value and any(not _fingerprint(run) for run in _groups(value))
+        if colons >= 7 and any(not _fingerprint(run) for run in _groups(value)):
+            return True
+        low = value.lower()
+        return any(address in low and _stands_alone(address, low) for address in self._own)
+
+
+def _stands_alone(address: bytes, text: bytes) -> bool:
+    return re.search(rb"(?<![\w.-])" + re.escape(address) + rb"(?![\w-])", text) is not None
 
 
 def _session_name(lines: tuple[Line, ...], hidden: _Hidden) -> bytes:
@@ -82,28 +91,30 @@ def _timed(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     return (*lines[:first], (b"t", b"0 0"), *lines[first:])
 
 
-def _section(lines: tuple[Line, ...], face: Face, index: int, session_held: bool, hidden: _Hidden) -> list[bytes]:
-    port = face.ports[index]
+def _section(section: Section, face: Face, index: int, session_held: bool, hidden: _Hidden) -> list[bytes]:
+    lines, port = section.lines, face.ports[index]
     if not port:
         # A refused stream keeps its place and its name; nothing else of it matters (RFC 3264 section 6).
-        return [_m_line(lines, 0, hidden), *(b"a=mid:" + mid for mid in attributes(lines, b"mid") if not hidden(mid))]
+        return [
+            _m_line(lines, 0, hidden),
+            *(b"a=mid:" + mid for mid in section.attributes.get(b"mid", ()) if not hidden(mid)),
+        ]
     found = [_m_line(lines, port, hidden)]
-    own = connection(lines)
-    held = session_held if own is None else is_unspecified(own)
+    held = session_held if section.connection is None else is_unspecified(section.connection)
     kept = [k + b"=" + v for k, v in lines[1:] if k in _MEDIA_KEPT and _stays(k, v, hidden)]
     titles = sum(line.startswith(b"i=") for line in kept)
     found += kept[:titles]
     if held != session_held:
         found.append(b"c=IN " + _where(face.address, held))
-    return found + kept[titles:] + _rtcp_lines(lines, face, index)
+    return found + kept[titles:] + _rtcp_lines(section, face, index)
 
 
-def _rtcp_lines(lines: tuple[Line, ...], face: Face, index: int) -> list[bytes]:
-    mux = face.mux[index] and bool(attributes(lines, b"rtcp-mux"))
-    mux_only = face.mux[index] and bool(attributes(lines, b"rtcp-mux-only"))
+def _rtcp_lines(section: Section, face: Face, index: int) -> list[bytes]:
+    mux = face.mux[index] and b"rtcp-mux" in section.attributes
+    mux_only = face.mux[index] and b"rtcp-mux-only" in section.attributes
     found = [b"a=rtcp-mux"] if mux else []
     found += [b"a=rtcp-mux-only"] if mux_only else []
-    if attributes(lines, b"rtcp") and not mux_only and not (mux and face.answer):
+    if b"rtcp" in section.attributes and not mux_only and not (mux and face.answer):
         found.append(b"a=rtcp:%d" % (face.ports[index] + 1))
     return found
 

@@ -9,13 +9,12 @@ fork's answer replaces the last (RFC 3261 section 13.2.2.4).
 """
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Any
 
 from appliance.wire import RelaySession, RelayStream
 from pysrv.media import rewrite
 from pysrv.media.agreement import Agreement, Side, reachable, rule_at
-from pysrv.media.description import Description, Endpoint, read
+from pysrv.media.description import Description, Endpoint, address_text, read
 from pysrv.media.errors import BadDescription, NotRelayable, PortsExhausted
 from pysrv.media.ports import PortPool
 from pysrv.media.state import load_agreement, load_told, store_agreement, store_told
@@ -172,7 +171,7 @@ class MediaSession:
 
     def _face(self, side: Side, address: str | None) -> None:
         if address is not None:
-            self._local[side] = str(ip_address(address))
+            self._local[side] = address_text(address)
 
     def _agree(self, new: Agreement, now: float) -> None:
         self._agreed, self._open = new.after(self._agreed), None
