@@ -31,7 +31,7 @@ def _completion(_session: Session, shell: str | None) -> Answer:
     source = kind(click.Group("appliance"), {}, "appliance", "_APPLIANCE_COMPLETE").source()
     # zsh wants its #compdef on the first line, so that the advice comes last
     text = f"{source.strip()}\n{HOW[name]}"
-    return Answer({"shell": name, "script": text}, (line(text),))
+    return Answer({"shell": name, "script": text}, (text,))
 
 
 def _docs(_session: Session, check: bool, directory: Path | None) -> Answer:

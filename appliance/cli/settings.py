@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from appliance.cli.exits import Exit, Failure
-from appliance.cli.show import Answer, Column, facts, line, table
+from appliance.cli.show import Answer, Column, facts, line, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.profiles import Profile
 from appliance.config.render import IDLE, default_file, describe, json_schema, words_of
@@ -103,29 +103,19 @@ def _apply(session: Session, profile: str, yes: bool) -> Answer:
     if not yes:
         if session.json:
             raise click.UsageError("with --json, 'settings apply' needs --yes")
-        for part in difference.human:
-            click.echo(_plain(part))
+        say(difference, as_json=False)
         click.confirm(f"Apply these {len(changes)} changes?", abort=True)
     return _changed(session, changes)
 
 
-def _plain(part: Any) -> str:
-    from appliance.cli.show import console
-
-    out = console()
-    with out.capture() as captured:
-        out.print(part)
-    return captured.get().rstrip("\n")
-
-
 def _file(_session: Session) -> Answer:
     text = default_file()
-    return Answer({"text": text}, (line(text.rstrip("\n")),))
+    return Answer({"text": text}, (text.rstrip("\n"),))
 
 
 def _schema(_session: Session) -> Answer:
     schema = json_schema()
-    return Answer(schema, (line(json.dumps(schema, indent=2)),))
+    return Answer(schema, (json.dumps(schema, indent=2),))
 
 
 def complete_name(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:

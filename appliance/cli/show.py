@@ -22,7 +22,7 @@ PIPE_WIDTH = 200  # columns of a table that goes to a file or a pipe
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command says: `value` as JSON, `human` on a terminal."""
+    """What a command says: `value` as JSON, `human` on a terminal (plain strings are written as they are)."""
 
     value: Any
     human: tuple[RenderableType, ...] = ()
@@ -119,7 +119,10 @@ def say(answer: Answer, *, as_json: bool) -> None:
         return
     out = console()
     for part in answer.human:
-        out.print(part)
+        if isinstance(part, str):  # text for another program: nothing may be broken or coloured
+            sys.stdout.write(part + "\n")
+        else:
+            out.print(part, soft_wrap=isinstance(part, Text))
 
 
 def _unicode() -> bool:

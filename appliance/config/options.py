@@ -58,10 +58,10 @@ class RunOptions:
             raise BadOption("--interface must name an interface")
         for address in self.listen:
             _check_address(address)
-        for name in ("sip_port", "https_port", "rtp_first", "rtp_last"):
+        for name in ("sip_port", "https_port"):
             if not 1 <= getattr(self, name) <= 65535:
-                raise BadOption(f"{name.replace('_', '-')} must be 1 to 65535, not {getattr(self, name)}")
-        if self.rtp_first % 2 or self.rtp_last - self.rtp_first < 3:
+                raise BadOption(f"--{name.replace('_', '-')} must be 1 to 65535, not {getattr(self, name)}")
+        if self.rtp_first % 2 or not 2 <= self.rtp_first <= self.rtp_last - 3 <= 65532:
             raise BadOption("--rtp-ports must be an even first port, a dash and a last port at least 3 above it")
         for port in (self.sip_port, self.https_port):
             if self.rtp_first <= port <= self.rtp_last:
@@ -78,6 +78,8 @@ class RunOptions:
         """The options that `to_json` wrote. Raises BadOption."""
         try:
             values = json.loads(text)
+            if not isinstance(values, dict):
+                raise BadOption("run options are one JSON object")
             unknown = set(values) - {each.name for each in fields(cls)}
             if unknown:
                 raise BadOption(f"there is no option {sorted(unknown)[0]!r}")

@@ -1,0 +1,136 @@
+"""An office for tests: the operators' verbs over a real store, with a service that only writes down what it is told."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from appliance import wire
+from appliance.config.settings import Settings
+from appliance.wire import WireError
+from pysrv.control import Control, Session
+from pysrv.net.control_socket import ControlSocket
+from pysrv.store import Store
+
+NOW = 1_700_000_000.0
+
+
+class Service:
+    """The running service as the verbs see it."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.calls: set[str] = set()
+        self._settings = settings or Settings()
+
+    def settings(self) -> Settings:
+        return self._settings
+
+    def apply_settings(self, settings: Settings) -> None:
+        self._settings = settings
+        self.told.append(("settings", settings.generation))
+
+    def status(self) -> Mapping[str, Any]:
+        return {"listens": ["udp 127.0.0.1:5060"], "started_at": NOW}
+
+    def hangup(self, call_id: str) -> bool:
+        self.told.append(("hangup", call_id))
+        return call_id in self.calls
+
+    def account_changed(self, name: str) -> None:
+        self.told.append(("account", name))
+
+    def trunks_changed(self) -> None:
+        self.told.append(("trunks",))
+
+    def ban(self, ban: wire.Ban) -> None:
+        self.told.append(("ban", ban.prefix, ban.expires_at))
+
+    def unban(self, prefix: str) -> None:
+        self.told.append(("unban", prefix))
+
+    def allow(self, source: wire.Source) -> None:
+        self.told.append(("allow", source.prefix))
+
+    def disallow(self, prefix: str) -> None:
+        self.told.append(("disallow", prefix))
+
+
+class Operator:
+    """One operator's conversation, without a socket."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def ask(self, verb: str, **args: Any) -> dict[str, Any]:
+        """The result. Raises WireError for a refusal."""
+        reply = wire.decode(self.session.answer(wire.request(1, verb, args)))
+        if not reply["ok"]:
+            error = reply["error"]
+            raise WireError(error["code"], error["message"], error["hint"])
+        return dict(reply["result"])
+
+
+@contextlib.contextmanager
+def office(runtime: Path, database: Path, live: Service | None = None) -> Iterator[Service]:
+    """A running office on RUNTIME/office.sock, in a thread of its own."""
+    service = live or Service()
+    loop, ready, done = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        with Store.open(database, lambda: NOW) as store:
+            control = Control(store, service, clock=lambda: NOW)
+            listener = ControlSocket(runtime / "office.sock", control.session)
+            await listener.start()
+            ready.set()
+            await done.wait()
+            await listener.stop()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        assert ready.wait(5)
+        yield service
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(5)
+        loop.close()
+
+
+@contextlib.contextmanager
+def keeper(runtime: Path, answers: Mapping[str, Any]) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """A keeper on RUNTIME/keeper.sock that answers by verb and writes down what it was asked."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    class Talk:
+        def answer(self, line: bytes) -> bytes:
+            message = wire.decode(line)
+            asked.append((message["verb"], message["args"]))
+            found = answers.get(message["verb"], {})
+            if isinstance(found, WireError):
+                return wire.refusal(message["id"], found)
+            return wire.reply(message["id"], found)
+
+        def close(self) -> None:
+            pass
+
+    loop, ready, done = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        listener = ControlSocket(runtime / "keeper.sock", lambda _who: Talk())
+        await listener.start()
+        ready.set()
+        await done.wait()
+        await listener.stop()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        assert ready.wait(5)
+        yield asked
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(5)
+        loop.close()

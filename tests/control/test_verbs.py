@@ -1,0 +1,341 @@
+"""The operators' verbs over a real store: what they answer, store, refuse, and tell the running service."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance import wire
+from appliance.wire import WireError
+from pysrv.billing.cdr import Cdr
+from pysrv.control import VERBS, Control
+from pysrv.control.table import run_once
+from pysrv.store import Store
+from pysrv.store.rows import NewCall, SavedBinding
+from tests.control.office import NOW, Operator, Service
+
+DECK = "prefix,per_minute,destination\n49,0.02,Germany\n4930,0.01,Berlin\n"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def root(store: Store, service: Service) -> Operator:
+    return Operator(Control(store, service, clock=lambda: NOW).session("root"))
+
+
+@pytest.fixture
+def alone(store: Store) -> Operator:
+    """A single run: no service."""
+    return Operator(Control(store, clock=lambda: NOW).session("root"))
+
+
+def test_an_account_gets_what_the_settings_say_and_its_password_is_not_kept(root: Operator, store: Store) -> None:
+    root.ask("settings.set", changes={"maxlines": "3", "localdomain": "sip.example.com"})
+    account = root.ask("accounts.add", name="alice", password="s3cret-words", numbers=["+49301"], credit="10.5")[
+        "account"
+    ]
+    assert (account["maxlines"], account["realm"], account["balance"]) == (3, "sip.example.com", "10.50")
+    assert account["numbers"] == ["49301"]
+    assert "s3cret" not in json.dumps([account, root.ask("accounts.list")])
+    assert "s3cret" not in repr(store.account("alice")) + repr(store.audit())
+
+
+def test_a_short_password_is_refused_by_the_setting_that_says_so(root: Operator) -> None:
+    with pytest.raises(WireError, match=r"minpwdlength \(4 characters\)"):
+        root.ask("accounts.add", name="alice", password="abc")
+    root.ask("settings.set", changes={"minpwdlength": "12"})
+    with pytest.raises(WireError, match="12 characters"):
+        root.ask("accounts.add", name="alice", password="elevenchars")
+
+
+def test_the_user_name_is_no_password(root: Operator) -> None:
+    with pytest.raises(WireError, match="user name"):
+        root.ask("accounts.add", name="alice", password="alice")
+
+
+def test_an_account_changes_only_where_it_is_told_to(root: Operator, service: Service) -> None:
+    root.ask("accounts.add", name="alice", password="secret", credit="5")
+    account = root.ask("accounts.set", name="alice", changes={"maxlines": 9, "credit": "7.25"})["account"]
+    assert (account["maxlines"], account["balance"], account["locklevel"]) == (9, "7.25", 0)
+    assert (
+        root.ask("accounts.set", name="alice", changes={"top_up": "-0.25", "note": "typo"})["account"]["balance"]
+        == "7.00"
+    )
+    ledger = root.ask("accounts.ledger", name="alice")["postings"]
+    assert [row["amount"] for row in ledger] == ["-0.25", "2.25", "5.00"]
+    assert ledger[0]["note"] == "typo"
+    assert service.told.count(("account", "alice")) == 3
+
+
+def test_half_of_a_refused_change_is_not_kept(root: Operator, service: Service) -> None:
+    root.ask("accounts.add", name="alice", password="secret")
+    service.told.clear()
+    with pytest.raises(WireError, match="not an amount"):
+        root.ask("accounts.set", name="alice", changes={"maxlines": 9, "credit": "much"})
+    assert root.ask("accounts.show", name="alice")["account"]["maxlines"] == 5
+    assert service.told == []
+
+
+def test_a_new_password_is_for_todays_realm(root: Operator) -> None:
+    root.ask("accounts.add", name="alice", password="secret")
+    warned = root.ask("settings.set", changes={"localdomain": "sip.example.com"})["warnings"]
+    assert "set those of alice again" in warned[0]
+    account = root.ask("accounts.set", name="alice", changes={"password": "another"})["account"]
+    assert account["realm"] == "sip.example.com"
+
+
+@pytest.mark.parametrize(
+    "verb", ["accounts.show", "accounts.remove", "trunks.remove", "trunks.routes", "accounts.ledger"]
+)
+def test_what_is_not_there_is_not_found(root: Operator, verb: str) -> None:
+    with pytest.raises(WireError) as refused:
+        root.ask(verb, name="nobody")
+    assert refused.value.code == "not_found"
+
+
+def test_a_deck_that_does_not_exist_is_given_to_nobody(root: Operator) -> None:
+    with pytest.raises(WireError, match="no rate deck"):
+        root.ask("accounts.add", name="alice", password="secret", deck="retail")
+
+
+def test_a_deck_comes_in_pieces_and_counts_when_it_is_whole(root: Operator) -> None:
+    root.ask("rates.begin", deck="retail")
+    assert root.ask("rates.rows", first_line=1, text=DECK)["rates"] == 2
+    assert root.ask("rates.decks") == {"decks": []}
+    assert root.ask("rates.commit") == {"deck": "retail", "rates": 2}
+    assert [rate["prefix"] for rate in root.ask("rates.list", deck="retail")["rates"]] == ["49", "4930"]
+    assert root.ask("rates.list", deck="retail", prefix="493")["rates"][0]["per_minute"] == "0.01"
+
+
+def test_a_wrong_line_gives_the_whole_deck_up(root: Operator) -> None:
+    root.ask("rates.begin", deck="retail")
+    root.ask("rates.rows", first_line=1, text=DECK)
+    with pytest.raises(WireError, match="line 5, column per_minute") as refused:
+        root.ask("rates.rows", first_line=4, text="44,0.03,UK\n33,free,France\n")
+    assert refused.value.code == "bad_rate"
+    with pytest.raises(WireError, match="no import was begun"):
+        root.ask("rates.commit")
+
+
+def test_an_operator_who_goes_away_leaves_no_import(root: Operator, store: Store) -> None:
+    root.ask("rates.begin", deck="retail")
+    root.ask("rates.rows", first_line=1, text=DECK)
+    root.session.close()
+    while store.sweep():
+        pass
+    assert root.ask("rates.decks") == {"decks": []}
+
+
+def test_a_deck_that_prices_calls_is_not_removed(root: Operator) -> None:
+    root.ask("rates.begin", deck="retail")
+    root.ask("rates.rows", first_line=1, text=DECK)
+    root.ask("rates.commit")
+    root.ask("accounts.add", name="alice", password="secret", deck="retail")
+    with pytest.raises(WireError, match="alice"):
+        root.ask("rates.remove", deck="retail")
+    root.ask("accounts.set", name="alice", changes={"deck": ""})
+    assert root.ask("rates.remove", deck="retail") == {"removed": "retail"}
+
+
+def test_a_trunk_never_gives_its_password_out(root: Operator) -> None:
+    trunk = root.ask("trunks.add", name="carrier", host="192.0.2.9", user="we", password="hunter2")["trunk"]
+    assert trunk["has_password"] is True
+    assert "hunter2" not in json.dumps([trunk, root.ask("trunks.list")])
+
+
+def test_routes_are_added_replaced_and_taken_away(root: Operator, service: Service) -> None:
+    root.ask("trunks.add", name="carrier", host="192.0.2.9", routes=[{"prefix": "49"}])
+    root.ask("trunks.route", name="carrier", route={"prefix": "44", "priority": 5, "strip": 2, "prepend": "00"})
+    root.ask("trunks.route", name="carrier", route={"prefix": "49", "priority": 7})
+    listed = {route["prefix"]: route["priority"] for route in root.ask("trunks.routes", name="carrier")["routes"]}
+    assert listed == {"44": 5, "49": 7}
+    root.ask("trunks.unroute", name="carrier", prefix="44")
+    with pytest.raises(WireError, match="no route for 44"):
+        root.ask("trunks.unroute", name="carrier", prefix="44")
+    assert ("trunks",) in service.told
+
+
+def test_a_setting_is_checked_stored_audited_and_put_in_force(root: Operator, store: Store, service: Service) -> None:
+    result = root.ask("settings.set", changes={"CallTimeout": "90m", "maxlines": "2"})
+    assert (result["generation"], result["live"]) == (2, True)
+    assert store.overrides() == {"calltimeout": "1h30m", "maxlines": "2"}
+    assert service.settings().calltimeout == 5400.0
+    assert service.settings().generation == store.generation() == 2
+    assert {row.who for row in store.audit()} == {"root"}
+    assert service.told == [("settings", 2)]
+
+
+def test_a_refused_setting_stores_nothing_of_its_kin(root: Operator, store: Store, service: Service) -> None:
+    with pytest.raises(WireError, match="maxlines must be"):
+        root.ask("settings.set", changes={"calltimeout": "1h", "maxlines": "-4"})
+    assert store.overrides() == {}
+    assert service.told == []
+
+
+def test_taking_a_change_back_leaves_no_override(root: Operator, store: Store) -> None:
+    root.ask("settings.set", changes={"maxlines": "2"})
+    shown = root.ask("settings.set", changes={"maxlines": None})["settings"][0]
+    assert (shown["value"], shown["source"]) == ("5", "default")
+    assert store.overrides() == {}
+
+
+def test_a_secret_setting_is_neither_shown_nor_audited(root: Operator, store: Store) -> None:
+    result = root.ask("settings.set", changes={"sslcertpwd": "hunter2"})
+    told = [result, root.ask("settings.get", name="sslcertpwd"), root.ask("settings.list")]
+    assert "hunter2" not in json.dumps(told) + repr(store.audit())
+    assert store.overrides() == {"sslcertpwd": "hunter2"}
+
+
+def test_a_single_run_learns_the_settings_file_first(alone: Operator) -> None:
+    alone.ask("context", file={"localdomain": "sip.example.com", "maxlines": "8"})
+    account = alone.ask("accounts.add", name="alice", password="secret")["account"]
+    assert (account["realm"], account["maxlines"]) == ("sip.example.com", 8)
+    assert alone.ask("settings.get", name="maxlines")["source"] == "file"
+
+
+def test_a_running_office_does_not_take_a_settings_file(root: Operator) -> None:
+    with pytest.raises(WireError, match="already"):
+        root.ask("context", file={})
+
+
+def test_a_stored_change_that_no_longer_fits_is_listed_as_a_problem(alone: Operator, store: Store) -> None:
+    store.set_setting("maxlines", "many")
+    listed = alone.ask("settings.list")
+    assert "maxlines must be" in listed["problems"][0]
+    assert next(each for each in listed["settings"] if each["name"] == "maxlines")["value"] == "5"
+
+
+def test_a_ban_is_stored_with_who_and_why_and_the_gate_is_told(root: Operator, service: Service) -> None:
+    root.ask("bans.add", prefix="192.0.2.0/24", expires_at=NOW + 60, reason="noise")
+    (ban,) = root.ask("bans.list")["bans"]
+    assert (ban["prefix"], ban["rule"], ban["reason"], ban["who"]) == ("192.0.2.0/24", "operator", "noise", "root")
+    assert root.ask("bans.remove", prefix="192.0.2.0/24") == {"lifted": ["192.0.2.0/24"]}
+    assert service.told == [("ban", "192.0.2.0/24", NOW + 60), ("unban", "192.0.2.0/24")]
+    with pytest.raises(WireError, match="not banned"):
+        root.ask("bans.remove", prefix="192.0.2.0/24")
+
+
+def test_all_bans_are_lifted_one_by_one_at_the_gate(root: Operator, service: Service) -> None:
+    for prefix in ("192.0.2.1", "2001:db8::/32"):
+        root.ask("bans.add", prefix=prefix)
+    assert root.ask("bans.clear")["lifted"] == ["192.0.2.1", "2001:db8::/32"]
+    assert service.told[-2:] == [("unban", "192.0.2.1"), ("unban", "2001:db8::/32")]
+
+
+def test_an_address_is_stored_in_one_writing_only(root: Operator) -> None:
+    root.ask("bans.add", prefix="2001:DB8:0::1/128")
+    assert root.ask("bans.list")["bans"][0]["prefix"] == "2001:db8::1"
+    with pytest.raises(WireError, match="name an address or a network"):
+        root.ask("bans.add", prefix="192.0.2.1/24")
+
+
+def test_trust_is_given_and_taken(root: Operator, service: Service) -> None:
+    root.ask("allows.add", prefix="192.0.2.1", reason="office")
+    assert root.ask("allows.list")["allows"][0]["kind"] == "allow"
+    root.ask("allows.remove", prefix="192.0.2.1")
+    assert service.told == [("allow", "192.0.2.1"), ("disallow", "192.0.2.1")]
+
+
+def test_running_calls_are_listed_and_hung_up(root: Operator, store: Store, service: Service) -> None:
+    store.open_call(NewCall("call-1", None, "alice", "bob", setup_at=NOW - 5))
+    store.answer_call("call-1", NOW - 3)
+    (call,) = root.ask("calls.list")["calls"]
+    assert (call["state"], call["talk_s"], call["reserved"]) == ("answered", 3.0, "0.00")
+    service.calls.add("call-1")
+    assert root.ask("calls.hangup", all=True) == {"calls": ["call-1"]}
+    with pytest.raises(WireError, match="no running call 'call-2'"):
+        root.ask("calls.hangup", call_id="call-2")
+
+
+def test_no_call_is_hung_up_where_none_can_run(alone: Operator) -> None:
+    with pytest.raises(WireError) as refused:
+        alone.ask("calls.hangup", all=True)
+    assert refused.value.code == "not_running"
+
+
+def test_call_records_are_filtered_and_paged(root: Operator, store: Store) -> None:
+    for number in range(5):
+        store.settle_call(
+            Cdr(f"call-{number}", caller="1", callee=f"49{number}", setup_at=NOW + number, sip_status=486)
+        )
+    newest = root.ask("cdrs.list", limit=2)["cdrs"]
+    assert [cdr["call_id"] for cdr in newest] == ["call-4", "call-3"]
+    older = root.ask("cdrs.list", limit=9, before_id=newest[-1]["id"])["cdrs"]
+    assert [cdr["call_id"] for cdr in older] == ["call-2", "call-1", "call-0"]
+    assert root.ask("cdrs.list", callee="493")["cdrs"][0]["charge"] == "0.00"
+
+
+def test_registrations_say_from_where(root: Operator, store: Store) -> None:
+    store.save_binding(
+        SavedBinding("alice", "sip:alice@10.0.0.1", "udp", "::1", 5060, "2001:db8::7", 5070, NOW + 60, "c", 1)
+    )
+    (row,) = root.ask("registrations.list")["registrations"]
+    assert row["source"] == "[2001:db8::7]:5070"
+
+
+def test_status_counts_and_adds_what_the_service_knows(root: Operator, alone: Operator) -> None:
+    root.ask("accounts.add", name="alice", password="secret")
+    status = root.ask("status")
+    assert (status["running"], status["accounts"], status["listens"]) == (True, 1, ["udp 127.0.0.1:5060"])
+    assert alone.ask("status")["running"] is False
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"{", "bad_line"),
+        (b"[]", "bad_line"),
+        (b'{"verb": "nothing"}', "unknown_verb"),
+        (b'{"verb": ["x"]}', "unknown_verb"),
+        (b'{"verb": "accounts.add"}', "bad_args"),
+        (b'{"verb": "accounts.add", "args": {"name": 1, "password": "x"}}', "bad_args"),
+        (b'{"verb": "accounts.list", "args": {"x": 1}}', "bad_args"),
+        (b'{"verb": "settings.set", "args": {"changes": {"maxlines": 3}}}', "bad_args"),
+        (b'{"verb": "settings.set", "args": {"changes": {"nonsense": "3"}}}', "unknown_setting"),
+        (b'{"verb": "settings.diff", "args": {"profile": "loose"}}', "bad_args"),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_refused_with_a_code(root: Operator, line: bytes, code: str) -> None:
+    reply = wire.decode(root.session.answer(line))
+    assert reply["ok"] is False
+    assert reply["error"]["code"] == code
+
+
+def test_every_verb_that_takes_nothing_answers_on_an_empty_store(root: Operator) -> None:
+    for verb in VERBS.values():
+        if verb.args.__name__ == "Nothing" and not verb.writes:
+            root.ask(verb.name)
+
+
+def test_a_fault_of_our_own_is_refused_and_not_raised(root: Operator, store: Store) -> None:
+    store.close()
+    reply = wire.decode(root.session.answer(wire.request(7, "accounts.list")))
+    assert (reply["id"], reply["ok"]) == (7, False)
+
+
+def test_a_single_run_answers_all_lines_in_order(tmp_path: Path) -> None:
+    replies: list[bytes] = []
+    lines = [wire.request(0, "context", {"file": {}}), b"\n", wire.request(1, "status")]
+    assert run_once(lambda: Store.open(tmp_path / "office.db"), "root", lines, replies.append) == 0
+    assert [wire.decode(reply)["id"] for reply in replies] == [0, 1]
+
+
+def test_a_single_run_beside_a_running_office_says_that_the_database_is_in_use(tmp_path: Path) -> None:
+    replies: list[bytes] = []
+    with Store.open(tmp_path / "office.db"):
+        opened = run_once(
+            lambda: Store.open(tmp_path / "office.db"), "root", [wire.request(4, "status")], replies.append
+        )
+    assert opened == 1
+    assert wire.decode(replies[0])["error"]["code"] == "locked"
