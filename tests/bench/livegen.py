@@ -75,7 +75,7 @@ int sink(struct xdp_md *ctx)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One run. Receivers work in soft interrupts that no process is charged for, so on one CPU `seconds` is its cost."""
+    """One run. Soft interrupts are charged to no process, so on one CPU `seconds` is what it cost."""
 
     packets: int
     seconds: float
