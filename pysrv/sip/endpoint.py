@@ -11,7 +11,7 @@ from pysrv.sip import events as tell
 from pysrv.sip import hop, keys
 from pysrv.sip.errors import BadMessage
 from pysrv.sip.inbound import LIMITS, EndpointLimits, Inbound, Tally
-from pysrv.sip.message import Message, Request, Response
+from pysrv.sip.message import MAGIC_COOKIE, Message, Request, Response
 from pysrv.sip.parser import parse_datagram
 from pysrv.sip.rules import RULES, Rules
 from pysrv.sip.tables import Input, Machine
@@ -97,14 +97,14 @@ class Endpoint:
         """Send a request in a new client transaction. Its Via is replaced; Max-Forwards is added where it lacks."""
         if request.method in _NO_TRANSACTION:
             raise ValueError(f"{request.method.decode()} has no transaction: use send_ack or cancel")
-        branch = keys.MAGIC_COOKIE + self._tokens()
+        branch = MAGIC_COOKIE + self._tokens()
         hop.stamp(request, flow, branch)
         return self._layer.begin_client(request, branch, flow, now).key
 
     def send_ack(self, request: Request, flow: tell.Flow) -> None:
         """Send the ACK of a 2xx; the same request given again is sent unchanged."""
         if b"via" not in request.headers:
-            hop.stamp(request, flow, keys.MAGIC_COOKIE + self._tokens())
+            hop.stamp(request, flow, MAGIC_COOKIE + self._tokens())
         self._layer.outbox.append((request.to_bytes(), flow))
 
     def respond(self, key: tell.TransactionKey, response: Response, now: float) -> bool:

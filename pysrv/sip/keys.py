@@ -9,9 +9,8 @@ from hashlib import blake2b
 from hmac import compare_digest
 
 from pysrv.sip.events import TransactionKey
-from pysrv.sip.message import Request, Response
+from pysrv.sip.message import MAGIC_COOKIE, Request, Response
 
-MAGIC_COOKIE = b"z9hG4bK"
 TAG_BYTES = 8
 MAX_SECRET_BYTES = 64
 
