@@ -64,7 +64,16 @@ _ODD_SPELLINGS: Final[dict[bytes, bytes]] = {
     b"sip-etag": b"SIP-ETag",
     b"sip-if-match": b"SIP-If-Match",
 }
-_REPEATABLE: Final = frozenset((b"via", b"contact", b"route", b"record-route"))
+# always known, so that a flood of invented names cannot displace them
+_COMMON: Final = (
+    b"Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info "
+    b"Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding Content-Language Content-Length "
+    b"Content-Type CSeq Date Diversion Error-Info Event Expires From Identity Info-Package Max-Forwards MIME-Version "
+    b"Min-Expires Min-SE Organization P-Asserted-Identity P-Preferred-Identity Path Priority Privacy "
+    b"Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-By Remote-Party-ID "
+    b"Replaces Reply-To Require Retry-After Route RSeq Server Service-Route Session-Expires Subject Subscription-State "
+    b"Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate"
+).split()
 _MAX_LEARNED: Final = 2048
 _MAX_NAME_BYTES: Final = 64
 
@@ -99,6 +108,11 @@ def canonical(name: bytes) -> bytes:
     return result
 
 
+for _name in (*_COMMON, *COMPACT):
+    for _spelling in (_name, _name.lower(), _name.upper()):
+        canonical(_spelling)
+
+
 def spelled(name: bytes) -> bytes:
     """A canonical name as it is written on the wire: `Call-ID`."""
     known = _spellings.get(name)
@@ -123,13 +137,13 @@ class Headers:
     Whoever alters `lines` directly sets `changed` afterwards, and answers for their being safe to write.
     """
 
-    __slots__ = ("_changed", "_first", "_read", "lines")
+    __slots__ = ("_changed", "index", "lines", "understood")
 
     def __init__(self, lines: Iterable[Line] = ()) -> None:
         """Takes any spelling of names. Raises UnsafeHeader."""
         self.lines: list[Line] = [(canonical(name), safe(value)) for name, value in lines]
-        self._first: dict[bytes, bytes] | None = None
-        self._read: dict[bytes, tuple[Any, Any]] = {}
+        self.index: dict[bytes, bytes] | None = None
+        self.understood: dict[bytes, tuple[Any, Any]] = {}
         self._changed = True
 
     @classmethod
@@ -137,8 +151,8 @@ class Headers:
         """Lines that the parser has checked, taken as they are."""
         headers = cls.__new__(cls)
         headers.lines = lines
-        headers._first = None
-        headers._read = {}
+        headers.index = dict(lines[::-1])
+        headers.understood = {}
         headers._changed = False
         return headers
 
@@ -150,43 +164,35 @@ class Headers:
     @changed.setter
     def changed(self, changed: bool) -> None:
         self._changed = changed
-        self._first = None
+        self.index = None
 
     def first(self) -> dict[bytes, bytes]:
         """The value of the first line of every name; not to be altered."""
-        found = self._first
+        found = self.index
         if found is None:
-            found = self._first = dict(self.lines[::-1])
+            found = self.index = dict(self.lines[::-1])
         return found
 
-    def read(self, name: bytes, parse: Callable[[bytes], T]) -> T:
-        """What `parse` makes of the first line of that name, kept until the line changes. Raises BadMessage(400)."""
-        value = (self._first or self.first()).get(name)
-        held = self._read.get(name)
-        if held is not None and held[0] is value:
-            return held[1]  # type: ignore[no-any-return]
-        if value is None:
-            raise BadMessage(400, f"missing {spelled(name).decode()}")
-        if name not in _REPEATABLE and len(self.first()) != len(self.lines) and len(self.get_all(name)) > 1:
-            raise BadMessage(400, f"several lines of {spelled(name).decode()}")
-        parsed = parse(value)
-        self._read[name] = (value, parsed)
-        return parsed
+    def is_single(self, name: bytes) -> bool:
+        """Whether there is at most one line of that (canonical) name."""
+        return len(self.first()) == len(self.lines) or sum(key == name for key, _ in self.lines) <= 1
 
     def read_all(self, name: bytes, parse: Callable[[bytes], T]) -> list[T]:
         """What `parse` makes of every comma-separated element of that name. Raises BadMessage(400)."""
-        if name not in (self._first or self.first()):
+        first = self.first()
+        if name not in first:
             return []
-        values = [value for key, value in self.lines if key == name]
-        held = self._read.get(name + b",")
+        single = len(first) == len(self.lines)
+        values = [first[name]] if single else [value for key, value in self.lines if key == name]
+        held = self.understood.get(name + b",")
         if held is None or held[0] != values:
             held = values, [parse(element) for value in values for element in split_list(value) if element]
-            self._read[name + b","] = held
+            self.understood[name + b","] = held
         return held[1].copy()
 
     def get(self, name: bytes) -> bytes | None:
         """The first line of that name."""
-        first = self._first or self.first()
+        first = self.first()
         return first.get(name) or first.get(canonical(name))
 
     def get_all(self, name: bytes) -> list[bytes]:
@@ -239,7 +245,7 @@ class Headers:
         self.changed = True
 
     def __contains__(self, name: bytes) -> bool:
-        first = self._first or self.first()
+        first = self.first()
         return name in first or canonical(name) in first
 
     def __len__(self) -> int:
@@ -252,7 +258,7 @@ class Headers:
     def copy(self) -> "Headers":
         """Headers of their own with the same lines."""
         other = Headers.received(self.lines.copy())
-        other._read = self._read.copy()
+        other.understood = self.understood.copy()
         other._changed = True
         return other
 

@@ -94,7 +94,9 @@ class Message:
     @property
     def contacts(self) -> list[NameAddr]:
         """All Contact elements; none when Contact is `*`."""
-        return [] if self.contact_star else self._list(b"contact", NameAddr.parse)
+        if self.headers.first().get(b"contact") == b"*" and self.contact_star:
+            return []
+        return self._list(b"contact", NameAddr.parse)
 
     @property
     def contact_star(self) -> bool:
@@ -157,10 +159,25 @@ class Message:
         return frozenset(self._list(name, bytes.lower)) if name in self.headers else _EMPTY
 
     def _read(self, name: bytes, parse: Callable[[bytes], T]) -> T:
+        """What `parse` makes of the first line of that name, kept until the line changes."""
+        headers = self.headers
+        value = (headers.index or headers.first()).get(name)
+        held = headers.understood.get(name)
+        if held is not None and held[0] is value:
+            return held[1]  # type: ignore[no-any-return]
+        return self._read_anew(name, value, parse)
+
+    def _read_anew(self, name: bytes, value: bytes | None, parse: Callable[[bytes], T]) -> T:
         try:
-            return self.headers.read(name, parse)
+            if value is None:
+                raise BadMessage(400, f"missing {spelled(name).decode()}")
+            if name != b"via" and not self.headers.is_single(name):
+                raise BadMessage(400, f"several lines of {spelled(name).decode()}")
+            parsed = parse(value)
         except BadMessage as bad:
             raise self._blame(bad, name) from None
+        self.headers.understood[name] = (value, parsed)
+        return parsed
 
     def _list(self, name: bytes, parse: Callable[[bytes], T]) -> list[T]:
         try:

@@ -22,8 +22,9 @@ _METHODS: Final = frozenset(
 _CONTROLS: Final = bytes((*range(9), *range(10, 32), 127))
 # only inside quoted strings may a control character stand, behind a backslash (RFC 3261 25.1, RFC 4475 3.1.1.2)
 _ESCAPED_CONTROL: Final = re.compile(rb"\\[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
-_WITH_DISPLAY_NAME: Final = frozenset((b"from", b"to", b"contact"))
+_WITH_DISPLAY_NAME: Final = frozenset((b"from", b"f", b"to", b"t", b"contact", b"m"))
 _fold: Final = re.compile(rb"[ \t]*+\r\n[ \t]++")
+_is_folded: Final = re.compile(rb"\r\n[ \t]").search
 _version: Final = re.compile(rb"[Ss][Ii][Pp]/[0-9]++\.[0-9]++").fullmatch
 _status_line: Final = re.compile(rb"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: (.*+))?+", re.DOTALL).fullmatch
 _looks_like_request: Final = re.compile(rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t].*?SIP/", re.DOTALL).match
@@ -65,20 +66,15 @@ def parse_datagram(data: bytes, limits: Limits = _DEFAULT) -> Request | Response
     end = data.find(b"\r\n\r\n")
     if end < 0:
         raise _blame(BadMessage(400, "no empty line after the headers"), data.rstrip(b"\r\n")[: limits.max_head_bytes])
-    message = _read_head(data[:end], limits)
+    try:
+        message = _split_head(data[:end], limits)
+    except BadMessage as bad:
+        raise _blame(bad, data[:end]) from None
     start = end + 4
-    if b"content-length" not in message.headers.first():
-        size = len(data) - start
-    else:
-        try:
-            size = _content_length(message.headers)
-            if size > len(data) - start:
-                raise BadMessage(400, "Content-Length beyond the end of the datagram")
-        except BadMessage as bad:
-            raise _at_fault(bad, message) from None
-    if size > limits.max_body_bytes:
-        raise _at_fault(BadMessage(413, "body too large"), message)
-    end = start + size
+    try:
+        end = start + _datagram_length(message.headers, len(data) - start, limits)
+    except BadMessage as bad:
+        raise _at_fault(bad, message) from None
     message.body = data[start:end]
     message._raw = data if end == len(data) else data[:end]
     message._body_at = start
@@ -160,7 +156,7 @@ class StreamParser:
             if len(buffer) > limits.max_head_bytes:
                 raise BadMessage(513, "headers too large")
             return False
-        head = _read_head(bytes(buffer[:end]), limits, streamed=True)
+        head = _streamed_head(bytes(buffer[:end]), limits)
         try:
             size = _stream_length(head, end + 4, limits)
         except BadMessage as bad:
@@ -180,10 +176,21 @@ class StreamParser:
         return message
 
 
+def _datagram_length(headers: Headers, available: int, limits: Limits) -> int:
+    text = headers.first().get(b"content-length")
+    size = available if text is None else _content_length(text, headers)
+    if size > available:
+        raise BadMessage(400, "Content-Length beyond the end of the datagram")
+    if size > limits.max_body_bytes:
+        raise BadMessage(413, "body too large")
+    return size
+
+
 def _stream_length(head: Request | Response, start: int, limits: Limits) -> int:
-    if b"content-length" not in head.headers:
+    text = head.headers.first().get(b"content-length")
+    if text is None:
         raise BadMessage(400, "no Content-Length on a stream")
-    size = _content_length(head.headers)
+    size = _content_length(text, head.headers)
     if size > limits.max_body_bytes:
         raise BadMessage(413, "body too large")
     if start + size > limits.max_message_bytes:
@@ -191,33 +198,47 @@ def _stream_length(head: Request | Response, start: int, limits: Limits) -> int:
     return size
 
 
-def _read_head(head: bytes, limits: Limits, *, streamed: bool = False) -> Request | Response:
-    """Start line and header lines. `streamed`: an answerable request comes back with its defect instead of raising."""
+def _streamed_head(head: bytes, limits: Limits) -> Request | Response:
+    """Start line and header lines; an answerable request comes back with its defect instead of raising."""
     try:
         return _split_head(head, limits)
     except BadMessage as bad:
         _blame(bad, head)
-        if streamed and isinstance(bad.message, Request):
+        if isinstance(bad.message, Request):
             bad.message.defect = bad
             return bad.message
         raise
 
 
 def _split_head(head: bytes, limits: Limits) -> Request | Response:
-    if len(head) > limits.max_header_bytes or len(head) > limits.max_start_line_bytes:
+    if len(head) > limits.max_start_line_bytes or len(head) > limits.max_header_bytes:
         _check_sizes(head, limits)
-    if b"\r\n " in head or b"\r\n\t" in head:
-        head = _unfold(head)
     lines = head.split(b"\r\n")
     count = len(lines)
     if count > limits.max_headers:
         raise BadMessage(513, "too many headers")
     if len(head.translate(None, _CONTROLS)) != len(head) - 2 * count + 2:
         _check_controls(lines)
-    message = _read_first_line(lines[0])
-    found = message.headers.lines
-    names = canonical_names
+    first = lines[0]
     del lines[0]
+    try:
+        headers = Headers.received(_split_lines(lines))
+    except BadMessage:
+        if not _is_folded(head):  # a continuation cannot pass for a header: its name would begin with a blank
+            raise
+        headers = Headers.received(_split_lines(_unfold(lines)))
+    parts = first.split(b" ")
+    if len(parts) == 3 and parts[2] == b"SIP/2.0":
+        method = parts[0]
+        if method not in _METHODS and not is_token(method):
+            raise BadMessage(400, "malformed method")
+        return Request(method, Uri.parse(parts[1]), headers)
+    return _read_other_first_line(first, parts, headers)
+
+
+def _split_lines(lines: list[bytes]) -> list[Line]:
+    found: list[Line] = []
+    names = canonical_names
     try:
         for line in lines:
             name, value = line.split(b":", 1)
@@ -227,33 +248,23 @@ def _split_head(head: bytes, limits: Limits) -> Request | Response:
                 found.append((canonical(name), value.strip()))
     except ValueError:
         raise BadMessage(400, "a header line without a colon") from None
-    return message
+    return found
 
 
-def _read_first_line(line: bytes) -> Request | Response:
-    parts = line.split(b" ")
-    if len(parts) == 3 and parts[2] == b"SIP/2.0":
-        method = parts[0]
-        if method not in _METHODS and not is_token(method):
-            raise BadMessage(400, "malformed method")
-        return Request(method, Uri.parse(parts[1]), Headers.received([]))
+def _read_other_first_line(line: bytes, parts: list[bytes], headers: Headers) -> Request | Response:
+    """A status line, or a request line of an odd spelling or version."""
     match = _status_line(line)
     if match is not None:
-        return Response(int(match[1]), match[2] or b"", Headers.received([]))
-    return _read_odd_first_line(parts)
-
-
-def _read_odd_first_line(parts: list[bytes]) -> Request:
+        return Response(int(match[1]), match[2] or b"", headers)
     if len(parts) != 3 or not is_token(parts[0]) or not _version(parts[2]):
         raise BadMessage(400, "malformed start line")
-    request = Request(parts[0], Uri.parse(parts[1]), Headers.received([]))
+    request = Request(parts[0], Uri.parse(parts[1]), headers)
     request.version = parts[2].upper()
     return request
 
 
-def _content_length(headers: Headers) -> int:
-    text = headers.first()[b"content-length"]
-    if len(headers.first()) != len(headers.lines) and len(headers.get_all(b"content-length")) > 1:
+def _content_length(text: bytes, headers: Headers) -> int:
+    if not headers.is_single(b"content-length"):
         raise BadMessage(400, "several Content-Length headers")
     if not text.isdigit():
         raise BadMessage(400, "Content-Length is not a number")
@@ -262,12 +273,11 @@ def _content_length(headers: Headers) -> int:
     return int(text[-20:])
 
 
-def _unfold(head: bytes) -> bytes:
+def _unfold(lines: list[bytes]) -> list[bytes]:
     """Folded lines joined by one space (7.3.1); the line after the start line cannot be a continuation."""
-    first, _, rest = head.partition(b"\r\n")
-    if rest[:1] in (b" ", b"\t"):
+    if lines[0][:1] in (b" ", b"\t"):
         raise BadMessage(400, "the start line is folded")
-    return first + b"\r\n" + _fold.sub(b" ", rest)
+    return _fold.sub(b" ", b"\r\n".join(lines)).split(b"\r\n")
 
 
 def _check_sizes(head: bytes, limits: Limits) -> None:
@@ -283,7 +293,7 @@ def _check_sizes(head: bytes, limits: Limits) -> None:
 def _check_controls(lines: list[bytes]) -> None:
     for line in lines:
         name, _, value = line.partition(b":")
-        if b'"' in value and canonical_names.get(name) in _WITH_DISPLAY_NAME:
+        if b'"' in value and name.strip().lower() in _WITH_DISPLAY_NAME:
             value = _ESCAPED_CONTROL.sub(b"", value)
         if len(name.translate(None, _CONTROLS)) != len(name) or len(value.translate(None, _CONTROLS)) != len(value):
             raise BadMessage(400, "control character in a header")
@@ -301,10 +311,10 @@ def _blame(bad: BadMessage, head: bytes) -> BadMessage:
     start = _looks_like_request(lines[0])
     if start is None:
         return bad
-    request = Request(start[1], None, Headers.received([]))
+    found: list[Line] = []
     for line in lines[1:]:
-        _salvage(request.headers.lines, line)
-    return _at_fault(bad, request)
+        _salvage(found, line)
+    return _at_fault(bad, Request(start[1], None, Headers.received(found)))
 
 
 def _salvage(found: list[Line], line: bytes) -> None:
