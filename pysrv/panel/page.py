@@ -10,6 +10,7 @@ from appliance import wire
 from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
 
 REFRESH_S = 2
+MAX_ROWS = 200  # the page is made anew every REFRESH_S seconds; the JSON has all rows
 _SHELL = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -44,7 +45,9 @@ def render(snapshot: Snapshot) -> str:
                 ("Account", "Contact", "Source", "Device", "Expires in"),
                 _registrations(snapshot),
             ),
-            _section("Interfaces", "The gate is attached to none.", ("Interface", "Mode", ""), _interfaces(snapshot)),
+            _section(
+                "Interfaces", "The gate is attached to none.", ("Interface", "Mode", "Why"), _interfaces(snapshot)
+            ),
             _section(
                 "Verdicts of the gate",
                 "The gate has counted nothing yet.",
@@ -54,7 +57,7 @@ def render(snapshot: Snapshot) -> str:
             "</main>",
         )
     )
-    title = f"{len(snapshot.calls)} calls - appliance"
+    title = f"{counted(len(snapshot.calls), 'call')} - appliance"
     return _SHELL.format(title=escape(title), subtitle=escape(f"{snapshot.version}, up for {up}"), main=main)
 
 
@@ -68,6 +71,11 @@ def duration(seconds: float) -> str:
     if whole < 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 ban`, `2 bans`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _notices(snapshot: Snapshot) -> Iterable[str]:
@@ -86,9 +94,9 @@ def _cards(snapshot: Snapshot) -> str:
         (
             "Registrations",
             f"{len(snapshot.registrations)}",
-            f"{len({r.account for r in snapshot.registrations})} accounts",
+            counted(len({row.account for row in snapshot.registrations}), "account"),
         ),
-        ("Packets dropped", f"{dropped:,}", f"{gate.bans} bans" if gate else ""),
+        ("Packets dropped", f"{dropped:,}", counted(gate.bans, "ban") if gate else ""),
         ("Relay", *_relay(gate)),
         (
             "Settings in force",
@@ -107,7 +115,7 @@ def _relay(gate: wire.GateStatus | None) -> tuple[str, str]:
     if gate is None:
         return "unknown", "the keeper is away"
     if gate.relay == "kernel":
-        return "kernel", f"{gate.sessions} sessions"
+        return "kernel", counted(gate.sessions, "session")
     return "userspace", gate.relay_reason
 
 
@@ -115,8 +123,10 @@ def _section(title: str, empty: str, heads: Sequence[str], rows: Sequence[Sequen
     if not rows:
         return f"<section><h2>{escape(title)}</h2><p>{escape(empty)}</p></section>"
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    body = "".join(_row(heads, row) for row in rows)
+    body = "".join(_row(heads, row) for row in rows[:MAX_ROWS])
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    if len(rows) > MAX_ROWS:
+        table += f"<p>and {len(rows) - MAX_ROWS:,} more</p>"
     return f"<section><h2>{escape(title)}</h2>{table}</section>"
 
 

@@ -31,7 +31,7 @@ def test_the_page_shows_calls_registrations_verdicts_interfaces_relay_and_settin
     words = Reader(page.render(FULL)).words
     for expected in (
         "+4930123456", "answered", "1 min 5 s", "ringing", "sip:alice@192.0.2.7:5060", "Softphone 1", "1 min 30 s",
-        "the source is banned", "1,234,567", "eth1", "generic", "no native mode", "kernel", "1 sessions", "2 bans",
+        "the source is banned", "1,234,567", "eth1", "generic", "no native mode", "kernel", "1 session", "2 bans",
         "30 of 110", "generation 7, 80 not acted on yet", "0.1.0, up for 2 h 3 min",
     ):  # fmt: skip
         assert expected in words, expected
@@ -76,6 +76,14 @@ def test_the_page_loads_nothing_from_elsewhere_and_has_nothing_inline() -> None:
             assert (attributes.get(name) or "/").startswith("/")
         if tag == "script":
             assert attributes.get("src")
+
+
+def test_a_long_table_is_cut_and_says_so() -> None:
+    calls = tuple(CallRow(str(n), f"caller{n}", "x", "x", "x", 0.0) for n in range(page.MAX_ROWS + 5))
+    text = page.render(snapshot(calls=calls))
+    assert f"caller{page.MAX_ROWS - 1}<" in text
+    assert f"caller{page.MAX_ROWS}<" not in text
+    assert "and 5 more" in text
 
 
 @pytest.mark.parametrize(

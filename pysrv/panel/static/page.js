@@ -7,6 +7,7 @@
   let failures = 0;
 
   async function refresh() {
+    if (document.hidden) return setTimeout(refresh, pause);
     try {
       const answer = await fetch("/", { cache: "no-store", headers: { Accept: "text/html" } });
       if (!answer.ok) throw new Error(answer.statusText);
@@ -22,7 +23,7 @@
       freshness.textContent = "No answer from the appliance: these figures are old.";
       freshness.className = "stale";
     }
-    setTimeout(refresh, Math.min(30000, pause * 2 ** Math.min(failures, 4)));
+    return setTimeout(refresh, Math.min(30000, pause * 2 ** Math.min(failures, 4)));
   }
 
   setTimeout(refresh, pause);
