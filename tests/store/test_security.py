@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from pysrv.store import AllowRow, Attempt, BanRow, Store, StoreError
+from tests.store.conftest import Clock
+
+
+def test_a_ban_is_listed_until_it_expires(store: Store, clock: Clock) -> None:
+    store.add_ban(BanRow("192.0.2.1", "maxwrongmsgallowed", "5 in 10 s", expires_at=clock.now + 60))
+    store.add_ban(BanRow("192.0.2.2", "operator", who="root"))
+    assert [ban.prefix for ban in store.bans()] == ["192.0.2.1", "192.0.2.2"]
+    clock.now += 60
+    assert [ban.prefix for ban in store.bans()] == ["192.0.2.2"]
+    assert store.expire_bans() == ["192.0.2.1"]
+    assert store.expire_bans() == []
+
+
+def test_a_second_ban_replaces_the_first(store: Store, clock: Clock) -> None:
+    store.add_ban(BanRow("192.0.2.1", "a"))
+    store.add_ban(BanRow("192.0.2.1", "b", "worse"))
+    assert store.bans() == [BanRow("192.0.2.1", "b", "worse", clock.now, 0.0, "")]
+
+
+def test_bans_are_lifted_one_by_one_or_all(store: Store) -> None:
+    for last in range(3):
+        store.add_ban(BanRow(f"192.0.2.{last}", "operator"))
+    assert store.remove_ban("192.0.2.0", "root")
+    assert not store.remove_ban("192.0.2.0", "root")
+    assert store.remove_bans("root") == 2
+    assert store.bans() == []
+    assert store.audit()[0].action == "ban.remove"
+
+
+def test_a_trusted_source_is_listed_until_it_expires_or_is_removed(store: Store, clock: Clock) -> None:
+    store.add_allow(AllowRow("198.51.100.0/24", expires_at=clock.now + 5))
+    store.add_allow(AllowRow("198.51.100.7", "known"))
+    assert [(row.prefix, row.kind) for row in store.allows()] == [
+        ("198.51.100.0/24", "allow"),
+        ("198.51.100.7", "known"),
+    ]
+    clock.now += 5
+    assert [row.prefix for row in store.allows()] == ["198.51.100.7"]
+    assert store.remove_allow("198.51.100.7")
+    assert store.allows() == []
+
+
+def test_attempts_are_kept_newest_first_and_pruned_in_bites(store: Store) -> None:
+    for at in range(10):
+        store.add_attempt(Attempt(float(at), f"192.0.2.{at % 2}", "wrong_password", "bob", "needauth", "x" * 900))
+    assert [row.at for row in store.attempts(limit=3)] == [9.0, 8.0, 7.0]
+    assert [row.at for row in store.attempts(source="192.0.2.1")] == [9.0, 7.0, 5.0, 3.0, 1.0]
+    assert len(store.attempts()[0].detail) == 500
+    assert [store.prune_attempts(keep=4, limit=5) for _ in range(3)] == [5, 1, 0]
+    assert [row.at for row in store.attempts()] == [9.0, 8.0, 7.0, 6.0]
+
+
+def test_a_secret_is_made_once_and_survives_a_restart(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "a.db") as store:
+        made = store.get_or_make("nonce", 32)
+        assert len(made) == 32
+        assert store.get_or_make("nonce", 32) == made
+        assert store.get_or_make("other", 32) != made
+        store.commit()
+    with Store.open(tmp_path / "a.db") as store:
+        assert store.get_or_make("nonce", 32) == made
+        store.put_secret("nonce", b"x" * 32)
+        assert store.get_or_make("nonce", 32) == b"x" * 32
+
+
+def test_the_administrators_password_is_made_once_and_kept_as_argon2id(store: Store, tmp_path: Path) -> None:
+    password = store.ensure_admin()
+    assert password is not None
+    assert len(password) >= 20
+    assert store.ensure_admin() is None
+    store.commit()
+    row = store._one("SELECT password_hash FROM administrators")
+    assert row is not None
+    assert row[0].startswith("$argon2id$")
+    assert not any(password.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_only_the_right_password_of_a_known_administrator_passes(store: Store) -> None:
+    password = store.ensure_admin()
+    assert password is not None
+    assert store.verify_admin("admin", password)
+    assert not store.verify_admin("admin", password + "x")
+    assert not store.verify_admin("root", password)
+    store.set_admin_password("admin", "a new password", "root")
+    assert store.verify_admin("admin", "a new password")
+    assert not store.verify_admin("admin", password)
+    assert store.administrators() == ["admin"]
+
+
+def test_a_short_administrators_password_is_refused(store: Store) -> None:
+    with pytest.raises(StoreError, match="at least 8 characters"):
+        store.set_admin_password("admin", "short")
