@@ -200,7 +200,10 @@ class Phone:
             self._replies.put(message)
             return
         event = Event(
-            str(message.get("type", "")), str(message.get("peeruri", "")), str(message.get("param", "")), time.monotonic()
+            str(message.get("type", "")),
+            str(message.get("peeruri", "")),
+            str(message.get("param", "")),
+            time.monotonic(),
         )
         self.events.append(event)
         self._inbox.put(event)

@@ -1,0 +1,175 @@
+"""Real phones telephone through the appliance: signalling by the B2BUA, audio by the kernel."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ALICE_HZ, BOB_HZ, CAROL_HZ
+from tests.lab.network import Lab, xdp_mode
+from tests.lab.phones import Phone
+from tests.lab.product import Product
+from tests.lab.tones import seconds_with_tone
+
+MakePhone = Callable[..., Phone]
+TALK_S = 4.0
+
+
+def pause(seconds: float) -> None:
+    """People talk for a while: real time, because real phones keep it."""
+    threading.Event().wait(seconds)
+
+
+def newest_cdr(product: Product) -> dict[str, Any]:
+    """The last call's record, waited for: it is written when the relay's last counters are in."""
+    until = time.monotonic() + 5
+    while product.command("calls", "list")["calls"] and time.monotonic() < until:
+        pause(0.05)
+    return dict(product.command("cdrs", "--limit", "1")["cdrs"][0])
+
+
+def connected(caller: Phone, callee: Phone, number: str) -> None:
+    caller.dial(number)
+    callee.wait("CALL_INCOMING")
+    callee.answer()
+    caller.wait("CALL_ESTABLISHED")
+    callee.wait("CALL_ESTABLISHED")
+
+
+def closed(*phones: Phone) -> None:
+    for each in phones:
+        each.wait("CALL_CLOSED")
+
+
+def test_the_gate_is_attached_natively(lab: Lab, product: Product) -> None:
+    assert [xdp_mode(lab.appliance, name) for name in lab.interfaces] == ["native"] * len(lab.interfaces)
+    assert product.command("status")["gate"]["relay"] == "kernel"
+
+
+def test_a_tone_sent_is_the_tone_received_both_ways_and_the_kernel_counts_it(
+    product: Product, phone: MakePhone
+) -> None:
+    alice, bob = phone("alice", tone_hz=ALICE_HZ), phone("bob", tone_hz=BOB_HZ)
+    connected(alice, bob, "102")
+    pause(TALK_S)
+    alice.hang_up()
+    closed(alice, bob)
+    record = newest_cdr(product)
+    for heard, hertz in ((bob.heard(), ALICE_HZ), (alice.heard(), BOB_HZ)):
+        assert seconds_with_tone(heard, hertz) >= TALK_S * 0.9
+    # 50 packets a second each way; both phones send from answer to hang-up
+    for side in ("from_caller", "from_callee"):
+        assert record[side]["packets"] >= 0.99 * 50 * (record["duration_s"] - 0.3)
+    assert (record["account"], record["callee"], record["charge"]) == ("alice", "102", "0")
+
+
+def test_the_callee_can_hang_up(product: Product, phone: MakePhone) -> None:
+    alice, bob = phone("alice"), phone("bob")
+    connected(alice, bob, "102")
+    pause(0.5)
+    bob.hang_up()
+    closed(alice, bob)
+    assert newest_cdr(product)["ended_by"] == "callee"
+
+
+def test_hold_stops_the_tone_and_resume_brings_it_back(product: Product, phone: MakePhone) -> None:
+    alice, bob = phone("alice", tone_hz=ALICE_HZ), phone("bob", tone_hz=BOB_HZ)
+    connected(alice, bob, "102")
+    pause(1.0)
+    alice.hold()
+    pause(2.0)
+    held = len(bob.heard())
+    pause(1.0)
+    assert seconds_with_tone(bob.heard()[held:], ALICE_HZ) < 0.5
+    alice.resume()
+    pause(0.7)
+    resumed = len(bob.heard())
+    pause(1.5)
+    assert seconds_with_tone(bob.heard()[resumed:], ALICE_HZ) >= 1.0
+    bob.hang_up()
+    closed(alice, bob)
+
+
+def test_a_caller_who_gives_up_ends_the_ringing(product: Product, phone: MakePhone) -> None:
+    alice, bob = phone("alice"), phone("bob")
+    alice.dial("102")
+    bob.wait("CALL_INCOMING")
+    alice.hang_up()
+    bob.wait("CALL_CLOSED")
+    record = newest_cdr(product)
+    assert (record["answered_at"], record["sip_status"]) == (None, 487)
+
+
+def test_a_busy_callee_is_told_to_the_caller(product: Product, phone: MakePhone) -> None:
+    alice, bob = phone("alice"), phone("bob")
+    alice.dial("102")
+    bob.wait("CALL_INCOMING")
+    bob.hang_up()  # baresip refuses with 486
+    assert "486" in alice.wait("CALL_CLOSED").detail
+    assert newest_cdr(product)["cause"] == 17
+
+
+def test_a_call_that_nobody_answers_ends_after_ringtimeout(product: Product, phone: MakePhone) -> None:
+    product.command("settings", "set", "ringtimeout", "2s")
+    try:
+        alice, bob = phone("alice"), phone("bob")
+        alice.dial("102")
+        bob.wait("CALL_INCOMING")
+        alice.wait("CALL_CLOSED", 8)
+        bob.wait("CALL_CLOSED")
+        assert newest_cdr(product)["cause"] == 19
+    finally:
+        product.command("settings", "set", "ringtimeout", "90s")
+
+
+def test_a_transfer_connects_the_other_party_to_the_third(product: Product, phone: MakePhone) -> None:
+    alice, bob, carol = phone("alice", tone_hz=ALICE_HZ), phone("bob", tone_hz=BOB_HZ), phone("carol", tone_hz=CAROL_HZ)
+    connected(alice, bob, "102")
+    pause(0.5)
+    bob.transfer("103")
+    carol.wait("CALL_INCOMING")
+    carol.answer()
+    carol.wait("CALL_ESTABLISHED")
+    pause(0.5)
+    start = len(alice.heard())
+    pause(1.5)
+    assert seconds_with_tone(alice.heard()[start:], CAROL_HZ) >= 1.0
+    assert seconds_with_tone(carol.heard(), ALICE_HZ) >= 1.0
+    alice.hang_up()
+    closed(carol)
+
+
+def test_a_call_to_the_carrier_is_priced_to_the_micro_unit(
+    product: Product, phone: MakePhone, carrier: Callable[..., object]
+) -> None:
+    carrier()
+    alice = phone("alice", tone_hz=ALICE_HZ)
+    alice.dial("4989123456")
+    alice.wait("CALL_ESTABLISHED")
+    pause(3.2)
+    alice.hang_up()
+    closed(alice)
+    record = newest_cdr(product)
+    seconds = record["billable_seconds"]
+    assert seconds in (3, 4)
+    assert record["charge"] == f"{0.05 + 0.01 * seconds:.2f}"
+    assert record["trunk"] == "carrier"
+    # sipp echoes what it hears: alice hears herself, so both directions crossed the kernel
+    assert seconds_with_tone(alice.heard(), ALICE_HZ) >= 2.0
+
+
+def test_a_wrong_password_does_not_register(lab: Lab, product: Product, tmp_path: Any) -> None:
+    intruder = Phone(lab, lab.hosts["attacker"], tmp_path / "intruder", "alice", "wrong")
+    try:
+        assert "401" in intruder.wait("REGISTER_FAIL", 10).detail
+    finally:
+        intruder.close()
+
+
+@pytest.mark.parametrize("number", ["104", "1"])
+def test_an_unknown_number_is_not_found(phone: MakePhone, number: str) -> None:
+    alice = phone("alice")
+    alice.dial(number)
+    assert "404" in alice.wait("CALL_CLOSED").detail
