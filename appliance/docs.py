@@ -4,9 +4,11 @@ Knows which pages there are and where they stand, not what they say. The office'
 nothing here may import it.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "settings.md": render.page,
         "cli.md": commands,
         "verdicts.md": verdict_page,
-        "state-machines.md": machine_page,
+        "state-machines.md": lambda: office_page("state-machines.md"),
         "../bpf/README.md": gate_readme,
     }
 
@@ -66,15 +68,26 @@ def gate_readme() -> str:
     return layout.render((layout.BPF_DIR / "README.md").read_text(encoding="utf-8"))
 
 
-def machine_page() -> str:
-    """The SIP state machines, as the office prints the tables that it runs. Raises DocsError."""
+def office_page(name: str) -> str:
+    """A page that the office draws from the tables that it runs. Raises DocsError."""
+    pages = _office_pages()
+    if name not in pages:
+        raise DocsError(f"the office draws no {name}, only {', '.join(pages) or 'nothing'}")
+    return pages[name].rstrip("\n") + "\n"
+
+
+@cache
+def _office_pages() -> dict[str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pysrv", "docs"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
-    if done.returncode != 0 or not done.stdout:
-        words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise DocsError(f"'python -m pysrv docs' failed: {words}")
-    return done.stdout.rstrip("\n") + "\n"
+    try:
+        if done.returncode == 0:
+            return {str(name): str(text) for name, text in json.loads(done.stdout).items()}
+    except (ValueError, AttributeError):
+        pass
+    words = (done.stderr.strip().splitlines() or ["it said nothing that can be read"])[-1]
+    raise DocsError(f"'python -m pysrv docs' failed: {words}")
 
 
 def command_page(book: "Book") -> str:
@@ -96,7 +109,7 @@ def _command(words: str, command: click.Command) -> list[str]:
     with click.Context(command, info_name=f"appliance {words}", terminal_width=110) as context:
         pieces = command.collect_usage_pieces(context)
         own = [each for each in command.params if each.name not in COMMON]
-        records = [record for record in (each.get_help_record(context) for each in own) if record]
+        records = [record for record in (each.get_help_record(context) for each in own) if record and record[1]]
     lines = [" ".join((command.help or "").split()), "", f"    appliance {words} {' '.join(pieces)}".rstrip()]
     if records:
         lines += ["", "| option | meaning |", "|---|---|"]

@@ -115,8 +115,8 @@ def _keeper_lines(keeper: dict[str, Any] | None) -> list[Any]:
 def _office_lines(office: dict[str, Any] | None) -> list[Any]:
     if office is None:
         return [line("office: not running; calls that run keep their audio until their lease ends", "red")]
-    names = ("calls", "registrations", "accounts", "trunks", "bans", "generation", "realm")
-    shown = [(name, str(office[name])) for name in names if office.get(name) not in (None, "")]
+    counted = [name for name, value in office.items() if isinstance(value, int | str) and name != "running"]
+    shown = [(name, str(office[name])) for name in counted]
     shown += [
         ("listens on", ", ".join(office.get("listens") or [])),
         ("office since", moment(office.get("started_at"))),

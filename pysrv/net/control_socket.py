@@ -28,12 +28,20 @@ class Conversation(Protocol):
         """The connection has ended."""
 
 
+def _nothing() -> None:
+    """What happens after an answer unless somebody wants more."""
+
+
 class ControlSocket:
     """Serves operators: root, and the office's own user."""
 
-    def __init__(self, path: Path, open_session: Callable[[str], Conversation]) -> None:
-        """`open_session` gets the operator's user name."""
-        self._path, self._open_session = path, open_session
+    def __init__(
+        self, path: Path, open_session: Callable[[str], Conversation], after: Callable[[], None] = _nothing
+    ) -> None:
+        """`open_session` gets the operator's user name; `after` is called when a line was answered: the service's turn,
+        so that what it was told leaves at once.
+        """
+        self._path, self._open_session, self._after = path, open_session, after
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
@@ -76,6 +84,7 @@ class ControlSocket:
         try:
             while line := await _line(reader):
                 writer.write(session.answer(line))
+                self._after()
                 await writer.drain()
                 await asyncio.sleep(0)  # one line a turn: calls come first
         finally:

@@ -116,3 +116,16 @@ async def test_stopping_hangs_up_on_everybody(tmp_path: Path, desk: Desk) -> Non
     await listener.stop()
     assert await reader.read() == b""
     assert desk.opened[0].closed
+
+
+async def test_the_service_gets_its_turn_after_each_answer(tmp_path: Path, desk: Desk) -> None:
+    turns: list[int] = []
+    listener = ControlSocket(tmp_path / "office.sock", desk, lambda: turns.append(len(turns)))
+    await listener.start()
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "office.sock")
+    writer.write(b"1\n2\n")
+    await reader.readline()
+    await reader.readline()
+    assert turns == [0, 1]
+    writer.close()
+    await listener.stop()

@@ -1,0 +1,49 @@
+"""The generated documents are what their tables say, and the check notices when they are not."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from appliance import docs
+from appliance.cli import BOOK
+from appliance.cli.exits import Exit
+
+
+def pages() -> dict[str, docs.Page]:
+    return docs.pages(lambda: docs.command_page(BOOK))
+
+
+@pytest.mark.parametrize("name", list(pages()))
+def test_a_generated_document_is_up_to_date(name: str) -> None:
+    """Stale? `appliance docs` writes it anew."""
+    assert (docs.DIRECTORY / name).read_text(encoding="utf-8") == pages()[name]()
+
+
+def test_documents_are_written_where_they_are_missing_and_then_left_alone(tmp_path: Path) -> None:
+    book = {"settings.md": lambda: "one\n", "sub/verdicts.md": lambda: "two\n"}
+    assert docs.write(tmp_path, book) == ["settings.md", "sub/verdicts.md"]
+    assert docs.write(tmp_path, book) == []
+    assert docs.stale(tmp_path, book) == []
+
+
+def test_the_check_fails_when_a_document_is_stale_and_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "settings.md").write_text("old\n")
+    result = CliRunner().invoke(BOOK.root, ["docs", "--check", "--directory", str(tmp_path / "docs")])
+    assert result.exit_code == Exit.REFUSED
+    assert "settings.md" in result.stderr
+    assert (tmp_path / "docs" / "settings.md").read_text() == "old\n"
+
+
+def test_a_page_that_the_office_does_not_draw_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docs, "_office_pages", dict)
+    with pytest.raises(docs.DocsError, match=r"state-machines\.md"):
+        docs.office_page("state-machines.md")
+
+
+def test_every_command_stands_on_the_page_of_commands() -> None:
+    page = docs.command_page(BOOK)
+    for words, command in BOOK.rows():
+        assert f"## appliance {words}\n" in page
+        assert command.help is not None
