@@ -88,11 +88,10 @@ make_user() {
     useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin $user
 }
 
-lock_of() { if [ "$level" = run ]; then echo "$here/requirements.txt"; else echo "$here/requirements-dev.txt"; fi; }
-
-# One stamp for each lock file: it holds what the environment was made from.
-wanted_stamp() { { $system_python -V; cat "$here/requirements.txt" "$(lock_of)"; } | sha256sum | cut -d' ' -f1; }
-stamp_file() { echo "$venv/.$(basename "$(lock_of)").stamp"; }
+# One stamp for each lock file: it holds what the environment was made from. The longer one includes the shorter.
+locks() { if [ "$level" = run ]; then echo requirements.txt; else echo requirements-dev.txt requirements.txt; fi; }
+wanted_stamp() { { $system_python -V; cat "$here/requirements.txt" "$here/$1"; } | sha256sum | cut -d' ' -f1; }
+stamp_file() { echo "$venv/.$1.stamp"; }
 
 make_venv() {
     if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
@@ -100,12 +99,15 @@ make_venv() {
         rm -rf "$venv"
         $system_python -m venv --system-site-packages "$venv"
     fi
-    [ "$(cat "$(stamp_file)" 2>/dev/null)" = "$(wanted_stamp)" ] && return 0
-    say "Python packages of $(basename "$(lock_of)")"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps -r "$(lock_of)" \
+    local lock
+    set -- $(locks)
+    lock=$1
+    [ "$(cat "$(stamp_file "$lock")" 2>/dev/null)" = "$(wanted_stamp "$lock")" ] && return 0
+    say "Python packages of $lock"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps -r "$here/$lock" \
         >"$root/.build/pip.log" 2>&1 \
         || { tail -n 15 "$root/.build/pip.log" >&2; die "pip install failed: see .build/pip.log"; }
-    wanted_stamp >"$(stamp_file)"
+    for lock in "$@"; do wanted_stamp "$lock" >"$(stamp_file "$lock")"; done
 }
 
 # `.venv/bin/appliance` works from every directory; `make install` links it into /usr/local/bin.

@@ -9,7 +9,7 @@
   async function refresh() {
     if (document.hidden) return setTimeout(refresh, pause);
     try {
-      const answer = await fetch("/", { cache: "no-store", headers: { Accept: "text/html" } });
+      const answer = await fetch(location.origin, { cache: "no-store", headers: { Accept: "text/html" } });
       if (!answer.ok) throw new Error(answer.statusText);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
