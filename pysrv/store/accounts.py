@@ -86,6 +86,10 @@ class AccountWriting(AccountReading, Writing):
             self._memory[name], self._name_of[held.id] = held, name
         return held
 
+    def credentials(self, name: str) -> Account | None:
+        """The account that digest asks about at every request: the remembered one."""
+        return self.account(name)
+
     def _forget(self) -> None:
         self._memory.clear()
         self._name_of.clear()

@@ -2,8 +2,8 @@
 
     open_call     reserves the first lease and makes the row, or says what falls short
     answer_call   talk time starts
-    renew_call    one more stretch, or what falls short
-    settle_call   CDR, charge, posting, release of the lease and removal of the row: once per call id, ever
+    renew_lease   one more stretch, or what falls short
+    settle        CDR, charge, posting, release of the lease and removal of the row: once per call id, ever
 
 The figures of an account (`reserved`, `lines`, `running_per_minute`) move only here.
 """
@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pysrv.billing import ledger
 from pysrv.billing.cdr import NOTHING_CARRIED, Carried, Cdr, EndedBy
 from pysrv.billing.lease import Lease
-from pysrv.billing.ledger import Funds, PostingKind, Shortfall, renew, reserve, settle
+from pysrv.billing.ledger import Funds, PostingKind, Shortfall
 from pysrv.billing.tariff import Rate, price, talk_seconds
 from pysrv.store import cdrs
 from pysrv.store.accounts import POSTING, AccountWriting
@@ -73,7 +74,7 @@ class CallReading(CdrReading):
 class CallWriting(CallReading, AccountWriting, Writing):
     """The movements."""
 
-    def open_call(self, new: NewCall) -> OpenCall | Shortfall:
+    def open_call(self, new: NewCall) -> Lease | Shortfall:
         """Reserves the first lease and writes the call down; after a Shortfall nothing is changed.
 
         Emergency calls and calls without an account or a rate cost nothing. CONFLICT: the call id was used before; it
@@ -84,22 +85,18 @@ class CallWriting(CallReading, AccountWriting, Writing):
             raise StoreError(StoreCode.CONFLICT, f"call {new.call_id!r} has already ended")
         payer = self._payer(new.account_id, new.emergency)
         rate = None if new.emergency or new.account_id is None else new.rate
-        granted = reserve(payer.funds, rate)
+        granted = ledger.reserve(payer.funds, rate)
         if isinstance(granted, Shortfall):
             return granted
         lease = granted.lease
-        setup_at = new.setup_at or self._clock()
         with self._atomic():
             row = (
                 new.call_id, new.account_id, new.caller, new.callee, new.source, new.trunk, new.emergency,
-                setup_at, rate_text(rate), lease.covered_s, lease.reserved,
+                new.setup_at or self._clock(), rate_text(rate), lease.covered_s, lease.reserved,
             )  # fmt: skip
             self._write(_INSERT, row)
             self._keep(new.account_id, granted.funds)
-        return OpenCall(
-            new.call_id, new.account_id, payer.name, new.caller, new.callee, new.source, new.trunk, new.emergency,
-            setup_at, None, lease, {}, payer.currency,
-        )  # fmt: skip
+        return lease
 
     def answer_call(
         self, call_id: str, answered_at: float, trunk: str | None = None, snapshot: Mapping[str, Any] | None = None
@@ -113,13 +110,13 @@ class CallWriting(CallReading, AccountWriting, Writing):
         sql = "UPDATE open_calls SET snapshot = ? WHERE call_id = ?"
         self._found(call_id, self._write(sql, (_text(snapshot), call_id)).rowcount)
 
-    def renew_call(self, call_id: str) -> OpenCall | Shortfall:
+    def renew_lease(self, call_id: str) -> Lease | Shortfall:
         """One more stretch of lease; after a Shortfall the old lease stands. NOT_FOUND: no such open call."""
         self._begin()
         opened = self.open_call_by_id(call_id)
         if opened is None:
             raise _no_call(call_id)
-        granted = renew(self._payer(opened.account_id, opened.emergency).funds, opened.lease)
+        granted = ledger.renew(self._payer(opened.account_id, opened.emergency).funds, opened.lease)
         if isinstance(granted, Shortfall):
             return granted
         lease = granted.lease
@@ -128,9 +125,9 @@ class CallWriting(CallReading, AccountWriting, Writing):
             self._write(sql, (lease.covered_s, lease.reserved, call_id))
             if lease.reserved != opened.lease.reserved:
                 self._keep(opened.account_id, granted.funds)
-        return replace(opened, lease=lease)
+        return lease
 
-    def settle_call(self, cdr: Cdr, buy_rate: Rate | None = None) -> Cdr:
+    def settle(self, cdr: Cdr, buy_rate: Rate | None = None) -> Cdr:
         """Ends a call for good and returns the CDR as stored, with its charge (and cost, given the trunk's rate).
 
         A second settle of the same call id changes nothing and returns the first one's record. A call that was never
@@ -151,7 +148,7 @@ class CallWriting(CallReading, AccountWriting, Writing):
     ) -> Cdr:
         """Settles a call that a restart could not take up: what was carried, at most what its lease covers."""
         end = max(opened.answered_at or opened.setup_at, min(carried_until, opened.lease_ends_at or carried_until))
-        return self.settle_call(
+        return self.settle(
             Cdr(
                 call_id=opened.call_id,
                 answered_at=opened.answered_at,
@@ -170,7 +167,7 @@ class CallWriting(CallReading, AccountWriting, Writing):
         funds = self._payer(opened.account_id, opened.emergency).funds
         answered_at = opened.answered_at if cdr.answered_at is None else cdr.answered_at
         talk_s = 0 if answered_at is None else talk_seconds(cdr.duration_s)
-        settled = settle(funds, opened.lease, talk_s)
+        settled = ledger.settle(funds, opened.lease, talk_s)
         stored = replace(
             cdr,
             account=opened.account or cdr.account,

@@ -85,7 +85,7 @@ class SecurityWriting(SecurityReading, Writing):
         """Ends a trust; False: there was none."""
         return self._removed("allows", prefix, who, "allow.remove")
 
-    def add_attempt(self, attempt: Attempt) -> None:
+    def record_attempt(self, attempt: Attempt) -> None:
         """Writes a refused attempt down. Call `prune_attempts` now and then."""
         row = (attempt.at, attempt.source, attempt.kind, attempt.user, attempt.setting, attempt.detail[:500])
         sql = "INSERT INTO attempts (at, source, kind, user, setting, detail) VALUES (?, ?, ?, ?, ?, ?)"
