@@ -4,17 +4,21 @@ The commands stand beside this file by subject; `table.py` makes click commands 
 office. The command itself touches neither maps nor database.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+import tomllib
+from importlib.metadata import version
 
+from appliance import docs
 from appliance.cli import accounts, bans, calls, completion, service, settings, trunks
 from appliance.cli.table import Book
 
 
 def _version() -> str:
+    """The version of the tree that runs, or of the installed package."""
     try:
+        project = tomllib.loads((docs.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        return str(project["project"]["version"])
+    except (OSError, KeyError):
         return version("appliance")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 ABOUT = "A VoIP security appliance: a gate at the network card, a SIP back-to-back user agent, limits and money."

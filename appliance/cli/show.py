@@ -68,11 +68,9 @@ def table(columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], empty: s
 
 def facts(pairs: Iterable[tuple[str, str]]) -> RenderableType:
     """Names and values, one pair a line; empty values are left out."""
-    drawn = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in pairs:
-        if value:
-            drawn.add_row(Text(name, style="bold"), Text(visible(value)))
-    return drawn
+    shown = [(name, value) for name, value in pairs if value]
+    width = max((len(name) for name, _ in shown), default=0) + 2
+    return Text("\n").join(Text.assemble((name.ljust(width), "bold"), visible(value)) for name, value in shown)
 
 
 def _dig(row: Mapping[str, Any], key: str) -> Any:
