@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pysrv.billing.cdr import Cdr
-from pysrv.store import NewAccount, NewCall, NewTrunk, OpenCall, Route, SavedBinding, Store
+from pysrv.billing.lease import Lease
+from pysrv.store import NewAccount, NewCall, NewTrunk, Route, SavedBinding, Store
 
 CALLS = 4000
 DRAIN = 20
@@ -62,19 +63,18 @@ def filled(store: Store) -> None:
 def calls(store: Store) -> None:
     ids = [store.accounts()[index].id for index in range(200)]
     rate = store.rate_for("d", "1000123456")
-    opened: list[OpenCall] = []
+    opened: list[str] = []
 
     def open_call(index: int) -> None:
         new = NewCall(f"call-{index:08x}", ids[index % 200], "1001", "1000123456", "192.0.2.9", rate=rate)
-        call = store.open_call(new)
-        assert isinstance(call, OpenCall)
-        opened.append(call)
+        assert isinstance(store.open_call(new), Lease)
+        opened.append(new.call_id)
 
     done = Cdr("", answered_at=1.0, ended_at=40.0, duration_s=39.0, ended_by="caller")
     timed("open_call (reserve)", CALLS, open_call, store)
-    timed("answer_call", CALLS, lambda index: store.answer_call(opened[index].call_id, 1.0, "carrier"), store)
-    timed("renew_call", CALLS, lambda index: store.renew_call(opened[index].call_id), store)
-    timed("settle_call", CALLS, lambda index: store.settle_call(replace(done, call_id=opened[index].call_id)), store)
+    timed("answer_call", CALLS, lambda index: store.answer_call(opened[index], 1.0, "carrier"), store)
+    timed("renew_lease", CALLS, lambda index: store.renew_lease(opened[index]), store)
+    timed("settle", CALLS, lambda index: store.settle(replace(done, call_id=opened[index])), store)
 
 
 def lookups(store: Store) -> None:

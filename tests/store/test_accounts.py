@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from pysrv.billing.lease import Lease
 from pysrv.billing.tariff import Rate
-from pysrv.store import AccountType, NewAccount, NewCall, OpenCall, Store, StoreCode, StoreError
+from pysrv.store import AccountType, NewAccount, NewCall, Store, StoreCode, StoreError
 
 REALM = "voip.example.com"
 ALICE = NewAccount("alice", "s3cret-word", REALM, numbers=("+49 30 1234", "101"), balance=5_000_000)
@@ -149,7 +150,7 @@ def test_a_balance_is_not_set_but_moved(store: Store) -> None:
 
 def test_money_that_running_calls_have_reserved_cannot_be_taken_away(store: Store) -> None:
     alice = store.add_account(ALICE)
-    assert isinstance(store.open_call(NewCall("c", alice.id, "1", "2", rate=Rate("2", 1_000_000))), OpenCall)
+    assert isinstance(store.open_call(NewCall("c", alice.id, "1", "2", rate=Rate("2", 1_000_000))), Lease)
     error = refused(lambda: store.adjust("alice", -5_000_000))
     assert error.code is StoreCode.INVALID
     assert "reserved" in error.message

@@ -22,8 +22,11 @@ def opened(
     store: Store, payer: Account | None, call_id: str = "c1", rate: Rate | None = RATE, **more: object
 ) -> OpenCall:
     new = NewCall(call_id, payer.id if payer else None, "101", "49301", "192.0.2.9", "carrier", rate, **more)  # type: ignore[arg-type]
-    call = store.open_call(new)
-    assert isinstance(call, OpenCall)
+    lease = store.open_call(new)
+    assert isinstance(lease, Lease)
+    call = store.open_call_by_id(call_id)
+    assert call is not None
+    assert call.lease == lease
     return call
 
 
@@ -72,23 +75,22 @@ def test_an_answer_without_trunk_or_snapshot_keeps_what_was_known(store: Store) 
 
 def test_a_renewed_call_reserves_more(store: Store) -> None:
     opened(store, account(store, balance=12 * ONE))
-    renewed = store.renew_call("c1")
-    assert isinstance(renewed, OpenCall)
-    assert renewed.lease == Lease(RATE, 120, 2 * ONE)
-    assert store.open_calls() == [renewed]
+    renewed = store.renew_lease("c1")
+    assert renewed == Lease(RATE, 120, 2 * ONE)
+    assert [call.lease for call in store.open_calls()] == [renewed]
     assert figures(store) == (12 * ONE, 2 * ONE, 1, ONE)
 
 
 def test_a_renewal_that_cannot_be_paid_leaves_the_old_lease(store: Store) -> None:
     minutes = Rate("49", ONE, initial_increment_s=60, next_increment_s=60)
     call = opened(store, account(store, balance=ONE), rate=minutes)
-    assert isinstance(store.renew_call("c1"), Shortfall)
+    assert isinstance(store.renew_lease("c1"), Shortfall)
     assert store.open_calls() == [call]
 
 
 def test_a_settled_call_has_a_cdr_a_posting_and_no_lease(store: Store) -> None:
     opened(store, account(store))
-    cdr = store.settle_call(ANSWERED)
+    cdr = store.settle(ANSWERED)
     half = ONE // 2
     assert (cdr.charge, cdr.billable_seconds, cdr.rate, cdr.prefix) == (half, 30, RATE, "49")
     assert (cdr.account, cdr.caller, cdr.callee, cdr.trunk, cdr.source) == (
@@ -111,9 +113,9 @@ def test_a_settled_call_has_a_cdr_a_posting_and_no_lease(store: Store) -> None:
 
 def test_a_second_settlement_changes_nothing_and_returns_the_first_record(store: Store) -> None:
     opened(store, account(store))
-    first = store.settle_call(ANSWERED)
+    first = store.settle(ANSWERED)
     before = figures(store)
-    assert store.settle_call(replace(ANSWERED, duration_s=3000.0, cause=41)) == first
+    assert store.settle(replace(ANSWERED, duration_s=3000.0, cause=41)) == first
     assert figures(store) == before
     assert len(store.postings("alice")) == 2
     assert store.cdrs() == [first]
@@ -125,7 +127,7 @@ def test_a_call_id_that_ended_is_never_opened_again(store: Store) -> None:
     with pytest.raises(StoreError) as caught:
         opened(store, alice)
     assert caught.value.code is StoreCode.CONFLICT
-    store.settle_call(ANSWERED)
+    store.settle(ANSWERED)
     with pytest.raises(StoreError) as caught:
         opened(store, alice)
     assert caught.value.code is StoreCode.CONFLICT
@@ -134,7 +136,7 @@ def test_a_call_id_that_ended_is_never_opened_again(store: Store) -> None:
 
 def test_a_call_that_was_never_answered_costs_nothing(store: Store) -> None:
     opened(store, account(store))
-    cdr = store.settle_call(Cdr("c1", ended_at=9.0, sip_status=486, cause=17))
+    cdr = store.settle(Cdr("c1", ended_at=9.0, sip_status=486, cause=17))
     assert (cdr.charge, cdr.billable_seconds, cdr.answered) == (0, 0, False)
     assert figures(store) == (10 * ONE, 0, 0, 0)
     assert [row.kind for row in store.postings("alice")] == ["deposit"]
@@ -143,18 +145,18 @@ def test_a_call_that_was_never_answered_costs_nothing(store: Store) -> None:
 def test_an_answer_that_the_record_forgot_is_still_paid(store: Store) -> None:
     opened(store, account(store))
     store.answer_call("c1", 100.0)
-    assert store.settle_call(Cdr("c1", ended_at=130.0, duration_s=30.0)).charge == ONE // 2
+    assert store.settle(Cdr("c1", ended_at=130.0, duration_s=30.0)).charge == ONE // 2
 
 
 def test_a_charge_never_exceeds_the_lease(store: Store) -> None:
     opened(store, account(store))
-    assert store.settle_call(replace(ANSWERED, duration_s=60.4)).charge == ONE
+    assert store.settle(replace(ANSWERED, duration_s=60.4)).charge == ONE
 
 
 def test_a_stored_record_is_read_back_as_it_was_returned_and_explains_its_price(store: Store) -> None:
     opened(store, account(store))
     media = Carried(1500, 258_000, 129.9)
-    cdr = store.settle_call(replace(ANSWERED, from_caller=media, ringing_at=98.0, reason="Normal call clearing"))
+    cdr = store.settle(replace(ANSWERED, from_caller=media, ringing_at=98.0, reason="Normal call clearing"))
     read = store.cdr("c1")
     assert read == cdr
     assert read is not None
@@ -165,42 +167,41 @@ def test_a_stored_record_is_read_back_as_it_was_returned_and_explains_its_price(
 
 def test_a_postpaid_account_goes_below_zero(store: Store) -> None:
     opened(store, account(store, balance=0, postpaid=True))
-    store.settle_call(ANSWERED)
+    store.settle(ANSWERED)
     assert figures(store) == (-ONE // 2, 0, 0, 0)
 
 
 def test_an_emergency_call_passes_an_empty_account_and_costs_nothing(store: Store) -> None:
     call = opened(store, account(store, balance=0), emergency=True)
     assert call.lease == Lease(None, 60, 0)
-    cdr = store.settle_call(ANSWERED)
+    cdr = store.settle(ANSWERED)
     assert (cdr.charge, cdr.emergency) == (0, True)
 
 
 def test_a_call_that_nobody_pays_still_has_a_lease_that_ends(store: Store) -> None:
     call = opened(store, None)
     assert call.lease == Lease(None, 60, 0)
-    renewed = store.renew_call("c1")
-    assert isinstance(renewed, OpenCall)
-    assert renewed.lease.covered_s == 120
-    assert store.settle_call(ANSWERED).charge == 0
+    renewed = store.renew_lease("c1")
+    assert renewed == Lease(None, 120, 0)
+    assert store.settle(ANSWERED).charge == 0
 
 
 def test_a_refused_call_leaves_a_cdr_that_names_the_setting(store: Store) -> None:
     account(store)
     refused = Cdr("c9", account="alice", caller="101", callee="870", sip_status=403, refused_by="credit", setup_at=5.0)
-    assert store.settle_call(refused) == refused
+    assert store.settle(refused) == refused
     assert store.cdr("c9") == refused
     assert figures(store) == (10 * ONE, 0, 0, 0)
 
 
 def test_what_a_call_costs_us_comes_from_the_trunks_rate(store: Store) -> None:
     opened(store, account(store))
-    assert store.settle_call(ANSWERED, Rate("49", per_minute=400_000)).cost == 200_000
+    assert store.settle(ANSWERED, Rate("49", per_minute=400_000)).cost == 200_000
 
 
 def test_verbs_on_a_call_that_is_not_open_say_so(store: Store) -> None:
     for verb in (
-        lambda: store.renew_call("x"),
+        lambda: store.renew_lease("x"),
         lambda: store.answer_call("x", 1.0),
         lambda: store.save_snapshot("x", {}),
     ):
@@ -239,14 +240,13 @@ def test_two_hundred_calls_on_money_for_ninety_seconds_never_overspend(store: St
     calls = [f"call {number}" for number in range(200)]
     outcomes = [store.open_call(NewCall(call, alice.id, "1", "49", rate=RATE)) for call in calls]
     assert any(isinstance(outcome, Shortfall) for outcome in outcomes)
-    running = [outcome for outcome in outcomes if isinstance(outcome, OpenCall)]
+    running = store.open_calls()
     while running:
         call = running.pop(0)
-        renewed = store.renew_call(call.call_id)
-        if isinstance(renewed, OpenCall):
-            running.append(renewed)
+        if isinstance(store.renew_lease(call.call_id), Lease):
+            running += [held for held in [store.open_call_by_id(call.call_id)] if held]
         else:
-            store.settle_call(replace(ANSWERED, call_id=call.call_id, duration_s=float(call.lease.covered_s)))
+            store.settle(replace(ANSWERED, call_id=call.call_id, duration_s=float(call.lease.covered_s)))
         balance, reserved, *_ = figures(store)
         assert 0 <= reserved <= balance
     balance, *rest = figures(store)

@@ -15,7 +15,7 @@ def filled(store: Store) -> None:
     for name in ("alice", "bob"):
         store.add_account(NewAccount(name, "x", "example.com"))
     for cdr in CDRS:
-        store.settle_call(cdr)
+        store.settle(cdr)
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def test_pages_go_backwards(store: Store) -> None:
 
 def test_an_export_reads_any_number_of_records(store: Store) -> None:
     for number in range(2500):
-        store.settle_call(Cdr(f"x{number}", setup_at=100.0))
+        store.settle(Cdr(f"x{number}", setup_at=100.0))
     assert sum(1 for _ in store.every_cdr(CdrFilter(since=100.0))) == 2500

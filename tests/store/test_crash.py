@@ -25,7 +25,7 @@ for call in range(1_000_000):
     store.open_call(NewCall(f"call {call}", alice.id, "1", "49", rate=rate))
     store.answer_call(f"call {call}", 1.0)
     if call % 3:
-        store.settle_call(Cdr(f"call {call}", answered_at=1.0, duration_s=30.0))
+        store.settle(Cdr(f"call {call}", answered_at=1.0, duration_s=30.0))
     if call % 7 == 6:
         store.commit()
         print(call, flush=True)

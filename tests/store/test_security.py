@@ -47,7 +47,7 @@ def test_a_trusted_source_is_listed_until_it_expires_or_is_removed(store: Store,
 
 def test_attempts_are_kept_newest_first_and_pruned_in_bites(store: Store) -> None:
     for at in range(10):
-        store.add_attempt(Attempt(float(at), f"192.0.2.{at % 2}", "wrong_password", "bob", "needauth", "x" * 900))
+        store.record_attempt(Attempt(float(at), f"192.0.2.{at % 2}", "wrong_password", "bob", "needauth", "x" * 900))
     assert [row.at for row in store.attempts(limit=3)] == [9.0, 8.0, 7.0]
     assert [row.at for row in store.attempts(source="192.0.2.1")] == [9.0, 7.0, 5.0, 3.0, 1.0]
     assert len(store.attempts()[0].detail) == 500
