@@ -139,6 +139,8 @@ def _hold(options: RunOptions, load: Load) -> int:
 
 
 def _attach(gate: LoadedGate, options: RunOptions) -> None:
+    if options.mode is Mode.GENERIC:
+        raise CannotStart("--mode generic is not offered: auto falls back to it by itself where native does not work")
     for name in options.interfaces:
         interface = gate.attach(name)
         if options.mode is Mode.NATIVE and interface.mode != "native":

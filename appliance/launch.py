@@ -103,7 +103,8 @@ def once(state: Path, runtime: Path, request_line: bytes, on_line: Callable[[byt
     Returns pysrv's exit status. Raises LaunchError.
     """
     prepare(state, runtime)
-    launch = Launch(str(state), str(runtime), ("once",), os.getpid())
+    seen = json.dumps({"state": str(OFFICE_STATE), "runtime": str(OFFICE_RUNTIME)})
+    launch = Launch(str(state), str(runtime), ("once",), os.getpid(), {OPTIONS_VARIABLE: seen})
     process = subprocess.Popen(launch.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
     assert process.stdout is not None
     # In a thread, because a long request and its many replies may fill both pipes at once.
