@@ -266,9 +266,7 @@ def test_no_call_is_hung_up_where_none_can_run(alone: Operator) -> None:
 
 def test_call_records_are_filtered_and_paged(root: Operator, store: Store) -> None:
     for number in range(5):
-        store.settle_call(
-            Cdr(f"call-{number}", caller="1", callee=f"49{number}", setup_at=NOW + number, sip_status=486)
-        )
+        store.settle(Cdr(f"call-{number}", caller="1", callee=f"49{number}", setup_at=NOW + number, sip_status=486))
     newest = root.ask("cdrs.list", limit=2)["cdrs"]
     assert [cdr["call_id"] for cdr in newest] == ["call-4", "call-3"]
     older = root.ask("cdrs.list", limit=9, before_id=newest[-1]["id"])["cdrs"]
