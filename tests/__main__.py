@@ -17,12 +17,12 @@ HERE = Path(__file__).parent
 NO_TESTS = 5  # pytest's exit status when nothing was collected
 STAGES: dict[str, tuple[str, ...]] = {
     "pure": ("sip", "calls", "media", "limits", "billing"),
-    "shell": ("store", "net", "panel", "appliance"),
+    "shell": ("store", "net", "control", "panel", "appliance"),
     "kernel": ("kernel", "bpf"),
-    "whole": ("lab", "e2e"),
+    "whole": ("lab", "demo", "bench", "e2e"),
 }
 REST = "rest"  # whatever no stage names, so that a new directory is never left out
-NOT_TESTS = frozenset({"demo", "bench", "__pycache__"})
+NOT_TESTS = frozenset({"__pycache__"})
 
 
 @dataclass(frozen=True, slots=True)
