@@ -149,13 +149,13 @@ class RateWriting(RateReading, Writing):
         old = self._one("SELECT id FROM imports WHERE state = 'old' ORDER BY id LIMIT 1")
         if old is None:
             return 0
-        sql = (
-            "DELETE FROM rates WHERE (import_id, prefix) IN "
-            "(SELECT import_id, prefix FROM rates WHERE import_id = ? LIMIT ?)"
-        )
-        removed = self._write(sql, (old[0], limit)).rowcount
-        if removed < limit:
-            self._write("DELETE FROM imports WHERE id = ?", (old[0],))
+        # By range: SQLite answers a row-value IN over a subquery with a scan of the whole table.
+        sql = "SELECT prefix FROM rates WHERE import_id = ? ORDER BY prefix LIMIT 1 OFFSET ?"
+        bound = self._one(sql, (old[0], limit))
+        if bound is not None:
+            return self._write("DELETE FROM rates WHERE import_id = ? AND prefix < ?", (old[0], bound[0])).rowcount
+        removed = self._write("DELETE FROM rates WHERE import_id = ?", (old[0],)).rowcount
+        self._write("DELETE FROM imports WHERE id = ?", (old[0],))
         return max(removed, 1)
 
     def _drop_unfinished_imports(self) -> None:
