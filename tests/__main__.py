@@ -65,7 +65,16 @@ def run_stage(stage: str) -> Tally:
         return Tally()
     with tempfile.TemporaryDirectory() as directory:
         report = Path(directory) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", *paths]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "--continue-on-collection-errors",
+            f"--junitxml={report}",
+            *paths,
+        ]
         status = subprocess.run(command, cwd=HERE.parent, check=False).returncode
         tally = read_tally(report)
     if status not in (0, NO_TESTS) and not tally.failed:
