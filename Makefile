@@ -18,7 +18,7 @@ RUN_ARGS = $(addprefix --interface ,$(IFACE)) $(addprefix --listen ,$(LISTEN)) \
 .PHONY: run demo test check bench setup install clean docs
 
 run: setup
-	@exec .venv/bin/appliance run $(RUN_ARGS)
+	@exec .venv/bin/appliance run --demo-accounts $(RUN_ARGS)
 
 setup:
 	@appliance/setup.sh run

@@ -54,7 +54,8 @@ def _once(options: RunOptions) -> int:
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
 
-    return run_once(lambda: Store.open(Path(options.state) / DATABASE), "root", list(sys.stdin.buffer), write)
+    state = os.environ.get("APPLIANCE_STATE", options.state)  # the launcher says where it mounted it
+    return run_once(lambda: Store.open(Path(state) / DATABASE), "root", list(sys.stdin.buffer), write)
 
 
 def _serve(options: RunOptions) -> int:

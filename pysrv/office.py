@@ -30,6 +30,7 @@ from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.sip.events import Flow
 from pysrv.sip.parser import Limits
 from pysrv.store import Store, StoreError
+from pysrv.store.rows import NewAccount
 
 VERSION = "0.1.0"
 CANNOT_RUN = 78
@@ -87,7 +88,7 @@ class Office:
         self._udp = UdpSockets(self._service.receive_datagram, self.turn)
         self._tcp = TcpConnections(self._service.receive_message, self.turn, self._service.flow_closed, Limits())
         self._control = ControlSocket(
-            Path(options.runtime) / "office.sock", Control(self._store, self._service, file).session
+            Path(options.runtime) / "office.sock", Control(self._store, self._service, file).session, self.turn
         )
         self._reader = self._store.reader()
         self._panel = Panel(self, self._reader.verify_admin)
@@ -101,6 +102,7 @@ class Office:
     async def start(self) -> None:
         """Open every socket. Raises PortBusy."""
         password = self._store.ensure_admin()
+        demo = self._demo_accounts() if self._options.demo_accounts and not self._store.accounts() else {}
         self._store.commit()
         self._service.start()
         for address in self._options.listen:
@@ -111,7 +113,7 @@ class Office:
         await self._gate.start()
         await self._control.start()
         self._tally_task = self._loop.create_task(self._read_tallies())
-        self._announce(password, made.fingerprint)
+        self._announce(password, made.fingerprint, demo)
         self.turn()
 
     async def stop(self) -> None:
@@ -244,7 +246,15 @@ class Office:
         domain = self._service.settings().localdomain
         return [domain] if domain else []
 
-    def _announce(self, password: str | None, fingerprint: str) -> None:
+    def _demo_accounts(self) -> dict[str, tuple[str, str]]:
+        """Two accounts to try the service with: name to (number, password)."""
+        made = {f"demo{digit}": (f"100{digit}", secrets.token_urlsafe(12)) for digit in (1, 2)}
+        realm = self._service.settings().realm
+        for name, (number, password) in made.items():
+            self._store.add_account(NewAccount(name, password, realm, (number,), onlylocalaccess=True), "set-up")
+        return made
+
+    def _announce(self, password: str | None, fingerprint: str, demo: dict[str, tuple[str, str]]) -> None:
         where = ", ".join(f"{address}:{self._options.sip_port}" for address in self._options.listen)
         print(f"SIP on UDP and TCP {where}", flush=True)
         page = self._options.listen[0] if self._options.listen else "localhost"
@@ -252,3 +262,8 @@ class Office:
         print(f"state on https://{host}:{self._options.https_port}/ (certificate SHA-256 {fingerprint})", flush=True)
         if password is not None:
             print(f"administrator: user 'admin', password '{password}' (printed this once; keep it)", flush=True)
+        for name, (number, secret) in demo.items():
+            print(
+                f"softphone: user '{name}', password '{secret}', server {host}, number {number} (printed this once)",
+                flush=True,
+            )

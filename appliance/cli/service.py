@@ -49,6 +49,7 @@ def run_options(session: Session, **given: Any) -> RunOptions:
             rtp_last=last,
             config=str(session.config.absolute()) if session.config else "",
             pin=given["pin"],
+            demo_accounts=given["demo_accounts"],
             relay=Relay(given["relay"]),
             mode=Mode(given["mode"]),
             settings=session.file_texts(),
@@ -209,6 +210,11 @@ COMMANDS = (
                 default=False,
                 envvar="APPLIANCE_PIN",
                 help="Leave the gate at work when the keeper ends (as a service).",
+            ),
+            option(
+                "--demo-accounts/--no-demo-accounts",
+                default=False,
+                help="Where there is no account yet, make two to try it with.",
             ),
             option(
                 "--relay",

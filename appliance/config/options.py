@@ -51,6 +51,7 @@ class RunOptions:
     pin: bool = False
     relay: Relay = Relay.AUTO
     mode: Mode = Mode.AUTO
+    demo_accounts: bool = False  # two accounts to try it with, made where there is none yet
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -52,7 +52,6 @@ from pysrv.sip.message import Message, Response, response_to
 from pysrv.store import Store
 
 ALLOW = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY, REGISTER"
-DEFAULT_REALM = "appliance"
 SECRET_BYTES = 32
 COUNTERS_EVERY_S = 5.0  # how often the relay's counters are read for mediatimeout
 _log = logging.getLogger("pysrv.service")
@@ -63,12 +62,11 @@ class Service:
 
     def __init__(self, store: Store, settings: Settings, world: Surroundings) -> None:
         self._store, self._settings, self._world = store, settings, world
-        realm = (settings.localdomain or DEFAULT_REALM).encode()
         self.endpoint = Endpoint(world.tokens, store.get_or_make("endpoint", SECRET_BYTES))
         self._ports = PortPool(*world.relay_ports)
         self.b2bua = B2bua(self.endpoint, self._ports, B2buaConfig(), world.tokens)
         self.registrar = Registrar()
-        authenticator = Authenticator(realm, NonceKeys(store.get_or_make("nonce", SECRET_BYTES)))
+        authenticator = Authenticator(settings.realm.encode(), NonceKeys(store.get_or_make("nonce", SECRET_BYTES)))
         self._authentication = Authentication(store, authenticator, world)
         self._registration = Registration(store, self.registrar, world)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
