@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.launch import USER, LaunchError, prepare
+from appliance.launch import CODE, USER, LaunchError, prepare
 
 BPFFS = Path("/sys/fs/bpf")
 # capabilities(7): the numbers are fixed. BPF and PERFMON are part of SYS_ADMIN on older kernels, so it is asked for.
@@ -57,7 +57,13 @@ def check_powers() -> None:
 
 def check(wanted: Wanted) -> None:
     """Raise CannotStart with everything that is missing."""
-    reasons = [*_software(), *_interfaces(wanted.interfaces), *_directories(wanted), *_ports(wanted.listeners)]
+    reasons = [
+        *_software(),
+        *_code(),
+        *_interfaces(wanted.interfaces),
+        *_directories(wanted),
+        *_ports(wanted.listeners),
+    ]
     if wanted.pinned:
         reasons += _bpffs()
     if reasons:
@@ -81,6 +87,16 @@ def _software() -> Iterator[str]:
         yield "Python's bcc is missing: run 'make setup', or 'apt-get install python3-bpfcc'"
     elif not any((Path(place) / "libbcc.py").exists() for place in found.submodule_search_locations):
         yield "the installed bcc is not the BPF compiler: 'pip uninstall bcc', then 'apt-get install python3-bpfcc'"
+
+
+def _code() -> Iterator[str]:
+    """A clone made under a strict umask is closed to the office, wherever it is mounted."""
+    for part in ("", "appliance", "pysrv", "pysrv/__init__.py", ".venv", ".venv/pyvenv.cfg"):
+        path = CODE / part
+        needed = 0o005 if path.is_dir() else 0o004
+        if path.exists() and path.stat().st_mode & needed != needed:
+            yield f"{path} is closed to the user {USER}: 'chmod -R o+rX {CODE}'"
+            return
 
 
 def _interfaces(names: Iterable[str]) -> Iterator[str]:

@@ -151,6 +151,13 @@ def test_everything_that_is_missing_is_said_at_once_each_on_one_line(tree: Tree)
     ]
 
 
+def test_a_clone_that_is_closed_to_the_office_is_one_line(tree: Tree) -> None:
+    (tree.code / "pysrv" / "__init__.py").chmod(0o600)
+    with tree.keeper() as keeper:
+        (line,) = keeper.rest()
+    assert line.endswith(f"pysrv/__init__.py is closed to the user pysrv: 'chmod -R o+rX {tree.code}'")
+
+
 def test_busy_ports_are_named_with_their_protocol(tree: Tree) -> None:
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         tcp.bind(("127.0.0.1", tree.ports["https_port"]))
