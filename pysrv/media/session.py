@@ -103,7 +103,10 @@ class MediaSession:
         return self._open is not None
 
     def streams(self) -> tuple[RelayStream, ...]:
-        """The rows that the relay should have now: RTP and RTCP, both directions; none while a side is unknown."""
+        """The rows that the relay should have now: RTP and RTCP, both directions; none while a side is unknown.
+
+        Rows come in pairs, the one that faces side A first.
+        """
         if len(self._local) < 2:
             return ()
         return tuple(row for index, ports in enumerate(self._ports) if ports for row in self._rows(index, ports))
