@@ -32,6 +32,7 @@ from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Caller, Unproven
 from pysrv.service.paging import Paging
+from pysrv.service.housekeeping import Housekeeping, interrupted
 from pysrv.service.plan import gate_plan
 from pysrv.service.registration import Registration
 from pysrv.service.surroundings import Surroundings
@@ -74,6 +75,7 @@ class Service:
         self._admission = Admission(store, self.b2bua, self.registrar, self.accounting, world, self.settings)
         self._transfers = Transfers(self.b2bua, self._admission)
         self._callers: dict[TransactionKey, Caller] = {}
+        self._housekeeping = Housekeeping(store, world)
         self._counters_at = 0.0
         self.malformed = 0
 
@@ -82,7 +84,8 @@ class Service:
     def start(self) -> None:
         """Take up what an earlier process left: bindings, running calls."""
         found = self._registration.load()
-        _log.info("started registrations=%d", found)
+        settled = interrupted(self._store, self._world.clock.wall())
+        _log.info("started registrations=%d interrupted_calls=%d", found, settled)
 
     def receive_datagram(self, payload: bytes, flow: Flow) -> None:
         """One datagram."""
@@ -107,6 +110,7 @@ class Service:
             self.accounting.next_renewal(),
             None if expiry is None else now + expiry - wall,
             self._counters_at if self.accounting.running else None,
+            self._housekeeping.get_timer(),
         ]
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -118,6 +122,7 @@ class Service:
         for lapsed in self.accounting.renew_due(now):
             self._lapse(lapsed.call_id, lapsed.shortfall, now)
         self._registration.expire()
+        self._housekeeping.run(now)
         if now >= self._counters_at and self.accounting.running:
             self._counters_at = now + COUNTERS_EVERY_S
             self._world.gate.request_counters()

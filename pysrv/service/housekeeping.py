@@ -1,0 +1,46 @@
+"""What is done between calls: bans that ran out, old rates and attempts swept in small bites, calls that died."""
+
+import logging
+
+from pysrv.service.surroundings import Surroundings
+from pysrv.store import Store
+
+EVERY_S = 5.0
+_log = logging.getLogger("pysrv.service")
+
+
+class Housekeeping:
+    """Small chores on a timer; each bite is a few milliseconds at most."""
+
+    def __init__(self, store: Store, world: Surroundings) -> None:
+        self._store, self._world = store, world
+        self._at = world.clock.monotonic() + EVERY_S
+
+    def get_timer(self) -> float:
+        """When `run` wants to be called (monotonic seconds)."""
+        return self._at
+
+    def run(self, now: float) -> None:
+        """Do what is due."""
+        if now < self._at:
+            return
+        self._at = now + EVERY_S
+        for prefix in self._store.expire_bans():
+            self._world.gate.unban(prefix)
+        self._store.sweep()
+        self._store.prune_attempts()
+
+
+def interrupted(store: Store, now: float) -> int:
+    """Settle the calls that an earlier process left running; returns how many.
+
+    The kernel carried their audio until the lease's end at the latest, so this is what they are charged for, or the
+    time until now where the lease still runs: the new plan ends their relay sessions.
+    """
+    calls = store.open_calls()
+    for call in calls:
+        stored = store.close_interrupted(call, now)
+        _log.warning(
+            "call interrupted by a restart id=%s account=%s charge=%d", call.call_id, call.account, stored.charge
+        )
+    return len(calls)
