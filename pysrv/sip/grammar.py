@@ -1,7 +1,8 @@
 """The lexical ground of SIP: tokens, quoted strings, parameters, comma lists, numbers, escapes.
 
-Works on bytes; knows no header by name. RFC 3261 section 25. Expressions use possessive quantifiers, so that the time
-to match is linear in the input whatever an attacker sends.
+Works on bytes; knows no header by name. RFC 3261 section 25. Character classes are repeated possessively and groups
+begin with a character of their own, so that the time to match is linear in the input whatever an attacker sends.
+(Groups themselves are not possessive: Python 3.11 before 3.11.5 matches those wrongly.)
 """
 
 import re
@@ -13,7 +14,7 @@ from pysrv.sip.errors import BadMessage
 Params = tuple[tuple[bytes, bytes | None], ...]
 
 TOKEN: Final = rb"[A-Za-z0-9.!%*_+`'~-]++"
-QUOTED: Final = rb'"(?:[^"\\]++|\\.)*+"'
+QUOTED: Final = rb'"(?:[^"\\]++|\\.)*"'
 HOST: Final = rb"(?:\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9._-]++)"
 # a parameter's value: token, host (with or without brackets) or quoted string; wider than gen-value on purpose
 _VALUE: Final = rb"(?:" + QUOTED + rb'|[^\s";,<>=]++(?:=[^\s";,<>]*+)?)'
@@ -22,8 +23,8 @@ _PARAM: Final = rb"[ \t]*+;[ \t]*+(" + TOKEN + rb")(?:[ \t]*+=[ \t]*+(" + _VALUE
 is_token: Final = re.compile(TOKEN).fullmatch
 is_host: Final = re.compile(HOST).fullmatch
 _one_param: Final = re.compile(_PARAM, re.DOTALL).match
-_simple_params: Final = re.compile(rb"(?:;[A-Za-z0-9.!%*_+`'~-]++(?:=[A-Za-z0-9.!%*_+`'~:\[\]/@-]++)?+)*+").fullmatch
-_element: Final = re.compile(rb'(?:[^",<]++|' + QUOTED + rb"|<[^<>]*+>)*+", re.DOTALL).match
+_simple_params: Final = re.compile(rb"(?:;[A-Za-z0-9.!%*_+`'~-]++(?:=[A-Za-z0-9.!%*_+`'~:\[\]/@-]++)?)*").fullmatch
+_element: Final = re.compile(rb'(?:[^",<]++|' + QUOTED + rb"|<[^<>]*+>)*", re.DOTALL).match
 _quoted_pair: Final = re.compile(rb"\\(.)", re.DOTALL)
 _escape: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _controls: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

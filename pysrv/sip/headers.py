@@ -70,9 +70,9 @@ _COMMON: Final = (
     b"Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding Content-Language Content-Length "
     b"Content-Type CSeq Date Diversion Error-Info Event Expires From Identity Info-Package Max-Forwards MIME-Version "
     b"Min-Expires Min-SE Organization P-Asserted-Identity P-Preferred-Identity Path Priority Privacy "
-    b"Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-By Remote-Party-ID "
-    b"Replaces Reply-To Require Retry-After Route RSeq Server Service-Route Session-Expires Subject Subscription-State "
-    b"Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate"
+    b"Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-By "
+    b"Remote-Party-ID Replaces Reply-To Require Retry-After Route RSeq Server Service-Route Session-Expires Subject "
+    b"Subscription-State Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate"
 ).split()
 _MAX_LEARNED: Final = 2048
 _MAX_NAME_BYTES: Final = 64
@@ -84,13 +84,13 @@ _spellings: Final[dict[bytes, bytes]] = {}
 _unsafe: Final = re.compile(rb"[\r\n\0]").search
 _via: Final = re.compile(
     rb"[Ss][Ii][Pp][ \t]*+/[ \t]*+(" + TOKEN + rb")[ \t]*+/[ \t]*+(" + TOKEN + rb")[ \t]++(" + HOST + rb")"
-    rb"(?:[ \t]*+:[ \t]*+([0-9]{1,5}+))?+[ \t]*+(.*+)",
+    rb"(?:[ \t]*+:[ \t]*+([0-9]{1,5}+))?[ \t]*+(.*+)",
     re.DOTALL,
 ).fullmatch
 _name_addr: Final = re.compile(
-    rb"[ \t]*+(" + QUOTED + rb"|(?:" + TOKEN + rb"[ \t]*+)*+)[ \t]*+<([^<>\s\"]*+)>[ \t]*+(.*+)", re.DOTALL
+    rb"[ \t]*+(" + QUOTED + rb"|(?:" + TOKEN + rb"[ \t]*+)*)[ \t]*+<([^<>\s\"]*+)>[ \t]*+(.*+)", re.DOTALL
 ).fullmatch
-_addr_spec: Final = re.compile(rb"[ \t]*+([^\s<>\",;?]++)[ \t]*+((?:;.*+)?+)", re.DOTALL).fullmatch
+_addr_spec: Final = re.compile(rb"[ \t]*+([^\s<>\",;?]++)[ \t]*+((?:;.*+)?)", re.DOTALL).fullmatch
 _cseq: Final = re.compile(rb"([0-9]++)[ \t]++(" + TOKEN + rb")").fullmatch
 
 

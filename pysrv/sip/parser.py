@@ -26,7 +26,7 @@ _WITH_DISPLAY_NAME: Final = frozenset((b"from", b"f", b"to", b"t", b"contact", b
 _fold: Final = re.compile(rb"[ \t]*+\r\n[ \t]++")
 _is_folded: Final = re.compile(rb"\r\n[ \t]").search
 _version: Final = re.compile(rb"[Ss][Ii][Pp]/[0-9]++\.[0-9]++").fullmatch
-_status_line: Final = re.compile(rb"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: (.*+))?+", re.DOTALL).fullmatch
+_status_line: Final = re.compile(rb"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: (.*+))?", re.DOTALL).fullmatch
 _looks_like_request: Final = re.compile(rb"([A-Za-z0-9.!%*_+`'~-]++)[ \t].*?SIP/", re.DOTALL).match
 
 

@@ -15,10 +15,10 @@ UriParams = tuple[tuple[bytes, bytes | None], ...]
 
 _PARAM: Final = rb";[A-Za-z0-9_.!~*'()\[\]/:&+$%=-]++"
 _sip: Final = re.compile(
-    rb"(?:((?:[A-Za-z0-9_.!~*'()&=+$,;?/-]|%[0-9A-Fa-f]{2})++)(?::((?:[A-Za-z0-9_.!~*'()&=+$,-]|%[0-9A-Fa-f]{2})*+))?@)?+"
-    rb"(" + HOST + rb")(?::([0-9]{1,5}+))?+((?:" + _PARAM + rb")*+)(?:\?([A-Za-z0-9_.!~*'()\[\]/?:+$&=%-]*+))?+"
+    rb"(?:([A-Za-z0-9_.!~*'()&=+$,;?/%-]++)(?::([A-Za-z0-9_.!~*'()&=+$,%-]*+))?@)?"
+    rb"(" + HOST + rb")(?::([0-9]{1,5}+))?((?:" + _PARAM + rb")*)(?:\?([A-Za-z0-9_.!~*'()\[\]/?:+$&=%-]*+))?"
 ).fullmatch
-_tel: Final = re.compile(rb"(\+?[0-9A-Fa-f*#().-]++)((?:" + _PARAM + rb")*+)").fullmatch
+_tel: Final = re.compile(rb"(\+?[0-9A-Fa-f*#().-]++)((?:" + _PARAM + rb")*)").fullmatch
 _scheme: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+):").match
 _opaque: Final = re.compile(rb"[!#-;=?-~]++").fullmatch  # printable, no space, quotes or angle brackets
 _bad_escape: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})").search
