@@ -1,16 +1,16 @@
 """A keeper with the real gate, in a network namespace of its own: what is attached, and what is left afterwards."""
 
 import json
-import os
 import signal
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from appliance.config.options import Relay, RunOptions
 from appliance.keeper import pin_dir
+from tests.appliance.namespaces import Namespace
 from tests.appliance.trees import KeeperProcess, Tree
 
 OFFICE = """
@@ -28,42 +28,12 @@ from appliance.config.options import RunOptions
 from appliance.keeper import run
 sys.exit(run(RunOptions.from_json(sys.argv[1])))
 """
-NAMESPACE = """
-ip link set lo up && ip link add ours type veth peer name theirs && ip addr add 192.0.2.1/24 dev ours &&
-ip link set ours up && ip link set theirs up && exec sleep infinity
-"""
-
-
-class Namespace:
-    """A network namespace with a veth pair and a BPF file system, held by one sleeping process."""
-
-    def __init__(self) -> None:
-        script = f"mount -t bpf bpf /sys/fs/bpf && {NAMESPACE}"
-        self.holder = subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", script])
-        self.enter = ("nsenter", f"--net=/proc/{self.holder.pid}/ns/net", f"--mount=/proc/{self.holder.pid}/ns/mnt")
-
-    def run(self, *command: str) -> str:
-        return subprocess.run([*self.enter, *command], capture_output=True, text=True, check=True).stdout
-
-    def ready(self) -> None:
-        while "sleep" not in Path(f"/proc/{self.holder.pid}/comm").read_text():
-            assert self.holder.poll() is None
-            os.sched_yield()
-
-    def xdp(self, ifname: str) -> str:
-        """The mode of what is attached, or nothing."""
-        (link,) = json.loads(self.run("ip", "--json", "link", "show", ifname))
-        mode = link.get("xdp", {}).get("mode", 0)
-        return {0: "", 1: "native", 2: "generic"}[mode]
 
 
 @pytest.fixture
-def namespace():  # noqa: ANN201
-    namespace = Namespace()
-    namespace.ready()
-    yield namespace
-    namespace.holder.kill()
-    namespace.holder.wait()
+def namespace() -> Iterator[Namespace]:
+    with Namespace() as namespace:
+        yield namespace
 
 
 @pytest.fixture
