@@ -44,10 +44,7 @@ TABLE: tuple[Row, ...] = (
     Row(b"Info-Package", Where.NOTE, "meaning of an INFO (RFC 6086)"),
     Row(b"Subject", Where.NOTE, "what a message is about"),
 )
-_NAMES = {
-    where: tuple((row.name, row.name.lower()) for row in TABLE if where in row.where)
-    for where in Where
-}
+_NAMES = {where: tuple((row.name, row.name.lower()) for row in TABLE if where in row.where) for where in Where}
 MAX_VALUE_BYTES = 512
 MAX_BODY_BYTES = 16_384
 

@@ -180,6 +180,11 @@ class Carrier(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Trying:
+    """The target's side has taken the call in hand (100)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ring:
     """A provisional answer (101-199). `reliable`: it must be confirmed (RFC 3262), `fork` is whose it is."""
 
@@ -235,18 +240,30 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateWithdrawn:
+    """The peer has cancelled the Update of `ticket`; it still wants an answer, which may be either."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
 class Updated:
-    """The other side's answer to the Update that we passed on; for one without SDP, `sdp` is its offer."""
+    """The party's answer to an offer; when it was asked for one, `sdp` is its offer.
+
+    `own`: the offer was made by the appliance itself, not passed on.
+    """
 
     sdp: bytes | None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateFailed:
-    """The Update that we passed on was refused; the session stays as it was."""
+    """An offer was refused; the session stays as it was. `own` as in Updated."""
 
     status: int
     reason: bytes
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +295,7 @@ class Refer:
     refer_to: Uri
     referred_by: bytes | None
     silent: bool  # Refer-Sub: false, no progress wanted (RFC 4488)
+    replaces: tuple[bytes, bytes, bytes] | None = None  # Call-ID, to-tag, from-tag (RFC 3891)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,12 +307,14 @@ class Hangup:
 
 
 LegEvent = (
-    Ring
+    Trying
+    | Ring
     | RingConfirmed
     | Answer
     | Confirm
     | Fail
     | Update
+    | UpdateWithdrawn
     | Updated
     | UpdateFailed
     | Note

@@ -1,0 +1,425 @@
+"""A call: the caller's leg, the hunt for somebody who answers, the callee's leg, and what passes between them.
+
+Legs tell it events; it tells the service what matters. Knows neither SIP messages nor sockets. Exactly one CallEnded
+comes of it, whatever happens, and from then on it is deaf: its legs finish their transactions by themselves.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from pysrv.calls import causes
+from pysrv.calls import events as tell
+from pysrv.calls.bridge import Bridge
+from pysrv.calls.causes import Cause
+from pysrv.calls.events import EndedBy, LegEvent, Role
+from pysrv.calls.exchange import Exchanges
+from pysrv.calls.failover import rule_of, told
+from pysrv.calls.hunt import Hunt
+from pysrv.calls.invitation import Caller
+from pysrv.calls.leg import Leg, LegState
+from pysrv.calls.plan import CallPlan, Groups, Target
+from pysrv.calls.replacement import Replacement
+from pysrv.calls.switch import Alarm, HeaderLines, Switch, Timed
+from pysrv.calls.transfer import Transfer
+from pysrv.calls.uac import UacLeg
+from pysrv.calls.uas import UasLeg
+from pysrv.media.errors import MediaError
+from pysrv.sip.events import Flow
+from pysrv.sip.message import Request
+
+
+class CallState(StrEnum):
+    """Where a call stands."""
+
+    REQUESTED = "requested"  # the service has not decided yet
+    HUNTING = "hunting"
+    ANSWERED = "answered"
+    ABSORBED = "absorbed"  # its far party talks in another call; this one runs on beside it
+    OVER = "over"
+
+
+@dataclass(slots=True)
+class Times:
+    """When what happened, on the B2bua's clock."""
+
+    setup_at: float
+    ringing_at: float | None = None
+    answered_at: float | None = None
+
+
+class Call(Timed):
+    """One call from CallRequested to CallEnded."""
+
+    __slots__ = (
+        "_confirming", "_offerless", "_on_end", "_shown", "bridge", "callee", "caller", "exchanges", "hunt", "id",
+        "identity", "partners", "plan", "state", "target", "times", "transfer",
+    )  # fmt: skip
+
+    def __init__(self, switch: Switch, call_id: str, on_end: Callable[["Call"], None]) -> None:
+        super().__init__(switch)
+        self.id, self._on_end = call_id, on_end
+        self.state = CallState.REQUESTED
+        self.times = Times(switch.now)
+        self.plan = CallPlan()
+        self.identity: Caller | None = None
+        self.caller: Leg | None = None
+        self.callee: Leg | None = None
+        self.target: Target | None = None
+        self.hunt: Hunt | None = None
+        self.transfer: Transfer | Replacement | None = None
+        self.partners: list[Call] = []  # calls that end together with this one
+        self.bridge = Bridge(switch, call_id, None)
+        self.exchanges = Exchanges(self.bridge, self._disagree)
+        self._shown: tuple[UacLeg, bytes] | None = None  # whose media the caller was shown
+        self._confirming: deque[tuple[UacLeg, bytes]] = deque()  # whose ringing the caller has still to confirm
+        self._offerless = False
+
+    # --- commands of the service ---
+
+    def invited(self, leg: UasLeg, invite: Request, flow: Flow) -> None:
+        """The INVITE that this call begins with. Raises BadMessage."""
+        self.caller, self.identity = leg, Caller.of(invite, flow)
+
+    def admit(self, groups: Groups, plan: CallPlan, bridge: Bridge) -> None:
+        """Go and find somebody who answers."""
+        self.plan, self.state = plan, CallState.HUNTING
+        self.use(bridge)
+        assert self.caller is not None
+        assert self.identity is not None
+        self._offerless = self.caller.negotiation.remote is None
+        self.hunt = Hunt(self.switch, self, Role.CALLEE, groups, plan, self.identity)
+        self.hunt.start()
+
+    def use(self, bridge: Bridge) -> None:
+        """The media of this call go over `bridge`."""
+        self.bridge = bridge
+        self.exchanges = Exchanges(bridge, self._disagree)
+
+    def refuse(self, status: int, reason: bytes | None, headers: HeaderLines) -> None:
+        """Answer the INVITE with a failure of the service's choice."""
+        if isinstance(self.caller, UasLeg):
+            self.caller.reject(status, reason, headers)
+        self._over(Cause.of_status(status, (reason or b"").decode("utf-8", "replace")), EndedBy.APPLIANCE)
+
+    # --- what the hunt asks and tells ---
+
+    def description_for(self, target: Target) -> bytes | None:
+        """The caller's offer as this target is to see it."""
+        assert self.caller is not None
+        offer = self.caller.negotiation.remote
+        if offer is None:
+            return None
+        return self.bridge.offer(Role.CALLER, offer, target.flow.local[0], self.caller.local_address)
+
+    def route_failed(self, target: Target, cause: Cause) -> None:
+        """One target failed."""
+        self.target = target
+        self.switch.outbox.append(tell.RouteFailed(self.id, target, cause, self.switch.now))
+
+    def hunt_failed(self, cause: Cause, headers: tell.CrossingHeaders) -> None:
+        """Nobody answered."""
+        cause = told(cause)
+        if isinstance(self.caller, UasLeg):
+            self.caller.reject(cause.status, None, (*headers, (b"Reason", cause.reason())))
+        by = EndedBy.APPLIANCE if cause in (causes.NO_ANSWER, causes.NO_ROUTE) else EndedBy.CALLEE
+        self._over(cause, by)
+
+    def rang(self, leg: UacLeg, ring: tell.Ring) -> None:
+        """A fork has a provisional answer: show it to the caller."""
+        caller = self.caller
+        assert isinstance(caller, UasLeg)
+        if self.times.ringing_at is None:
+            self.times.ringing_at = self.switch.now
+            self.target = leg.target
+            self.switch.outbox.append(tell.CallRinging(self.id, leg.target, self.switch.now))
+        whose = (leg, ring.fork)
+        sdp = self._early_media(caller, whose, ring.sdp)
+        mirrored = ring.reliable and caller.takes_rel and self._shown in (None, whose)
+        if ring.reliable and (not mirrored or (ring.sdp is not None and sdp is None)):
+            leg.prack(ring.fork)
+            mirrored = False
+        if self._offerless and caller.wants_rel:
+            return  # every ringing would have to carry an offer, which nobody has made yet
+        reliable = mirrored or caller.wants_rel
+        if reliable:
+            self._confirming.append(whose)
+        caller.ring(ring.status, b"", sdp, ring.headers, reliable=reliable)
+
+    def _early_media(self, caller: UasLeg, whose: tuple[UacLeg, bytes], sdp: bytes | None) -> bytes | None:
+        """The description that the caller may see of this ringing: one place at a time has its ear."""
+        if sdp is None or self.plan.block_early_media or self._offerless:
+            return None
+        assert self.hunt is not None
+        if self._shown is not None and self._shown != whose and self._shown[0] in self.hunt.forks:
+            return None
+        try:
+            shown = self.bridge.answer(Role.CALLEE, sdp, caller.local_address, whose[0].local_address)
+        except MediaError:
+            return None
+        if self._shown is not None and self._shown != whose and shown != caller.negotiation.local:
+            self._confirming.clear()
+            caller.rebranch(whose[0].local_tag)
+        self._shown = whose
+        self.bridge.show()
+        return shown
+
+    def won(self, leg: UacLeg, answer: tell.Answer) -> None:
+        """A fork answered: it is the callee now."""
+        self.callee, self.target, self.state = leg, leg.target, CallState.ANSWERED
+        leg.prack(answer.fork)
+        self.times.answered_at = self.switch.now
+        self.arm(Alarm.LIMIT, self.switch.now + self.plan.call_timeout_s)
+        self.switch.outbox.append(tell.CallAnswered(self.id, leg.target, self.switch.now))
+        try:
+            self._connect(leg, answer)
+        except MediaError:
+            self._disagree()
+
+    def _connect(self, leg: UacLeg, answer: tell.Answer) -> None:
+        caller = self.caller
+        assert isinstance(caller, UasLeg)
+        if answer.sdp is None:
+            raise MediaError(488, "no session description in the answer")
+        expires_s = self.plan.session_expires_s
+        if self._offerless:
+            offer = self.bridge.offer(Role.CALLEE, answer.sdp, caller.local_address, leg.local_address)
+            caller.answer(offer, answer.headers, expires_s)
+            return
+        if self._shown == (leg, answer.fork) and caller.settled:
+            shown: bytes | None = None  # RFC 6337 3.1.1: the answer was given, and confirmed, before
+        else:
+            shown = self.bridge.answer(Role.CALLEE, answer.sdp, caller.local_address, leg.local_address)
+            if self._shown not in (None, (leg, answer.fork)) and shown != caller.negotiation.local:
+                caller.rebranch(leg.local_tag)
+        leg.confirm(None)
+        caller.answer(shown, answer.headers, expires_s)
+        self.bridge.show()
+
+    # --- what the legs tell ---
+
+    def hear(self, leg: Leg, event: LegEvent) -> None:
+        """Something happened on one of the legs."""
+        if self.state in (CallState.OVER, CallState.ABSORBED):
+            return
+        if self.transfer is not None and self.transfer.overhear(leg, event):
+            return
+        if isinstance(leg, UacLeg) and self.hunt is not None and leg in self.hunt.forks:
+            self._hear_fork(leg, event)
+            return
+        match event:
+            case tell.Hangup():
+                self._hung_up(leg, event)
+            case tell.Refer():
+                self._refer(leg, event)
+            case _:
+                self._hear_session(leg, event)
+
+    def _hear_fork(self, leg: UacLeg, event: LegEvent) -> None:
+        match event:
+            case tell.Trying() | tell.Ring() | tell.Answer() | tell.Fail() | tell.Hangup():
+                assert self.hunt is not None
+                self.hunt.hear(leg, event)
+            case _:
+                self._hear_session(leg, event)
+
+    def _hear_session(self, leg: Leg, event: LegEvent) -> None:
+        match event:
+            case tell.Update():
+                self._update(leg, event)
+            case tell.UpdateWithdrawn():
+                self.exchanges.withdrawn(leg, event.ticket)
+            case tell.Updated():
+                self.exchanges.updated(leg, event.sdp)
+            case tell.UpdateFailed():
+                self.exchanges.failed(leg, event.status, event.reason)
+            case tell.RingConfirmed():
+                self._ring_confirmed(leg, event)
+            case tell.Confirm():
+                self._confirmed(leg, event)
+            case tell.Note():
+                self._note(leg, event)
+            case tell.NoteAnswered():
+                self._note_answered(leg, event)
+            case _:
+                pass
+
+    def _hung_up(self, leg: Leg, event: tell.Hangup) -> None:
+        by = EndedBy(leg.role.value) if event.by_party else EndedBy.APPLIANCE
+        self.end(event.cause, by)
+
+    def _refer(self, leg: Leg, event: tell.Refer) -> None:
+        if not self.can_change(leg):
+            leg.answer_ticket(event.ticket, 491)
+            return
+        change = Transfer(self, leg, event, self._named_call(event))
+        self.transfer = change
+        change.ask()
+
+    def _named_call(self, event: tell.Refer) -> str | None:
+        """The call whose party a REFER names; one that is not answered yet is transferred to blindly instead."""
+        if event.replaces is None:
+            return None
+        call_id, to_tag, _ = event.replaces
+        near = self.switch.dialogs.get((call_id, to_tag))
+        other = near.listener if isinstance(near, Leg) else None
+        return other.id if isinstance(other, Call) and other.state is CallState.ANSWERED else None
+
+    def can_change(self, leg: Leg) -> bool:
+        """Whether `leg` may be replaced: the call is answered and nothing of the kind is under way."""
+        peer = self.peer_of(leg)
+        settled = peer is not None and peer.state is LegState.CONFIRMED
+        return self.state is CallState.ANSWERED and self.transfer is None and settled
+
+    def identity_of(self, leg: Leg) -> Caller:
+        """Who `leg` is, for a new party that is about to talk to it."""
+        assert self.identity is not None
+        if leg.role is Role.CALLER or self.target is None:
+            return self.identity
+        user = self.target.to_user.encode() if self.target.to_user is not None else self.target.uri.user or b""
+        return replace(self.identity, user=user, display=b"", address=leg.flow.remote, crossing=(), trusted=())
+
+    def peer_of(self, leg: Leg) -> Leg | None:
+        """Who is on the other side of `leg`; before the answer, the place whose media the caller was shown."""
+        if leg is self.callee:
+            return self.caller
+        if leg is self.caller:
+            return self.callee or (self._shown[0] if self._shown is not None else self._only_fork())
+        if self._shown is None or leg is self._shown[0]:
+            return self.caller if self._shown is not None or leg is self._only_fork() else None
+        return None
+
+    def _only_fork(self) -> Leg | None:
+        forks = self.hunt.forks if self.hunt is not None else []
+        return forks[0] if len(forks) == 1 else None
+
+    def _update(self, leg: Leg, event: tell.Update) -> None:
+        peer = self.peer_of(leg)
+        if peer is None or (self.transfer is not None and self.transfer.joining):
+            leg.negotiation.refuse(event.ticket, 491)
+        else:
+            self.exchanges.ask(leg, event, peer)
+
+    def _ring_confirmed(self, leg: Leg, event: tell.RingConfirmed) -> None:
+        fork, tag = self._confirming.popleft() if self._confirming else (None, b"")
+        if event.ticket is None or event.sdp is None:
+            if fork is not None:
+                fork.prack(tag)
+            return
+        if fork is None:
+            leg.negotiation.refuse(event.ticket, 488)
+            return
+        update = tell.Update(event.ticket, tell.Carrier.PRACK, event.sdp)
+        self.exchanges.ask(leg, update, fork, confirm=lambda sdp: fork.prack(tag, sdp))
+
+    def _confirmed(self, leg: Leg, event: tell.Confirm) -> None:
+        callee = self.callee
+        if not self._offerless or leg is not self.caller or callee is None:
+            self.exchanges.confirmed(leg, event.sdp)
+            return
+        self._offerless = False
+        try:
+            if event.sdp is None:
+                raise MediaError(488, "no answer in the ACK")
+            sdp = self.bridge.answer(leg.role, event.sdp, callee.local_address, leg.local_address)
+        except MediaError:
+            self._disagree()
+            return
+        if isinstance(callee, UacLeg):
+            callee.confirm(sdp)
+        self.bridge.show()
+
+    def _note(self, leg: Leg, event: tell.Note) -> None:
+        peer = self.peer_of(leg)
+        if peer is None or peer.dialog is None or peer.state not in (LegState.SETUP, LegState.CONFIRMED):
+            leg.answer_ticket(event.ticket, 480)
+        elif peer.peer_allows and event.method not in peer.peer_allows:
+            leg.answer_ticket(event.ticket, 405)
+        else:
+            peer.send_note(event.method, event.headers, event.body, event.ticket)
+
+    def _note_answered(self, leg: Leg, event: tell.NoteAnswered) -> None:
+        peer = self.peer_of(leg)
+        if peer is not None:
+            status = rule_of(event.status).told or event.status
+            peer.answer_ticket(event.ticket, status, None, event.headers, event.body)
+
+    def _disagree(self) -> None:
+        self.end(causes.BAD_MEDIA, EndedBy.APPLIANCE)
+
+    # --- parties that change ---
+
+    def seat(self, leg: Leg, role: Role) -> None:
+        """`leg` takes this side of the call."""
+        leg.listener, leg.role = self, role
+        if role is Role.CALLER:
+            self.caller = leg
+        else:
+            self.callee = leg
+
+    def lend(self) -> None:
+        """The far party is being asked over to another call: be deaf meanwhile."""
+        self.state = CallState.ABSORBED
+
+    def take_back(self, leg: Leg, role: Role) -> None:
+        """The other call did not get the party after all."""
+        self.state = CallState.ANSWERED
+        self.seat(leg, role)
+        near = self.peer_of(leg)
+        if near is None or near.state is LegState.OVER:
+            self.end(causes.NORMAL, EndedBy(role.other.value))
+
+    def absorbed_by(self, other: "Call") -> None:
+        """This call has no parties of its own any more; it runs, and ends, with the other one."""
+        self.caller = self.callee = None
+        self.bridge.release()
+        self.bridge.show()
+        self.state = CallState.ABSORBED
+        self.partners.append(other)
+        other.partners.append(self)
+        self.switch.outbox.append(tell.CallsJoined(other.id, self.id, self.switch.now))
+
+    # --- the end ---
+
+    def fire(self, alarm: Alarm) -> None:
+        """A timer of this call went off."""
+        if alarm is Alarm.LIMIT:
+            self.end(causes.TIME_LIMIT, EndedBy.APPLIANCE)
+        elif alarm is Alarm.TRANSFER and self.transfer is not None:
+            self.transfer.timed_out()
+
+    def end(self, cause: Cause, by: EndedBy) -> None:
+        """Hang up whoever is still there."""
+        if self.state is CallState.OVER:
+            return
+        if self.transfer is not None:
+            self.transfer.abandon(cause)
+        if self.hunt is not None:
+            self.hunt.stop(cause)
+        for leg in (self.caller, self.callee):
+            if isinstance(leg, UasLeg) and leg.state is LegState.SETUP:
+                status = cause.status if cause.status >= 400 else 480
+                leg.reject(status, None, ((b"Reason", cause.reason()),))
+            elif leg is not None:
+                leg.bye(cause)
+        self._over(cause, by)
+
+    def _over(self, cause: Cause, by: EndedBy) -> None:
+        self.disarm_all()
+        self.state = CallState.OVER
+        self.exchanges.drop()
+        self.bridge.release()
+        for leg in (self.caller, self.callee):
+            if leg is not None:
+                leg.listener = None
+        times = self.times
+        self.switch.outbox.append(
+            tell.CallEnded(
+                self.id, cause, by, times.setup_at, times.ringing_at, times.answered_at, self.switch.now, self.target
+            )
+        )
+        self._on_end(self)
+        partners, self.partners = self.partners, []
+        for partner in partners:
+            partner.end(replace(cause), by)
