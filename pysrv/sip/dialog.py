@@ -5,7 +5,7 @@ routers, target refresh, order of CSeq), 13.2.2.4 (the 2xx decides the route set
 REFER refresh the target too).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,15 +110,22 @@ class Dialog:
             self.remote_target = _contact(request, self.remote_target)
 
     def receive_response(self, response: Response) -> None:
-        """Take a 2xx to one of our requests into account: route set (once), target. Raises BadMessage."""
-        if not 200 <= response.status <= 299:
-            return
+        """Take a response to one of our requests into account. Raises BadMessage.
+
+        A 2xx refreshes the target, the first one to the INVITE also fixes the route set (13.2.2.4); a provisional one
+        to the INVITE may bring the Contact that an earlier one lacked. Refusals change nothing (12.2.1.2).
+        """
         method = response.cseq.method
+        if response.status > 299 or method not in TARGET_REFRESH:
+            return
+        if response.status < 200:
+            if method == b"INVITE" and not self.confirmed:
+                self.remote_target = _contact(response, self.remote_target)
+            return
         if method == b"INVITE" and not self.confirmed:
             self.route_set = tuple(reversed(response.record_routes))
             self.confirmed = True
-        if method in TARGET_REFRESH:
-            self.remote_target = _contact(response, self.remote_target)
+        self.remote_target = _contact(response, self.remote_target)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON can keep it."""
@@ -196,7 +203,7 @@ class DialogSet:
             dialog.receive_response(response)
         return dialog
 
-    def __iter__(self) -> "Iterable[Dialog]":
+    def __iter__(self) -> Iterator[Dialog]:
         return iter(self._dialogs.values())
 
 
