@@ -81,6 +81,7 @@ class Office:
             routes.facing,
             self._names.address,
             lambda: secrets.token_hex(TOKEN_BYTES).encode(),
+            secrets.randbelow,
             options.sip_port,
             (options.rtp_first, options.rtp_last),
         )

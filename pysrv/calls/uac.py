@@ -212,7 +212,7 @@ class UacLeg(Leg):
         sdp = sdp_of(response)
         if self.sdp is not None:
             sdp = early.sdp if early is not None and early.settled else sdp or (early.sdp if early else None)
-        self._early.clear()
+        self._early = {tag: early} if early is not None else {}
         if given_up:
             self.bye(self._closing or BAD_ANSWER)
             return

@@ -21,6 +21,13 @@ KNOWN_REFRESH_S = 900.0
 _MAX_KNOWN = 262_144
 _log = logging.getLogger("pysrv.auth")
 
+SHA256_SPEAKERS = (
+    b"acrobits", b"asterisk", b"baresip v2", b"baresip v3", b"baresip v4", b"freeswitch", b"kamailio", b"linphone",
+    b"microsip/3.2", b"opensips", b"pjsua v2.1", b"telephone 1.", b"zoiper v2.1",
+)  # fmt: skip
+"""User agents that choose among several challenges (RFC 8760). Others get MD5 alone: libre before 2.0 (Debian 12's
+baresip), SIPp before 3.7, sipsak and many desk phones give up at the first algorithm that they do not know."""
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -72,7 +79,8 @@ class Authentication:
             self._store.record_attempt(Attempt(now, source, verdict.outcome.name.lower(), user[:64], "needauth"))
             _log.info("credentials refused source=%s user=%r outcome=%s", source, user[:64], verdict.outcome.name)
         stale = verdict.outcome in (AuthOutcome.STALE, AuthOutcome.FORGED_NONCE, AuthOutcome.REPLAYED)
-        challenge = self._authenticator.challenge(now, source, proxy=proxy, stale=stale)
+        algorithms = spoken_by(request.headers.get(b"user-agent") or b"")
+        challenge = self._authenticator.challenge(now, source, proxy=proxy, stale=stale, algorithms=algorithms)
         return Unproven(407 if proxy else 401, tuple(challenge), "needauth")
 
     def _ha1(self, user: bytes, algorithm: Algorithm) -> bytes | None:
@@ -88,6 +96,11 @@ class Authentication:
             self._known.clear()  # the gate keeps its own copies until they expire
         self._known[source] = now + KNOWN_S
         self._world.gate.allow(_known_source(source, now + KNOWN_S))
+
+
+def spoken_by(user_agent: bytes) -> tuple[Algorithm, ...]:
+    """The algorithms to offer to a user agent, the better first."""
+    return tuple(Algorithm) if user_agent.lower().startswith(SHA256_SPEAKERS) else (Algorithm.MD5,)
 
 
 def _known_source(address: str, until: float) -> wire.Source:

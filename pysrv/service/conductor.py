@@ -64,7 +64,7 @@ class Service:
     def __init__(self, store: Store, settings: Settings, world: Surroundings) -> None:
         self._store, self._settings, self._world = store, settings, world
         self.endpoint = Endpoint(world.tokens, store.get_or_make("endpoint", SECRET_BYTES))
-        self._ports = PortPool(*world.relay_ports)
+        self._ports = PortPool(*world.relay_ports, pick=world.pick)
         self.b2bua = B2bua(self.endpoint, self._ports, B2buaConfig(), world.tokens)
         self.registrar = Registrar()
         authenticator = Authenticator(settings.realm.encode(), NonceKeys(store.get_or_make("nonce", SECRET_BYTES)))

@@ -66,5 +66,6 @@ class Surroundings:
     facing: Callable[[str, float], str | None]  # peer address, now -> our address on that side
     resolve: Callable[[str], str | None]  # host name -> address, None while it is not known
     tokens: Callable[[], bytes]
+    pick: Callable[[int], int]  # an unguessable number below the argument
     sip_port: int
     relay_ports: tuple[int, int]

@@ -41,13 +41,16 @@ def _sends(layer: "TransactionLayer") -> dict[Action, Act]:
             outbox.append((txn.last_sent, txn.flow))
 
     def send_100(txn: "Transaction", _now: float, _message: Message | None, _flow: tell.Flow | None) -> None:
+        assert txn.request is not None
         put(txn, hop.trying(txn.request).to_bytes())
 
     def send_ack(txn: "Transaction", _now: float, message: Message | None, _flow: tell.Flow | None) -> None:
         assert isinstance(message, Response)
+        assert txn.request is not None
         put(txn, hop.failure_ack(txn.request, message).to_bytes())
 
     def send_cancel(txn: "Transaction", now: float, _message: Message | None, _flow: tell.Flow | None) -> None:
+        assert txn.request is not None
         cancel = hop.cancel_of(txn.request, txn.cancel_lines)
         layer.begin_client(cancel, hop.branch_of(cancel), txn.flow, now, quiet=True)
 

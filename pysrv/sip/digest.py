@@ -7,7 +7,7 @@ accepts it lets an attacker choose the weaker form.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from hashlib import md5, sha256
@@ -129,12 +129,20 @@ class Authenticator:
         # compared against for unknown users, so that they take the time of known ones
         self._nobody = {algorithm: algorithm.hexdigest(b"nobody:" + realm) for algorithm in Algorithm}
 
-    def challenge(self, now: float, source: str, *, proxy: bool, stale: bool = False) -> list[tuple[bytes, bytes]]:
+    def challenge(
+        self,
+        now: float,
+        source: str,
+        *,
+        proxy: bool,
+        stale: bool = False,
+        algorithms: Sequence[Algorithm] = tuple(Algorithm),
+    ) -> list[tuple[bytes, bytes]]:
         """The header lines of a 401 (`proxy`: 407) to `source`, the better algorithm first (RFC 8760 2.4)."""
         name = b"proxy-authenticate" if proxy else b"www-authenticate"
         realm, nonce, flag = quote(self.realm), self._keys.make(now, source), b", stale=true" if stale else b""
         form = b'Digest realm=%b, nonce="%b", algorithm=%b, qop="auth"%b'
-        return [(name, form % (realm, nonce, algorithm.encode(), flag)) for algorithm in Algorithm]
+        return [(name, form % (realm, nonce, algorithm.encode(), flag)) for algorithm in algorithms]
 
     def verify(self, request: Request, lookup: Lookup, now: float, source: str, *, proxy: bool) -> Verdict:
         """What the credentials for our realm are worth. Never raises.

@@ -120,7 +120,10 @@ class Endpoint:
             return False
         if response.status > 100:
             self._tag(txn, response)
-        return self._layer.fire(txn, given, now, response)
+        self._layer.fire(txn, given, now, response)
+        if response.status >= 200:
+            txn.request = None
+        return True
 
     def respond_stateless(self, request: Request, response: Response, flow: tell.Flow) -> None:
         """Answer (300-699) and forget: repetitions come up as new requests, the ACK is known by its To tag."""
@@ -158,7 +161,7 @@ class Endpoint:
 
     def _tag(self, txn: Transaction, response: Response) -> None:
         """See to a response's To tag, and for a 2xx to an INVITE to its ACK."""
-        if not hop.has_to_tag(response):
+        if txn.request is not None and not hop.has_to_tag(response):
             hop.set_to_tag(response, self.stateless_tag(txn.request))
         if txn.machine is Machine.INVITE_SERVER:
             tag = txn.local_tag = response.to.tag or b""

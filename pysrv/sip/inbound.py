@@ -151,6 +151,7 @@ class Inbound:
         layer.keep_server(txn, None, digest)
         tag = invite.local_tag or keys.stateless_tag(self._secret, cancel)
         layer.fire(txn, Input.SEND_FINAL, now, response_to(cancel, 200, to_tag=tag))
+        txn.request = None
         layer.fire(invite, Input.PEER_CANCEL, now)
 
     def _response(self, response: Response, flow: tell.Flow, now: float) -> None:
@@ -166,6 +167,8 @@ class Inbound:
         else:
             given = Input.SUCCESS if status < 300 else Input.FAILURE
         self._layer.fire(txn, given, now, response, flow)
+        if status >= 200:
+            txn.request = None
 
     def _refuse(
         self,

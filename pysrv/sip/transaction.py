@@ -44,7 +44,7 @@ class Transaction:
     ) -> None:
         self.machine = machine
         self.key = key
-        self.request = request
+        self.request: Request | None = request  # until the final response: from then on bytes suffice
         self.flow = flow  # where to send: the peer's address for its next message
         self.came_by = came_by  # server: the flow of its request
         self.reliable = flow.transport != "udp"

@@ -46,7 +46,7 @@ def phone(lab: Lab, product: Product, tmp_path: Path) -> Iterator[Callable[..., 
 
     def make(user: str, **options: Any) -> Phone:
         directory = tmp_path / f"{user}{len(made)}"
-        new = Phone(lab, lab.hosts[user], directory, user, "correct horse 42", **options)
+        new = Phone(lab, lab.hosts[user], directory, user, "correct-horse-42", **options)
         made.append(new)
         new.registered()
         return new

@@ -45,7 +45,7 @@ def closed(*phones: Phone) -> None:
 
 def test_the_gate_is_attached_natively(lab: Lab, product: Product) -> None:
     assert [xdp_mode(lab.appliance, name) for name in lab.interfaces] == ["native"] * len(lab.interfaces)
-    assert product.command("status")["gate"]["relay"] == "kernel"
+    assert product.command("status")["keeper"]["relay"] == "kernel"
 
 
 def test_a_tone_sent_is_the_tone_received_both_ways_and_the_kernel_counts_it(
