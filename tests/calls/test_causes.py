@@ -36,13 +36,11 @@ def test_an_unknown_cause_keeps_its_number() -> None:
 
 def test_reason_is_written_with_both_protocols_unless_the_call_was_simply_hung_up() -> None:
     assert NORMAL.reason() == b'Q.850;cause=16;text="Normal call clearing"'
-    assert Cause(17, 486, "User busy").reason() == (
-        b'Q.850;cause=17;text="User busy", SIP;cause=486;text="User busy"'
-    )
+    assert Cause(17, 486, "User busy").reason() == (b'Q.850;cause=17;text="User busy", SIP;cause=486;text="User busy"')
 
 
 def test_reason_text_cannot_break_out_of_its_header() -> None:
-    assert Cause(16, 200, 'a"b\\c\r\nVia: x').reason() == b"Q.850;cause=16;text=\"a'bcVia: x\""
+    assert Cause(16, 200, 'a"b\\c\r\nVia: x').reason() == b'Q.850;cause=16;text="a\'bcVia: x"'
 
 
 @pytest.mark.parametrize(
