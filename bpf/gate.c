@@ -198,14 +198,17 @@ static inline u32 hop_by_route(struct xdp_md *ctx, struct hop *hop, const struct
 }
 
 /* The UDP checksum that the datagram at `offset` needs over IPv6, from all its bytes; 0: it could not be read. */
-static inline u16 checksum_ip6(struct xdp_md *ctx, u32 offset, u32 bytes, const struct endpoint *from,
+static inline u16 checksum_ip6(struct xdp_md *ctx, u32 offset, u64 bytes, const struct endpoint *from,
 			       const struct endpoint *to)
 {
 	u32 zero = 0;
 	struct scratch *scratch = scratches.lookup(&zero);
 
 	bytes &= DATAGRAM_MASK;
-	if (!scratch || bytes < sizeof(struct udp_header) || bytes > RTP_MAX_BYTES + sizeof(struct udp_header))
+	if (!scratch || bytes > RTP_MAX_BYTES + sizeof(struct udp_header))
+		return 0;
+	OPAQUE(bytes);
+	if (bytes < sizeof(struct udp_header))
 		return 0;
 	scratch->word[bytes / 4] = 0;
 	if (bpf_xdp_load_bytes(ctx, offset, scratch->word, bytes))

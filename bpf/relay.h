@@ -133,19 +133,29 @@ static __always_inline u32 fold(u64 sum)
 	return sum;
 }
 
-/* Sum over a UDP datagram that lies in `buffer`, zero-padded to whole words; the helper takes 512 bytes at a time. */
-static __always_inline u64 sum_buffer(u32 *buffer, u32 bytes)
+/* The next piece of a buffer of `left` bytes: 512 at most, which is what the checksum helper takes at a time. */
+static __always_inline u64 sum_piece(u64 left)
 {
-	u32 left = (bytes + 3) & (DATAGRAM_MASK & ~3u);
-	u32 first = left < 512 ? left : 512;
-	u32 second = left - first < 512 ? left - first : 512;
-	u32 third = left - first - second < 512 ? left - first - second : 512;
-	s64 sum = bpf_csum_diff(NULL, 0, buffer, first, 0);
+	u64 bytes = left < 512 ? left : 512;
 
-	if (second)
-		sum = bpf_csum_diff(NULL, 0, buffer + 128, second, sum);
-	if (third)
-		sum = bpf_csum_diff(NULL, 0, buffer + 256, third, sum);
+	OPAQUE(bytes);
+	return bytes & 1020;
+}
+
+/* Sum over a UDP datagram of RTP_MAX_BYTES at most that lies in `buffer`, zero-padded to whole words. */
+static __always_inline u64 sum_buffer(u32 *buffer, u64 bytes)
+{
+	u64 left = (bytes + 3) & (DATAGRAM_MASK & ~3ull);
+	u64 piece = sum_piece(left);
+	s64 sum = bpf_csum_diff(NULL, 0, buffer, piece, 0);
+
+	left -= piece;
+	piece = sum_piece(left);
+	if (piece)
+		sum = bpf_csum_diff(NULL, 0, buffer + 128, piece, sum);
+	piece = sum_piece(left - piece);
+	if (piece)
+		sum = bpf_csum_diff(NULL, 0, buffer + 256, piece, sum);
 	return sum;
 }
 
@@ -257,7 +267,7 @@ static __always_inline u32 headers_bytes(const struct hop *hop, bool ip4)
 
 	u32 bytes = ETH_HLEN + 4 * tags + (ip4 ? sizeof(struct ip4_header) : sizeof(struct ip6_header));
 
-	asm volatile("" : "+r"(bytes));
+	OPAQUE(bytes);
 	return bytes & 127;
 }
 
