@@ -69,10 +69,10 @@ class Uri:
         return text
 
     def param(self, name: bytes) -> bytes | None:
-        """The value of a URI parameter (b"" for a bare flag), None if absent; the name's case does not matter."""
+        """The value of a URI parameter (b"" for a bare flag), None if absent; case and escapes of names do not matter."""
         name = name.lower()
         for key, value in self.params:
-            if key.lower() == name:
+            if (_normal(key) or b"").lower() == name:
                 return b"" if value is None else value
         return None
 
