@@ -141,7 +141,7 @@ def test_an_update_in_the_early_dialog_passes_both_ways() -> None:
     alice, bob = table["alice"], table["bob"]
     alice.invite(headers=REL)
     table.admit("bob")
-    bob.respond(183, sdp(bob.address[0], 12_000), reliable(1) + ((b"Allow", b"UPDATE, PRACK"),))
+    bob.respond(183, sdp(bob.address[0], 12_000), (*reliable(1), (b"Allow", b"UPDATE, PRACK")))
     prack(alice)
     bob.respond(200, method=b"PRACK")
     alice.request(b"UPDATE", sdp(alice.address[0], 10_004, version=2))

@@ -319,7 +319,7 @@ def test_a_newcomer_takes_the_place_of_a_party() -> None:
     alice, bob, carol = table["alice"], table["bob"], table["carol"]
     call_id, ours, theirs = bob.dialog.id
     carol.invite(headers=((b"Replaces", b"%b;to-tag=%b;from-tag=%b" % (call_id, theirs, ours)),))
-    asked = [event for event in table.all(tell.CallRequested) if event.replaces is not None][0]
+    asked = next(event for event in table.all(tell.CallRequested) if event.replaces is not None)
     assert asked.replaces == first
     table.b2bua.replace(asked.call_id, table.now)
     table.settle()
