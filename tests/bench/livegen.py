@@ -125,14 +125,20 @@ class Generator:
 
 
 class Sink:
-    """Counts and drops every UDP datagram that reaches a peer. Being an XDP program, it also lets redirects in."""
+    """Counts and drops every UDP datagram that reaches a peer. Being an XDP program, it also lets redirects in.
 
-    def __init__(self, lab: Lab, peer: str) -> None:
-        self._host = lab.hosts[peer]
+    `near`: it sits at the appliance's end of that peer's wire instead, and drops what the peer sends.
+    """
+
+    def __init__(self, lab: Lab, peer: str, *, near: bool = False) -> None:
+        host = lab.hosts[peer]
+        namespace, interface = host.namespace, host.interface
+        if near:
+            namespace, interface = lab.appliance, host.appliance_interface
         self._program = _compile(_SINK)
         fd = self._program.load_func(b"sink", type(self._program).XDP).fd
-        with entered(self._host.namespace):
-            self._attachment = link.attach(fd, self._host.interface)
+        with entered(namespace):
+            self._attachment = link.attach(fd, interface)
         self._shape = layout.Shape(self._program[b"sunk"].sLeaf)
         table = self._program[b"sunk"]
         self._table = syscall.MapDescriptor(table.map_fd, 4, ctypes.sizeof(table.Leaf))
