@@ -62,7 +62,7 @@ def test_a_call_ends_when_the_credit_does(
     assert SECONDS - 0.3 <= time.monotonic() - began <= SECONDS + 0.7
     record = newest_cdr(product)
     assert (record["charge"], record["refused_by"], record["billable_seconds"]) == (BUDGET, "credit", 3)
-    assert product.command("accounts", "list")["accounts"][2]["balance"] == "0"
+    assert product.command("accounts", "list")["accounts"][2]["balance"] == "0.00"
 
 
 def test_audio_ends_at_the_deadline_though_the_service_is_stopped(

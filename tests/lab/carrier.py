@@ -40,15 +40,15 @@ def answering(*, ring_ms: int = 100, status: int = 200) -> str:
     contact = "Contact: <sip:carrier@[local_ip]:[local_port];transport=[transport]>\n"
     ringing = f"<send><![CDATA[\nSIP/2.0 180 Ringing\n{head}{contact}Content-Length: 0\n\n]]></send>"
     if status != 200:
-        tail = f"<send retrans='500'><![CDATA[\n{final}\n{head}Content-Length: 0\n\n]]></send><recv request='ACK'/>"
+        tail = f'<send retrans="500"><![CDATA[\n{final}\n{head}Content-Length: 0\n\n]]></send><recv request="ACK"/>'
     else:
         tail = (
-            f"<send retrans='500'><![CDATA[\n{final}\n{head}{contact}Content-Type: application/sdp\n"
-            f"Content-Length: [len]\n\n{SDP}]]></send><recv request='ACK' crlf='true'/>"
-            "<recv request='BYE'/><send><![CDATA[\nSIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n"
+            f'<send retrans="500"><![CDATA[\n{final}\n{head}{contact}Content-Type: application/sdp\n'
+            f'Content-Length: [len]\n\n{SDP}]]></send><recv request="ACK" crlf="true"/>'
+            '<recv request="BYE"/><send><![CDATA[\nSIP/2.0 200 OK\n[last_Via:]\n[last_From:]\n[last_To:]\n'
             "[last_Call-ID:]\n[last_CSeq:]\nContent-Length: 0\n\n]]></send>"
         )
-    return _scenario("carrier", f"<recv request='INVITE' crlf='true'/>{ringing}<pause milliseconds='{ring_ms}'/>{tail}")
+    return _scenario("carrier", f'<recv request="INVITE" crlf="true"/>{ringing}<pause milliseconds="{ring_ms}"/>{tail}')
 
 
 def calling(*, talk_ms: int = 1000, login_first: bool = False) -> str:
@@ -59,21 +59,21 @@ def calling(*, talk_ms: int = 1000, login_first: bool = False) -> str:
 
     def invite(cseq: int, extra: str) -> str:
         return (
-            f"<send retrans='500'><![CDATA[\nINVITE {uri} SIP/2.0\n{_COMMON}{to}\n{ident}CSeq: {cseq} INVITE\n{contact}"
+            f'<send retrans="500"><![CDATA[\nINVITE {uri} SIP/2.0\n{_COMMON}{to}\n{ident}CSeq: {cseq} INVITE\n{contact}'
             f"{extra}Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}]]></send>"
         )
 
     refused = (
-        "<recv response='100' optional='true'/><recv response='407' auth='true'/>"
+        '<recv response="100" optional="true"/><recv response="407" auth="true"/>'
         f"<send><![CDATA[\nACK {uri} SIP/2.0\n{_COMMON}[last_To:]\n{ident}CSeq: 1 ACK\nContent-Length: 0\n\n]]></send>"
     )
     talk = (
-        "<recv response='100' optional='true'/><recv response='180' optional='true'/>"
-        "<recv response='183' optional='true'/><recv response='200' rrs='true'/>"
+        '<recv response="100" optional="true"/><recv response="180" optional="true"/>'
+        '<recv response="183" optional="true"/><recv response="200" rrs="true"/>'
         f"<send><![CDATA[\nACK [next_url] SIP/2.0\n{_COMMON}[routes]\n[last_To:]\n{ident}CSeq: 2 ACK\n"
-        f"Content-Length: 0\n\n]]></send><pause milliseconds='{talk_ms}'/>"
-        f"<send retrans='500'><![CDATA[\nBYE [next_url] SIP/2.0\n{_COMMON}[routes]\n[last_To:]\n{ident}CSeq: 3 BYE\n"
-        "Content-Length: 0\n\n]]></send><recv response='200'/>"
+        f'Content-Length: 0\n\n]]></send><pause milliseconds="{talk_ms}"/>'
+        f'<send retrans="500"><![CDATA[\nBYE [next_url] SIP/2.0\n{_COMMON}[routes]\n[last_To:]\n{ident}CSeq: 3 BYE\n'
+        'Content-Length: 0\n\n]]></send><recv response="200"/>'
     )
     return _scenario("caller", invite(1, "") + refused + invite(2, "[field1]\n") + talk)
 
@@ -83,14 +83,14 @@ def registering() -> str:
 
     def register(cseq: int, extra: str) -> str:
         return (
-            f"<send retrans='500'><![CDATA[\nREGISTER sip:[remote_ip] SIP/2.0\n{_COMMON}To: <sip:[field0]@[remote_ip]>\n"
+            f'<send retrans="500"><![CDATA[\nREGISTER sip:[remote_ip] SIP/2.0\n{_COMMON}To: <sip:[field0]@[remote_ip]>\n'
             f"Call-ID: [call_id]\nCSeq: {cseq} REGISTER\nContact: <sip:[field0]@[local_ip]:[local_port]>\n{extra}"
             "Expires: 600\nContent-Length: 0\n\n]]></send>"
         )
 
     return _scenario(
-        "register", register(1, "") + "<recv response='401' auth='true'/>" + register(2, "[field1]\n")
-        + "<recv response='200'/>",
+        "register", register(1, "") + "<recv response=\"401\" auth=\"true\"/>" + register(2, "[field1]\n")
+        + "<recv response=\"200\"/>",
     )  # fmt: skip
 
 
@@ -152,4 +152,4 @@ def _outcome(statistics: Path, status: int) -> Outcome:
 
 
 def _scenario(name: str, body: str) -> str:
-    return f"<?xml version='1.0' encoding='ISO-8859-1'?><scenario name='{name}'>{body}</scenario>"
+    return f'<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="{name}">{body}</scenario>'

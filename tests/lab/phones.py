@@ -45,6 +45,8 @@ net_interface {address}
 module_path /usr/lib/baresip/modules
 module g711.so
 module aufile.so
+module sndfile.so
+snd_path {directory}
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
@@ -73,7 +75,6 @@ class Phone:
     def __init__(self, lab: Lab, host: Host, directory: Path, user: str, password: str, **options: Any) -> None:
         self.lab, self.host, self.user = lab, host, user
         self.directory = directory
-        self.heard_file = directory / "heard.wav"
         self.events: list[Event] = []
         self._inbox: queue.Queue[Event] = queue.Queue()
         self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -111,8 +112,12 @@ class Phone:
         return str(answer.get("data", ""))
 
     def registered(self, timeout: float = 10.0) -> None:
-        """Wait until the registrar has accepted this phone."""
-        self.wait("REGISTER_OK", timeout)
+        """Wait until the registrar has accepted this phone (its event may have come before we listened)."""
+        until = time.monotonic() + timeout
+        while "OK" not in (shown := self.command("reginfo")):
+            if time.monotonic() > until:
+                raise PhoneError(f"{self.user}: not registered within {timeout:g} s: {shown.strip()[-200:]}")
+            threading.Event().wait(0.05)
 
     def dial(self, number: str) -> None:
         self.command("dial", f"sip:{number}@{self.host.gateway}")
@@ -133,8 +138,9 @@ class Phone:
         self.command("transfer", f"sip:{number}@{self.host.gateway}")
 
     def heard(self) -> list[int]:
-        """The samples that this phone has played so far."""
-        return read_samples(self.heard_file) if self.heard_file.exists() else []
+        """All samples that this phone has decoded so far (sndfile begins a new file with each stream)."""
+        files = sorted(self.directory.glob("dump-*-dec.wav"))
+        return [sample for file in files for sample in read_samples(file)]
 
     def log(self) -> str:
         """What baresip printed."""
