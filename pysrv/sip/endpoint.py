@@ -161,12 +161,16 @@ class Endpoint:
 
     def _tag(self, txn: Transaction, response: Response) -> None:
         """See to a response's To tag, and for a 2xx to an INVITE to its ACK."""
-        if txn.request is not None and not hop.has_to_tag(response):
-            hop.set_to_tag(response, self.stateless_tag(txn.request))
+        tag, request = hop.to_tag(response), txn.request
+        if request is None:
+            return
+        if tag is None:
+            tag = self.stateless_tag(request)
+            hop.set_to_tag(response, tag)
         if txn.machine is Machine.INVITE_SERVER:
-            tag = txn.local_tag = response.to.tag or b""
+            txn.local_tag = tag
             if 200 <= response.status <= 299:
-                self._layer.await_ack(txn, keys.ack_key(response.call_id, tag, response.cseq.number))
+                self._layer.await_ack(txn, keys.ack_key(request.call_id, tag, request.cseq.number))
 
 
 def _sending(machine: Machine, status: int) -> Input:

@@ -5,6 +5,7 @@ Knows messages and flows, no state. Sources: RFC 3261 18.1.1 and 18.2 (Via, rout
 choose whom our answers hit.
 """
 
+import re
 from functools import lru_cache
 
 from pysrv.sip.events import Flow
@@ -14,6 +15,8 @@ from pysrv.sip.message import Request, Response, response_to
 DEFAULT_PORT = 5060
 MAX_FORWARDS = b"70"
 
+_MARKS = frozenset((b"received", b"rport"))
+_token = re.compile(rb"[^\s;,<>\"]+").fullmatch
 _CANCEL_COPIES = frozenset((b"via", b"from", b"to", b"call-id", b"route"))
 _ACK_COPIES = frozenset((b"via", b"from", b"call-id", b"route"))
 
@@ -33,13 +36,15 @@ def stamp(request: Request, flow: Flow, branch: bytes) -> None:
 def mark_source(request: Request, flow: Flow) -> None:
     """Write into the top Via where a request really came from (RFC 3261 18.2.1, RFC 3581 4). Raises BadMessage."""
     via = request.top_via
-    address = flow.remote[0].encode()
-    if via.rport is None and via.host.strip(b"[]") == address:
+    remote, port = _written(flow.remote)
+    asked = via.rport is not None
+    if not asked and (via.host == remote or via.host.strip(b"[]") == remote):
         return
-    params = tuple(pair for pair in via.params if pair[0] not in (b"received", b"rport"))
-    if via.rport is not None:
-        params += ((b"rport", b"%d" % flow.remote[1]),)
-    request.replace_top_via(Via(via.transport, via.host, via.port, (*params, (b"received", address))))
+    params = [pair for pair in via.params if pair[0] not in _MARKS]
+    if asked:
+        params.append((b"rport", port))
+    params.append((b"received", remote))
+    request.replace_top_via(Via(via.transport, via.host, via.port, tuple(params)))
 
 
 def response_flow(request: Request, flow: Flow) -> Flow:
@@ -78,14 +83,28 @@ def branch_of(request: Request) -> bytes:
     return request.top_via.branch or b""
 
 
-def has_to_tag(response: Response) -> bool:
-    """Whether a response of ours names its side of the dialog."""
-    return b";tag=" in (response.headers.get(b"to") or b"") and response.to.tag is not None
+def to_tag(response: Response) -> bytes | None:
+    """The To tag of a response of ours, without reading the address where the tag is what comes last."""
+    value = response.headers.get(b"to") or b""
+    _, found, tag = value.rpartition(b";tag=")
+    if found and _token(tag):
+        return tag
+    return response.to.tag if b"tag" in value.lower() else None
 
 
 def set_to_tag(response: Response, tag: bytes) -> None:
-    """Replace the To tag of a response of ours."""
-    response.headers.set(b"to", response.to.with_tag(tag).to_bytes())
+    """Give a response of ours this To tag, whichever it had."""
+    value = response.headers.get(b"to") or b""
+    if b"tag" in value.lower():
+        value = response.to.with_tag(tag).to_bytes()
+    else:
+        value += b";tag=" + tag
+    response.headers.set(b"to", value)
+
+
+@lru_cache(maxsize=4096)
+def _written(remote: tuple[str, int]) -> tuple[bytes, bytes]:
+    return remote[0].encode(), b"%d" % remote[1]
 
 
 @lru_cache(maxsize=256)

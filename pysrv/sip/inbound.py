@@ -14,7 +14,7 @@ from pysrv.sip import hop, keys
 from pysrv.sip.errors import BadMessage
 from pysrv.sip.message import Message, Request, Response, response_to, validate_request
 from pysrv.sip.parser import Limits
-from pysrv.sip.rules import Objection, Rules, objection
+from pysrv.sip.rules import Objection, Rules, examine, objection
 from pysrv.sip.tables import Input, Machine, State
 from pysrv.sip.transaction import Transaction, TransactionLayer
 
@@ -159,6 +159,7 @@ class Inbound:
         if txn is None:
             self.tally.stray_responses += 1
             return
+        examine(response)
         status = response.status
         if status < 200:
             given = Input.PROVISIONAL

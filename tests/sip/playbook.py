@@ -79,6 +79,41 @@ def our_request(method: bytes, number: int = 1) -> Request:
     return Request.new(method, Uri.parse(b"sip:peer@192.0.2.9:5070"), pairs)
 
 
+def endpoint(limits: EndpointLimits = LIMITS) -> Endpoint:
+    """An endpoint whose tokens are predictable."""
+    return Endpoint(token_source(), b"secret", limits=limits)
+
+
+def told(sip: Endpoint) -> list[tell.Event]:
+    """Everything it has told since."""
+    events = []
+    while (event := sip.next_event()) is not None:
+        events.append(event)
+    return events
+
+
+def asked(sip: Endpoint) -> tell.RequestReceived:
+    """The one request it has told of."""
+    (event,) = told(sip)
+    assert isinstance(event, tell.RequestReceived)
+    return event
+
+
+def answer(sip: Endpoint) -> tuple[Response, tell.Flow]:
+    """The one response it has sent, and where to."""
+    ((data, flow),) = sip.datagrams_to_send()
+    message = parse_datagram(data)
+    assert isinstance(message, Response)
+    return message, flow
+
+
+def parse_request(data: bytes) -> Request:
+    """The request that bytes hold."""
+    message = parse_datagram(data)
+    assert isinstance(message, Request)
+    return message
+
+
 class Playbook:
     """One endpoint, its peer and its user; `play` runs a ladder."""
 

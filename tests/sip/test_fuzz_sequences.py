@@ -1,7 +1,7 @@
 """Any sequence of messages, answers, failures and moments against one endpoint: what must hold whatever comes.
 
 Invariants, checked after each step or when time has run out:
-1. no exception escapes a verb;
+1. no exception escapes a verb, and none waits in the headers that every user reads;
 2. a server transaction is told of once, and is never both told of and held twice;
 3. on the wire, a server transaction has one final response, repeated byte for byte (an INVITE's 2xx too);
 4. a client transaction ends with exactly one of final response, RequestTimedOut, TransportFailed (2xx to an INVITE may
@@ -142,6 +142,9 @@ class Fuzzer:
                 self._note_final(message, data)
 
     def _note(self, event: tell.Event) -> None:
+        if isinstance(event, tell.RequestReceived | tell.AckReceived | tell.ResponseReceived):
+            message = event.response if isinstance(event, tell.ResponseReceived) else event.request
+            _ = message.from_, message.to, message.call_id, message.cseq, message.contacts, message.record_routes
         if isinstance(event, tell.MalformedReceived) or event.key is None:
             return
         match event:
