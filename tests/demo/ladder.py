@@ -3,16 +3,18 @@
 import json
 import re
 import socket
+import struct
 import threading
-import time
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 
 from tests.lab.network import Lab
 
 ETH_P_ALL = 3
-COLUMN = 34
+CELL = 30  # between two columns; three columns and the clock fit into eighty
+SO_TIMESTAMPNS = 35
 _FIRST = re.compile(rb"^(?:SIP/2\.0 (\d{3} [^\r]*)|([A-Z]+) \S+ SIP/2\.0)\r\n")
 
 
@@ -29,6 +31,7 @@ class Sniffer:
             sock = lab.socket(host.namespace, socket.SOCK_RAW, socket.AF_PACKET)
             sock.bind((host.interface, ETH_P_ALL))
             sock.settimeout(0.2)
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # the kernel's clock: threads wake in any order
             thread = threading.Thread(
                 target=self._listen, args=(sock, side, socket.inet_aton(host.address)), daemon=True
             )
@@ -45,20 +48,21 @@ class Sniffer:
     def _listen(self, sock: socket.socket, side: int, address: bytes) -> None:
         while self._open:
             try:
-                frame = sock.recv(4096)
+                frame, extra, _, _ = sock.recvmsg(4096, 64)
             except TimeoutError:
                 continue
             if len(frame) > 42 and frame[12:14] == b"\x08\x00" and frame[23] == 17:
-                self._note(frame[42:], side, frame[26:30] == address)
+                seconds, nanoseconds = struct.unpack("qq", extra[0][2])
+                self._note(frame[42:], side, frame[26:30] == address, seconds + nanoseconds / 1e9)
         sock.close()
 
-    def _note(self, payload: bytes, side: int, outward: bool) -> None:
+    def _note(self, payload: bytes, side: int, outward: bool, at: float) -> None:
         match = _FIRST.match(payload)
         if match is None:
             return
         found = re.search(rb"\r\n(?:CSeq): *\d+ ([A-Z]+)", payload)
         row = {
-            "at": time.monotonic(),
+            "at": at,
             "side": side,
             "out": outward,
             "text": (match[1] or match[2]).decode(),
@@ -71,7 +75,7 @@ class Sniffer:
 
 def ladder(path: Path) -> Text:
     """The last call in the log: caller, appliance, carrier."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = sorted((json.loads(line) for line in path.read_text().splitlines()), key=lambda row: row["at"])
     rows = [row for row in rows if row["method"] not in ("REGISTER", "OPTIONS", "")]
     starts = [row["at"] for row in rows if row["side"] == 1 and row["text"] == "INVITE"]
     if not starts:
@@ -81,18 +85,15 @@ def ladder(path: Path) -> Text:
     )
     earlier = [r["at"] for r in rows if r["side"] == 0 and r["text"] == "INVITE" and first - 2 < r["at"] <= first]
     begin = min(earlier, default=first)
-    text = Text(f"{'':9}{'caller':<{COLUMN}}{'appliance':<{COLUMN}}carrier\n", style="bold")
+    text = Text(f"{'':9}{'caller':<{CELL + 1}}{'appliance':<{CELL + 1}}carrier\n", style="bold")
     for row in (row for row in rows if row["at"] >= begin):
         text.append(_rung(row, begin))
     return text
 
 
-def _rung(row: dict[str, object], begin: float) -> str:
-    label, width = f" {row['text']} ", COLUMN - 2
+def _rung(row: dict[str, Any], begin: float) -> str:
     rightward = row["out"] if row["side"] == 0 else not row["out"]
-    arrow = f"{label:─^{width - 1}}"
-    arrow = f"{arrow}▶" if rightward else f"◀{arrow}"
-    at = f"{float(str(row['at'])) - begin:7.3f}  "
-    if row["side"] == 0:
-        return f"{at}│{arrow} │{'':{width}} │\n"
-    return f"{at}│{'':{width}} │{arrow} │\n"
+    line = f"{' ' + row['text'][: CELL - 4] + ' ':─^{CELL - 1}}"
+    cell, empty = f"{line}▶" if rightward else f"◀{line}", " " * CELL
+    cells = (cell, empty) if row["side"] == 0 else (empty, cell)
+    return f"{row['at'] - begin:7.3f}  │{cells[0]}│{cells[1]}│\n"

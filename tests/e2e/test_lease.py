@@ -2,51 +2,17 @@
 
 import os
 import signal
-import socket
-import struct
-import threading
 import time
 from collections.abc import Callable
 
 from tests.e2e.test_calls import closed, newest_cdr, pause
+from tests.lab.ear import Ear
 from tests.lab.network import Lab
 from tests.lab.phones import Phone
 from tests.lab.product import Product
 
 # 0.60 a minute and 0.05 to connect: 0.08 buys three seconds
 BUDGET, SECONDS = "0.08", 3.0
-ETH_P_ALL = 3
-
-
-class Ear:
-    """When RTP from the appliance last reached a phone: a packet socket in the phone's namespace."""
-
-    def __init__(self, lab: Lab, user: str) -> None:
-        host = lab.hosts[user]
-        self._socket = lab.socket(host.namespace, socket.SOCK_RAW, socket.AF_PACKET)
-        self._socket.bind((host.interface, ETH_P_ALL))
-        self._socket.settimeout(0.2)
-        self._gateway = socket.inet_aton(host.gateway)
-        self.times: list[float] = []
-        self._open = True
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._open = False
-        self._thread.join()
-        self._socket.close()
-
-    def _listen(self) -> None:
-        while self._open:
-            try:
-                frame = self._socket.recv(2048)
-            except TimeoutError:
-                continue
-            if len(frame) > 54 and frame[12:14] == b"\x08\x00" and frame[23] == 17 and frame[26:30] == self._gateway:
-                port = struct.unpack(">H", frame[34:36])[0]
-                if 20000 <= port < 30000 and port % 2 == 0:
-                    self.times.append(time.monotonic())
 
 
 def test_a_call_ends_when_the_credit_does(
@@ -80,7 +46,7 @@ def test_audio_ends_at_the_deadline_though_the_service_is_stopped(
     os.kill(office, signal.SIGSTOP)
     try:
         pause(deadline - time.monotonic() + 1.5)
-        last = max(ear.times)
+        last = max(ear.times())
     finally:
         os.kill(office, signal.SIGCONT)
         ear.close()

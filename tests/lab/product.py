@@ -81,7 +81,7 @@ class Product:
             raise ProductError(f"appliance {' '.join(arguments)}: {done.stdout.strip()} {done.stderr.strip()}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def account(self, name: str, number: str, *options: str, password: str = "correct-horse-42") -> str:  # noqa: S107
+    def account(self, name: str, number: str, *options: str, password: str = "correct-horse-42") -> str:
         """Add an account; returns its password."""
         self.command("accounts", "add", name, "--password", "-", "--number", number, *options, stdin=password + "\n")
         return password
