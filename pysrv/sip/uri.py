@@ -69,7 +69,7 @@ class Uri:
         return text
 
     def param(self, name: bytes) -> bytes | None:
-        """The value of a URI parameter (b"" for a bare flag), None if absent; case and escapes of names do not matter."""
+        """The value of a parameter (b"" for a bare flag), None if absent; case and escapes of names do not matter."""
         name = name.lower()
         for key, value in self.params:
             if (_normal(key) or b"").lower() == name:
