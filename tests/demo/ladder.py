@@ -85,7 +85,7 @@ def ladder(path: Path) -> Text:
     )
     earlier = [r["at"] for r in rows if r["side"] == 0 and r["text"] == "INVITE" and first - 2 < r["at"] <= first]
     begin = min(earlier, default=first)
-    text = Text(f"{'':9}{'caller':<{CELL + 1}}{'appliance':<{CELL + 1}}carrier\n", style="bold")
+    text = Text(f"{'':9}{'caller':<{CELL + 1}}{'appliance':<{CELL - 5}}carrier\n", style="bold")
     for row in (row for row in rows if row["at"] >= begin):
         text.append(_rung(row, begin))
     return text

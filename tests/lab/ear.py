@@ -58,7 +58,10 @@ class Ear:
                 frame = self._socket.recv(2048)
             except TimeoutError:
                 continue
-            if len(frame) > 54 and frame[12:14] == b"\x08\x00" and frame[23] == 17 and frame[26:30] == self._gateway:
-                if struct.unpack(">H", frame[34:36])[0] in RELAY_PORTS:
-                    size = struct.unpack(">H", frame[38:40])[0] - 8
-                    self._heard.append((time.monotonic(), frame[54 : 42 + size]))
+            if self._is_rtp(frame):
+                size = struct.unpack(">H", frame[38:40])[0] - 8
+                self._heard.append((time.monotonic(), frame[54 : 42 + size]))
+
+    def _is_rtp(self, frame: bytes) -> bool:
+        udp = len(frame) > 54 and frame[12:14] == b"\x08\x00" and frame[23] == 17
+        return udp and frame[26:30] == self._gateway and struct.unpack(">H", frame[34:36])[0] in RELAY_PORTS
