@@ -7,6 +7,7 @@ not share the strangers' bucket.
 
 import logging
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from appliance import wire
 from pysrv.service.surroundings import Surroundings
@@ -66,7 +67,12 @@ class Authentication:
         """Sources that have authenticated lately, for the gate's plan."""
         now = self._world.clock.wall()
         self._known = {address: until for address, until in self._known.items() if until > now}
-        return [_known_source(address, until) for address, until in self._known.items()]
+        listed = self._listed()
+        return [
+            _known_source(address, until)
+            for address, until in self._known.items()
+            if not any(ip_address(address) in network for network in listed)
+        ]
 
     def _digest(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
         now, source = self._world.clock.wall(), flow.remote[0]
@@ -95,7 +101,13 @@ class Authentication:
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()  # the gate keeps its own copies until they expire
         self._known[source] = now + KNOWN_S
-        self._world.gate.allow(_known_source(source, now + KNOWN_S))
+        # A single address outweighs a network in the gate, and known is less than allowed: the operator's word stands.
+        if not any(ip_address(source) in network for network in self._listed()):
+            self._world.gate.allow(_known_source(source, now + KNOWN_S))
+
+    def _listed(self) -> list[IPv4Network | IPv6Network]:
+        """What the operator has put on the allow list."""
+        return [ip_network(row.prefix) for row in self._store.allows()]
 
 
 def spoken_by(user_agent: bytes) -> tuple[Algorithm, ...]:

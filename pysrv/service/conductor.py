@@ -31,8 +31,8 @@ from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Caller, Unproven
-from pysrv.service.paging import Paging
 from pysrv.service.housekeeping import Housekeeping, interrupted
+from pysrv.service.paging import Paging
 from pysrv.service.plan import gate_plan
 from pysrv.service.registration import Registration
 from pysrv.service.surroundings import Surroundings
@@ -155,7 +155,7 @@ class Service:
         if call_id is not None:
             self.b2bua.hangup(call_id, Cause.of_q850(47, "no relay for the media"), self._world.clock.monotonic())
 
-    def on_session_closed(self, session: int, counters: wire.SessionCounters) -> None:
+    def on_session_closed(self, _session: int, counters: wire.SessionCounters) -> None:
         """The relay's last counters: the call can be settled."""
         self.accounting.session_closed(counters)
 
@@ -218,12 +218,14 @@ class Service:
         self._world.gate.unban(prefix)
 
     def allow(self, source: wire.Source) -> None:
-        """Tell the gate."""
+        """Tell the gate; what had become known inside that network no longer counts."""
         self._world.gate.allow(source)
+        self._world.gate.resync()
 
     def disallow(self, prefix: str) -> None:
-        """Tell the gate."""
+        """Tell the gate; what authenticates inside that network may be known again."""
         self._world.gate.disallow(prefix)
+        self._world.gate.resync()
 
     # -- events of the endpoint -----------------------------------------------------------------------------------
 

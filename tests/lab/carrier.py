@@ -83,8 +83,8 @@ def registering() -> str:
 
     def register(cseq: int, extra: str) -> str:
         return (
-            f'<send retrans="500"><![CDATA[\nREGISTER sip:[remote_ip] SIP/2.0\n{_COMMON}To: <sip:[field0]@[remote_ip]>\n'
-            f"Call-ID: [call_id]\nCSeq: {cseq} REGISTER\nContact: <sip:[field0]@[local_ip]:[local_port]>\n{extra}"
+            f'<send retrans="500"><![CDATA[\nREGISTER sip:[remote_ip] SIP/2.0\n{_COMMON}'
+            f"To: <sip:[field0]@[remote_ip]>\nCall-ID: [call_id]\nCSeq: {cseq} REGISTER\nContact: <sip:[field0]@[local_ip]:[local_port]>\n{extra}"
             "Expires: 600\nContent-Length: 0\n\n]]></send>"
         )
 
