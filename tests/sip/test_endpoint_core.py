@@ -282,3 +282,26 @@ def test_a_response_that_its_user_could_not_read_is_told_as_malformed(header: by
     assert isinstance(event, tell.MalformedReceived)
     assert sip.datagrams_to_send() == []
     assert sip.transactions == (1, 0)
+
+
+@pytest.mark.parametrize("method", [b"INVITE", b"REGISTER"])
+def test_an_answered_request_is_let_go_while_its_answer_is_kept(method: bytes) -> None:
+    """At thousands of requests a second the 32 seconds of Timer J must not hold thousands of parsed messages."""
+    sip = endpoint()
+    sip.receive_datagram(request_bytes(method), UDP, 0.0)
+    event = asked(sip)
+    sip.respond(event.key, response_to(event.request, 404, to_tag=b"t"), 0.0)
+    assert sip._layer.servers[event.key].request is None
+    sip.datagrams_to_send()
+    sip.receive_datagram(request_bytes(method), UDP, 0.1)
+    assert answer(sip)[0].status == 404
+
+
+def test_an_answered_request_of_ours_is_let_go() -> None:
+    sip = endpoint()
+    key = sip.send_request(our_request(b"INVITE"), UDP, 0.0)
+    sent = parse_request(sip.datagrams_to_send()[0][0])
+    for _ in range(2):  # its ACK is kept as bytes
+        sip.receive_datagram(response_to(sent, 486, to_tag=b"x").to_bytes(), UDP, 0.1)
+        assert parse_request(sip.datagrams_to_send()[0][0]).method == b"ACK"
+    assert sip._layer.clients[key].request is None
