@@ -101,7 +101,10 @@ class B2bua:
         """Let the newcomer of a CallRequested with `replaces` take the place that it asks for. Raises UnknownCall."""
         newcomer = self._requested(call_id, now)
         guest = newcomer.caller
-        replaced = self._replaced(guest.invite) if isinstance(guest, UasLeg) else None
+        try:
+            replaced = self._replaced(guest.invite) if isinstance(guest, UasLeg) else None
+        except BadMessage:
+            replaced = None  # gone since it was asked for
         call = replaced.listener if replaced is not None else None
         if replaced is None or not isinstance(call, Call) or not call.can_change(replaced):
             newcomer.refuse(481, None, ())

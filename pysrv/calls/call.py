@@ -406,6 +406,8 @@ class Call(Timed):
         self._over(cause, by)
 
     def _over(self, cause: Cause, by: EndedBy) -> None:
+        if self.state is CallState.OVER:
+            return
         self.disarm_all()
         self.state = CallState.OVER
         self.exchanges.drop()

@@ -178,9 +178,13 @@ class Leg(Timed):
     def drop_tickets(self) -> None:
         """Refuse what the peer still waits for: the call is over (RFC 3261 15.1.2)."""
         for ticket in list(self.tickets.values()):
+            self.switch.transactions.pop(ticket.key, None)
             self.switch.reply(ticket.key, ticket.request, 487)
         self.tickets.clear()
         self.negotiation.close()
+        for key, sent in self.sent.items():
+            if sent.request.method == b"INVITE":  # a re-INVITE that only rings would never end by itself
+                self.switch.endpoint.cancel(key, self.switch.now)
 
     def over(self) -> None:
         """The dialog is gone. What the leg has told already still reaches the call."""
@@ -369,6 +373,11 @@ class Leg(Timed):
         number = self.switch.ticket()
         self.tickets[number] = Ticket(key, request)
         return number
+
+    def arm(self, alarm: Alarm, at: float) -> None:
+        """Set an alarm, unless the leg has nothing left to wait for."""
+        if self.state not in (LegState.CLOSING, LegState.OVER):
+            super().arm(alarm, at)
 
     def fire(self, alarm: Alarm) -> None:
         """A timer of this leg went off."""

@@ -6,6 +6,7 @@ Phones act by themselves here: each call has a story (who does what and when) dr
 import random
 from collections import Counter
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import pytest
 
@@ -137,9 +138,8 @@ class Actor:
         elif isinstance(event, sip.Cancelled) and self.invite is not None:
             self.at = [(at, what) for at, what in self.at if what != "answer"]
             self.reply(487)
-        elif isinstance(event, sip.ResponseReceived) and event.response.cseq.method == b"INVITE":
-            if event.response.status == 200 and phone.dialog is not None:
-                phone.endpoint.send_ack(phone.dialog.ack(event.response.cseq.number), phone.flow)
+        elif phone.dialog is not None and _accepts(event):
+            phone.endpoint.send_ack(phone.dialog.ack(event.response.cseq.number), phone.flow)
 
     def serve(self, phone: Phone, event: sip.RequestReceived) -> None:
         headers = [(b"Contact", phone.contact)]
@@ -149,6 +149,12 @@ class Actor:
             body = sdp(phone.address[0], 12_000, direction="recvonly", version=2)
         answer = response_to(event.request, 200, headers=headers, body=body)
         phone.endpoint.respond(event.key, answer, self.table.now)
+
+
+def _accepts(event: sip.Event) -> TypeGuard[sip.ResponseReceived]:
+    if not isinstance(event, sip.ResponseReceived):
+        return False
+    return event.response.cseq.method == b"INVITE" and event.response.status == 200
 
 
 def play(count: int, seed: int, loss: float, repeat: float) -> tuple[Table, list[tuple[object, ...]]]:
