@@ -84,7 +84,8 @@ def registering() -> str:
     def register(cseq: int, extra: str) -> str:
         return (
             f'<send retrans="500"><![CDATA[\nREGISTER sip:[remote_ip] SIP/2.0\n{_COMMON}'
-            f"To: <sip:[field0]@[remote_ip]>\nCall-ID: [call_id]\nCSeq: {cseq} REGISTER\nContact: <sip:[field0]@[local_ip]:[local_port]>\n{extra}"
+            f"To: <sip:[field0]@[remote_ip]>\nCall-ID: [call_id]\nCSeq: {cseq} REGISTER\n"
+            f"Contact: <sip:[field0]@[local_ip]:[local_port]>\n{extra}"
             "Expires: 600\nContent-Length: 0\n\n]]></send>"
         )
 
@@ -114,6 +115,11 @@ class Carrier:
         self._process = lab.start(
             host.namespace, [*command, *options], stdout=self._log, stderr=self._log, cwd=str(directory)
         )
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def close(self) -> None:
         """End it."""
