@@ -52,7 +52,7 @@ class TcpConnection(asyncio.Protocol):
             self.close()
         self._owner.turn()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         if self._idle is not None:
             self._idle.cancel()
         self._owner.closed(self)

@@ -312,8 +312,10 @@ class Service:
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._callers.get(event.key)
-        if caller is None:
+        if caller is None or (event.replaces is not None and caller.account is None):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
+        elif event.replaces is not None:
+            self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
         else:
             self._admission.call(event, caller, now)
 
