@@ -6,16 +6,18 @@ Sources: RFC 3261 8.2, 12.2.2, 16.3 (loops); RFC 3891 (Replaces); RFC 4028 secti
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pysrv.calls import events as tell
-from pysrv.calls import notes, session_timer
+from pysrv.calls import notes, session_timer, snapshot
 from pysrv.calls.bridge import Bridge
 from pysrv.calls.call import Call, CallState
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import EndedBy, ServiceEvent
 from pysrv.calls.leg import Leg, LegState
-from pysrv.calls.plan import B2buaConfig, CallPlan, Target, grouped
+from pysrv.calls.plan import B2buaConfig, CallPlan, Target, TrunkCredentials, grouped
 from pysrv.calls.replacement import Replacement
+from pysrv.calls.restored import RestoredLeg
 from pysrv.calls.switch import HeaderLines, Switch
 from pysrv.calls.transfer import Phase, Transfer
 from pysrv.calls.uac import UacLeg
@@ -152,6 +154,43 @@ class B2bua:
         if change is not None:
             change.refuse(status)
             self._settle()
+
+    # --- across a restart ---
+
+    def snapshot(self, call_id: str) -> dict[str, Any] | None:
+        """An answered call as plain JSON types; None for one that cannot be taken up again at this moment.
+
+        Worth taking after CallAnswered (once the caller's ACK is there), and after every MediaChanged, CallsJoined
+        and TransferEnded of an answered call.
+        """
+        call = self.calls.get(call_id)
+        return None if call is None else snapshot.take(call)
+
+    def restore(
+        self, saved: dict[str, Any], now: float, credentials: Callable[[str], TrunkCredentials | None] | None = None
+    ) -> str:
+        """Take up the call that `snapshot` described; returns its id. MediaChanged follows with its relay rows.
+
+        `credentials` gives those of a trunk by its label. Both legs are refreshed at once, so that a peer that hung
+        up meanwhile is found out. Raises ValueError, also when a media port is not free or the call is here already.
+        """
+        self._switch.now = now
+        try:
+            if saved["call_id"] in self.calls:
+                raise ValueError(f"call {saved['call_id']} is running already")
+            call = snapshot.restore(self._switch, self._ports, saved, self._forget)
+            partners = [str(name) for name in saved["partners"]]
+        except (KeyError, TypeError, AssertionError, BadMessage) as error:
+            raise ValueError(f"not a snapshot of a call: {error}") from None
+        self.calls[call.id] = call
+        call.partners = [self.calls[name] for name in partners if name in self.calls]
+        for partner in call.partners:
+            partner.partners.append(call)
+        if credentials is not None and isinstance(call.callee, RestoredLeg) and call.target is not None:
+            known = credentials(call.target.label)
+            if known is not None:
+                call.callee.authorize(known)
+        return call.id
 
     # --- finding whom an event is for ---
 

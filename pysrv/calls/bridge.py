@@ -68,7 +68,7 @@ class Bridge:
     @classmethod
     def from_dict(cls, switch: Switch, call_id: str, saved: dict[str, Any] | None, pool: PortPool) -> "Bridge":
         """The reverse of `to_dict`. Raises ValueError when a port is not free."""
-        return cls(switch, call_id, None if saved is None else MediaSession.from_dict(saved, pool))
+        return cls(switch, call_id, None if saved is None else MediaSession.from_dict(saved, pool, switch.now))
 
 
 def sending_both_ways(sdp: bytes) -> bytes:

@@ -358,6 +358,13 @@ class Call(Timed):
         else:
             self.callee = leg
 
+    def unseat(self) -> None:
+        """Let all parties and media go without a word to anybody: the call was never taken up."""
+        for leg in (self.caller, self.callee):
+            if leg is not None:
+                leg.over()
+        self.bridge.release()
+
     def lend(self) -> None:
         """The far party is being asked over to another call: be deaf meanwhile."""
         self.state = CallState.ABSORBED
