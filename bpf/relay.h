@@ -142,12 +142,13 @@ static __always_inline u64 sum_piece(u64 left)
 	return bytes & 1020;
 }
 
-/* Sum over a UDP datagram of RTP_MAX_BYTES at most that lies in `buffer`, zero-padded to whole words. */
-static __always_inline u64 sum_buffer(u32 *buffer, u64 bytes)
+/* Sum over a UDP datagram of RTP_MAX_BYTES at most that lies in `buffer`, zero-padded to whole words. The helper's sum is
+ * 32 bits in a signed type: kept unsigned, because the sign would take a carry away. */
+static __always_inline u32 sum_buffer(u32 *buffer, u64 bytes)
 {
 	u64 left = (bytes + 3) & (DATAGRAM_MASK & ~3ull);
 	u64 piece = sum_piece(left);
-	s64 sum = bpf_csum_diff(NULL, 0, buffer, piece, 0);
+	u32 sum = bpf_csum_diff(NULL, 0, buffer, piece, 0);
 
 	left -= piece;
 	piece = sum_piece(left);

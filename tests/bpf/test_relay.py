@@ -6,6 +6,8 @@ import struct
 import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
@@ -124,6 +126,21 @@ def test_a_checksum_that_comes_out_as_zero_is_sent_as_ones(rig: Rig) -> None:
     sent = rig.send(from_phone(zeroed)).ether
     payload = zeroed[:12] + sent[UDP].chksum.to_bytes(2, "big")
     assert rig.send(from_phone(payload)).ether[UDP].chksum == 0xFFFF
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=1440))
+def test_any_payload_gets_a_right_checksum(rig: Rig, body: bytes) -> None:
+    rig.sync(sessions=(session(trunk_local=TRUNK_LOCAL6, trunk_remote=TRUNK6),))
+    payload = rtp(size=0) + body
+    check(rig.send(from_phone(payload)), TRUNK_LOCAL6, TRUNK6, payload)
+
+
+def test_sums_with_every_carry_are_right(rig: Rig) -> None:
+    rig.sync(sessions=(session(trunk_local=TRUNK_LOCAL6, trunk_remote=TRUNK6),))
+    for number in range(256):
+        payload = rtp(size=0) + bytes(number * i + i // 3 & 255 for i in range(160 + number))
+        check(rig.send(from_phone(payload)), TRUNK_LOCAL6, TRUNK6, payload)
 
 
 def test_ip4_options_and_ethernet_padding_are_left_behind(rig: Rig) -> None:
