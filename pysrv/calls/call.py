@@ -4,7 +4,6 @@ Legs tell it events; it tells the service what matters. Knows neither SIP messag
 comes of it, whatever happens, and from then on it is deaf: its legs finish their transactions by themselves.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -21,6 +20,7 @@ from pysrv.calls.invitation import Caller
 from pysrv.calls.leg import Leg, LegState
 from pysrv.calls.plan import CallPlan, Groups, Target
 from pysrv.calls.replacement import Replacement
+from pysrv.calls.ringing import Ringing
 from pysrv.calls.switch import Alarm, HeaderLines, Switch, Timed
 from pysrv.calls.transfer import Transfer
 from pysrv.calls.uac import UacLeg
@@ -53,8 +53,8 @@ class Call(Timed):
     """One call from CallRequested to CallEnded."""
 
     __slots__ = (
-        "_confirming", "_offerless", "_on_end", "_shown", "bridge", "callee", "caller", "exchanges", "hunt", "id",
-        "identity", "partners", "plan", "state", "target", "times", "transfer",
+        "_on_end", "bridge", "callee", "caller", "exchanges", "hunt", "id",
+        "identity", "partners", "plan", "ringing", "state", "target", "times", "transfer",
     )  # fmt: skip
 
     def __init__(self, switch: Switch, call_id: str, on_end: Callable[["Call"], None]) -> None:
@@ -68,13 +68,11 @@ class Call(Timed):
         self.callee: Leg | None = None
         self.target: Target | None = None
         self.hunt: Hunt | None = None
+        self.ringing: Ringing | None = None
         self.transfer: Transfer | Replacement | None = None
         self.partners: list[Call] = []  # calls that end together with this one
         self.bridge = Bridge(switch, call_id, None)
         self.exchanges = Exchanges(self.bridge, self._disagree)
-        self._shown: tuple[UacLeg, bytes] | None = None  # whose media the caller was shown
-        self._confirming: deque[tuple[UacLeg, bytes]] = deque()  # whose ringing the caller has still to confirm
-        self._offerless = False
 
     # --- commands of the service ---
 
@@ -86,9 +84,9 @@ class Call(Timed):
         """Go and find somebody who answers."""
         self.plan, self.state = plan, CallState.HUNTING
         self.use(bridge)
-        assert self.caller is not None
+        assert isinstance(self.caller, UasLeg)
         assert self.identity is not None
-        self._offerless = self.caller.negotiation.remote is None
+        self.ringing = Ringing(self.caller, bridge, plan)
         self.hunt = Hunt(self.switch, self, Role.CALLEE, groups, plan, self.identity)
         self.hunt.start()
 
@@ -128,42 +126,12 @@ class Call(Timed):
 
     def rang(self, leg: UacLeg, ring: tell.Ring) -> None:
         """A fork has a provisional answer: show it to the caller."""
-        caller = self.caller
-        assert isinstance(caller, UasLeg)
         if self.times.ringing_at is None:
             self.times.ringing_at = self.switch.now
             self.target = leg.target
             self.switch.outbox.append(tell.CallRinging(self.id, leg.target, self.switch.now))
-        whose = (leg, ring.fork)
-        sdp = self._early_media(caller, whose, ring.sdp)
-        mirrored = ring.reliable and caller.takes_rel and self._shown in (None, whose)
-        if ring.reliable and (not mirrored or (ring.sdp is not None and sdp is None)):
-            leg.prack(ring.fork)
-            mirrored = False
-        if self._offerless and caller.wants_rel:
-            return  # every ringing would have to carry an offer, which nobody has made yet
-        reliable = mirrored or caller.wants_rel
-        if reliable:
-            self._confirming.append(whose)
-        caller.ring(ring.status, b"", sdp, ring.headers, reliable=reliable)
-
-    def _early_media(self, caller: UasLeg, whose: tuple[UacLeg, bytes], sdp: bytes | None) -> bytes | None:
-        """The description that the caller may see of this ringing: one place at a time has its ear."""
-        if sdp is None or self.plan.block_early_media or self._offerless:
-            return None
-        assert self.hunt is not None
-        if self._shown is not None and self._shown != whose and self._shown[0] in self.hunt.forks:
-            return None
-        try:
-            shown = self.bridge.answer(Role.CALLEE, sdp, caller.local_address, whose[0].local_address)
-        except MediaError:
-            return None
-        if self._shown is not None and self._shown != whose and shown != caller.negotiation.local:
-            self._confirming.clear()
-            caller.rebranch(whose[0].local_tag)
-        self._shown = whose
-        self.bridge.show()
-        return shown
+        if self.ringing is not None and self.hunt is not None:
+            self.ringing.show(leg, ring, self.hunt.forks)
 
     def won(self, leg: UacLeg, answer: tell.Answer) -> None:
         """A fork answered: it is the callee now."""
@@ -172,30 +140,11 @@ class Call(Timed):
         self.times.answered_at = self.switch.now
         self.arm(Alarm.LIMIT, self.switch.now + self.plan.call_timeout_s)
         self.switch.outbox.append(tell.CallAnswered(self.id, leg.target, self.switch.now))
+        assert self.ringing is not None
         try:
-            self._connect(leg, answer)
+            self.ringing.connect(leg, answer)
         except MediaError:
             self._disagree()
-
-    def _connect(self, leg: UacLeg, answer: tell.Answer) -> None:
-        caller = self.caller
-        assert isinstance(caller, UasLeg)
-        if answer.sdp is None:
-            raise MediaError(488, "no session description in the answer")
-        expires_s = self.plan.session_expires_s
-        if self._offerless:
-            offer = self.bridge.offer(Role.CALLEE, answer.sdp, caller.local_address, leg.local_address)
-            caller.answer(offer, answer.headers, expires_s)
-            return
-        if self._shown == (leg, answer.fork) and caller.settled:
-            shown: bytes | None = None  # RFC 6337 3.1.1: the answer was given, and confirmed, before
-        else:
-            shown = self.bridge.answer(Role.CALLEE, answer.sdp, caller.local_address, leg.local_address)
-            if self._shown not in (None, (leg, answer.fork)) and shown != caller.negotiation.local:
-                caller.rebranch(leg.local_tag)
-        leg.confirm(None)
-        caller.answer(shown, answer.headers, expires_s)
-        self.bridge.show()
 
     # --- what the legs tell ---
 
@@ -284,11 +233,11 @@ class Call(Timed):
         """Who is on the other side of `leg`; before the answer, the place whose media the caller was shown."""
         if leg is self.callee:
             return self.caller
+        shown = self.ringing.shown if self.ringing is not None else None
+        speaker = shown or self._only_fork()
         if leg is self.caller:
-            return self.callee or (self._shown[0] if self._shown is not None else self._only_fork())
-        if self._shown is None or leg is self._shown[0]:
-            return self.caller if self._shown is not None or leg is self._only_fork() else None
-        return None
+            return self.callee or speaker
+        return self.caller if leg is speaker else None
 
     def _only_fork(self) -> Leg | None:
         forks = self.hunt.forks if self.hunt is not None else []
@@ -302,23 +251,23 @@ class Call(Timed):
             self.exchanges.ask(leg, event, peer)
 
     def _ring_confirmed(self, leg: Leg, event: tell.RingConfirmed) -> None:
-        fork, tag = self._confirming.popleft() if self._confirming else (None, b"")
+        place = self.ringing.confirmed() if self.ringing is not None else None
         if event.ticket is None or event.sdp is None:
-            if fork is not None:
-                fork.prack(tag)
-            return
-        if fork is None:
+            if place is not None:
+                place[0].prack(place[1])
+        elif place is None:
             leg.negotiation.refuse(event.ticket, 488)
-            return
-        update = tell.Update(event.ticket, tell.Carrier.PRACK, event.sdp)
-        self.exchanges.ask(leg, update, fork, confirm=lambda sdp: fork.prack(tag, sdp))
+        else:
+            fork, tag = place
+            update = tell.Update(event.ticket, tell.Carrier.PRACK, event.sdp)
+            self.exchanges.ask(leg, update, fork, confirm=lambda sdp: fork.prack(tag, sdp))
 
     def _confirmed(self, leg: Leg, event: tell.Confirm) -> None:
-        callee = self.callee
-        if not self._offerless or leg is not self.caller or callee is None:
+        callee, ringing = self.callee, self.ringing
+        if ringing is None or not ringing.offerless or leg is not self.caller or callee is None:
             self.exchanges.confirmed(leg, event.sdp)
             return
-        self._offerless = False
+        ringing.offerless = False
         try:
             if event.sdp is None:
                 raise MediaError(488, "no answer in the ACK")

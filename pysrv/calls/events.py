@@ -198,9 +198,8 @@ class Ring:
 
 @dataclass(frozen=True, slots=True)
 class RingConfirmed:
-    """The caller has confirmed the reliable Ring of `fork`; `offer` is the leg's ticket when it brought an offer."""
+    """The caller has confirmed the oldest reliable Ring it was shown; `ticket` is set when it brought an offer."""
 
-    fork: bytes
     ticket: int | None
     sdp: bytes | None
 

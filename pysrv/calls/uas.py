@@ -37,7 +37,7 @@ class Progress:
 class UasLeg(Leg):
     """A leg that began with an INVITE to us."""
 
-    __slots__ = ("_answer", "_branch", "_queue", "_rseq", "_unconfirmed", "invite", "key", "settled", "wants_rel")
+    __slots__ = ("_answer", "_queue", "_rseq", "_unconfirmed", "invite", "key", "settled", "wants_rel")
 
     def __init__(
         self, switch: Switch, listener: Listener | None, key: TransactionKey, invite: Request, flow: Flow
@@ -54,7 +54,6 @@ class UasLeg(Leg):
         self._unconfirmed: Unconfirmed | None = None
         self._queue: deque[Progress] = deque()
         self._answer: tuple[bytes | None, CrossingHeaders] | None = None
-        self._branch = b""
         switch.transactions[key] = self
         switch.dialogs[self.call_id, self.local_tag] = self
 
@@ -63,14 +62,8 @@ class UasLeg(Leg):
         """Whether the caller understands reliable provisional answers."""
         return self.wants_rel or REL in self.invite.supported
 
-    @property
-    def branch(self) -> bytes:
-        """What the current early dialog stands for, as `rebranch` was told."""
-        return self._branch
-
-    def rebranch(self, branch: bytes) -> None:
+    def rebranch(self) -> None:
         """Show the caller another early dialog from now on, unless nothing was shown in this one yet."""
-        self._branch = branch
         if self.negotiation.local is None and self._unconfirmed is None:
             return
         self.switch.dialogs.pop((self.call_id, self.local_tag), None)
@@ -205,7 +198,7 @@ class UasLeg(Leg):
         self.settled = self.settled or held.has_sdp
         self._unconfirmed = None
         self.disarm(Alarm.RELIABLE)
-        self.tell(RingConfirmed(self._branch, ticket, sdp))
+        self.tell(RingConfirmed(ticket, sdp))
         self._go_on()
 
     def _go_on(self) -> None:
