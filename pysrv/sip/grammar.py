@@ -118,12 +118,12 @@ def unescape(text: bytes) -> bytes:
 
 
 def number(text: bytes, limit: int, what: str) -> int:
-    """A decimal number from 0 to `limit`; `what` names it in the BadMessage(400)."""
+    """A decimal number from 0 to `limit` (at most 20 digits); `what` names it in the BadMessage(400)."""
     if not text.isdigit():
         raise BadMessage(400, f"{what} is not a number")
-    if len(text) > 20 and len(text.lstrip(b"0")) > 20:
-        raise BadMessage(400, f"{what} is too large")
-    value = int(text[-20:])
+    if len(text) > 20:
+        text = text.lstrip(b"0")[:21] or b"0"
+    value = int(text)
     if value > limit:
         raise BadMessage(400, f"{what} is too large")
     return value

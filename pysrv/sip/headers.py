@@ -1,7 +1,8 @@
 """The header fields of a message, and the structured values that several headers share: Via, name-addr, CSeq.
 
 Knows no message and no transaction. Names are canonical: lower case, long form (RFC 3261 sections 7.3 and 20).
-Every value added here is safe to write: one that holds CR, LF or NUL is refused.
+Every value added here is safe to write: one that holds CR, LF or NUL is refused. The structured values are never
+altered; the type checker holds that (a frozen dataclass would take five times as long to make, for every message).
 """
 
 import re
@@ -266,15 +267,15 @@ class Headers:
         return f"Headers({self.lines!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Via:
     """One Via element (RFC 3261 section 20.42). `host` of IPv6 keeps its brackets; parameter names in lower case."""
 
-    transport: bytes
-    host: bytes
-    port: int | None = None
-    params: Params = ()
-    version: bytes = b"2.0"
+    transport: Final[bytes]
+    host: Final[bytes]
+    port: Final[int | None] = None
+    params: Final[Params] = ()
+    version: Final[bytes] = b"2.0"
 
     @staticmethod
     def parse(text: bytes) -> "Via":
@@ -315,16 +316,16 @@ class Via:
         return replace(self, params=with_param(self.params, name, value))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class NameAddr:
     """A name-addr or addr-spec with its header parameters (20.10, 20.20, 20.34, 20.39).
 
     `display` is plain text, without the quotes and escapes that it may need on the wire.
     """
 
-    display: bytes
-    uri: Uri
-    params: Params = ()
+    display: Final[bytes]
+    uri: Final[Uri]
+    params: Final[Params] = ()
 
     @staticmethod
     def parse(text: bytes) -> "NameAddr":
@@ -364,12 +365,12 @@ class NameAddr:
         return replace(self, params=with_param(self.params, name, value))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class CSeq:
     """Sequence number (0 to 2**31 - 1) and method (8.1.1.5, 20.16)."""
 
-    number: int
-    method: bytes
+    number: Final[int]
+    method: Final[bytes]
 
     @staticmethod
     def parse(text: bytes) -> "CSeq":

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 from pysrv.sip.errors import BadMessage
-from pysrv.sip.grammar import is_token
+from pysrv.sip.grammar import is_token, number
 from pysrv.sip.headers import Headers, Line, canonical, canonical_names
 from pysrv.sip.message import Request, Response
 from pysrv.sip.uri import Uri
@@ -266,11 +266,7 @@ def _read_other_first_line(line: bytes, parts: list[bytes], headers: Headers) ->
 def _content_length(text: bytes, headers: Headers) -> int:
     if not headers.is_single(b"content-length"):
         raise BadMessage(400, "several Content-Length headers")
-    if not text.isdigit():
-        raise BadMessage(400, "Content-Length is not a number")
-    if len(text) > 10 and len(text.lstrip(b"0")) > 10:
-        raise BadMessage(400, "Content-Length is too large")
-    return int(text[-20:])
+    return number(text, 2**32 - 1, "Content-Length")
 
 
 def _unfold(lines: list[bytes]) -> list[bytes]:
