@@ -33,6 +33,7 @@ from pysrv.store import Store, StoreError
 from pysrv.store.rows import NewAccount
 
 VERSION = "0.1.0"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 CANNOT_RUN = 78
 TOKEN_BYTES = 12
 TALLIES_EVERY_S = 1.0
@@ -82,6 +83,7 @@ class Office:
             self._names.address,
             lambda: secrets.token_hex(TOKEN_BYTES).encode(),
             secrets.randbelow,
+            BOOT_ID.read_text().strip(),
             options.sip_port,
             (options.rtp_first, options.rtp_last),
         )

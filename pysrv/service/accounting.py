@@ -63,6 +63,11 @@ class Accounting:
         """A call whose first lease the store has reserved."""
         self.running[cdr.call_id] = Running(cdr, lease, now + early_s)
 
+    def resumed(self, cdr: Cdr, lease: Lease, answered: float) -> None:
+        """An answered call that an earlier process began; `answered` on the monotonic clock."""
+        call = self.running[cdr.call_id] = Running(cdr, lease, answered, answered)
+        self._push_deadline(cdr.call_id, call)
+
     def refused(self, cdr: Cdr, status: int, sentence: str, setting: str) -> None:
         """A call that policy refused before it was opened: only its record is kept."""
         refusal = replace(

@@ -31,9 +31,10 @@ from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Caller, Unproven
-from pysrv.service.housekeeping import Housekeeping, interrupted
+from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.paging import Paging
 from pysrv.service.plan import gate_plan
+from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.transfers import Transfers
@@ -76,6 +77,7 @@ class Service:
         self._transfers = Transfers(self.b2bua, self._admission)
         self._callers: dict[TransactionKey, Caller] = {}
         self._housekeeping = Housekeeping(store, world)
+        self._recovery = Recovery(store, self.b2bua, self.accounting, world)
         self._counters_at = 0.0
         self.malformed = 0
 
@@ -84,8 +86,10 @@ class Service:
     def start(self) -> None:
         """Take up what an earlier process left: bindings, running calls."""
         found = self._registration.load()
-        settled = interrupted(self._store, self._world.clock.wall())
-        _log.info("started registrations=%d interrupted_calls=%d", found, settled)
+        now = self._world.clock.monotonic()
+        resumed, settled = self._recovery.start(now)
+        self._pump_calls(now)
+        _log.info("started registrations=%d calls_resumed=%d calls_settled=%d", found, resumed, settled)
 
     def receive_datagram(self, payload: bytes, flow: Flow) -> None:
         """One datagram."""
@@ -111,6 +115,7 @@ class Service:
             None if expiry is None else now + expiry - wall,
             self._counters_at if self.accounting.running else None,
             self._housekeeping.get_timer(),
+            self._recovery.get_timer(),
         ]
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -123,6 +128,7 @@ class Service:
             self._lapse(lapsed.call_id, lapsed.shortfall, now)
         self._registration.expire()
         self._housekeeping.run(now)
+        self._recovery.run(now)
         if now >= self._counters_at and self.accounting.running:
             self._counters_at = now + COUNTERS_EVERY_S
             self._world.gate.request_counters()
@@ -299,16 +305,25 @@ class Service:
                 self._requested(event, now)
             case MediaChanged():
                 self.accounting.media(event)
+                self._changed(event.call_id, now)
             case CallAnswered():
                 self.accounting.answered(event)
+                self._changed(event.call_id, now)
             case CallEnded():
                 self.accounting.ended(event)
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():
                 _log.info("route failed call=%s target=%s status=%d", event.call_id, event.target.label, event.status)
-            case CallRinging() | TransferEnded() | CallsJoined():
+            case TransferEnded() | CallsJoined():
+                self._changed(event.call_id, now)
+            case CallRinging():
                 _log.debug("%s", event)
+
+    def _changed(self, call_id: str, now: float) -> None:
+        call = self.accounting.running.get(call_id)
+        if call is not None and call.answered is not None:
+            self._recovery.changed(call_id, now)
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._callers.get(event.key)

@@ -1,12 +1,9 @@
-"""What is done between calls: bans that ran out, old rates and attempts swept in small bites, calls that died."""
-
-import logging
+"""What is done between calls: bans that ran out, old rates and attempts swept in small bites."""
 
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 
 EVERY_S = 5.0
-_log = logging.getLogger("pysrv.service")
 
 
 class Housekeeping:
@@ -29,18 +26,3 @@ class Housekeeping:
             self._world.gate.unban(prefix)
         self._store.sweep()
         self._store.prune_attempts()
-
-
-def interrupted(store: Store, now: float) -> int:
-    """Settle the calls that an earlier process left running; returns how many.
-
-    The kernel carried their audio until the lease's end at the latest, so this is what they are charged for, or the
-    time until now where the lease still runs: the new plan ends their relay sessions.
-    """
-    calls = store.open_calls()
-    for call in calls:
-        stored = store.close_interrupted(call, now)
-        _log.warning(
-            "call interrupted by a restart id=%s account=%s charge=%d", call.call_id, call.account, stored.charge
-        )
-    return len(calls)

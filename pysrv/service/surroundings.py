@@ -67,5 +67,6 @@ class Surroundings:
     resolve: Callable[[str], str | None]  # host name -> address, None while it is not known
     tokens: Callable[[], bytes]
     pick: Callable[[int], int]  # an unguessable number below the argument
+    boot_id: str  # of this run of the machine: its monotonic clock means nothing to the next
     sip_port: int
     relay_ports: tuple[int, int]
