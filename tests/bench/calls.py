@@ -55,7 +55,9 @@ def _load(lab: Lab, directory: Path, expected: float) -> Load:
     host, (_, cpu) = lab.hosts["load"], processors()
     rows = [(name, password, NUMBER) for name, password in office.users()]
     table = callers_file(directory / "callers.csv", rows)
-    return Load(lab, host, directory / "sipp", calling(talk_ms=0), table, host.gateway, AT_ONCE, cpu, expected)
+    # Left alone, SIPp's credentials are for the host, not for the Request-URI.
+    options = ("-auth_uri", f"{NUMBER}@{host.gateway}:5060")
+    return Load(lab, host, directory / "sipp", calling(talk_ms=0), table, host.gateway, AT_ONCE, cpu, expected, options)
 
 
 def _kamailio(lab: Lab, directory: Path) -> Best | None:
@@ -96,13 +98,13 @@ def unasked() -> str:
     )
     uri = "sip:[field2]@[remote_ip]:[remote_port]"
     return (
-        "<?xml version='1.0' encoding='ISO-8859-1'?><scenario name='caller'>"
-        f"<send retrans='500'><![CDATA[\nINVITE {uri} SIP/2.0\n{ident}To: <sip:[field2]@[remote_ip]>\n"
+        '<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="caller">'
+        f'<send retrans="500"><![CDATA[\nINVITE {uri} SIP/2.0\n{ident}To: <sip:[field2]@[remote_ip]>\n'
         "Call-ID: [call_id]\nCSeq: 1 INVITE\nContact: <sip:[field0]@[local_ip]:[local_port]>\n"
         f"Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}]]></send>"
-        "<recv response='100' optional='true'/><recv response='180' optional='true'/><recv response='200' rrs='true'/>"
+        '<recv response="100" optional="true"/><recv response="180" optional="true"/><recv response="200" rrs="true"/>'
         f"<send><![CDATA[\nACK {uri} SIP/2.0\n{ident}[last_To:]\nCall-ID: [call_id]\nCSeq: 1 ACK\n"
         "Content-Length: 0\n\n]]></send>"
-        f"<send retrans='500'><![CDATA[\nBYE {uri} SIP/2.0\n{ident}[last_To:]\nCall-ID: [call_id]\nCSeq: 2 BYE\n"
-        "Content-Length: 0\n\n]]></send><recv response='200'/></scenario>"
+        f'<send retrans="500"><![CDATA[\nBYE {uri} SIP/2.0\n{ident}[last_To:]\nCall-ID: [call_id]\nCSeq: 2 BYE\n'
+        'Content-Length: 0\n\n]]></send><recv response="200"/></scenario>'
     )

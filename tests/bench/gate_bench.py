@@ -1,20 +1,21 @@
 """What the gate costs: nanoseconds a packet by verdict, packets per CPU-second over veth, microseconds a session.
 
-Prints JSON lines. Test runs count the program alone; the relay over veth also pays for the generator, two veth
-crossings and the sink, all on one CPU. `peer` is a Python relay's 60,000 packets a CPU-second unless said otherwise.
+Test runs count the program alone; the relay over veth also pays for the generator, two veth crossings and the sink,
+all on one CPU. Where there is a peer it is a budget, in the name's unit.
 """
 
-import json
 import socket
 import statistics
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from appliance import wire
 from appliance.kernel import testrun
 from appliance.kernel.gate import Gate
 from tests.bench.livegen import Generator, Sink, mac_of, pinned_to
+from tests.bench.processes import processors
+from tests.bench.report import Row, compare
 from tests.lab.network import Lab, entered
 
 STREAMS = 1000
@@ -22,13 +23,12 @@ PACKETS = 1_000_000
 SESSIONS = 2000
 FAR_FUTURE = 1 << 62
 FIRST = 20000
+_rows: list[Row] = []
 RTP_BYTES = 172
 
 
-def report(name: str, ours: float, goal: float, peer: float = 0.0, peer_name: str = "", less: bool = False) -> None:
-    ratio = (peer / ours if less else ours / peer) if peer else 0.0
-    row = {"name": name, "ours": round(ours, 1), "peer": peer, "peer_name": peer_name}
-    print(json.dumps(row | {"ratio": round(ratio, 2), "goal": goal}), flush=True)
+def report(name: str, ours: float, budget: float = 0.0, *, less: bool = False) -> None:
+    _rows.append(compare(name, ours, budget or None, "budget" if budget else "", budget or None, less=less))
 
 
 def udp4(src: tuple[str, int], dst: tuple[str, int], payload: bytes, ttl: int = 64, macs: bytes = bytes(12)) -> bytes:
@@ -62,12 +62,12 @@ def verdicts(gate: Gate, lab: Lab) -> None:
     other = udp4(("198.51.100.7", 9), (local, 53), bytes(100))
     sip = udp4(("198.51.100.7", 5060), (local, 5060), options)
     gate.sync(plan())
-    report("gate ns: other port", program_ns(gate, other, ifindex, 20000), 0)
-    report("gate ns: SIP request of a stranger", program_ns(gate, sip, ifindex, 20000), 0)
+    report("gate ns: other port", program_ns(gate, other, ifindex, 20000))
+    report("gate ns: SIP request of a stranger", program_ns(gate, sip, ifindex, 20000))
     gate.sync(plan(bans=(wire.Ban("198.51.100.7"),)))
-    report("gate ns: banned address dropped", program_ns(gate, sip, ifindex, 20000), 0)
+    report("gate ns: banned address dropped", program_ns(gate, sip, ifindex, 20000))
     gate.sync(plan(bans=(wire.Ban("198.51.100.0/24"),)))
-    report("gate ns: banned network dropped", program_ns(gate, sip, ifindex, 20000), 0)
+    report("gate ns: banned network dropped", program_ns(gate, sip, ifindex, 20000))
     relayed(gate, ifindex)
 
 
@@ -77,7 +77,7 @@ def relayed(gate: Gate, ifindex: int) -> None:
     session = wire.RelaySession(1, FAR_FUTURE, (wire.RelayStream(here, there), wire.RelayStream(there, here)))
     gate.sync(plan(session))
     testrun.run(gate.program_fd, udp4(here, there, rtp()), ifindex=ifindex)
-    report("gate ns: RTP relayed", program_ns(gate, udp4(there, here, rtp(), ttl=255), ifindex, 200), 0)
+    report("gate ns: RTP relayed", program_ns(gate, udp4(there, here, rtp(), ttl=255), ifindex, 200))
 
 
 def sessions(lab: Lab, count: int) -> list[wire.RelaySession]:
@@ -110,10 +110,10 @@ def over_veth(gate: Gate, lab: Lab) -> None:
         for _ in range(5):
             before, sent = sink.packets(), source.run(PACKETS // 5)
             rates.append((sink.packets() - before) / sent.seconds)
-        report("relay packets a CPU-second, veth", max(rates), 10.0, 60_000, "user-space relay, probed")
+        report("relay packets a CPU-second, veth", max(rates))
         gate.sync(plan(bans=(wire.Ban(lab.hosts["phone"].address),)))
         rates = [(run := source.run(PACKETS // 5)).packets / run.seconds for _ in range(5)]
-        report("dropped packets a CPU-second, veth", max(rates), 0)
+        report("dropped packets a CPU-second, veth", max(rates))
 
 
 def timed(step: Callable[[wire.RelaySession], object], over: list[wire.RelaySession]) -> float:
@@ -142,13 +142,15 @@ def session_verbs(gate: Gate) -> None:
     gate.counters()
     read_us = (time.perf_counter() - start) * 1e6 / SESSIONS
     closed = timed(lambda s: gate.close_session(s.session), made)
-    report("session opened and closed, us", opened + closed, 1.0, 200.0, "budget, us", less=True)
-    report("lease renewed, us", renewed, 1.0, 20.0, "budget, us", less=True)
-    report("counters of a session read, us", read_us, 1.0, 100.0, "budget, us", less=True)
+    report("session opened and closed, us", opened + closed, 200.0, less=True)
+    report("lease renewed, us", renewed, 20.0, less=True)
+    report("counters of a session read, us", read_us, 100.0, less=True)
 
 
-def main() -> None:
-    pinned_to(1)
+def run() -> Iterator[Row]:
+    """One row a figure."""
+    _rows.clear()
+    pinned_to(processors()[1])
     with Lab(["phone", "trunk"], tag="gbe") as lab, entered(lab.appliance):
         gate = Gate.load()
         try:
@@ -159,7 +161,4 @@ def main() -> None:
             over_veth(gate, lab)
         finally:
             gate.close()
-
-
-if __name__ == "__main__":
-    main()
+    yield from _rows

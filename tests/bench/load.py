@@ -59,6 +59,7 @@ class Load:
     at_once: int
     cpu: int
     expected: float  # per second: a first guess, for the length of the first run
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def once(load: Load, pids: Sequence[int], dialogs: int) -> Measured:
         "taskset", "-c", str(load.cpu), "sipp", "-sf", "load.xml", "-inf", str(load.table), "-i", load.host.address,
         "-p", str(PORT), "-m", str(dialogs), "-r", str(int(load.expected * 10)), "-l", str(load.at_once), "-nostdin",
         "-trace_stat", "-stf", str(statistics), "-fd", "1", "-timeout", f"{TIMEOUT_S}s", "-timeout_error",
-        "-recv_timeout", "8000", "-buff_size", "4000000", f"{load.server}:5060",
+        "-recv_timeout", "8000", "-buff_size", "4000000", *load.options, f"{load.server}:5060",
     ]  # fmt: skip
     before = cpu_seconds(pids)
     with (load.directory / "load.log").open("wb") as log:

@@ -178,7 +178,7 @@ def rtpengine_ns(lab: Lab, sink: Sink, cpu: int) -> float | None:
 
 def _anchored(control: socket.socket, lab: Lab, index: int) -> int:
     """Offer and answer of one call over rtpengine's NG protocol; returns the port that faces the phone."""
-    call = {"call-id": f"bench{index}", "from-tag": "a", "replace": ["origin"]}
+    call: dict[str, object] = {"call-id": f"bench{index}", "from-tag": "a", "replace": ["origin"]}
     phone, trunk = lab.hosts["phone"], lab.hosts["trunk"]
     offer = call | {"command": "offer", "sdp": _sdp(phone.address, PHONE_PORT + index), "direction": ["phone", "trunk"]}
     answer = call | {"command": "answer", "to-tag": "b", "sdp": _sdp(trunk.address, TRUNK_PORT + index)}

@@ -1,30 +1,29 @@
-"""What the store costs: microseconds per verb inside a group commit, and commits per second. Prints JSON lines.
+"""What the store costs: microseconds per verb inside a group commit, and commits per second.
 
-`goal` is the budget of one verb (100 us); `ratio` is goal over measured, so above 1 is good. A drain is taken as 20
+The peer is the budget of one verb (100 us), so a ratio above 1 is good. A drain is taken as 20
 calls: at 500 calls a second that is 25 commits a second.
 """
 
-import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.lease import Lease
 from pysrv.store import NewAccount, NewCall, NewTrunk, Route, SavedBinding, Store
+from tests.bench.report import Row, compare
 
 CALLS = 4000
 DRAIN = 20
 BUDGET_US = 100.0
+_rows: list[Row] = []
 DECK_ROWS = 200_000
 
 
-def report(name: str, microseconds: float, goal: float = BUDGET_US) -> None:
-    ratio = round(goal / microseconds, 2)
-    row = {"name": name, "ours": round(microseconds, 1), "peer": goal, "peer_name": "budget, us"}
-    print(json.dumps(row | {"ratio": ratio, "goal": 1.0}), flush=True)
+def report(name: str, microseconds: float, budget: float = BUDGET_US) -> None:
+    _rows.append(compare(name, microseconds, budget, "budget, us", budget, less=True))
 
 
 def timed(name: str, times: int, step: Callable[[int], object], store: Store) -> None:
@@ -88,12 +87,11 @@ def lookups(store: Store) -> None:
     timed("save_binding", CALLS, lambda index: store.save_binding(replace(binding, aor=f"user{index}")), store)
 
 
-def main() -> None:
+def run() -> Iterator[Row]:
+    """One row a verb."""
+    _rows.clear()
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "bench.db") as store:
-        filled(store)
-        calls(store)
-        lookups(store)
-
-
-if __name__ == "__main__":
-    main()
+        for part in (filled, calls, lookups):
+            part(store)
+            yield from _rows
+            _rows.clear()
