@@ -79,9 +79,12 @@ static __always_inline enum verdict media_verdict(const struct stream *stream, c
 	return rtp_verdict(stream, media, end, bytes);
 }
 
-/* How a reply to this frame is addressed on the link. */
+/* How a reply to this frame is addressed on the link. The MAC address may change under a call, as a gateway's does when
+ * another takes over; the interface may not: whoever forges the source elsewhere must not draw the replies there. */
 static __always_inline void hop_learn(struct hop *hop, const u8 *frame, const struct packet *packet, u32 ifindex)
 {
+	if (hop->ifindex && hop->ifindex != ifindex)
+		return;
 	__builtin_memcpy(hop->macs, frame + 6, 6);
 	__builtin_memcpy(hop->macs + 6, frame, 6);
 	hop->tags[0] = packet->tags[0];
@@ -94,6 +97,7 @@ static __always_inline void source_lock(struct stream_state *state, const struct
 {
 	state->source = *source;
 	state->mark = mark;
+	state->hop.ifindex = 0;
 	state->lock = lock;
 }
 

@@ -66,11 +66,16 @@ class FakeGate(GateSurface):
         self._can_relay = relay
         super().__init__(self.memory, **clocks)
 
-    def attach(self, ifname: str) -> wire.Interface:
+    def attach(self, ifname: str, mode: str = "auto") -> wire.Interface:
         """Attaches to a name; nothing else happens."""
-        self._interfaces[ifname] = wire.Interface(ifname, "native")
+        self._interfaces[ifname] = wire.Interface(ifname, "native" if mode == "auto" else mode)
         self._set_relay(self._can_relay, "" if self._can_relay else "the fake gate was told so")
         return self._interfaces[ifname]
+
+    def relay_in_userspace(self, reason: str) -> None:
+        """As Gate's."""
+        self._can_relay = False
+        self._set_relay(False, reason)
 
     def detach_all(self) -> None:
         """Forgets the interfaces."""

@@ -29,6 +29,8 @@ class Gate(GateSurface):
         self.program_fd: int = program.load_func(b"gate", type(program).XDP).fd
         self._attachments: dict[str, link.Attachment] = {}
         self._forwarding: dict[Path, str] = {}
+        self._unstripped: set[str] = set()
+        self._user_relay = ""
         self._neighbours = Neighbours()
         self.maps = {row.name: _handle(program, row.name) for row in layout.maps()}
         self.kernel = KernelTables(self.maps)
@@ -45,14 +47,22 @@ class Gate(GateSurface):
         flags = [f"-I{layout.BPF_DIR}"]
         if pin_dir is not None:
             flags.append(f'-DPIN_DIR="{_pins(pin_dir)}"')
-        return cls(_compile(flags), pin_dir)
+        try:
+            return cls(_compile(flags), pin_dir)
+        except wire.WireError:
+            raise
+        except Exception as error:  # bcc raises bare Exception, and has printed why
+            raise wire.WireError("bpf_refused", f"the kernel does not take the gate: {error}", "see above") from error
 
-    def attach(self, ifname: str) -> wire.Interface:
-        """Attaches to an interface, natively if it can; once more is no change. Raises WireError, see link.attach."""
+    def attach(self, ifname: str, mode: str = link.Mode.AUTO) -> wire.Interface:
+        """Attaches to an interface; `mode` is `auto` (natively if it can), `native` or `generic`.
+
+        Once more is no change. Raises WireError, see link.attach.
+        """
         if ifname in self._attachments:
             return self._interfaces[ifname]
         pin = None if self._pin_dir is None else self._pin_dir / "links" / ifname
-        attachment = link.attach(self.program_fd, ifname, pin)
+        attachment = link.attach(self.program_fd, ifname, pin, link.Mode(mode))
         self._attachments[ifname] = attachment
         self._interfaces[ifname] = attachment.interface
         self._choose_relay()
@@ -62,6 +72,9 @@ class Gate(GateSurface):
         """Takes the program off every interface, pinned or not."""
         for attachment in self._attachments.values():
             link.detach(attachment)
+        for name in self._unstripped:
+            link.strip_tags(name, strip=True)
+        self._unstripped.clear()
         self._attachments.clear()
         self._interfaces.clear()
         self._choose_relay()
@@ -84,9 +97,24 @@ class Gate(GateSurface):
         if self._pin_dir is not None:
             shutil.rmtree(self._pin_dir, ignore_errors=True)
 
+    def relay_in_userspace(self, reason: str) -> None:
+        """From now on media passes to a userspace relay; `reason` is what status() says."""
+        self._user_relay = reason
+        self._choose_relay()
+
     def refresh_paths(self) -> None:
         """Reads again by which interfaces packets may leave: VLAN interfaces come and go."""
-        self.kernel.set_paths(link.paths(list(self._attachments)) if self._attachments else {})
+        paths = link.paths(list(self._attachments)) if self._attachments else {}
+        self.kernel.set_paths(paths)
+        for name, attachment in self._attachments.items():
+            tagged = any(lower == attachment.ifindex and tags for lower, tags in paths.values())
+            if tagged and link.strip_tags(name, strip=False):
+                self._unstripped.add(name)
+
+    def _reach_all(self) -> None:
+        super()._reach_all()
+        if self._relay_here:
+            self.refresh_paths()
 
     def _choose_relay(self) -> None:
         reason = self._why_not_relay()
@@ -99,6 +127,8 @@ class Gate(GateSurface):
         if not self._attachments:
             self._restore_forwarding()
             return "no interface is attached"
+        if self._user_relay:
+            return self._user_relay
         if "lo" in self._attachments:
             return "lo is attached, and XDP cannot send on loopback"
         return self._allow_forwarding()

@@ -5,12 +5,16 @@ unless the link is pinned. Native mode (in the driver) first, generic mode (in t
 The only importer of pyroute2. pyroute2's synchronous calls fail inside a running event loop, so they run in a thread.
 """
 
+import ctypes
 import errno
+import fcntl
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,6 +26,7 @@ from appliance.wire import Interface, WireError
 _T = TypeVar("_T")
 
 MODES: Final = {"xdp": "native", "xdpgeneric": "generic", "xdpoffload": "offload", "xdpmulti": "several"}
+_SIOCETHTOOL, _GET_FLAGS, _SET_FLAGS, _RX_VLAN = 0x8946, 0x25, 0x26, 1 << 8
 _REASONS: Final = {
     errno.EOPNOTSUPP: "its driver has no native XDP",
     errno.ENODEV: "its driver has no native XDP",
@@ -55,11 +60,19 @@ class Device:
     vlan: tuple[int, int] | None = None  # (EtherType, tag)
 
 
-def attach(program_fd: int, ifname: str, pin: Path | None = None) -> Attachment:
-    """Attaches the program, natively if the driver can.
+class Mode(StrEnum):
+    """How to attach: natively if the driver can and else generic, or one of the two and nothing else."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    GENERIC = "generic"
+
+
+def attach(program_fd: int, ifname: str, pin: Path | None = None, mode: Mode = Mode.AUTO) -> Attachment:
+    """Attaches the program as `mode` says.
 
     With `pin`, a program of an earlier run that is still attached there is replaced without a gap. Raises WireError:
-    "no_interface", "xdp_busy" when somebody else's program is attached, "xdp_refused" when neither mode works.
+    "no_interface", "xdp_busy" when somebody else's program is attached, "xdp_refused" when no mode asked for works.
     """
     device = _device(ifname)
     if pin is not None and (kept := _take_over(program_fd, device, pin)):
@@ -70,19 +83,28 @@ def attach(program_fd: int, ifname: str, pin: Path | None = None) -> Attachment:
             f"{ifname} already carries another XDP program (number {device.program_id}, {device.xdp_mode})",
             f"if it is not needed: ip link set dev {ifname} xdp off",
         )
-    reason = ""
-    try:
-        link_fd = syscall.link_xdp(program_fd, device.ifindex, syscall.XDP_NATIVE)
-    except OSError as refused:
-        if refused.errno in (errno.EBUSY, errno.EPERM):
-            raise _refusal(ifname, refused) from None
-        code = refused.errno or 0
-        reason = "loopback has no driver" if device.loopback else _REASONS.get(code, os.strerror(code))
+    reason = "asked for" if mode is Mode.GENERIC else ""
+    if mode is not Mode.GENERIC:
+        link_fd, reason = _attach_native(program_fd, device)
+    if reason and mode is Mode.NATIVE:
+        raise WireError("xdp_refused", f"{ifname} takes no native XDP program: {reason}", "let it be generic")
+    if reason:
         link_fd = _attach_generic(program_fd, device)
     if pin is not None:
         pin.parent.mkdir(parents=True, exist_ok=True)
         syscall.pin(link_fd, pin)
     return Attachment(Interface(ifname, "generic" if reason else "native", reason), device.ifindex, link_fd, pin)
+
+
+def _attach_native(program_fd: int, device: Device) -> tuple[int, str]:
+    """The link, or why there is none."""
+    try:
+        return syscall.link_xdp(program_fd, device.ifindex, syscall.XDP_NATIVE), ""
+    except OSError as refused:
+        if refused.errno in (errno.EBUSY, errno.EPERM):
+            raise _refusal(device.name, refused) from None
+        code = refused.errno or 0
+        return -1, "loopback has no driver" if device.loopback else _REASONS.get(code, os.strerror(code))
 
 
 def _attach_generic(program_fd: int, device: Device) -> int:
@@ -125,6 +147,29 @@ def detach(attachment: Attachment) -> None:
 def release(attachment: Attachment) -> None:
     """Closes the descriptor only: what is pinned stays attached."""
     os.close(attachment.link_fd)
+
+
+def strip_tags(ifname: str, strip: bool) -> bool:
+    """Whether the card takes VLAN tags off before the program sees a frame (it then cannot put them back on a reply).
+
+    True when that was otherwise before; False when it is as asked already, or the driver does not let it be changed.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            flags = _ethtool(asking, ifname, _GET_FLAGS, 0)
+            if bool(flags & _RX_VLAN) == strip:
+                return False
+            _ethtool(asking, ifname, _SET_FLAGS, flags ^ _RX_VLAN)
+        except OSError:
+            return False
+    return True
+
+
+def _ethtool(asking: socket.socket, ifname: str, command: int, value: int) -> int:
+    """linux/ethtool.h, struct ethtool_value."""
+    asked = ctypes.create_string_buffer(struct.pack("=II", command, value), 8)
+    fcntl.ioctl(asking.fileno(), _SIOCETHTOOL, struct.pack("16sQ16x", ifname.encode(), ctypes.addressof(asked)))
+    return int(struct.unpack("=II", asked.raw)[1])
 
 
 def attached(ifname: str) -> tuple[str, int]:

@@ -190,6 +190,21 @@ def test_the_announced_source_takes_the_lock_over_once(rig: Rig) -> None:
     check(rig.send(from_trunk(rtp()), "to-trunk"), PHONE_LOCAL, PHONE, rtp())
 
 
+def test_a_forged_source_on_another_interface_does_not_draw_the_replies_there(rig: Rig) -> None:
+    rig.sync(sessions=(session(),))
+    rig.send(from_phone(rtp()), "to-phone")
+    rig.send(datagram(rtp(), PHONE, PHONE_LOCAL, "02:00:00:00:00:66"), "to-trunk")
+    back = rig.send(from_trunk(rtp()), "to-trunk")
+    assert (back.action, back.ether.dst) == (Action.REDIRECT, PHONE_MAC)
+
+
+def test_a_gateway_that_changes_its_address_on_the_link_is_followed(rig: Rig) -> None:
+    rig.sync(sessions=(session(),))
+    rig.send(from_phone(rtp()))
+    rig.send(datagram(rtp(), PHONE, PHONE_LOCAL, "02:00:00:00:00:66"))
+    assert rig.send(from_trunk(rtp()), "to-trunk").ether.dst == "02:00:00:00:00:66"
+
+
 def test_an_invalid_packet_locks_nobody_in(rig: Rig) -> None:
     rig.sync(sessions=(session(phone_remote=None),))
     rig.send(from_phone(rtp(97), sport=6666))

@@ -1,6 +1,7 @@
 """Whole paths over veth, with plain sockets at both ends: what is relayed, what is dropped, what stays behind."""
 
 import asyncio
+import errno
 import signal
 import socket
 import subprocess
@@ -123,16 +124,31 @@ def test_opening_a_session_resolves_the_next_hop_before_the_first_packet(
     assert receive(ear, 1) == [(rtp(1), (phone.gateway, 20000))]
 
 
-def test_a_generic_gate_relays_too(gate: Gate, lab: Lab, sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_native(program_fd: int, ifindex: int, flags: int) -> int:
+def refuse_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no driver here had native XDP."""
+
+    def generic_alone(program_fd: int, ifindex: int, flags: int) -> int:
         if flags == syscall.XDP_NATIVE:
-            raise OSError(95, "no native XDP")
+            raise OSError(errno.EOPNOTSUPP, "no native XDP")
         return real(program_fd, ifindex, flags)
 
     real = syscall.link_xdp
-    monkeypatch.setattr(syscall, "link_xdp", no_native)
-    modes = [gate.attach(name) for name in lab.interfaces]
-    assert {(mode.mode, mode.reason) for mode in modes} == {("generic", "its driver has no native XDP")}
+    monkeypatch.setattr(syscall, "link_xdp", generic_alone)
+
+
+def test_a_driver_without_native_xdp_gets_a_generic_gate_and_a_reason(
+    gate: Gate, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_native(monkeypatch)
+    name = lab.interfaces[0]
+    with pytest.raises(wire.WireError, match="takes no native XDP program: its driver has no native XDP"):
+        gate.attach(name, "native")
+    assert gate.attach(name) == wire.Interface(name, "generic", "its driver has no native XDP")
+
+
+def test_a_generic_gate_relays_too(gate: Gate, lab: Lab, sockets: Sockets) -> None:
+    modes = [gate.attach(name, "generic") for name in lab.interfaces]
+    assert {(mode.mode, mode.reason) for mode in modes} == {("generic", "asked for")}
     assert {xdp_mode(lab.appliance, name) for name in lab.interfaces} == {"generic"}
     session = call(lab)
     gate.sync(plan(session))
@@ -266,6 +282,23 @@ def test_loopback_is_generic_and_relays_in_userspace(gate: Gate, tally: Tallied)
         mouth.sendto(rtp(1), ("127.0.0.1", 20000))
         assert ear.recv(2048) == rtp(1)
     assert tally("rtp_to_user") == 1
+
+
+def test_media_passes_to_userspace_when_that_is_wanted(gate: Gate, lab: Lab) -> None:
+    gate.attach(lab.interfaces[0])
+    gate.relay_in_userspace("chosen")
+    gate.attach(lab.interfaces[1])
+    assert (gate.status().relay, gate.status().relay_reason) == ("user", "chosen")
+    gate._user_relay = ""
+
+
+def test_a_card_that_hides_vlan_tags_can_be_told_to_leave_them(lab: Lab, inside: Lab) -> None:
+    name = lab.interfaces[0]
+    assert not link.strip_tags(name, strip=True), "as it was"
+    assert link.strip_tags(name, strip=False)
+    assert "rx-vlan-offload: off" in lab.run(lab.appliance, ["ethtool", "-k", name]).stdout
+    assert link.strip_tags(name, strip=True)
+    assert not link.strip_tags("lo", strip=True), "a driver without the choice is no error"
 
 
 async def test_a_keeper_with_a_running_loop_can_attach_and_look(inside: Lab, header_cache: Path) -> None:
