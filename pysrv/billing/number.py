@@ -1,4 +1,4 @@
-"""Telephone numbers as the ledger and the rate decks write them: bare digits, E.164 without its plus.
+"""Telephone numbers as the ledger and the rate decks write them: bare digits, E.164 without its plus or 00.
 
 Knows no numbering plan. Short internal numbers (`101`, `*43`) stay as dialled.
 """
@@ -7,16 +7,18 @@ import re
 
 MAX_DIGITS = 32
 _VISUAL = str.maketrans("", "", " -./()\t")
+# No country code begins with 0, 10 or 11: 000 and the like stay short numbers.
+_INTERNATIONAL = re.compile(r"\A00(?=(?:[2-9]|1[2-9])[0-9]{6,})", re.ASCII)
 _NUMBER = re.compile(r"[0-9*#]{1,32}", re.ASCII)
 
 
 def normalise(dialled: str) -> str | None:
-    """Digits of a dialled number with RFC 3966's visual separators and a leading plus removed; None: not a number."""
+    """Digits of a dialled number in E.164 without plus or 00 and without visual separators (RFC 3966 5.1.1); None: not one."""
     bare = dialled.translate(_VISUAL)
     if bare.startswith("+"):
         bare = bare[1:]
         return bare if bare.isdigit() and _NUMBER.fullmatch(bare) else None
-    return bare if _NUMBER.fullmatch(bare) else None
+    return _INTERNATIONAL.sub("", bare, count=1) if _NUMBER.fullmatch(bare) else None
 
 
 def prefixes(number: str, longest: int = 16) -> tuple[str, ...]:

@@ -199,7 +199,7 @@ class Accounting:
             duration_s=event.duration_s,
             trunk=_trunk_of(event) or call.cdr.trunk,
         )
-        stored = self._store.settle(cdr, self._buy_rate(cdr))
+        stored = self._store.settle(cdr, self._buy_rate(cdr) if _trunk_of(event) else None)
         del self.running[call_id]
         _log.info(
             "call ended id=%s account=%s callee=%s cause=%d status=%d seconds=%.1f charge=%d",

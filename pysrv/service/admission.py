@@ -62,11 +62,12 @@ class Admission:
         """Decide on one fresh call."""
         dialled = self.resolve(user_of(event.request.uri), now)
         facts = self._facts(event, caller, dialled.destination)
+        came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts)
         if isinstance(decision, Allow):
-            decision = self._reserve(event, facts, now) or decision
+            decision = self._reserve(event, facts, came_over, now) or decision
         if isinstance(decision, Refuse):
-            self._refuse(event, facts, decision, now)
+            self._refuse(event, facts, decision, came_over, now)
         elif not dialled.groups:
             self._unreachable(event, facts, now)
         else:
@@ -120,7 +121,7 @@ class Admission:
             self._settings(),
         )
 
-    def _reserve(self, event: CallRequested, facts: CallFacts, now: float) -> Refuse | None:
+    def _reserve(self, event: CallRequested, facts: CallFacts, trunk: str, now: float) -> Refuse | None:
         """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
         call = NewCall(
             event.call_id,
@@ -136,17 +137,17 @@ class Admission:
         if isinstance(lease, Shortfall):
             return shortfall_refusal(lease, facts)
         settings = self._settings()
-        cdr = self._cdr(facts, call.setup_at)
+        cdr = self._cdr(facts, call.setup_at, trunk)
         self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)
         return None
 
-    def _refuse(self, event: CallRequested, facts: CallFacts, refusal: Refuse, now: float) -> None:
+    def _refuse(self, event: CallRequested, facts: CallFacts, refusal: Refuse, trunk: str, now: float) -> None:
         _log.info(
             "call refused id=%s account=%s callee=%s stage=%s setting=%s: %s",
             event.call_id, facts.account and facts.account.name, facts.destination.number, refusal.stage,
             refusal.setting, refusal.sentence,
         )  # fmt: skip
-        cdr = self._cdr(facts, self._world.clock.wall())
+        cdr = self._cdr(facts, self._world.clock.wall(), trunk)
         self._accounting.refused(cdr, refusal.status, refusal.sentence, refusal.setting)
         cause = Cause.of_status(refusal.status)
         headers = [(b"reason", cause.reason())]
@@ -161,7 +162,8 @@ class Admission:
 
     def _plan(self, event: CallRequested, facts: CallFacts, caller: Caller) -> CallPlan:
         settings = self._settings()
-        display = event.request.from_.display.strip(b'"').decode("utf-8", "replace")
+        claimed = event.request.from_.display.strip(b'"').decode("utf-8", "replace")
+        display = (caller.account.display_name if caller.account is not None else "") or claimed
         return CallPlan(
             caller_user=facts.caller,
             caller_display=display,
@@ -174,13 +176,15 @@ class Admission:
             session_expires_s=int(settings.sessiontimer),
         )
 
-    def _cdr(self, facts: CallFacts, setup_at: float) -> Cdr:
+    def _cdr(self, facts: CallFacts, setup_at: float, trunk: str) -> Cdr:
+        """`trunk` is the one that the call came over; one that it goes out over takes its place."""
         return Cdr(
             facts.call_id,
             account=facts.account.name if facts.account is not None else "",
             caller=facts.caller,
             callee=facts.destination.number,
             source=facts.source,
+            trunk=trunk,
             setup_at=setup_at,
             ended_by=EndedBy.APPLIANCE,
             emergency=facts.emergency,

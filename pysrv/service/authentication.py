@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from appliance import wire
 from pysrv.service.surroundings import Surroundings
-from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome
+from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome, NonceKeys
 from pysrv.sip.events import Flow
 from pysrv.sip.message import Request
 from pysrv.store import Store
@@ -62,6 +62,11 @@ class Authentication:
         if trunk is not None:
             return Caller(trunk=trunk)
         return self._digest(request, flow, proxy=proxy)
+
+    def use_realm(self, realm: str, keys: NonceKeys) -> None:
+        """Challenge for another realm from now on."""
+        if realm.encode() != self._authenticator.realm:
+            self._authenticator = Authenticator(realm.encode(), keys)
 
     def known(self) -> list[wire.Source]:
         """Sources that have authenticated lately, for the gate's plan."""

@@ -68,7 +68,8 @@ class Service:
         self._ports = PortPool(*world.relay_ports, pick=world.pick)
         self.b2bua = B2bua(self.endpoint, self._ports, B2buaConfig(), world.tokens)
         self.registrar = Registrar()
-        authenticator = Authenticator(settings.realm.encode(), NonceKeys(store.get_or_make("nonce", SECRET_BYTES)))
+        self._nonce_keys = NonceKeys(store.get_or_make("nonce", SECRET_BYTES))
+        authenticator = Authenticator(settings.realm.encode(), self._nonce_keys)
         self._authentication = Authentication(store, authenticator, world)
         self._registration = Registration(store, self.registrar, world)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
@@ -186,6 +187,7 @@ class Service:
     def apply_settings(self, settings: Settings) -> None:
         """Put a new snapshot in force; running calls keep what they started with, except money."""
         self._settings = settings
+        self._authentication.use_realm(settings.realm, self._nonce_keys)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:

@@ -11,6 +11,21 @@ def test_visual_separators_and_the_plus_are_dropped(dialled: str, number: str) -
     assert normalise(dialled) == number
 
 
+@pytest.mark.parametrize(
+    ("dialled", "number"),
+    [
+        ("0049 30 1234", "49301234"),
+        ("0012125550100", "12125550100"),
+        ("000", "000"),
+        ("0011493012345", "0011493012345"),
+        ("1001234567", "1001234567"),
+        ("00123", "00123"),
+    ],
+)
+def test_two_zeros_before_a_country_code_mean_plus(dialled: str, number: str) -> None:
+    assert normalise(dialled) == number
+
+
 @pytest.mark.parametrize("dialled", ["", "+", "alice", "12a", "+*43", "1" * 33, "٤٩", "+٤٩", "1;2", "1\n"])
 def test_what_is_no_number_is_none(dialled: str) -> None:
     assert normalise(dialled) is None

@@ -1,0 +1,170 @@
+"""What an operator relies on: numbers from a carrier, routes that fail over, several devices, a bad night."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import ALICE_HZ, BOB_HZ
+from tests.e2e.test_calls import closed, connected, newest_cdr, pause
+from tests.lab.carrier import SDP, Carrier, answering, load
+from tests.lab.network import Host, Lab, end
+from tests.lab.phones import Phone, PhoneError
+from tests.lab.product import Product
+from tests.lab.tones import seconds_with_tone
+
+MakePhone = Callable[..., Phone]
+
+
+def from_carrier(number: str, *, caller: str = "+4930555", talk_ms: int = 500) -> str:
+    """A carrier that calls one of our numbers and hangs up after a while."""
+    uri, common = f"sip:{number}@[remote_ip]:[remote_port]", (
+        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n"
+        f'From: "A Customer" <sip:{caller}@[local_ip]>;tag=[pid]d[call_number]\nCall-ID: [call_id]\n'
+    )
+    invite = (
+        f"<send retrans=\"500\"><![CDATA[\nINVITE {uri} SIP/2.0\n{common}To: <{uri}>\nCSeq: 1 INVITE\n"
+        "Contact: <sip:carrier@[local_ip]:[local_port]>\nContent-Type: application/sdp\n"
+        f"Content-Length: [len]\n\n{SDP}]]></send>"
+    )
+    answer = (
+        '<recv response="100" optional="true"/><recv response="180" optional="true"/>'
+        '<recv response="200" rrs="true"/>'
+        f"<send><![CDATA[\nACK [next_url] SIP/2.0\n{common}[last_To:]\nCSeq: 1 ACK\nContent-Length: 0\n\n]]></send>"
+    )
+    bye = (
+        f'<pause milliseconds="{talk_ms}"/><send retrans="500"><![CDATA[\nBYE [next_url] SIP/2.0\n{common}[last_To:]\n'
+        'CSeq: 2 BYE\nContent-Length: 0\n\n]]></send><recv response="200"/>'
+    )
+    return f'<?xml version="1.0" encoding="ISO-8859-1"?><scenario name="did">{invite}{answer}{bye}</scenario>'
+
+
+@pytest.mark.parametrize("dialled", ["4930102", "+4930102", "004930102"])
+def test_a_number_rings_its_user_when_the_carrier_calls_it(
+    lab: Lab, product: Product, phone: MakePhone, tmp_path: Path, dialled: str
+) -> None:
+    product.command("accounts", "set", "bob", "--number", "102", "--number", "+4930102")
+    bob = phone("bob", answer="auto")
+    callers = tmp_path / "none.csv"
+    callers.write_text("SEQUENTIAL\nx\n")
+    host = lab.hosts["trunk"]
+    done = load(lab, host, tmp_path / "did", from_carrier(dialled), callers, host.gateway, calls=1, rate=1, port=5060)
+    assert (done.succeeded, done.failed) == (1, 0)
+    assert "4930555" in next(event.peer for event in bob.events if event.kind == "CALL_ESTABLISHED")
+    record = newest_cdr(product)
+    assert (record["account"], record["callee"], record["trunk"], record["charge"]) == ("", "4930102", "carrier", "0.00")
+    assert record["caller"] == "+4930555"
+
+
+@pytest.fixture()
+def second_trunk(lab: Lab, product: Product, tmp_path: Path) -> Iterator[Callable[..., Carrier]]:
+    """Two carriers for one prefix: `carrier` is preferred, `reserve` in carol's place takes what it leaves."""
+    product.command("trunks", "routes", "carrier", "--add", "33", "--priority", "10")
+    product.command("trunks", "add", "reserve", lab.hosts["carol"].address)
+    product.command("trunks", "routes", "reserve", "--add", "33", "--priority", "20")
+    made: list[Carrier] = []
+
+    def start(place: str, **scenario: Any) -> Carrier:
+        made.append(Carrier(lab, lab.hosts[place], tmp_path / f"{place}{len(made)}", answering(**scenario)))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+    product.command("trunks", "remove", "reserve")
+    product.command("trunks", "routes", "carrier", "--remove", "33")
+
+
+def test_the_next_route_carries_the_call_when_the_first_one_refuses(
+    product: Product, phone: MakePhone, second_trunk: Callable[..., Carrier]
+) -> None:
+    second_trunk("trunk", status=503)
+    second_trunk("carol")
+    alice = phone("alice")
+    alice.dial("33123456")
+    alice.wait("CALL_ESTABLISHED")
+    alice.hang_up()
+    closed(alice)
+    assert newest_cdr(product)["trunk"] == "reserve"
+
+
+def test_the_next_route_carries_the_call_when_the_first_one_is_silent(
+    product: Product, phone: MakePhone, second_trunk: Callable[..., Carrier]
+) -> None:
+    product.command("settings", "set", "callinittimeout", "2s")
+    try:
+        second_trunk("carol")  # nobody listens at the first
+        alice = phone("alice")
+        alice.dial("33123456")
+        alice.wait("CALL_ESTABLISHED", 6)
+        alice.hang_up()
+        closed(alice)
+        assert newest_cdr(product)["trunk"] == "reserve"
+    finally:
+        product.command("settings", "reset", "callinittimeout")
+
+
+def test_of_two_devices_that_ring_one_wins_and_the_other_falls_silent(
+    lab: Lab, product: Product, phone: MakePhone, tmp_path: Path
+) -> None:
+    alice, desk = phone("alice", tone_hz=ALICE_HZ), phone("bob", tone_hz=BOB_HZ)
+    mobile = Phone(lab, lab.hosts["carol"], tmp_path / "mobile", "bob", "correct-horse-42")
+    try:
+        mobile.registered()
+        alice.dial("102")
+        desk.wait("CALL_INCOMING")
+        mobile.wait("CALL_INCOMING")
+        desk.answer()
+        alice.wait("CALL_ESTABLISHED")
+        mobile.wait("CALL_CLOSED")
+        assert not [event for event in mobile.events if event.kind == "CALL_ESTABLISHED"]
+        pause(2.0)
+        alice.hang_up()
+        closed(alice, desk)
+        assert seconds_with_tone(desk.heard(), ALICE_HZ) >= 1.5
+        assert seconds_with_tone(alice.heard(), BOB_HZ) >= 1.5
+    finally:
+        mobile.close()
+
+
+def test_a_user_without_a_device_is_unavailable(product: Product, phone: MakePhone) -> None:
+    alice = phone("alice")
+    alice.dial("bob")
+    assert "480" in alice.wait("CALL_CLOSED").detail
+    record = newest_cdr(product)
+    assert (record["sip_status"], record["cause"], record["ended_by"]) == (480, 20, "appliance")
+
+
+def test_an_office_that_is_killed_comes_back_and_phones_call_again(product: Product, phone: MakePhone) -> None:
+    alice, bob = phone("alice", tone_hz=ALICE_HZ), phone("bob", tone_hz=BOB_HZ)
+    connected(alice, bob, "102")
+    killed = product.office_pid()
+    os.kill(killed, signal.SIGKILL)
+    wait_for_office(product, killed)
+    # bindings are as before: nobody had to register again
+    assert {row["aor"] for row in product.command("registrations")["registrations"]} >= {"alice", "bob"}
+    for each in (alice, bob):
+        each.command("hangupall") if False else each.hang_up()
+    closed(alice, bob)
+    connected(alice, bob, "102")
+    pause(1.5)
+    alice.hang_up()
+    closed(alice, bob)
+    assert seconds_with_tone(bob.heard()[-8000:], ALICE_HZ) >= 0.7
+
+
+def wait_for_office(product: Product, before: int) -> None:
+    """Until another office than `before` answers."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            if product.office_pid() != before and product.command("status")["office"]:
+                return
+        except Exception:
+            pause(0.1)
+    raise AssertionError("the office did not come back")
