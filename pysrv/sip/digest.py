@@ -15,7 +15,7 @@ from hmac import compare_digest
 from typing import Final
 
 from pysrv.sip.errors import BadMessage
-from pysrv.sip.grammar import quote, unquote
+from pysrv.sip.grammar import quote
 from pysrv.sip.message import Request
 from pysrv.sip.nonces import Count, NonceCounts, NonceKeys
 from pysrv.sip.uri import Uri
@@ -32,9 +32,10 @@ __all__ = [
     "response_of",
 ]
 
-_parameter: Final = re.compile(
-    rb'[ \t]*+([A-Za-z0-9_*-]++)[ \t]*+=[ \t]*+("(?:[^"\\]++|\\.)*"|[^",\s]++)[ \t]*+(?:,|\Z)', re.DOTALL
-).match
+_PARAMETER: Final = rb'[ \t]*+([A-Za-z0-9_*-]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]++|\\.)*)"|([^",\s]++))[ \t]*+(?:,|\Z)'
+_parameters: Final = re.compile(_PARAMETER, re.DOTALL).findall
+_are_parameters: Final = re.compile(rb"(?:" + _PARAMETER + rb")*[ \t,]*+", re.DOTALL).fullmatch
+_pair: Final = re.compile(rb"\\(.)", re.DOTALL).sub
 _scheme: Final = re.compile(rb"[ \t]*+[Dd][Ii][Gg][Ee][Ss][Tt][ \t]++").match
 _is_count: Final = re.compile(rb"[0-9A-Fa-f]{8}").fullmatch
 
@@ -55,6 +56,9 @@ class Algorithm(StrEnum):
     def digits(self) -> int:
         """How many hex digits the hash has."""
         return 64 if self is Algorithm.SHA256 else 32
+
+
+_ALGORITHMS: Final = {algorithm.encode(): algorithm for algorithm in Algorithm}
 
 
 class AuthOutcome(Enum):
@@ -103,17 +107,15 @@ def credentials(value: bytes) -> dict[bytes, bytes]:
     start = _scheme(value)
     if start is None:
         raise BadMessage(400, "not Digest credentials")
+    text = value[start.end() :]
+    if not _are_parameters(text):
+        raise BadMessage(400, "malformed Digest parameters")
     found: dict[bytes, bytes] = {}
-    position, end = start.end(), len(value.rstrip(b" \t,"))
-    while position < end:
-        match = _parameter(value, position)
-        if match is None:
-            raise BadMessage(400, "malformed Digest parameters")
-        name = match[1].lower()
+    for name, quoted, bare in _parameters(text):
+        name = name.lower()
         if name in found:
             raise BadMessage(400, "a Digest parameter is there twice")
-        found[name] = unquote(match[2])
-        position = match.end()
+        found[name] = bare or (_pair(rb"\1", quoted) if b"\\" in quoted else quoted)
     return found
 
 
@@ -227,17 +229,13 @@ def answer_challenge(
 
 
 def _algorithm(given: dict[bytes, bytes]) -> Algorithm | None:
-    name = given.get(b"algorithm", b"MD5").upper()
-    return next((algorithm for algorithm in Algorithm if algorithm.encode() == name), None)
+    return _ALGORITHMS.get(given.get(b"algorithm", b"MD5").upper())
 
 
 def _is_complete(given: dict[bytes, bytes]) -> bool:
-    wanted = (b"username", b"uri", b"cnonce", b"response")
-    return all(given.get(name) for name in wanted) and given.get(b"qop", b"").lower() == b"auth" and _counts(given)
-
-
-def _counts(given: dict[bytes, bytes]) -> bool:
-    return _is_count(given.get(b"nc", b"")) is not None
+    if given.get(b"qop", b"").lower() != b"auth" or not _is_count(given.get(b"nc", b"")):
+        return False
+    return bool(given.get(b"username") and given.get(b"uri") and given.get(b"cnonce") and given.get(b"response"))
 
 
 def _is_for(claimed: bytes, request: Request) -> bool:

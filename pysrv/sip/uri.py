@@ -66,7 +66,7 @@ class Uri:
         for name, value in self.params:
             text += b";" + name if value is None else b";" + name + b"=" + value
         if self.headers:
-            text += b"?" + b"&".join([name + b"=" + (value or b"") for name, value in self.headers])
+            text += b"?" + b"&".join([name if value is None else name + b"=" + value for name, value in self.headers])
         return text
 
     def param(self, name: bytes) -> bytes | None:
