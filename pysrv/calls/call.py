@@ -227,7 +227,9 @@ class Call(Timed):
         if leg.role is Role.CALLER or self.target is None:
             return self.identity
         user = self.target.to_user.encode() if self.target.to_user is not None else self.target.uri.user or b""
-        return replace(self.identity, user=user, display=b"", address=leg.flow.remote, crossing=(), trusted=())
+        return replace(
+            self.identity, user=user, display=b"", address=leg.flow.remote, crossing=(), trusted=(), private=False
+        )
 
     def peer_of(self, leg: Leg) -> Leg | None:
         """Who is on the other side of `leg`; before the answer, the place whose media the caller was shown."""

@@ -18,6 +18,7 @@ from pysrv.sip.uri import Uri, escape_user
 
 ANONYMOUS = b'"Anonymous" <sip:anonymous@anonymous.invalid>'
 DEFAULT_HOPS = 70
+_PRIVATE = frozenset((b"id", b"user", b"header"))
 MAX_DISPLAY_BYTES = 128
 
 
@@ -31,6 +32,7 @@ class Caller:
     hops: int
     crossing: CrossingHeaders
     trusted: CrossingHeaders
+    private: bool = False  # the caller asked not to be shown (RFC 3323)
 
     @classmethod
     def of(cls, invite: Request, flow: Flow) -> "Caller":
@@ -44,6 +46,7 @@ class Caller:
             hops=(DEFAULT_HOPS if hops is None else min(hops, DEFAULT_HOPS)) - 1,
             crossing=crossing(invite, Where.INVITE),
             trusted=crossing(invite, Where.TRUSTED_INVITE),
+            private=any(wish.strip().lower() in _PRIVATE for wish in _wishes(invite)),
         )
 
 
@@ -79,7 +82,7 @@ def invitation(target: Target, plan: CallPlan, caller: Caller, call_id: bytes, t
 
 
 def _from(target: Target, plan: CallPlan, caller: Caller) -> bytes:
-    if plan.hide_caller:
+    if plan.hide_caller or caller.private:
         return ANONYMOUS
     user = target.from_user if target.from_user is not None else plan.caller_user
     part = escape_user(user.encode()) if user else caller.user
@@ -103,9 +106,13 @@ def _identity(target: Target, plan: CallPlan, caller: Caller) -> HeaderLines:
     if plan.asserted_identity:
         asserted = escape_user(plan.asserted_identity.encode()) + b"@" + host(target.flow.local[0])
         lines = ((b"P-Asserted-Identity", b"<sip:%b>" % asserted),)
-    if plan.hide_caller:
+    if plan.hide_caller and not caller.trusted:
         return (*lines, (b"Privacy", b"id"))
     return (*lines, *caller.trusted)
+
+
+def _wishes(invite: Request) -> list[bytes]:
+    return [wish for value in invite.headers.get_all(b"privacy") for wish in value.split(b";")]
 
 
 def next_hop(dialog: Dialog, flow: Flow) -> Flow:

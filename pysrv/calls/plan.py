@@ -48,7 +48,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """How a call is to be carried. Identity fields left empty are taken from the caller's From."""
+    """How a call is to be carried. Identity fields left empty are taken from the caller's From.
+
+    A caller that asks for privacy itself (RFC 3323) is hidden whatever `hide_caller` says.
+    """
 
     caller_user: str = ""
     caller_display: str = ""

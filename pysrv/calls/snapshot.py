@@ -118,6 +118,7 @@ def _identity(call: Call) -> dict[str, Any] | None:
         "display": _text(caller.display),
         "address": list(caller.address),
         "hops": caller.hops,
+        "private": caller.private,
     }
 
 
@@ -125,7 +126,8 @@ def _identity_of(saved: dict[str, Any] | None) -> Caller | None:
     if saved is None:
         return None
     address = (str(saved["address"][0]), int(saved["address"][1]))
-    return Caller(_octets(saved["user"]), _octets(saved["display"]), address, int(saved["hops"]), (), ())
+    user, display = _octets(saved["user"]), _octets(saved["display"])
+    return Caller(user, display, address, int(saved["hops"]), (), (), bool(saved["private"]))
 
 
 def _target(target: Target) -> dict[str, Any]:

@@ -550,3 +550,14 @@ def test_what_is_not_about_calls_is_left_to_the_service() -> None:
     alice.endpoint.send_request(register, alice.flow, table.now)
     table.settle()
     assert [event.request.method for event in table.others] == [b"REGISTER"]
+
+
+def test_a_caller_that_asks_for_privacy_is_hidden_from_everybody() -> None:
+    table = Table()
+    table["alice"].invite(headers=((b"Privacy", b"id; critical"),))
+    trusted = table.target("bob", kind=TargetKind.TRUNK, assert_identity=True)
+    table.admit(trusted, plan=CallPlan(caller_user="4930123", asserted_identity="4930123"))
+    invite = table["bob"].last_request(b"INVITE")
+    assert b"4930123" not in invite.from_.to_bytes()
+    assert invite.headers.get(b"p-asserted-identity") == b"<sip:4930123@192.0.2.1>"
+    assert invite.headers.get(b"privacy") == b"id; critical"
