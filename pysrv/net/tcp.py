@@ -7,6 +7,7 @@ request to a peer without a connection opens one. An idle or garbled connection 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import cast
 
 from pysrv.net.udp import bind_error
 from pysrv.sip.errors import BadMessage
@@ -35,12 +36,11 @@ class TcpConnection(asyncio.Protocol):
         self.flow = Flow("tcp", ("", 0), ("", 0), connection)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not derive from asyncio's
         local, remote = transport.get_extra_info("sockname")[:2], transport.get_extra_info("peername")[:2]
         self.flow = Flow("tcp", local, remote, self.connection)
         if not self._owner.opened(self):
-            transport.abort()
+            self._transport.abort()
         self._rearm()
 
     def data_received(self, data: bytes) -> None:
