@@ -351,6 +351,8 @@ class Call(Timed):
         """Hang up whoever is still there."""
         if self.state is CallState.OVER:
             return
+        if self.times.answered_at is not None and cause.status == 487:
+            cause = replace(cause, status=200)  # no request was terminated: the call was hung up
         if self.transfer is not None:
             self.transfer.abandon(cause)
         if self.hunt is not None:

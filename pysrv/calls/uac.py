@@ -76,11 +76,6 @@ class UacLeg(Leg):
     def owns_call_id(self) -> bool:
         return True
 
-    @property
-    def call_uri(self) -> bytes:
-        """The Request-URI that was sent, for loop detection."""
-        return self._invitation.target.uri.to_bytes()
-
     def _invite(self) -> None:
         self._invites += 1
         lines: HeaderLines = (*self._invitation.headers(self._invites), (b"Contact", self.switch.contact(self.flow)))

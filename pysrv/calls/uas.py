@@ -17,7 +17,7 @@ from pysrv.calls.session_timer import SessionTimer
 from pysrv.calls.switch import ALLOW, SDP, SUPPORTED, Alarm, HeaderLines, Switch
 from pysrv.sip.dialog import Dialog
 from pysrv.sip.events import Flow, TransactionKey
-from pysrv.sip.message import Request, response_to
+from pysrv.sip.message import Request
 
 NO_PRACK = Cause(102, 504, "Ringing was never confirmed")
 FIRST_RSEQ_BELOW = 2**30
@@ -226,10 +226,3 @@ class UasLeg(Leg):
         self.switch.endpoint.respond(self.key, held.response, self.switch.now)
         held.repeated()
         self.arm(Alarm.RELIABLE, min(held.next_at, held.gives_up_at))
-
-
-def refuse_statelessly(switch: Switch, key: TransactionKey, invite: Request, status: int, headers: HeaderLines) -> None:
-    """Refuse an INVITE for which no leg was made."""
-    product = ((b"Server", switch.config.product),)
-    response = response_to(invite, status, to_tag=switch.tokens(), headers=headers + product)
-    switch.endpoint.respond(key, response, switch.now)
