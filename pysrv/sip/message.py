@@ -154,6 +154,8 @@ class Message:
     def replace_top_via(self, via: Via | None) -> None:
         """Puts another element in the place of the topmost Via; None takes it away."""
         self.headers.set_first(b"via", None if via is None else via.to_bytes())
+        if via is not None:
+            self.headers.understood[b"via"] = (self.headers.first()[b"via"], via)
 
     def _tags(self, name: bytes) -> frozenset[bytes]:
         return frozenset(self._list(name, bytes.lower)) if name in self.headers else _EMPTY
