@@ -35,6 +35,8 @@ class Running:
     session: int = 0
     streams: tuple[wire.RelayStream, ...] = ()
     ended: CallEnded | None = None
+    trunks: tuple[str, ...] = ()  # that may still carry it, the one in use first
+    q850: int = 0  # a cause that says more than the status
 
     @property
     def deadline(self) -> float:
@@ -80,6 +82,25 @@ class Accounting:
         )
         self._store.settle(refusal)
 
+    def goes_over(self, call_id: str, trunks: tuple[str, ...]) -> None:
+        """The trunks that will be tried for a call, in this order."""
+        if (call := self.running.get(call_id)) is not None:
+            call.trunks = trunks
+
+    def route_failed(self, call_id: str, trunk: str) -> None:
+        """A call has left a trunk; the next one is tried."""
+        if (call := self.running.get(call_id)) is not None and call.trunks[:1] == (trunk,):
+            call.trunks = call.trunks[1:]
+
+    def channels(self, trunk: str) -> int:
+        """How many running calls a trunk carries, either way."""
+        return sum(call.cdr.trunk == trunk or call.trunks[:1] == (trunk,) for call in self.running.values())
+
+    def unreachable(self, call_id: str, q850: int, sentence: str, setting: str) -> None:
+        """Note in the record why an allowed call reaches nobody."""
+        if (call := self.running.get(call_id)) is not None:
+            call.q850, call.cdr = q850, replace(call.cdr, reason=sentence, refused_by=setting)
+
     def media(self, event: MediaChanged) -> None:
         """The relay rows of a call: open them, or close when there are none any more."""
         call = self.running.get(event.call_id)
@@ -102,6 +123,7 @@ class Accounting:
         wall = self._wall(event.at)
         call.cdr = replace(call.cdr, answered_at=wall)
         trunk = event.target.label if event.target.kind is TargetKind.TRUNK else call.cdr.trunk
+        call.trunks = (trunk,) if trunk else ()
         self._store.answer_call(event.call_id, wall, trunk)
         self._push_deadline(event.call_id, call)
 
@@ -192,7 +214,7 @@ class Accounting:
             call.cdr,
             ringing_at=None if event.ringing_at is None else self._wall(event.ringing_at),
             ended_at=self._wall(event.ended_at),
-            cause=event.cause.q850,
+            cause=call.q850 or event.cause.q850,
             sip_status=event.cause.status,
             reason=call.cdr.reason or event.cause.text,
             ended_by=event.ended_by.value,

@@ -32,6 +32,7 @@ from pysrv.store import Store
 from pysrv.store.rows import NewCall, Route, Trunk
 
 WARNING_HOST = b"appliance"
+ABSENT, NO_CIRCUIT, OUT_OF_ORDER = 20, 34, 38  # Q.850
 _log = logging.getLogger("pysrv.calls")
 
 
@@ -41,6 +42,7 @@ class Dialled:
 
     destination: Destination
     groups: tuple[tuple[Target, ...], ...]
+    full: tuple[str, ...] = ()  # trunks left out, because all their channels are taken
 
 
 class Admission:
@@ -69,8 +71,10 @@ class Admission:
         if isinstance(decision, Refuse):
             self._refuse(event, facts, decision, came_over, now)
         elif not dialled.groups:
-            self._unreachable(event, facts, now)
+            self._unreachable(event, facts, dialled, now)
         else:
+            trunks = tuple(target.label for group in dialled.groups for target in group if _is_trunk(target))
+            self._accounting.goes_over(event.call_id, trunks)
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
 
     def resolve(self, dialled: str, now: float) -> Dialled:
@@ -87,8 +91,13 @@ class Admission:
             )
         routes = self._store.routes_for(bare) if bare else []
         kind = DestinationKind.TRUNK if routes else DestinationKind.UNKNOWN
-        found = [(target,) for trunk, route in routes if (target := self._over(trunk, route, bare or "", now))]
-        return Dialled(Destination(kind, bare or dialled), tuple(found))
+        full = tuple(trunk.name for trunk, _ in routes if self._is_full(trunk))
+        open_ = [(trunk, route) for trunk, route in routes if trunk.name not in full]
+        found = [(target,) for trunk, route in open_ if (target := self._over(trunk, route, bare or "", now))]
+        return Dialled(Destination(kind, bare or dialled), tuple(found), full)
+
+    def _is_full(self, trunk: Trunk) -> bool:
+        return bool(trunk.max_channels) and self._accounting.channels(trunk.name) >= trunk.max_channels
 
     def _over(self, trunk: Trunk, route: Route, number: str, now: float) -> Target | None:
         """The target that a trunk's route makes; None while its host has no address or no route leads there."""
@@ -155,10 +164,20 @@ class Admission:
             headers.append((b"warning", b'399 %b "%b"' % (WARNING_HOST, refusal.setting.encode())))
         self._b2bua.refuse(event.call_id, refusal.status, refusal.reason, tuple(headers), now)
 
-    def _unreachable(self, event: CallRequested, facts: CallFacts, now: float) -> None:
+    def _unreachable(self, event: CallRequested, facts: CallFacts, dialled: Dialled, now: float) -> None:
         """Allowed, but nobody is there: a user without a device, or trunks without a way."""
-        status = 480 if facts.destination.kind is DestinationKind.LOCAL else 503
-        self._b2bua.refuse(event.call_id, status, "", (), now)
+        where, setting = facts.destination, ""
+        if where.account is not None:
+            status, q850, sentence = 480, ABSENT, f"{where.account.name} has no registered device"
+        elif dialled.full:
+            status, q850, setting = 503, NO_CIRCUIT, "channels"
+            sentence = f"all channels of {', '.join(dialled.full)} are taken"
+        else:
+            status, q850, sentence = 503, OUT_OF_ORDER, f"no trunk for {where.number} can be reached"
+        _log.info("call unreachable id=%s callee=%s: %s", event.call_id, where.number, sentence)
+        self._accounting.unreachable(event.call_id, q850, sentence, setting)
+        cause = Cause(q850, status, Cause.of_q850(q850).text)
+        self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()),), now)
 
     def _plan(self, event: CallRequested, facts: CallFacts, caller: Caller) -> CallPlan:
         settings = self._settings()
@@ -196,6 +215,10 @@ def _caller_number(event: CallRequested, caller: Caller) -> str:
     if caller.account is not None:
         return caller.account.numbers[0] if caller.account.numbers else caller.account.name
     return user_of(event.request.from_.uri)
+
+
+def _is_trunk(target: Target) -> bool:
+    return target.kind is TargetKind.TRUNK
 
 
 def _account_id(facts: CallFacts) -> int | None:

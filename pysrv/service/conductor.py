@@ -316,6 +316,7 @@ class Service:
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():
+                self.accounting.route_failed(event.call_id, event.target.label)
                 _log.info("route failed call=%s target=%s status=%d", event.call_id, event.target.label, event.status)
             case TransferEnded() | CallsJoined():
                 self._changed(event.call_id, now)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ import pytest
 from tests.e2e.conftest import ALICE_HZ, BOB_HZ
 from tests.e2e.test_calls import closed, connected, newest_cdr, pause
 from tests.lab.carrier import SDP, Carrier, answering, load
-from tests.lab.network import Host, Lab, end
-from tests.lab.phones import Phone, PhoneError
+from tests.lab.network import Lab
+from tests.lab.phones import Phone
 from tests.lab.product import Product
 from tests.lab.tones import seconds_with_tone
 
@@ -23,12 +22,15 @@ MakePhone = Callable[..., Phone]
 
 def from_carrier(number: str, *, caller: str = "+4930555", talk_ms: int = 500) -> str:
     """A carrier that calls one of our numbers and hangs up after a while."""
-    uri, common = f"sip:{number}@[remote_ip]:[remote_port]", (
-        "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n"
-        f'From: "A Customer" <sip:{caller}@[local_ip]>;tag=[pid]d[call_number]\nCall-ID: [call_id]\n'
+    uri, common = (
+        f"sip:{number}@[remote_ip]:[remote_port]",
+        (
+            "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\nMax-Forwards: 70\n"
+            f'From: "A Customer" <sip:{caller}@[local_ip]>;tag=[pid]d[call_number]\nCall-ID: [call_id]\n'
+        ),
     )
     invite = (
-        f"<send retrans=\"500\"><![CDATA[\nINVITE {uri} SIP/2.0\n{common}To: <{uri}>\nCSeq: 1 INVITE\n"
+        f'<send retrans="500"><![CDATA[\nINVITE {uri} SIP/2.0\n{common}To: <{uri}>\nCSeq: 1 INVITE\n'
         "Contact: <sip:carrier@[local_ip]:[local_port]>\nContent-Type: application/sdp\n"
         f"Content-Length: [len]\n\n{SDP}]]></send>"
     )
@@ -57,7 +59,12 @@ def test_a_number_rings_its_user_when_the_carrier_calls_it(
     assert (done.succeeded, done.failed) == (1, 0)
     assert "4930555" in next(event.peer for event in bob.events if event.kind == "CALL_ESTABLISHED")
     record = newest_cdr(product)
-    assert (record["account"], record["callee"], record["trunk"], record["charge"]) == ("", "4930102", "carrier", "0.00")
+    assert (record["account"], record["callee"], record["trunk"], record["charge"]) == (
+        "",
+        "4930102",
+        "carrier",
+        "0.00",
+    )
     assert record["caller"] == "+4930555"
 
 
@@ -138,6 +145,35 @@ def test_a_user_without_a_device_is_unavailable(product: Product, phone: MakePho
     assert "480" in alice.wait("CALL_CLOSED").detail
     record = newest_cdr(product)
     assert (record["sip_status"], record["cause"], record["ended_by"]) == (480, 20, "appliance")
+    assert record["reason"] == "bob has no registered device"
+
+
+def test_a_trunk_whose_channels_are_taken_carries_no_further_call(
+    product: Product, phone: MakePhone, carrier: Callable[..., Carrier]
+) -> None:
+    carrier()
+    product.command("trunks", "set", "carrier", "--channels", "1")
+    try:
+        alice, bob = phone("alice"), phone("bob")
+        alice.dial("4989123456")
+        alice.wait("CALL_ESTABLISHED")
+        bob.dial("4989123457")
+        assert "503" in bob.wait("CALL_CLOSED").detail
+        record = newest_cdr_of(product, "bob")
+        assert (record["refused_by"], record["cause"]) == ("channels", 34)
+        alice.hang_up()
+        closed(alice)
+        bob.dial("4989123457")
+        bob.wait("CALL_ESTABLISHED")
+        bob.hang_up()
+        closed(bob)
+    finally:
+        product.command("trunks", "set", "carrier", "--channels", "0")
+
+
+def newest_cdr_of(product: Product, account: str) -> dict[str, Any]:
+    """The last record of one account; other calls may still run."""
+    return dict(product.command("cdrs", "--account", account, "--limit", "1")["cdrs"][0])
 
 
 def test_an_office_that_is_killed_comes_back_and_phones_call_again(product: Product, phone: MakePhone) -> None:
@@ -149,7 +185,7 @@ def test_an_office_that_is_killed_comes_back_and_phones_call_again(product: Prod
     # bindings are as before: nobody had to register again
     assert {row["aor"] for row in product.command("registrations")["registrations"]} >= {"alice", "bob"}
     for each in (alice, bob):
-        each.command("hangupall") if False else each.hang_up()
+        each.hang_up()
     closed(alice, bob)
     connected(alice, bob, "102")
     pause(1.5)
