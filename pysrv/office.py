@@ -25,7 +25,7 @@ from pysrv.net.udp import PortBusy, UdpSockets
 from pysrv.panel import certificate
 from pysrv.panel.server import Panel
 from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
-from pysrv.service import Service
+from pysrv.service import Service, journal
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.sip.events import Flow
 from pysrv.sip.parser import Limits
@@ -42,7 +42,7 @@ _log = logging.getLogger("pysrv.office")
 
 def run(options: RunOptions, keeper: str) -> int:
     """Serve until told to stop; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    journal.to_stderr()
     try:
         return uvloop.run(_main(options, keeper))
     except (StoreError, PortBusy) as error:
@@ -233,8 +233,10 @@ class Office:
 
     def _fire(self) -> None:
         self._timer = None
-        self._service.handle_timer()
-        self.turn()
+        try:
+            self._service.handle_timer()
+        finally:
+            self.turn()  # a fault must not stop the clock for everybody
 
     async def _read_tallies(self) -> None:
         while True:

@@ -241,7 +241,7 @@ class B2bua:
             return True
         if request.method in _NOT_OURS:
             return False
-        self._switch.reply(event.key, request, 481)
+        self._switch.refuse_stranger(request, 481, event.flow)
         return True
 
     def _settle(self) -> None:

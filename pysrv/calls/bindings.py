@@ -113,8 +113,9 @@ def q_of(contact: NameAddr) -> int:
 
 
 def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
+    """Text that every store takes: what is no UTF-8 (a Latin-1 User-Agent) becomes `\\xNN`."""
+    return value.decode("utf-8", "backslashreplace")
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return text.encode()

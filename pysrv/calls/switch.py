@@ -165,6 +165,11 @@ class Switch:
         self.endpoint.respond(key, response, self.now)
         return response
 
+    def refuse_stranger(self, request: Request, status: int, flow: Flow) -> None:
+        """Refuse a request of no dialog of ours; anybody may send it, so no state is kept of it."""
+        response = response_to(request, status, headers=((b"Server", self.config.product),))
+        self.endpoint.respond_stateless(request, response, flow)
+
     def retire(self, key: TransactionKey) -> None:
         """Forget whose transaction `key` is once no more 2xx can come for it (64*T1)."""
         self._retiring.append((self.now + self.config.timers.patience_s + 1.0, key))

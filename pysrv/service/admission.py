@@ -24,6 +24,7 @@ from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind
 from pysrv.limits.stages import shortfall_refusal
 from pysrv.service.accounting import Accounting
 from pysrv.service.authentication import Caller
+from pysrv.service.journal import visible
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
 from pysrv.sip.grammar import unescape
@@ -227,5 +228,5 @@ def _account_id(facts: CallFacts) -> int | None:
 
 
 def user_of(uri: Uri) -> str:
-    """The user part of a URI as people write it."""
-    return unescape(uri.user or b"").decode("utf-8", "replace")
+    """The user part of a URI as people write it, fit to be shown and stored."""
+    return visible(unescape(uri.user or b"").decode("utf-8", "replace"))

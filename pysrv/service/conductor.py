@@ -50,7 +50,7 @@ from pysrv.sip.events import (
     TransactionKey,
     TransportFailed,
 )
-from pysrv.sip.message import Message, Response, response_to
+from pysrv.sip.message import Message, Request, Response, response_to
 from pysrv.store import Store
 
 ALLOW = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY, REGISTER"
@@ -81,6 +81,7 @@ class Service:
         self._recovery = Recovery(store, self.b2bua, self.accounting, world)
         self._counters_at = 0.0
         self.malformed = 0
+        self.faults = 0
 
     # -- fed by the ring ------------------------------------------------------------------------------------------
 
@@ -138,7 +139,10 @@ class Service:
         """Pump all events, commit, release the gate's verbs; returns the datagrams that may leave now."""
         now = self._world.clock.monotonic()
         while (event := self.endpoint.next_event()) is not None:
-            self._take(event, now)
+            try:
+                self._take(event, now)
+            except Exception:  # one message must not take the others of this turn with it
+                self._fault(event)
             self._pump_calls(now)
         self._pump_calls(now)
         self._store.commit()
@@ -199,6 +203,7 @@ class Service:
             "registrations": len(self.registrar.all_bindings(self._world.clock.wall())),
             "transactions": clients + servers,
             "malformed": self.malformed,
+            "faults": self.faults,
             "relay": gate.relay if gate is not None else "",
         }
 
@@ -239,7 +244,7 @@ class Service:
 
     def _take(self, event: Event, now: float) -> None:
         match event:
-            case RequestReceived() if event.request.to.tag is None and event.request.method != b"OPTIONS":
+            case RequestReceived() if _is_fresh(event.request):
                 self._fresh_request(event, now)
             case MalformedReceived():
                 self.malformed += 1
@@ -248,14 +253,14 @@ class Service:
                 pass
             case _:
                 if not self.b2bua.handle(event, now) and isinstance(event, RequestReceived):
-                    self._outside_calls(event, now)
+                    self._outside_calls(event)
 
     def _fresh_request(self, event: RequestReceived, now: float) -> None:
         """A request outside of any dialog: whose is it?"""
         method = event.request.method
         if method not in (b"INVITE", b"REGISTER", b"MESSAGE"):
             if not self.b2bua.handle(event, now):
-                self._outside_calls(event, now)
+                self._outside_calls(event)
             return
         caller = self._authentication.caller(event.request, event.flow, proxy=method != b"REGISTER")
         if isinstance(caller, Unproven):
@@ -275,7 +280,8 @@ class Service:
         self._pump_calls(now)
         self._callers.pop(key, None)
 
-    def _outside_calls(self, event: RequestReceived, now: float) -> None:
+    def _outside_calls(self, event: RequestReceived) -> None:
+        """Requests that belong to no call: anybody may send them, so their answers keep no state."""
         request = event.request
         match request.method:
             case b"OPTIONS":
@@ -284,22 +290,33 @@ class Service:
                     (b"accept", b"application/sdp"),
                     (b"supported", b"100rel, timer, replaces"),
                 ]
-                self._respond(event, response_to(request, 200, headers=headers), now)
+                self._answer_stranger(event, response_to(request, 200, headers=headers))
             case b"BYE" | b"INFO" | b"UPDATE" | b"PRACK" | b"NOTIFY" | b"REFER":
-                self._respond(event, response_to(request, 481), now)
+                self._answer_stranger(event, response_to(request, 481))
             case b"SUBSCRIBE" | b"PUBLISH":
-                self._respond(event, response_to(request, 489), now)
+                self._answer_stranger(event, response_to(request, 489))
             case _:
-                self._respond(event, response_to(request, 405, headers=[(b"allow", ALLOW)]), now)
+                self._answer_stranger(event, response_to(request, 405, headers=[(b"allow", ALLOW)]))
+
+    def _answer_stranger(self, event: RequestReceived, response: Response) -> None:
+        self.endpoint.respond_stateless(event.request, response, event.flow)
 
     def _respond(self, event: RequestReceived, response: Response, now: float) -> None:
         self.endpoint.respond(event.key, response, now)
+
+    def _fault(self, event: Event | ServiceEvent) -> None:
+        self.faults += 1
+        _log.exception("a fault of the service at %s", type(event).__name__)
 
     # -- events of calls ------------------------------------------------------------------------------------------
 
     def _pump_calls(self, now: float) -> None:
         while (event := self.b2bua.next_event()) is not None:
-            self._call_event(event, now)
+            try:
+                self._call_event(event, now)
+            except Exception:  # a call that policy or money cannot follow must not go on
+                self._fault(event)
+                self.b2bua.hangup(event.call_id, Cause.of_q850(41, "fault of the appliance"), now)
 
     def _call_event(self, event: ServiceEvent, now: float) -> None:
         match event:
@@ -342,3 +359,9 @@ class Service:
         cause = Cause.of_status(self._settings.quotadiscreason, f"lease ended: {short.sentence}")
         self.accounting.lapsed(call_id, short)
         self.b2bua.hangup(call_id, cause, now)
+
+
+def _is_fresh(request: Request) -> bool:
+    """Whether a request stands outside of any dialog. A registration always does: a To tag in it means nothing, and
+    some phones repeat the one of the challenge."""
+    return request.method == b"REGISTER" or (request.to.tag is None and request.method != b"OPTIONS")

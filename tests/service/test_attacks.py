@@ -1,0 +1,85 @@
+"""What an attacker may try at the service as a whole, and what comes of it."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pysrv.service.journal import Formatter, visible
+from tests.service.bench import Bench, Client, opened
+
+ALICE, BOB, STRANGER = "192.0.2.11", "192.0.2.12", "192.0.2.66"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with opened(tmp_path) as made:
+        yield made
+
+
+def test_a_device_whose_name_is_no_utf8_registers(bench: Bench) -> None:
+    alice = Client(bench, "alice", ALICE)
+    answer = alice.register(extra=(b"User-Agent: T\xe9l\xe9phone",))
+    assert answer is not None and answer.status == 200
+    assert bench.store.bindings()[0].user_agent == "T\\xe9l\\xe9phone"
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "SUBSCRIBE", "PUBLISH", "BYE", "INFO", "REGISTER", "INVITE", "MESSAGE"])
+def test_a_strangers_requests_leave_no_state(bench: Bench, method: str) -> None:
+    stranger = Client(bench, "nobody", STRANGER)
+    for _ in range(50):
+        bench.receive(stranger.message(method, "102"), stranger.flow)
+    assert len(stranger.responses()) == 50
+    assert bench.service.endpoint.transactions == (0, 0)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE", "UPDATE", "REFER", "INFO", "OPTIONS", "NOTIFY", "MESSAGE"])
+def test_requests_of_dialogs_that_do_not_exist_leave_no_state(bench: Bench, method: str) -> None:
+    stranger = Client(bench, "nobody", STRANGER)
+    for _ in range(50):
+        bench.receive(stranger.message(method, "102", to=b"<sip:102@example.org>;tag=guessed"), stranger.flow)
+    assert bench.service.endpoint.transactions == (0, 0)
+
+
+def test_a_number_with_control_characters_neither_forges_a_line_nor_is_stored_as_it_came(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    Client(bench, "alice", ALICE).invite("1%0d%0aINFO%20pysrv.auth%1b%5b31m")
+    assert [cdr.callee for cdr in bench.store.cdrs()] == ["1\\x0d\\x0aINFO pysrv.auth\\x1b[31m"]
+    assert not any("\n" in record.getMessage() for record in caplog.records)
+
+
+def test_a_record_of_the_log_is_one_line() -> None:
+    record = logging.LogRecord("pysrv.x", logging.INFO, "", 0, "user=%s", ("a\r\nb\x1b[2J\u202e\x9b",), None)
+    assert Formatter("%(name)s: %(message)s").format(record) == "pysrv.x: user=a\\x0d\\x0ab\\x1b[2J\\u202e\\x9b"
+    assert visible("Jörg 漢字") == "Jörg 漢字"
+
+
+def test_a_fault_at_one_message_spares_the_others_of_its_turn(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, stranger = Client(bench, "alice", ALICE), Client(bench, "nobody", STRANGER)
+
+    def broken(*_: object) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(bench.service._registration, "register", broken)
+    alice.register()
+    assert bench.service.faults == 1
+    bench.receive(stranger.message("OPTIONS", "102"), stranger.flow)
+    assert [answer.status for answer in stranger.responses()] == [200]
+    assert "broken" in caplog.text
+
+
+def test_a_call_that_money_cannot_follow_is_ended(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = Client(bench, "alice", ALICE)
+
+    def broken(*_: object) -> None:
+        raise ValueError("broken")
+
+    monkeypatch.setattr(bench.service.accounting, "opened", broken)
+    answer = alice.invite("4930123456")
+    assert answer is not None and answer.status >= 400
+    assert not bench.service.b2bua.calls
