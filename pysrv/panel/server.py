@@ -18,12 +18,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from pysrv.panel import page
+from pysrv.panel.doors import Doors, Visit
 from pysrv.panel.login import BackOff, Credentials, Remembered, parse_basic
 from pysrv.panel.status import StatusSource
 
-MAX_CONNECTIONS = 256
 MAX_CHECKS_WAITING = 8
-HANDSHAKE_TIMEOUT_S = 10.0
 KEEPALIVE_S = 15.0
 HEADERS = {
     "Content-Security-Policy": (
@@ -45,14 +44,6 @@ _log = logging.getLogger("pysrv.panel")
 Verify = Callable[[str, str], bool]
 
 
-class Refused(asyncio.Protocol):
-    """A connection too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Close it."""
-        transport.close()
-
-
 class Panel:
     """One panel. `verify(name, password)` may take its time: it is called in one thread of the panel's own."""
 
@@ -63,30 +54,24 @@ class Panel:
         self._checks_waiting = 0
         self._files = {name: (_STATIC / name).read_bytes() for name in _FILES}
         self._runner = web.AppRunner(self._application(), access_log=None, keepalive_timeout=KEEPALIVE_S)
-        self._servers: list[asyncio.Server] = []
+        self._doors: Doors | None = None
 
     async def start(self, addresses: Sequence[str], port: int, context: ssl.SSLContext) -> list[int]:
         """Listen; returns the ports (for `port` 0). Raises OSError when one cannot be had."""
         await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        for address in addresses:
-            server = await loop.create_server(
-                self._protocol, address, port, ssl=context, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S
-            )
-            self._servers.append(server)
-        return [int(server.sockets[0].getsockname()[1]) for server in self._servers]
+        self._doors = Doors(self._protocol, context)
+        return [self._doors.open(address, port) for address in addresses]
 
     async def stop(self) -> None:
         """Stop listening and end every connection."""
-        for server in self._servers:
-            server.close()
+        if self._doors is not None:
+            await self._doors.close()
         await self._runner.cleanup()
         self._checker.shutdown(wait=False, cancel_futures=True)
 
-    def _protocol(self) -> asyncio.BaseProtocol:
+    def _protocol(self) -> asyncio.Protocol:
         server = self._runner.server
-        if server is None or len(server.connections) >= MAX_CONNECTIONS:
-            return Refused()
+        assert server is not None, "the doors open after the set-up"
         return server()
 
     def _application(self) -> web.Application:
@@ -101,6 +86,9 @@ class Panel:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Everything but /healthz asks who it is; a fault of our own is one line in the log and says nothing."""
+        visit = request.transport.get_protocol() if request.transport is not None else None
+        if isinstance(visit, Visit):
+            visit.heard()
         try:
             if request.path != "/healthz":
                 refusal = await self._refuse(request)

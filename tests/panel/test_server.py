@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 
-from pysrv.panel import certificate, server
+from pysrv.panel import certificate, doors
 from pysrv.panel.login import FREE_GUESSES
 from pysrv.panel.server import HEADERS, Panel
 from pysrv.panel.status import Snapshot
@@ -145,10 +145,38 @@ async def test_plain_http_gets_nothing(visitor: Visitor) -> None:
     writer.close()
 
 
-async def test_a_connection_too_many_is_closed(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 0)
+@pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_PER_NETWORK"])
+async def test_a_connection_too_many_is_closed(visitor: Visitor, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setattr(doors, limit, 0)
     with pytest.raises(aiohttp.ClientError):
         await visitor.get("/healthz")
+
+
+async def test_who_never_begins_tls_is_counted_and_let_go(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "MAX_PER_NETWORK", 2)
+    silent = [await asyncio.open_connection("127.0.0.1", visitor.port) for _ in range(2)]
+    with pytest.raises(aiohttp.ClientError):
+        await visitor.get("/healthz")
+    for _, writer in silent:
+        writer.close()
+        await writer.wait_closed()
+    until = asyncio.get_running_loop().time() + 5
+    while asyncio.get_running_loop().time() < until:
+        try:
+            assert (await visitor.get("/healthz")).status == 200
+            return
+        except aiohttp.ClientError:
+            await asyncio.sleep(0)
+    pytest.fail("the places of those who left were not given back")
+
+
+async def test_who_never_ends_a_request_is_hung_up_on(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "REQUEST_TIMEOUT_S", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", visitor.port, ssl=visitor.context)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+    async with asyncio.timeout(5):
+        assert not await reader.read()
+    writer.close()
 
 
 async def test_a_busy_port_is_an_error_that_names_it(office: Office, tmp_path: Path) -> None:
@@ -157,6 +185,6 @@ async def test_a_busy_port_is_an_error_that_names_it(office: Office, tmp_path: P
         other.bind(("127.0.0.1", 0))
         other.listen()
         panel = Panel(office, office.verify)
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(OSError, match=r"(?i)address already in use"):
             await panel.start(["127.0.0.1"], other.getsockname()[1], made.context())
         await panel.stop()
