@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,31 @@ COLUMNS = (
     Column("locklevel", "lock", right=True),
     Column("deck", "deck"),
     Column("enabled", "enabled", yes_no),
+)
+DETAILS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("name", "name", str),
+    ("numbers", "numbers", joined),
+    ("display_name", "shown as", str),
+    ("type", "type", str),
+    ("enabled", "enabled", lambda value: "yes" if value else "no"),
+    ("realm", "realm", str),
+    ("balance", "balance", str),
+    ("reserved", "reserved", str),
+    ("currency", "currency", str),
+    ("postpaid", "postpaid", yes_no),
+    ("deck", "deck", str),
+    ("lines", "running calls", str),
+    ("maxlines", "maxlines", str),
+    ("locklevel", "locklevel", str),
+    ("onlylocalaccess", "local calls only", yes_no),
+    ("created_at", "since", moment),
+)
+DEVICES = (
+    Column("contact", "device"),
+    Column("transport", "over"),
+    Column("source", "from"),
+    Column("expires_at", "until", moment),
+    Column("user_agent", "program"),
 )
 LEDGER = (
     Column("at", "when", moment),
@@ -96,6 +121,16 @@ def _list(session: Session) -> Answer:
     return Answer(result, (table(COLUMNS, result["accounts"], "no accounts: add one with 'appliance accounts add'"),))
 
 
+def _show(session: Session, name: str) -> Answer:
+    link = session.link()
+    result = link.office("accounts.show", {"name": name})
+    devices = [row for row in link.office("registrations.list")["registrations"] if row["aor"] == name]
+    account = result["account"]
+    shown = [(title, write(account[key])) for key, title, write in DETAILS]
+    human = (facts(shown), line(""), table(DEVICES, devices, "no device is registered"))
+    return Answer(result | {"registrations": devices}, human)
+
+
 def _set(session: Session, name: str, password: str | None, no_number: bool, **given: Any) -> Answer:
     secret = password_of(password) if password else None
     changes = said(given) | ({"password": secret.text} if secret else {}) | ({"numbers": []} if no_number else {})
@@ -147,6 +182,7 @@ COMMANDS = (
             *_profile_options(),
         ),
     ),
+    Command("accounts show", "Show one account and its devices.", _show, (NAME,)),
     Command(
         "accounts set",
         "Change an account.",

@@ -1,6 +1,8 @@
 """`appliance calls`, `cdrs` and `registrations`: what is going on, and what was."""
 
+import contextlib
 import datetime
+import time
 from typing import Any
 
 import click
@@ -8,6 +10,10 @@ import click
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import Answer, Column, line, moment, span, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
+from appliance.config.fields import BadValue
+from appliance.config.textual import Duration
+
+DAYS = {"today": 0, "yesterday": 1}
 
 CALLS = (
     Column("call_id", "call"),
@@ -35,6 +41,7 @@ CDRS = (
     Column("cause", "cause", right=True),
     Column("ended_by", "ended by"),
     Column("refused_by", "refused by"),
+    Column("reason", "reason"),
 )
 REGISTRATIONS = (
     Column("aor", "account"),
@@ -58,14 +65,20 @@ def _hangup(session: Session, call_id: str | None, everything: bool) -> Answer:
     return Answer(result, (line(f"hung up {len(result['calls'])} call{'' if len(result['calls']) == 1 else 's'}"),))
 
 
-def when(text: str | None, name: str) -> float | None:
-    """Unix seconds of a local date or time in ISO 8601. Raises Failure."""
+def when(text: str | None, name: str, now: float | None = None) -> float | None:
+    """Unix seconds of a local date or time in ISO 8601, of a day by name, or of so long before now. Raises Failure."""
     if text is None:
         return None
-    try:
+    moment_now = datetime.datetime.fromtimestamp(time.time() if now is None else now)
+    if (days := DAYS.get(text.lower())) is not None:
+        midnight = moment_now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return (midnight - datetime.timedelta(days=days)).timestamp()
+    with contextlib.suppress(ValueError):
         return datetime.datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise Failure(Exit.USAGE, f"{name} must be a date or time such as 2026-01-31 or 2026-01-31T18:00") from None
+    with contextlib.suppress(BadValue):
+        return moment_now.timestamp() - Duration().parse(text)
+    words = "a date or time such as 2026-01-31 or 2026-01-31T18:00, today, yesterday, or how long ago, such as 6h"
+    raise Failure(Exit.USAGE, f"{name} must be {words}, not {text!r}") from None
 
 
 def _cdrs(session: Session, limit: int, since: str | None, until: str | None, **given: Any) -> Answer:
@@ -101,8 +114,8 @@ COMMANDS = (
             option("--account", help="Only this account's."),
             option("--trunk", help="Only over this trunk."),
             option("--callee", metavar="PREFIX", help="Only to numbers that begin so."),
-            option("--since", help="From this date or time on."),
-            option("--until", help="Before this date or time."),
+            option("--since", help="From this date or time on; also today, yesterday, or 6h for the last six hours."),
+            option("--until", help="Before this date or time; written the same way."),
             option("--answered/--unanswered", "answered", default=None, help="Only these."),
             option("--refused-by", metavar="SETTING", help="Only those that this setting refused."),
             option("--before", "before_id", type=int, help="Go on behind the record with this id."),

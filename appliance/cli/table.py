@@ -187,6 +187,33 @@ def _click_command(row: Command) -> click.Command:
     )
 
 
+class _Group(click.Group):
+    """A group that says what is wrong with its words as every other failure is said: one line, or JSON."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> Any:
+        """Run the words; ends the program."""
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            status = super().main(words, prog_name, **extra | {"standalone_mode": False})
+        except click.ClickException as error:
+            status = _misused(error, as_json="--json" in words)
+        except (KeyboardInterrupt, click.Abort):
+            status = _fail(Failure(Exit.INTERRUPTED, "interrupted"), "--json" in words)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _misused(error: click.ClickException, *, as_json: bool) -> Exit:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return Exit.USAGE
+    context = getattr(error, "ctx", None)
+    words, _, near = error.format_message().rstrip(".").partition(" (")
+    hint = near.rstrip(")") or (f"'{context.command_path} --help' explains" if context is not None else "")
+    return _fail(Failure(Exit.USAGE, f"{words[:1].lower()}{words[1:]}", hint), as_json)
+
+
 def _click_group(name: str, words: str, default: str = "", epilog: str = "") -> click.Group:
     def callback(**given: Any) -> None:
         context = click.get_current_context()
@@ -195,7 +222,7 @@ def _click_group(name: str, words: str, default: str = "", epilog: str = "") -> 
             assert isinstance(context.command, click.Group)
             context.invoke(context.command.commands[default], **dict.fromkeys(COMMON))
 
-    return click.Group(
+    return _Group(
         name=name,
         callback=callback,
         params=_common(),

@@ -59,7 +59,7 @@ def _add(
 ) -> Answer:
     args = {"name": name, "host": host, "routes": [{"prefix": prefix} for prefix in prefixes]} | said(given)
     if password:
-        args["password"] = password_of(password).text
+        args["password"] = _secret(password)
     trunk = session.link().office("trunks.add", args)["trunk"]
     hint = (
         () if trunk["routes"] else (line(f"no numbers go there yet: 'appliance trunks routes {name} --add 44'", "dim"),)
@@ -67,8 +67,14 @@ def _add(
     return Answer({"trunk": trunk}, (line(f"added {name}"), table(TRUNK_COLUMNS, [trunk], ""), *hint))
 
 
+def _secret(word: str) -> str:
+    if word != "-":
+        raise click.UsageError("--password takes '-': what the carrier gave you is read from standard input")
+    return password_of(word).text
+
+
 def _set(session: Session, name: str, password: str | None, **given: Any) -> Answer:
-    changes = said(given) | ({"password": password_of(password).text} if password else {})
+    changes = said(given) | ({"password": _secret(password)} if password else {})
     if not changes:
         raise click.UsageError("nothing to change was named; see 'appliance trunks set --help'")
     trunk = session.link().office("trunks.set", {"name": name, "changes": changes})["trunk"]
@@ -137,7 +143,8 @@ def _import(session: Session, deck: str, file: str) -> Answer:
 
 def _bar(session: Session, words: str) -> Progress:
     columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeRemainingColumn())
-    return Progress(*columns, console=console(error=True), transient=True, disable=session.json)
+    shown = console(error=True)
+    return Progress(*columns, console=shown, transient=True, disable=session.json or not shown.is_terminal)
 
 
 def _rates(session: Session, deck: str | None, prefix: str, limit: int) -> Answer:
@@ -187,7 +194,12 @@ COMMANDS = (
             *_trunk_options(),
         ),
     ),
-    Command("trunks set", "Change a trunk.", _set, (NAME, option("--host"), *_trunk_options())),
+    Command(
+        "trunks set",
+        "Change a trunk. Only what is named changes; --inbound replaces all its addresses.",
+        _set,
+        (NAME, option("--host", help="Address or DNS name."), *_trunk_options()),
+    ),
     Command("trunks remove", "Remove a trunk and its routes.", _remove, (NAME,)),
     Command(
         "trunks routes",

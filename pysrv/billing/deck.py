@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pysrv.billing import money
+from pysrv.billing.number import prefix_digits
 from pysrv.billing.tariff import Rate, TariffError
 
 MAX_PREFIX_DIGITS = 16
@@ -31,7 +32,7 @@ class RateError(Exception):
 
 
 def _prefix(text: str) -> str:
-    digits = text.strip().removeprefix("+")
+    digits = prefix_digits(text)
     if not (digits.isascii() and digits.isdigit()) or len(digits) > MAX_PREFIX_DIGITS:
         raise ValueError(f"{text!r} is not a prefix: 1 to {MAX_PREFIX_DIGITS} digits")
     return digits

@@ -1,9 +1,11 @@
 """Verbs about trunks, routes and rate decks. A trunk's password is taken and never given out."""
 
+import ipaddress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from appliance.wire import WireError
+from pysrv.billing.number import prefix_digits
 from pysrv.billing.tariff import Rate
 from pysrv.control.accounts import Named
 from pysrv.control.desk import Desk, not_found, written
@@ -21,7 +23,10 @@ class RouteArgs:
 
     def route(self) -> Route:
         """As the store has it."""
-        return Route(self.prefix, self.priority, self.strip, self.prepend)
+        if self.prefix == "00":
+            hint = "00 and + are taken off before a route is chosen: name the country, or 'all'"
+            raise WireError("invalid", "no number begins with 00", hint)
+        return Route(prefix_digits(self.prefix), self.priority, self.strip, self.prepend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +134,25 @@ def _changed(desk: Desk, trunk: Trunk) -> dict[str, Any]:
     return {"trunk": shape(trunk)}
 
 
+def _check_trunk(desk: Desk, name: str, host: str | None, deck: str | None) -> None:
+    """Refuse what the store cannot know to be wrong. Raises WireError."""
+    if host and host.replace(".", "").isdigit() and not _is_address(host):
+        raise WireError("invalid", f"{name}: host {host!r} is no IPv4 address", "four numbers up to 255, or a name")
+    if deck and deck not in {each.name for each in desk.store.decks()}:
+        raise not_found("rate deck", deck)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def add(desk: Desk, args: AddTrunk) -> dict[str, Any]:
     """trunks.add"""
+    _check_trunk(desk, args.name, args.host, args.deck)
     values = {name: getattr(args, name) for name in AddTrunk.__slots__} | {
         "routes": tuple(r.route() for r in args.routes)
     }
@@ -144,6 +166,7 @@ def list_all(desk: Desk, _: Any) -> dict[str, Any]:
 
 def change(desk: Desk, args: SetTrunk) -> dict[str, Any]:
     """trunks.set"""
+    _check_trunk(desk, args.name, args.changes.host, args.changes.deck)
     values = {name: getattr(args.changes, name) for name in TrunkChanges.__slots__}
     changes = {name: value for name, value in values.items() if value is not None}
     return _changed(desk, desk.store.set_trunk(args.name, who=desk.who, **changes))
@@ -163,14 +186,15 @@ def routes(desk: Desk, args: Named) -> dict[str, Any]:
 
 def add_route(desk: Desk, args: AddRoute) -> dict[str, Any]:
     """trunks.route"""
-    kept = [route for route in _found(desk, args.name).routes if route.prefix != args.route.prefix]
-    return _changed(desk, desk.store.set_trunk(args.name, who=desk.who, routes=(*kept, args.route.route())))
+    new = args.route.route()
+    kept = [route for route in _found(desk, args.name).routes if route.prefix != new.prefix]
+    return _changed(desk, desk.store.set_trunk(args.name, who=desk.who, routes=(*kept, new)))
 
 
 def drop_route(desk: Desk, args: DropRoute) -> dict[str, Any]:
     """trunks.unroute"""
-    before = _found(desk, args.name).routes
-    kept = tuple(route for route in before if route.prefix != args.prefix)
+    before, prefix = _found(desk, args.name).routes, prefix_digits(args.prefix)
+    kept = tuple(route for route in before if route.prefix != prefix)
     if len(kept) == len(before):
         raise WireError("not_found", f"{args.name} has no route for {args.prefix or 'all numbers'}")
     return _changed(desk, desk.store.set_trunk(args.name, who=desk.who, routes=kept))

@@ -19,9 +19,24 @@ def canonical(prefix: str) -> str:
     return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+def covers_all(prefix: str) -> bool:
+    """Whether every IPv4 or every IPv6 address lies in `prefix`; the gate holds IPv4 as mapped addresses."""
+    network = ipaddress.ip_network(prefix)
+    return network.prefixlen == 0 or (isinstance(network, ipaddress.IPv6Network) and _MAPPED.subnet_of(network))
+
+
+def _part(prefix: str, effect: str) -> str:
+    if covers_all(prefix):
+        raise WireError("invalid", f"{prefix} would {effect}", "name a longer prefix")
+    return prefix
+
+
 def add_ban(desk: Desk, args: wire.Ban) -> dict[str, Any]:
     """bans.add"""
-    prefix, reason = canonical(args.prefix), args.reason[:200]
+    prefix, reason = _part(canonical(args.prefix), "ban everyone"), args.reason[:200]
     row = BanRow(prefix, args.rule, reason, desk.clock(), args.expires_at, desk.who)
     desk.store.add_ban(row)
     desk.after_commit(lambda live: live.ban(wire.Ban(prefix, args.expires_at, args.rule, reason)))
@@ -53,7 +68,7 @@ def bans(desk: Desk, _: Any) -> dict[str, Any]:
 
 def add_allow(desk: Desk, args: wire.Source) -> dict[str, Any]:
     """allows.add"""
-    prefix, reason = canonical(args.prefix), args.reason[:200]
+    prefix, reason = _part(canonical(args.prefix), "let everyone pass unchecked"), args.reason[:200]
     row = AllowRow(prefix, str(args.kind), reason, desk.clock(), args.expires_at, desk.who)
     desk.store.add_allow(row)
     desk.after_commit(lambda live: live.allow(wire.Source(prefix, args.kind, args.expires_at, reason)))

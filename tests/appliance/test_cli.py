@@ -1,5 +1,6 @@
 """The command against real sockets: what it prints, what it exits with, and what it does while the office is down."""
 
+import datetime
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from appliance import launch
 from appliance.cli import BOOK
+from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible
 from appliance.wire import WireError
@@ -381,8 +383,36 @@ def test_control_characters_of_a_peer_do_not_reach_the_terminal(up: Shell) -> No
 
 def test_call_records_and_registrations_are_empty_at_first(up: Shell) -> None:
     assert up.run("cdrs", "--since", "2026-01-31").stdout.strip() == "no calls were recorded"
+    for since in ("today", "Yesterday", "6h"):
+        assert up.json("cdrs", "--since", since) == {"cdrs": []}
     assert up.run("cdrs", "--since", "soon").exit_code == Exit.USAGE
     assert up.json("registrations") == {"registrations": []}
+
+
+def test_a_day_by_name_begins_at_midnight() -> None:
+    noon = datetime.datetime(2026, 3, 2, 12).timestamp()
+    assert when("today", "--since", noon) == datetime.datetime(2026, 3, 2).timestamp()
+    assert when("yesterday", "--since", noon) == datetime.datetime(2026, 3, 1).timestamp()
+    assert when("90m", "--since", noon) == noon - 5400
+
+
+@pytest.mark.parametrize("words", [("nope",), ("accounts", "nope"), ("accounts", "add"), ("cdrs", "--limit", "x")])
+def test_wrong_words_are_one_line_and_a_hint_or_json(down: Shell, words: tuple[str, ...]) -> None:
+    told = down.run(*words)
+    assert told.exit_code == Exit.USAGE
+    first, hint = told.stderr.splitlines()
+    assert first.startswith("appliance: ")
+    assert "--help' explains" in hint
+    error = json.loads(down.run("--json", *words).stderr)
+    assert (error["error"]["code"], error["exit"]) == ("usage", Exit.USAGE)
+
+
+def test_an_account_is_shown_with_its_devices(up: Shell) -> None:
+    up.json("accounts", "add", "alice", "--number", "101")
+    shown = up.json("accounts", "show", "alice")
+    assert (shown["account"]["numbers"], shown["registrations"]) == (["101"], [])
+    assert "no device is registered" in up.run("accounts", "show", "alice").stdout
+    assert up.run("accounts", "show", "nobody").exit_code == Exit.NOT_FOUND
 
 
 def test_an_office_that_hangs_up_is_one_line(down: Shell) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pysrv.billing.number import normalise, prefixes
+from pysrv.billing.number import normalise, prefix_digits, prefixes
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,14 @@ def test_two_zeros_before_a_country_code_mean_plus(dialled: str, number: str) ->
 @pytest.mark.parametrize("dialled", ["", "+", "alice", "12a", "+*43", "1" * 33, "٤٩", "+٤٩", "1;2", "1\n"])
 def test_what_is_no_number_is_none(dialled: str) -> None:
     assert normalise(dialled) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "prefix"),
+    [("+49", "49"), ("0049", "49"), ("001", "1"), ("49", "49"), ("0", "0"), ("000", "000"), ("0011", "0011")],
+)
+def test_a_prefix_is_written_as_the_numbers_are(written: str, prefix: str) -> None:
+    assert prefix_digits(written) == prefix
 
 
 def test_prefixes_go_from_the_longest_to_the_empty_one() -> None:

@@ -154,6 +154,20 @@ def test_a_trunk_never_gives_its_password_out(root: Operator) -> None:
     assert "hunter2" not in json.dumps([trunk, root.ask("trunks.list")])
 
 
+def test_a_trunk_names_a_host_that_can_be_and_a_deck_that_is(root: Operator) -> None:
+    with pytest.raises(WireError, match="no IPv4 address"):
+        root.ask("trunks.add", name="carrier", host="999.1.1.1")
+    with pytest.raises(WireError, match="no rate deck"):
+        root.ask("trunks.add", name="carrier", host="192.0.2.9", deck="none")
+
+
+def test_a_route_is_kept_as_numbers_are(root: Operator) -> None:
+    root.ask("trunks.add", name="carrier", host="192.0.2.9", routes=[{"prefix": "+49"}, {"prefix": "0033"}])
+    assert [route["prefix"] for route in root.ask("trunks.routes", name="carrier")["routes"]] == ["33", "49"]
+    with pytest.raises(WireError, match="begins with 00"):
+        root.ask("trunks.route", name="carrier", route={"prefix": "00"})
+
+
 def test_routes_are_added_replaced_and_taken_away(root: Operator, service: Service) -> None:
     root.ask("trunks.add", name="carrier", host="192.0.2.9", routes=[{"prefix": "49"}])
     root.ask("trunks.route", name="carrier", route={"prefix": "44", "priority": 5, "strip": 2, "prepend": "00"})
@@ -224,6 +238,14 @@ def test_a_ban_is_stored_with_who_and_why_and_the_gate_is_told(root: Operator, s
     assert service.told == [("ban", "192.0.2.0/24", NOW + 60), ("unban", "192.0.2.0/24")]
     with pytest.raises(WireError, match="not banned"):
         root.ask("bans.remove", prefix="192.0.2.0/24")
+
+
+@pytest.mark.parametrize("prefix", ["0.0.0.0/0", "::/0", "::ffff:0:0/96"])
+def test_nobody_bans_or_lets_pass_the_whole_world(root: Operator, service: Service, prefix: str) -> None:
+    for verb in ("bans.add", "allows.add"):
+        with pytest.raises(WireError, match="everyone"):
+            root.ask(verb, prefix=prefix)
+    assert service.told == []
 
 
 def test_all_bans_are_lifted_one_by_one_at_the_gate(root: Operator, service: Service) -> None:
