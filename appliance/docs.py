@@ -36,6 +36,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "cli.md": commands,
         "verdicts.md": verdict_page,
         "state-machines.md": lambda: office_page("state-machines.md"),
+        "calls.md": lambda: office_page("calls.md"),
         "../bpf/README.md": gate_readme,
     }
 

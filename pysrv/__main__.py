@@ -42,9 +42,10 @@ def _options() -> RunOptions:
 
 
 def _docs() -> int:
-    from pysrv.sip import tables
+    from pysrv.calls import tables as calls
+    from pysrv.sip import tables as sip
 
-    print(json.dumps({"state-machines.md": tables.render()}))
+    print(json.dumps({"state-machines.md": sip.render(), "calls.md": calls.render()}))
     return 0
 
 

@@ -48,6 +48,8 @@ class TcpConnection(asyncio.Protocol):
         try:
             for item in self._parser.feed(data):
                 self._deliver(item)
+            if self._parser.failure is not None:
+                self.close()
         except BadMessage:
             self.close()
         self._owner.turn()

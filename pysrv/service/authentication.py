@@ -86,7 +86,7 @@ class Authentication:
         if verdict.outcome is AuthOutcome.OK and (account := self._store.account(user)) is not None:
             self._make_known(source, now)
             return Caller(account=account)
-        if verdict.outcome in (AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER, AuthOutcome.REPLAYED):
+        if verdict.outcome in (AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER):
             self._store.record_attempt(Attempt(now, source, verdict.outcome.name.lower(), user[:64], "needauth"))
             _log.info("credentials refused source=%s user=%r outcome=%s", source, user[:64], verdict.outcome.name)
         stale = verdict.outcome in (AuthOutcome.STALE, AuthOutcome.FORGED_NONCE, AuthOutcome.REPLAYED)

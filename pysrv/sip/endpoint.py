@@ -12,7 +12,7 @@ from pysrv.sip import hop, keys
 from pysrv.sip.errors import BadMessage
 from pysrv.sip.inbound import LIMITS, EndpointLimits, Inbound, Tally
 from pysrv.sip.message import MAGIC_COOKIE, Message, Request, Response
-from pysrv.sip.parser import parse_datagram
+from pysrv.sip.parser import is_keepalive, parse_datagram
 from pysrv.sip.rules import RULES, Rules
 from pysrv.sip.tables import Input, Machine
 from pysrv.sip.timers import RFC_VALUES, TimerValues
@@ -55,6 +55,8 @@ class Endpoint:
             self._inbound.tally.repeated_requests += 1
             self._layer.fire(known, Input.REQUEST, now)
             return
+        if is_keepalive(data):
+            return  # RFC 5626 3.5.1 asks for no answer over UDP, and an honest phone is no offender
         try:
             message = parse_datagram(data, self._limits.messages)
         except BadMessage as bad:

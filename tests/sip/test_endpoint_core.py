@@ -93,8 +93,6 @@ def test_a_malformed_request_is_answered_and_told_of() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
-        b"\r\n\r\n",
         b"hello",
         b"\xff" * 1000,
         b"OPTIONS sip:a SIP/2.0\r\n\r\n",
@@ -108,6 +106,13 @@ def test_what_cannot_be_answered_is_only_told_of(data: bytes) -> None:
     sip.receive_datagram(data, UDP, 0.0)
     assert sip.datagrams_to_send() == []
     assert [type(event) for event in told(sip)] == [tell.MalformedReceived]
+
+
+@pytest.mark.parametrize("data", [b"", b"\r\n", b"\r\n\r\n", b"\0\0\0\0"])
+def test_a_keepalive_is_neither_answered_nor_an_offence(data: bytes) -> None:
+    sip = endpoint()
+    sip.receive_datagram(data, UDP, 0.0)
+    assert (sip.datagrams_to_send(), told(sip)) == ([], [])
 
 
 def test_a_malformed_first_line_is_told_in_120_bytes_at_most() -> None:
