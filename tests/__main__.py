@@ -2,7 +2,7 @@
 
 A stage that fails does not stop the ones after it; the last line counts all of them. A skipped test counts as failed:
 every test of this project can run where `make test` runs, so a skip would only hide a machine without root,
-namespaces or XDP.
+namespaces or XDP. When it is interrupted it waits for the stage that runs: that has namespaces to take down.
 """
 
 import subprocess
@@ -12,6 +12,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.interrupt import INTERRUPTED, interruptible
 
 HERE = Path(__file__).parent
 NO_TESTS = 5  # pytest's exit status when nothing was collected
@@ -75,11 +77,22 @@ def run_stage(stage: str) -> Tally:
             f"--junitxml={report}",
             *paths,
         ]
-        status = subprocess.run(command, cwd=HERE.parent, check=False).returncode
+        status = run_pytest(command)
         tally = read_tally(report)
     if status not in (0, NO_TESTS) and not tally.failed:
         return tally + Tally(failed=1)  # a crash, or an error of collection
     return tally
+
+
+def run_pytest(command: list[str]) -> int:
+    """Run one pytest; returns its exit status. An interrupt goes on to it and is raised when it has ended."""
+    with subprocess.Popen(command, cwd=HERE.parent) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
 
 
 def main(wanted: list[str]) -> int:
@@ -107,4 +120,9 @@ def main(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    interruptible()
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("== interrupted", flush=True)
+        sys.exit(INTERRUPTED)

@@ -20,6 +20,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from tests.demo.ladder import Sniffer, ladder
+from tests.interrupt import INTERRUPTED, interruptible
 from tests.lab.carrier import Carrier, answering
 from tests.lab.flood import Flood
 from tests.lab.network import Lab
@@ -213,11 +214,26 @@ def _watch(console: Console, stage: Stage, act: Callable[[], None]) -> None:
             done.set()
 
     threading.Thread(target=play, daemon=True).start()
-    with Live(stage.picture(), console=console, auto_refresh=False, transient=False) as live:
-        while not done.wait(1.0):
+    try:
+        with Live(stage.picture(), console=console, auto_refresh=False, transient=False) as live:
+            while not done.wait(1.0):
+                live.update(stage.picture(), refresh=True)
             live.update(stage.picture(), refresh=True)
-        live.update(stage.picture(), refresh=True)
+    finally:
+        if not console.is_terminal:
+            console.print()  # the last picture ends without a line's end there
+
+
+def main() -> int:
+    """The demonstration, or what was left of it when somebody interrupted; returns the exit status."""
+    console = Console()
+    interruptible()
+    try:
+        return run(console)
+    except KeyboardInterrupt:
+        console.print("interrupted; everything is cleaned up")
+        return INTERRUPTED
 
 
 if __name__ == "__main__":
-    sys.exit(run(Console()))
+    sys.exit(main())
