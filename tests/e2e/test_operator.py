@@ -12,8 +12,8 @@ import pytest
 from tests.e2e.conftest import ALICE_HZ, BOB_HZ
 from tests.e2e.test_calls import closed, connected, newest_cdr, pause
 from tests.lab.carrier import SDP, Carrier, answering, load
-from tests.lab.network import Lab
-from tests.lab.phones import Phone
+from tests.lab.network import Host, Lab
+from tests.lab.phones import Phone, PhoneError
 from tests.lab.product import Product
 from tests.lab.tones import seconds_with_tone
 
@@ -204,3 +204,58 @@ def wait_for_office(product: Product, before: int) -> None:
         except Exception:
             pause(0.1)
     raise AssertionError("the office did not come back")
+
+
+def test_a_ban_ends_a_phone_at_the_gate_and_lifting_it_lets_the_phone_back(
+    lab: Lab, product: Product, phone: MakePhone
+) -> None:
+    alice, bob = phone("alice"), phone("bob")
+    address = lab.hosts["alice"].address
+    banned = tally(product, "banned")
+    product.command("ban", address, "--reason", "noise")
+    try:
+        alice.dial("102")
+        with pytest.raises(PhoneError):
+            bob.wait("CALL_INCOMING", 2.0)
+        assert tally(product, "banned") > banned
+    finally:
+        product.command("unban", address)
+    bob.wait("CALL_INCOMING", 10.0)  # the phone still repeats its INVITE
+    alice.hang_up()
+    closed(bob)
+
+
+def tally(product: Product, verdict: str) -> int:
+    """How many packets ended so."""
+    rows = product.command("status")["keeper"]["tallies"]
+    return next(int(row["packets"]) for row in rows if row["verdict"].lower() == verdict)
+
+
+def test_on_loopback_the_office_relays_the_audio_itself(tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory = tmp_path_factory.mktemp("loopback")
+    for parent in (directory, *directory.parents[:2]):
+        parent.chmod(0o755)
+    with Lab([], tag="lo") as lab, Product(lab, directory / "product", interfaces=["lo"]) as product:
+        phones = []
+        for name, number, address, hertz in (
+            ("ann", "201", "127.0.0.11", ALICE_HZ),
+            ("ben", "202", "127.0.0.12", BOB_HZ),
+        ):
+            password = product.account(name, number)
+            host = Host(name, lab.appliance, "lo", address, "", "127.0.0.1", "", "lo")
+            phones.append(Phone(lab, host, directory / name, name, password, tone_hz=hertz))
+            phones[-1].registered()
+        ann, ben = phones
+        connected(ann, ben, "202")
+        status = product.command("status")
+        assert status["keeper"]["relay"] == "user"
+        pause(2.5)
+        ann.hang_up()
+        closed(ann, ben)
+        record = newest_cdr(product)
+        for heard, hertz in ((ben.heard(), ALICE_HZ), (ann.heard(), BOB_HZ)):
+            assert seconds_with_tone(heard, hertz) >= 2.0
+        for side in ("from_caller", "from_callee"):
+            assert record[side]["packets"] >= 0.95 * 50 * (record["duration_s"] - 0.3)
+        for each in phones:
+            each.close()
