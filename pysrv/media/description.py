@@ -194,8 +194,9 @@ def _host(address: bytes) -> str | None:
 
 def _addresses(session: Section, sections: tuple[Section, ...]) -> frozenset[bytes]:
     shown = [section.connection for section in (session, *sections) if section.connection]
-    origins = (_o(value) for kind, value in session.lines if kind == b"o")
-    shown += [match[1] for match in origins if match]
+    origin = next((value for kind, value in session.lines if kind == b"o"), b"")  # one (RFC 8866 5.2): each is costly
+    if (match := _o(origin)) is not None:
+        shown.append(match[1])
     found = {address.split(b"/")[0].lower() for address in shown}
     return frozenset(address for address in found if b"." in address or b":" in address)
 

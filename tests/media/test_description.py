@@ -88,3 +88,9 @@ def test_any_bytes_are_read_or_refused(sdp: bytes) -> None:
         read(b"v=0\r\n" + sdp)
     except BadDescription:
         pass
+
+
+def test_of_many_origins_only_the_first_counts() -> None:
+    origins = b"".join(b"o=x 1 1 IN IP4 a.%d\r\n" % number for number in range(500))
+    shown = read(audio().replace(b"s=-\r\n", origins + b"s=-\r\n")).addresses
+    assert len(shown) <= 2  # each address is looked for in every line: many would hold the service up
