@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pysrv.sip.events import Flow
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
-BATCH = 64  # datagrams between two commits: enough to share a commit, few enough to keep timers punctual
+BATCH = 128  # datagrams between two commits: enough to share a commit, few enough to keep timers punctual
 MAX_DATAGRAM_BYTES = 65_535
 MAX_FLOWS = 65_536
 

@@ -22,6 +22,7 @@ class Registration:
 
     def __init__(self, store: Store, registrar: Registrar, world: Surroundings) -> None:
         self._store, self._registrar, self._world = store, registrar, world
+        self._devices: set[tuple[str, str]] = set()  # (account, contact) of what is stored
 
     def register(self, request: Request, flow: Flow, account: Account) -> Response:
         """The answer to a REGISTER that `account` sent. Nobody registers for somebody else (10.3 step 3)."""
@@ -33,8 +34,6 @@ class Registration:
             return response_to(request, 403, b"Not Your Address Of Record")
         outcome = self._registrar.register(account.name, request, flow, self._world.clock.wall())
         self._keep(outcome.changes)
-        if outcome.status == 200:
-            _log.info("registered account=%s source=%s devices=%d", account.name, flow.remote[0], len(outcome.bindings))
         return response_to(request, outcome.status, outcome.reason.encode() or None, headers=outcome.headers)
 
     def expire(self) -> None:
@@ -56,17 +55,27 @@ class Registration:
         rows = self._store.bindings()
         usable = [row for row in rows if row.transport == "udp"]
         self._registrar.load(_binding(row) for row in usable)
+        self._devices = {(row.aor, row.contact) for row in usable}
         for row in rows:
             if row.transport != "udp":
                 self._store.remove_binding(row.aor, row.contact)
         return len(usable)
 
     def _keep(self, changes: Iterable[Change]) -> None:
+        """Store what changed. The log tells of devices that come and go, not of every refresh."""
         for change in changes:
+            binding = change.binding
             if isinstance(change, Saved):
-                self._store.save_binding(SavedBinding(**change.binding.to_row()))
+                row = SavedBinding(**binding.to_row())
+                self._store.save_binding(row)
+                if (row.aor, row.contact) not in self._devices:
+                    self._devices.add((row.aor, row.contact))
+                    _log.info("registered account=%s source=%s contact=%s", row.aor, row.remote_host, row.contact)
             else:
-                self._store.remove_binding(change.binding.aor, change.binding.contact_text)
+                contact = binding.contact_text
+                self._store.remove_binding(binding.aor, contact)
+                self._devices.discard((binding.aor, contact))
+                _log.info("device gone account=%s contact=%s", binding.aor, contact)
 
 
 def _is_of(request: Request, account: Account) -> bool:

@@ -16,7 +16,7 @@ from tests.lab.carrier import callers_file, registering
 from tests.lab.network import Lab
 
 FLOOR = 3000.0
-AT_ONCE = 128
+AT_ONCE = 256
 
 
 def run() -> Iterator[Row]:
