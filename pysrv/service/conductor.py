@@ -267,18 +267,18 @@ class Service:
             response = response_to(event.request, caller.status, headers=caller.headers)
             self.endpoint.respond_stateless(event.request, response, event.flow)
         elif method == b"INVITE":
-            self._callers[event.key] = caller
-            self.b2bua.handle(event, now)
-            self._callers_used(now, event.key)
+            self._invited(event, caller, now)
         elif method == b"MESSAGE":
             self._paging.message(event, caller, now)
         elif caller.account is not None:
             self._respond(event, self._registration.register(event.request, event.flow, caller.account), now)
 
-    def _callers_used(self, now: float, key: TransactionKey) -> None:
-        """Calls are decided at once, so that who called is remembered no longer than this."""
+    def _invited(self, event: RequestReceived, caller: Caller, now: float) -> None:
+        """A call that somebody proven asks for. It is decided here and now, so the caller is remembered no longer."""
+        self._callers[event.key] = caller
+        self.b2bua.handle(event, now)
         self._pump_calls(now)
-        self._callers.pop(key, None)
+        del self._callers[event.key]
 
     def _outside_calls(self, event: RequestReceived) -> None:
         """Requests that belong to no call: anybody may send them, so their answers keep no state."""
