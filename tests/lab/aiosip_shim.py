@@ -27,8 +27,8 @@ SDP = "v=0\r\no=asyncsip 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=aud
 def library() -> Any:
     """asyncsip, made importable. Raises ImportError when it is not installed."""
     asyncio.coroutine = types.coroutine  # type: ignore[attr-defined]
-    import asyncsip  # noqa: PLC0415  (it reads asyncio.coroutine while it is imported)
-    from asyncsip.auth import AuthorizationAuth  # noqa: PLC0415
+    import asyncsip
+    from asyncsip.auth import AuthorizationAuth
 
     response = AuthorizationAuth._calculate_response
     AuthorizationAuth._calculate_response = lambda self, *args, **kwargs: response(
@@ -39,7 +39,7 @@ def library() -> Any:
 
 def credentials(message: Any, user: str, password: str, uri: str) -> str:
     """The answer to the 407 of an INVITE."""
-    from asyncsip.auth import Auth  # noqa: PLC0415
+    from asyncsip.auth import Auth
 
     challenge = Auth.from_authenticate_header(message.headers["Proxy-Authenticate"], "INVITE")
     return str(challenge.generate_authorization(user, password, uri))
@@ -70,7 +70,7 @@ async def phone(server: str, local: str, user: str, password: str, number: str) 
                 ended.set()
                 return
 
-    class Plan(sip.BaseDialplan):  # type: ignore[misc]
+    class Plan(sip.BaseDialplan):  # type: ignore[misc,name-defined]
         async def resolve(self, method: str, *args: Any, **kwargs: Any) -> Any:
             return answer if method == "INVITE" else None
 
