@@ -36,6 +36,9 @@ class LegState(StrEnum):
     OVER = "over"
 
 
+MOST_ACKS = 16  # INVITEs of one leg whose 2xx may still come again
+
+
 class Listener(Protocol):
     """The call that a leg belongs to."""
 
@@ -149,6 +152,8 @@ class Leg(Timed):
             headers = (*headers, *self.authorization.headers(b"INVITE", dialog.remote_target, repeat=True))
         ack = dialog.ack(cseq, headers, sdp or b"")
         self.acks[key] = ack
+        if len(self.acks) > MOST_ACKS:  # a peer that offers again and again must not fill the memory
+            del self.acks[next(iter(self.acks))]
         self.switch.endpoint.send_ack(ack, self.flow)
 
     def repeat_ack(self, key: TransactionKey) -> None:

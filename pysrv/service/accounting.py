@@ -37,6 +37,7 @@ class Running:
     ended: CallEnded | None = None
     trunks: tuple[str, ...] = ()  # that may still carry it, the one in use first
     q850: int = 0  # a cause that says more than the status
+    partners: tuple[str, ...] = ()  # calls that a transfer joined with this one: one conversation, several leases
 
     @property
     def deadline(self) -> float:
@@ -112,7 +113,15 @@ class Accounting:
             return
         call.session, call.streams = session.session, session.streams
         self._by_session[session.session] = event.call_id
-        self._world.gate.open_session(replace(session, deadline_ns=_ns(call.deadline)))
+        self._world.gate.open_session(replace(session, deadline_ns=_ns(self._media_deadline(event.call_id))))
+
+    def joined(self, call_id: str, other_id: str) -> None:
+        """Two calls are one conversation now: its audio ends with the first of their leases."""
+        call, other = self.running.get(call_id), self.running.get(other_id)
+        if call is None or other is None:
+            return
+        call.partners, other.partners = (*call.partners, other_id), (*other.partners, call_id)
+        self._tell_deadline(call_id)
 
     def answered(self, event: CallAnswered) -> None:
         """Talk begins: from here on the deadline is the lease's end."""
@@ -197,9 +206,30 @@ class Accounting:
         self._push_deadline(call_id, call)
         return None
 
+    def _conversation(self, call_id: str) -> dict[str, Running]:
+        """The call and all that it was joined with, directly or not."""
+        found: dict[str, Running] = {}
+        names = [call_id]
+        while names:
+            name = names.pop()
+            if name not in found and (call := self.running.get(name)) is not None:
+                found[name] = call
+                names += call.partners
+        return found
+
+    def _media_deadline(self, call_id: str) -> float:
+        return min(call.deadline for call in self._conversation(call_id).values())
+
+    def _tell_deadline(self, call_id: str) -> None:
+        """The kernel hears until when every relay session of this conversation may carry audio."""
+        calls = self._conversation(call_id).values()
+        until = min(call.deadline for call in calls)
+        for call in calls:
+            if call.session:
+                self._world.gate.renew_lease(call.session, _ns(until))
+
     def _push_deadline(self, call_id: str, call: Running) -> None:
-        if call.session:
-            self._world.gate.renew_lease(call.session, _ns(call.deadline))
+        self._tell_deadline(call_id)
         margin = renewal_margin_s(call.deadline - self._world.clock.monotonic())
         heapq.heappush(self._due, (call.deadline - margin, call_id))
 

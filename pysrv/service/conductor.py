@@ -335,7 +335,11 @@ class Service:
             case RouteFailed():
                 self.accounting.route_failed(event.call_id, event.target.label)
                 _log.info("route failed call=%s target=%s status=%d", event.call_id, event.target.label, event.status)
-            case TransferEnded() | CallsJoined():
+            case CallsJoined():
+                self.accounting.joined(event.call_id, event.absorbed_id)
+                self._changed(event.call_id, now)
+                self._changed(event.absorbed_id, now)
+            case TransferEnded():
                 self._changed(event.call_id, now)
             case CallRinging():
                 _log.debug("%s", event)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pysrv.billing.cdr import Cdr
 from pysrv.calls.b2bua import B2bua
+from pysrv.calls.causes import Cause
 from pysrv.calls.plan import TrunkCredentials
 from pysrv.service.accounting import Accounting
 from pysrv.service.surroundings import Surroundings
@@ -55,15 +56,26 @@ class Recovery:
     def start(self, now: float) -> tuple[int, int]:
         """Take up or settle every open call; returns how many of each."""
         wall = self._world.clock.wall()
-        resumed = settled = 0
+        settled = 0
+        found: list[OpenCall] = []
         for opened in self._store.open_calls():
             if self._resume(opened, now, wall):
-                resumed += 1
+                found.append(opened)
             else:
                 stored = self._store.close_interrupted(opened, wall)
                 settled += 1
                 _log.warning("call interrupted by a restart id=%s charge=%d", opened.call_id, stored.charge)
-        return resumed, settled
+        for opened in found:
+            self._join(opened, now)
+        return len(found), settled
+
+    def _join(self, opened: OpenCall, now: float) -> None:
+        """A conversation of several calls goes on only if each of them still pays for its part."""
+        for partner in opened.snapshot["call"]["partners"]:
+            if partner not in self._accounting.running:
+                self._b2bua.hangup(opened.call_id, Cause.of_q850(41, "the call it was joined with has ended"), now)
+            elif opened.call_id < partner:
+                self._accounting.joined(opened.call_id, partner)
 
     def _resume(self, opened: OpenCall, now: float, wall: float) -> bool:
         saved: dict[str, Any] | None = opened.snapshot.get("call")
