@@ -241,7 +241,7 @@ static inline bool rewrite(struct xdp_md *ctx, const struct packet *packet, cons
 }
 
 /* May this packet of the stream pass? Whatever says no is counted on the stream too. */
-static inline u32 admit(struct xdp_md *ctx, const struct cursor *cursor, const struct packet *packet,
+static inline u32 admit(const struct cursor *cursor, const struct packet *packet,
 			const struct stream *stream, struct stream_state *state, u64 now, bool *rtcp)
 {
 	struct endpoint source = {.ip = packet->source, .port = packet->source_port};
@@ -263,7 +263,7 @@ static inline u32 admit(struct xdp_md *ctx, const struct cursor *cursor, const s
 	verdict = source_verdict(stream, state, &source);
 	if (verdict)
 		return verdict;
-	hop_learn(&state->hop, cursor->start, packet, ctx->ingress_ifindex);
+	hop_learn(&state->hop, cursor->start, packet);
 	if (!bucket_take(bucket, now, limit_of(LIMIT_rtp_burst), limit_of(LIMIT_rtp_interval)))
 		return VERDICT_rtp_over_rate;
 	return VERDICT_NONE;
@@ -290,7 +290,7 @@ static inline u32 send_on(struct xdp_md *ctx, const struct packet *packet, const
 	}
 	if (!rewrite(ctx, packet, &hop, &from, &to))
 		return VERDICT_gate_fault;
-	*action = hop.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop.ifindex, 0);
+	*action = hop.ifindex == packet->ifindex ? XDP_TX : bpf_redirect(hop.ifindex, 0);
 	return VERDICT_NONE;
 }
 
@@ -309,7 +309,7 @@ static inline u32 relay(struct xdp_md *ctx, const struct cursor *cursor, const s
 	if (!state)
 		return VERDICT_gate_fault;
 	now = bpf_ktime_get_ns();
-	verdict = admit(ctx, cursor, packet, stream, state, now, &rtcp);
+	verdict = admit(cursor, packet, stream, state, now, &rtcp);
 	if (!verdict)
 		verdict = send_on(ctx, packet, stream, action);
 	if (verdict) {
@@ -358,6 +358,7 @@ static inline u32 walk(struct xdp_md *ctx, u64 bytes, int *action)
 	if (!packet)
 		return VERDICT_gate_fault;
 	__builtin_memset(packet, 0, sizeof(*packet));
+	packet->ifindex = ctx->ingress_ifindex; /* here alone: compilers share the address of late reads, and it is refused */
 	verdict = parse_packet(&cursor, packet);
 	if (verdict)
 		return verdict;

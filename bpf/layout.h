@@ -132,6 +132,7 @@ struct packet {
 	struct address target;
 	u32 tags[2];
 	u32 tag_count;
+	u32 ifindex;       /* on which it arrived */
 	u32 offset;        /* of the transport header from the frame's start */
 	u32 left;          /* from the transport header to the end of the IP packet */
 	u32 payload_bytes; /* of UDP */
@@ -144,6 +145,7 @@ struct packet {
 	u8 protocol;
 	u8 fragment;
 	u16 zero;
+	u32 zero2;
 };
 
 /* One datagram, for the checksum of IPv6: packet memory takes no length that is known only at run time. */

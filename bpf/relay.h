@@ -81,16 +81,16 @@ static __always_inline enum verdict media_verdict(const struct stream *stream, c
 
 /* How a reply to this frame is addressed on the link. The MAC address may change under a call, as a gateway's does when
  * another takes over; the interface may not: whoever forges the source elsewhere must not draw the replies there. */
-static __always_inline void hop_learn(struct hop *hop, const u8 *frame, const struct packet *packet, u32 ifindex)
+static __always_inline void hop_learn(struct hop *hop, const u8 *frame, const struct packet *packet)
 {
-	if (hop->ifindex && hop->ifindex != ifindex)
+	if (hop->ifindex && hop->ifindex != packet->ifindex)
 		return;
 	__builtin_memcpy(hop->macs, frame + 6, 6);
 	__builtin_memcpy(hop->macs + 6, frame, 6);
 	hop->tags[0] = packet->tags[0];
 	hop->tags[1] = packet->tags[1];
 	hop->tag_count = packet->tag_count;
-	hop->ifindex = ifindex;
+	hop->ifindex = packet->ifindex;
 }
 
 static __always_inline void source_lock(struct stream_state *state, const struct endpoint *source, u32 mark, u64 lock)

@@ -6,7 +6,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
 from appliance import wire
-from tests.bpf.rig import GATE_MAC, PHONE_MAC, TRUNK_MAC, soon
+from tests.bpf.rig import FAR_FUTURE, GATE_MAC, PHONE_MAC, TRUNK_MAC
 
 Where = tuple[str, int]
 
@@ -42,7 +42,7 @@ def session(
         rtcp_local, rtcp_peer = (local[0], local[1] + 1), (peer[0], peer[1] + 1)
         streams.append(wire.RelayStream(local, peer, remote, learn, rtcp=False, payload_types=payload_types))
         streams.append(wire.RelayStream(rtcp_local, rtcp_peer, after(remote), learn, rtcp=True))
-    return wire.RelaySession(number, soon() if deadline_ns is None else deadline_ns, tuple(streams))
+    return wire.RelaySession(number, FAR_FUTURE if deadline_ns is None else deadline_ns, tuple(streams))
 
 
 def datagram(payload: bytes, source: Where, target: Where, mac: str, **ip: object) -> Packet:
