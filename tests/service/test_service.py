@@ -219,10 +219,12 @@ def test_a_call_that_is_not_answered_gives_everything_back(bench: Bench, alice: 
         ({"deck": ""}, NUMBER, 403, "blocknotbilledcalls"),
         ({}, "7000", 404, "routes"),
     ],
+    ids=["locked", "locked abroad", "only local", "no price", "no route"],
 )
 def test_a_refusal_names_the_setting_that_caused_it(
     bench: Bench, alice: Client, bob: Client, changes: dict[str, Any], number: str, status: int, setting: str
 ) -> None:
+    bench.service.apply_settings(bench.service.settings().with_changes({"blocknotbilledcalls": "1"}))
     bob.register()
     bench.take(BOB)
     if changes:
