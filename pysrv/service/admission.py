@@ -146,6 +146,11 @@ class Admission:
         lease = self._store.open_call(call)
         if isinstance(lease, Shortfall):
             return shortfall_refusal(lease, facts)
+        if facts.priced and facts.rate is None:
+            _log.warning(
+                "call without a price id=%s account=%s callee=%s: it is free while blocknotbilledcalls is 0",
+                event.call_id, facts.account and facts.account.name, facts.destination.number,
+            )  # fmt: skip
         settings = self._settings()
         cdr = self._cdr(facts, call.setup_at, trunk)
         self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)

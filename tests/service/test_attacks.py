@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config.settings import Settings
 from pysrv.service.journal import Formatter, visible
-from tests.service.bench import Bench, Client, opened
+from tests.service.bench import TRUNK, Bench, Client, opened
 
 ALICE, BOB, STRANGER = "192.0.2.11", "192.0.2.12", "192.0.2.66"
 
@@ -83,3 +84,45 @@ def test_a_call_that_money_cannot_follow_is_ended(bench: Bench, monkeypatch: pyt
     answer = alice.invite("4930123456")
     assert answer is not None and answer.status >= 400
     assert not bench.service.b2bua.calls
+
+
+def test_a_call_without_a_price_does_not_leave_unnoticed(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.store.set_account("alice", deck="")
+    Client(bench, "alice", ALICE).invite("4930123456")
+    assert "call without a price" in caplog.text
+    assert "account=alice callee=4930123456" in caplog.text
+
+
+def test_a_call_without_a_price_is_refused_where_the_operator_asks_for_it(bench: Bench) -> None:
+    bench.store.set_account("alice", deck="")
+    bench.service.apply_settings(Settings({"blocknotbilledcalls": 1}))
+    answer = Client(bench, "alice", ALICE).invite("4930123456")
+    assert answer is not None and answer.status == 403
+
+
+def test_nothing_leaves_over_a_trunk_for_a_spoofed_trunk_a_stranger_or_an_empty_account(bench: Bench) -> None:
+    bench.store.adjust("bob", -10_000_000, who="test")
+    for peer in (Client(bench, "carrier", TRUNK), Client(bench, "bob", BOB), Client(bench, "nobody", STRANGER)):
+        answer = peer.invite("4930123456")
+        assert answer is not None and answer.status >= 400
+        assert not peer.requests()
+    assert not bench.take(TRUNK)
+
+
+def test_what_a_caller_claims_to_be_does_not_reach_a_trunk(bench: Bench) -> None:
+    claims = (b"P-Asserted-Identity: <sip:1900@x>", b"Remote-Party-ID: <sip:1900@x>", b"Diversion: <sip:1900@x>")
+    Client(bench, "alice", ALICE).invite("4930123456", extra=claims, from_=b'"1900" <sip:1900@example.org>')
+    (sent,) = Client(bench, "carrier", TRUNK).requests()
+    assert sent.headers.get(b"p-asserted-identity") == b"<sip:101@192.0.2.1>"
+    assert sent.from_.uri.user == b"101"
+    assert b"remote-party-id" not in sent.headers and b"diversion" not in sent.headers
+
+
+def test_calls_side_by_side_do_not_spend_the_same_money_twice(bench: Bench) -> None:
+    alice = Client(bench, "alice", ALICE)
+    bench.store.set_account("alice", maxlines=0)
+    bench.store.adjust("alice", 25_000 - 10_000_000, who="test")  # two seconds and a half at 0.60 a minute
+    answers = [alice.invite("4930123456") for _ in range(6)]
+    assert sum(answer is None or answer.status < 300 for answer in answers) <= 2
+    account = bench.store.account("alice")
+    assert account is not None and account.reserved <= account.balance
