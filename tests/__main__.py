@@ -73,6 +73,8 @@ def run_stage(stage: str) -> Tally:
             "pytest",
             "-p",
             "no:cacheprovider",
+            "-o",
+            "tmp_path_retention_policy=failed",
             "--continue-on-collection-errors",
             f"--junitxml={report}",
             *paths,
