@@ -58,10 +58,11 @@ def _calls(session: Session) -> Answer:
     return Answer(result, (table(CALLS, result["calls"], "no calls"),))
 
 
-def _hangup(session: Session, call_id: str | None, everything: bool) -> Answer:
-    if everything == bool(call_id):
-        raise Failure(Exit.USAGE, "name a call, or --all")
-    result = session.link().running_office("calls.hangup", {"call_id": call_id or "", "all": everything})
+def _hangup(session: Session, call_id: str | None, account: str | None, everything: bool) -> Answer:
+    if [bool(call_id), bool(account), everything].count(True) != 1:
+        raise Failure(Exit.USAGE, "name a call, --account NAME, or --all", "'appliance calls' lists them")
+    args = {"call_id": call_id or "", "account": account or "", "all": everything}
+    result = session.link().running_office("calls.hangup", args)
     return Answer(result, (line(f"hung up {len(result['calls'])} call{'' if len(result['calls']) == 1 else 's'}"),))
 
 
@@ -99,10 +100,11 @@ COMMANDS = (
     Command("calls list", "List the running calls.", _calls),
     Command(
         "calls hangup",
-        "End a call, or all of them.",
+        "End a call, those of an account, or all of them.",
         _hangup,
         (
             argument("call_id", required=False),
+            option("--account", help="End every call that this account pays for."),
             option("--all", "everything", is_flag=True, default=False, help="End every call."),
         ),
     ),

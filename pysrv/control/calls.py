@@ -11,9 +11,10 @@ from pysrv.store.rows import CdrFilter, OpenCall, SavedBinding
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """A call to end, or all of them."""
+    """A call to end, those of an account, or all of them."""
 
     call_id: str = ""
+    account: str = ""
     all: bool = False
 
 
@@ -74,9 +75,12 @@ def hangup(desk: Desk, args: Hangup) -> dict[str, Any]:
     """calls.hangup"""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running, so no call does")
-    wanted = [call.call_id for call in desk.store.open_calls()] if args.all else [args.call_id]
+    if args.account and desk.store.account(args.account) is None:
+        raise not_found("account", args.account)
+    many = [call.call_id for call in desk.store.open_calls() if args.all or call.account == args.account]
+    wanted = [args.call_id] if args.call_id else many
     ended = [call_id for call_id in wanted if desk.live.hangup(call_id)]
-    if not args.all and not ended:
+    if args.call_id and not ended:
         raise not_found("running call", args.call_id)
     return {"calls": ended}
 

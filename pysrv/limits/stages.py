@@ -107,9 +107,7 @@ def shortfall_refusal(short: Shortfall, facts: CallFacts) -> Refuse:
     """The refusal for a lease that the ledger does not give, here or when the store reserves it."""
     figures = {"needed": short.needed, "available": short.available}
     status = facts.settings.quotadiscreason
-    return Refuse(
-        "funds", short.setting, status, "Payment Required" if status == 402 else "Forbidden", short.sentence, figures
-    )
+    return Refuse("funds", short.setting, status, "Payment Required" if status == 402 else "", short.sentence, figures)
 
 
 def registration_refusal(account: AccountView) -> Refuse | None:

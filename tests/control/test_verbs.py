@@ -276,6 +276,10 @@ def test_running_calls_are_listed_and_hung_up(root: Operator, store: Store, serv
     assert (call["state"], call["talk_s"], call["reserved"]) == ("answered", 3.0, "0.00")
     service.calls.add("call-1")
     assert root.ask("calls.hangup", all=True) == {"calls": ["call-1"]}
+    root.ask("accounts.add", name="carol", password="a long one")
+    assert root.ask("calls.hangup", account="carol") == {"calls": []}
+    with pytest.raises(WireError, match="no account 'dave'"):
+        root.ask("calls.hangup", account="dave")
     with pytest.raises(WireError, match="no running call 'call-2'"):
         root.ask("calls.hangup", call_id="call-2")
 
