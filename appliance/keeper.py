@@ -163,8 +163,15 @@ async def _serve(gate: LoadedGate, options: RunOptions) -> int:
         loop.add_signal_handler(number, told.set)
     runtime, user = Path(options.runtime), account()
     callers = {0: Caller.ROOT, user.pw_uid: Caller.OFFICE}
+    bounds = verbs.Bounds(
+        (options.rtp_first, options.rtp_last), frozenset((("udp", options.sip_port), ("tcp", options.sip_port)))
+    )
     listener = Listener(
-        runtime / "keeper.sock", callers, user.pw_gid, lambda caller, line: verbs.answer(gate, caller, line, say), say
+        runtime / "keeper.sock",
+        callers,
+        user.pw_gid,
+        lambda caller, line: verbs.answer(gate, caller, line, say, bounds),
+        say,
     )
     await listener.start()
     office = Supervisor(_launch(options), runtime, say, survive=options.pin)

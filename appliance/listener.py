@@ -16,6 +16,7 @@ from appliance import wire
 from appliance.verbs import Caller
 
 BACKLOG_BYTES = 1024 * 1024  # replies that wait before the peer is not read any further
+MOST_CONNECTIONS = 8  # of the office, each of which may have a long line in memory; root is not counted
 PATIENCE_S = 10.0  # how long a peer may leave its replies unread
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
@@ -49,6 +50,12 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         self._caller = self._callers[uid]
+        if self._caller is Caller.OFFICE and sum(each._caller is Caller.OFFICE for each in self._open_now) >= (
+            MOST_CONNECTIONS
+        ):
+            self._report(f"hung up on the office, which has {MOST_CONNECTIONS} connections already")
+            self._transport.abort()
+            return
         self._transport.set_write_buffer_limits(high=BACKLOG_BYTES)
         self._open_now.add(self)
 

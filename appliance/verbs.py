@@ -81,13 +81,39 @@ VERBS: Mapping[KeeperVerb, Verb] = {
 _BY_NAME: Mapping[str, Verb] = {str(name): verb for name, verb in VERBS.items()}
 
 
-def answer(gate: Gate, caller: Caller, line: bytes, report: Callable[[str], None]) -> bytes:
-    """The reply to one request line. A fault of our own is reported and refused as `internal`."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the start of the appliance says about ports: a plan may not reach for others.
+
+    The media range is the kernel's to drop and to forward, and a service port's packets are counted against buckets:
+    an office that was taken over must not turn either against other services of the machine.
+    """
+
+    relay_ports: tuple[int, int]
+    service_ports: frozenset[tuple[str, int]]
+
+    def check(self, plan: wire.Plan) -> None:
+        """Raises WireError("forbidden") for a plan that goes beyond."""
+        if plan.relay_ports != self.relay_ports:
+            first, last = self.relay_ports
+            raise WireError("forbidden", f"the media range of this appliance is {first}-{last}")
+        for protocol, port in plan.service_ports:
+            if (protocol, port) not in self.service_ports:
+                raise WireError("forbidden", f"{protocol!r:.10} port {port} is no service port of this appliance")
+
+
+def answer(
+    gate: Gate, caller: Caller, line: bytes, report: Callable[[str], None], bounds: Bounds | None = None
+) -> bytes:
+    """The reply to one request line; without `bounds` a plan may name any port.
+
+    A fault of our own is reported and refused as `internal`.
+    """
     ident = 0
     try:
         message = wire.decode(line)
         ident = _ident(message)
-        return wire.reply(ident, _act(gate, caller, message))
+        return wire.reply(ident, _act(gate, caller, message, bounds))
     except WireError as error:
         return wire.refusal(ident, error)
     except Exception as error:
@@ -102,11 +128,14 @@ def _ident(message: dict[str, Any]) -> int:
     return ident
 
 
-def _act(gate: Gate, caller: Caller, message: dict[str, Any]) -> Any:
+def _act(gate: Gate, caller: Caller, message: dict[str, Any], bounds: Bounds | None) -> Any:
     name = message.get("verb")
     verb = _BY_NAME.get(name) if isinstance(name, str) else None
     if verb is None:
         raise WireError("unknown_verb", f"there is no verb {name!r:.60}")
     if caller not in verb.callers:
         raise WireError("forbidden", f"{caller} may not {name}")
-    return verb.act(gate, wire.from_dict(verb.args, message.get("args", {})))
+    args = wire.from_dict(verb.args, message.get("args", {}))
+    if bounds is not None and isinstance(args, wire.Plan):
+        bounds.check(args)
+    return verb.act(gate, args)

@@ -118,3 +118,20 @@ async def test_a_peer_that_catches_up_is_read_again(desk: Desk) -> None:
     await reader.readexactly(size)
     assert desk.said == []
     writer.close()
+
+
+async def test_the_office_has_a_handful_of_connections_and_root_is_not_counted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "MOST_CONNECTIONS", 2)
+    desk.callers[0] = Caller.OFFICE
+    held = [await desk.connect() for _ in range(2)]
+    for reader, writer in held:
+        writer.write(b"a\n")
+        assert await reader.readline() == b"<a>\n"
+    reader, _ = await desk.connect()
+    assert await reader.read() == b""
+    desk.callers[0] = Caller.ROOT
+    reader, writer = await desk.connect()
+    writer.write(b"b\n")
+    assert await reader.readline() == b"<b>\n"

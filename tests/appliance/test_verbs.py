@@ -7,7 +7,7 @@ import pytest
 
 from appliance import verbs, wire
 from appliance.kernel.fake import FakeGate
-from appliance.verbs import VERBS, Caller, Verb, answer
+from appliance.verbs import VERBS, Bounds, Caller, Verb, answer
 from appliance.wire import KeeperVerb
 
 
@@ -99,3 +99,47 @@ def test_a_fault_of_the_gate_is_said_and_refused(gate: FakeGate, monkeypatch: py
     reply = asked(gate, wire.request(9, "bans"))
     assert reply["error"]["code"] == "internal"
     assert reply["said"] == ["verb failed: OSError: [Errno 28] No space left on device"]
+
+
+BOUNDS = Bounds((20000, 29999), frozenset((("udp", 5060), ("tcp", 5060))))
+
+
+@pytest.mark.parametrize(
+    ("service_ports", "relay_ports", "code"),
+    [
+        ((("udp", 5060), ("tcp", 5060)), (20000, 29999), ""),
+        ((("tcp", 22),), (20000, 29999), "forbidden"),
+        ((("udp", 53),), (20000, 29999), "forbidden"),
+        ((("udp", 5060),), (1, 4999), "forbidden"),
+        ((), (20000, 65535), "forbidden"),
+    ],
+)
+def test_a_plan_reaches_for_no_ports_but_those_of_the_start(
+    gate: FakeGate, service_ports: tuple[tuple[str, int], ...], relay_ports: tuple[int, int], code: str
+) -> None:
+    line = wire.request(1, "sync", wire.Plan(1, service_ports, relay_ports))
+    reply = json.loads(answer(gate, Caller.OFFICE, line, print, BOUNDS))
+    assert reply.get("error", {}).get("code", "") == code
+
+
+HOSTILE = (
+    b'{"id":1,"verb":"sync","args":{"generation":1,"service_ports":[],"relay_ports":[0,0],"bans":[{"prefix":"::/0"}]}}',
+    b'{"id":1,"verb":"ban","args":{"prefix":"0.0.0.0/0"}}',
+    b'{"id":1,"verb":"ban","args":{"prefix":"192.0.2.1","expires_at":NaN}}',
+    b'{"id":1,"verb":"ban","args":{"prefix":"192.0.2.1","expires_at":Infinity}}',
+    b'{"id":1,"verb":"ban","args":{"prefix":"192.0.2.1","expires_at":-1e308}}',
+    b'{"id":1,"verb":"renew_lease","args":{"session":-1,"deadline_ns":1}}',
+    b'{"id":1,"verb":"renew_lease","args":{"session":1,"deadline_ns":99999999999999999999999}}',
+    b'{"id":1,"verb":"open_session","args":{"session":1,"deadline_ns":1,"streams":[{"local":["x",1],"peer_local":["",0]}]}}',
+    b'{"id":1,"verb":"open_session","args":{"session":1,"deadline_ns":1,"streams":[{"local":["192.0.2.1",99999],'
+    b'"peer_local":["192.0.2.1",2]}]}}',
+    b'{"id":1,"verb":"sync","args":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b'{"id":1,"verb":"sync","args":{"generation":1' + b"0" * 5000 + b"}}",
+)
+
+
+@pytest.mark.parametrize("line", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_office_is_refused_without_a_fault(gate: FakeGate, line: bytes) -> None:
+    reply = asked(gate, line)
+    assert reply["ok"] is False
+    assert reply["said"] == []
