@@ -266,9 +266,15 @@ def from_dict(kind: type[_T], args: Any) -> _T:
         raise WireError("bad_args", misfit.place + misfit.says) from None
 
 
+@functools.cache
+def _names(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass: looked up once, because lines are many."""
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 def _jsonable(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: getattr(value, name) for name in _names(type(value))}
     raise TypeError(f"{type(value).__name__} has no wire form")
 
 

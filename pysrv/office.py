@@ -27,6 +27,7 @@ from pysrv.panel.server import Panel
 from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
 from pysrv.service import Service, journal
 from pysrv.service.surroundings import Clock, Surroundings
+from pysrv.service.tokens import token_source
 from pysrv.sip.events import Flow
 from pysrv.sip.parser import Limits
 from pysrv.store import Store, StoreError
@@ -81,7 +82,7 @@ class Office:
             Clock(time.monotonic, time.time),
             routes.facing,
             self._names.address,
-            lambda: secrets.token_hex(TOKEN_BYTES).encode(),
+            token_source(TOKEN_BYTES),
             secrets.randbelow,
             BOOT_ID.read_text().strip(),
             options.sip_port,

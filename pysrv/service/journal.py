@@ -29,6 +29,9 @@ class Formatter(logging.Formatter):
 
 def to_stderr() -> None:
     """Let every logger of this process write to standard error, from INFO up."""
+    # No line tells of threads, processes or source lines, so nothing looks for them (logging HOWTO, Optimization).
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -76,15 +76,36 @@ class AccountWriting(AccountReading, Writing):
         super().__init__(*args)
         self._memory: dict[str, Account] = {}
         self._name_of: dict[int, str] = {}
+        self._nobodys: set[str] = set()  # names and numbers that no account has: most numbers that are dialled
 
     def account(self, name: str) -> Account | None:
-        """The account of that name, remembered until it changes; unknown names are not remembered."""
-        held = self._memory.get(name)
-        if held is None and (held := super().account(name)) is not None:
+        """The account of that name, remembered until it changes; that there is none, until there are new names."""
+        key, held = "name " + name, self._memory.get(name)
+        if held is not None or key in self._nobodys:
+            return held
+        held = super().account(name)
+        if held is None:
+            self._note_nobodys(key)
+        else:
             if len(self._memory) >= _REMEMBERED:
                 self._forget()
             self._memory[name], self._name_of[held.id] = held, name
         return held
+
+    def account_by_number(self, number: str) -> Account | None:
+        """The account that owns a number; that nobody owns it is remembered until numbers change."""
+        key = "number " + number
+        if key in self._nobodys:
+            return None
+        found = super().account_by_number(number)
+        if found is None:
+            self._note_nobodys(key)
+        return found
+
+    def _note_nobodys(self, key: str) -> None:
+        if len(self._nobodys) >= _REMEMBERED:
+            self._nobodys.clear()
+        self._nobodys.add(key)
 
     def credentials(self, name: str) -> Account | None:
         """The account that digest asks about at every request: the remembered one."""
@@ -93,6 +114,7 @@ class AccountWriting(AccountReading, Writing):
     def _forget(self) -> None:
         self._memory.clear()
         self._name_of.clear()
+        self._nobodys.clear()
         super()._forget()
 
     def _changed(self, account_id: int) -> None:
@@ -186,6 +208,7 @@ class AccountWriting(AccountReading, Writing):
         self._write(POSTING, (account_id, self._clock(), kind, amount, after, "", note, who))
 
     def _insert(self, new: NewAccount) -> int:
+        self._nobodys.clear()
         columns: dict[str, Any] = {name: getattr(new, name) for name in (*_PLAIN, "name", "currency")}
         columns |= _secrets(new.name, new.realm, new.password) | {"created_at": self._clock()}
         names = ", ".join(columns)
@@ -215,6 +238,7 @@ class AccountWriting(AccountReading, Writing):
             if owner is not None:
                 raise StoreError(StoreCode.CONFLICT, f"number {number} already belongs to {owner.name}")
             self._write("INSERT INTO account_numbers VALUES (?, ?, ?)", (number, account_id, position))
+            self._nobodys.discard("number " + number)
 
 
 def ha1(user: str, realm: str, password: str, algorithm: str) -> str:

@@ -88,6 +88,13 @@ class TrunkWriting(TrunkReading, Writing):
         self._network_memory = None
         super()._forget()
 
+    def trunk(self, name: str) -> Trunk | None:
+        """The trunk of that name, remembered until any trunk changes."""
+        held = next((trunk for trunk in self._trunk_memory.values() if trunk.name == name), None)
+        if held is None and (held := super().trunk(name)) is not None:
+            self._trunk_memory[held.id] = held
+        return held
+
     def _trunk_by_id(self, trunk_id: int) -> Trunk:
         held = self._trunk_memory.get(trunk_id)
         if held is None:

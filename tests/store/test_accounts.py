@@ -185,3 +185,22 @@ def test_an_account_with_a_running_call_is_not_removed(store: Store) -> None:
 def test_an_unknown_account_is_named(store: Store, verb: str) -> None:
     error = refused(lambda: getattr(store, verb)("bob"))
     assert (error.code, error.message) == (StoreCode.NOT_FOUND, "there is no account 'bob'")
+
+
+def test_that_nobody_has_a_name_or_number_is_remembered_only_until_somebody_has(store: Store) -> None:
+    assert store.account("carol") is None
+    assert store.account_by_number("333") is None
+    store.add_account(NewAccount("carol", "secret", "voip.example", ("333",)))
+    assert (found := store.account("carol")) is not None
+    assert found == store.account_by_number("333")
+    assert store.account_by_number("334") is None
+    store.set_account("carol", numbers=("334",))
+    assert store.account_by_number("333") is None
+    assert store.account_by_number("334") is not None
+
+
+def test_what_a_rolled_back_account_had_is_nobodys_again(store: Store) -> None:
+    store.add_account(NewAccount("carol", "secret", "voip.example", ("333",)))
+    store.rollback()
+    assert store.account("carol") is None
+    assert store.account_by_number("333") is None
