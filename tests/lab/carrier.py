@@ -153,8 +153,11 @@ def _outcome(statistics: Path, status: int) -> Outcome:
     with statistics.open() as file:
         rows = list(csv.DictReader(file, delimiter=";"))
     last = rows[-1] if rows else {}
-    number = {name: int(last.get(name) or 0) for name in ("SuccessfulCall(C)", "FailedCall(C)", "Retransmissions(C)")}
-    return Outcome(*number.values(), status)
+
+    def count(name: str) -> int:
+        return int(last.get(f"{name}(C)") or 0)
+
+    return Outcome(count("SuccessfulCall"), count("FailedCall"), count("Retransmissions"), status)
 
 
 def _scenario(name: str, body: str) -> str:
