@@ -243,7 +243,7 @@ class Accounting:
         cdr = replace(
             call.cdr,
             ringing_at=None if event.ringing_at is None else self._wall(event.ringing_at),
-            ended_at=self._wall(event.ended_at),
+            ended_at=max(call.cdr.setup_at, self._wall(event.ended_at)),
             cause=call.q850 or event.cause.q850,
             sip_status=event.cause.status,
             reason=call.cdr.reason or event.cause.text,

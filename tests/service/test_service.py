@@ -207,6 +207,16 @@ def test_a_call_that_is_not_answered_gives_everything_back(bench: Bench, alice: 
     assert funds(bench) == (10_000_000, 0)
 
 
+def test_a_user_without_a_device_is_unavailable_and_the_record_ends_no_earlier_than_it_began(
+    bench: Bench, alice: Client
+) -> None:
+    answer = alice.invite("102")
+    assert answer is not None and answer.status == 480
+    (record,) = bench.store.cdrs()
+    assert (record.charge, record.answered_at) == (0, None)
+    assert record.ended_at >= record.setup_at
+
+
 # -- calls that are refused: every stage names its setting to those who have proved who they are -------------------
 
 
