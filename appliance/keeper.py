@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from appliance import verbs, wire
-from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, Mode, Relay, RunOptions
+from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, Relay, RunOptions
 from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, OPTIONS_VARIABLE, Launch, account, tidy
 from appliance.listener import Listener
 from appliance.prerequisites import BPFFS, CannotStart, RuntimeLock, Wanted, check, check_powers, settle
@@ -32,10 +32,10 @@ LOOPBACK = ("127.0.0.1", "::1")
 class LoadedGate(verbs.Gate, Protocol):
     """The gate as the keeper itself uses it, beside its verbs."""
 
-    def attach(self, ifname: str, /) -> wire.Interface: ...
+    def attach(self, ifname: str, mode: str = "auto", /) -> wire.Interface: ...
     def tick(self) -> int: ...
     def close(self) -> None: ...
-    def _set_relay(self, here: bool, reason: str) -> None: ...
+    def relay_in_userspace(self, reason: str, /) -> None: ...
 
 
 Load = Callable[[Path | None], LoadedGate]
@@ -139,15 +139,11 @@ def _hold(options: RunOptions, load: Load) -> int:
 
 
 def _attach(gate: LoadedGate, options: RunOptions) -> None:
-    if options.mode is Mode.GENERIC:
-        raise CannotStart("--mode generic is not offered: auto falls back to it by itself where native does not work")
     for name in options.interfaces:
-        interface = gate.attach(name)
-        if options.mode is Mode.NATIVE and interface.mode != "native":
-            raise CannotStart(f"{name} takes no native program ({interface.reason}): use --mode auto")
+        interface = gate.attach(name, options.mode.value)
         say(f"gate attached to {name}, {interface.mode}" + (f": {interface.reason}" if interface.reason else ""))
     if options.relay is Relay.USER:
-        gate._set_relay(False, "--relay user was chosen")
+        gate.relay_in_userspace("--relay user was chosen")
     status = gate.status()
     if options.relay is Relay.KERNEL and status.relay != "kernel":
         raise CannotStart(f"the kernel cannot relay here ({status.relay_reason}): use --relay auto")
