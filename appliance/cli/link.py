@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +89,15 @@ def _result(message: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Link:
-    """Where one appliance is reached. `file` holds the settings file's values, which a single run must know too."""
+    """Where one appliance is reached.
+
+    `file` reads the settings file's values, which a single run must know too; one that cannot be used is in the way
+    of nothing while the office runs. It raises Failure.
+    """
 
     state: Path
     runtime: Path
-    file: Mapping[str, str] = field(default_factory=dict)
+    file: Callable[[], Mapping[str, str]] = dict
 
     def keeper(self, verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask the keeper. Raises Failure."""
@@ -131,7 +135,7 @@ class Link:
     def _once(self, requests: Sequence[Request], on_progress: Progress | None) -> list[dict[str, Any]]:
         if os.geteuid() != 0:
             raise Failure(Exit.NOT_PERMITTED, "only root can do this while the appliance is down", "run it as root")
-        everything = [("context", {"file": dict(self.file)}), *requests]
+        everything = [("context", {"file": dict(self.file())}), *requests]
         lines = b"".join(wire.request(ident, verb, args) for ident, (verb, args) in enumerate(everything))
         return _Once(len(requests), on_progress).run(self.state, self.runtime, lines)
 

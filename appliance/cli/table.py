@@ -36,8 +36,8 @@ class Session:
     json: bool
 
     def link(self) -> Link:
-        """The line to this appliance. Raises Failure when the settings file cannot be used."""
-        return Link(self.state, self.runtime, self.file_texts())
+        """The line to this appliance."""
+        return Link(self.state, self.runtime, self.file_texts)
 
     def file_text(self) -> str:
         """The settings file; empty when none is named and STATE has none. Raises Failure."""

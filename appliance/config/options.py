@@ -63,7 +63,9 @@ class RunOptions:
             if not 1 <= getattr(self, name) <= 65535:
                 raise BadOption(f"--{name.replace('_', '-')} must be 1 to 65535, not {getattr(self, name)}")
         if self.rtp_first % 2 or not 2 <= self.rtp_first <= self.rtp_last - 3 <= 65532:
-            raise BadOption("--rtp-ports must be an even first port, a dash and a last port at least 3 above it")
+            raise BadOption(
+                "--rtp-ports must be an even first port, a dash and a last port at least 3 above, up to 65535"
+            )
         for port in (self.sip_port, self.https_port):
             if self.rtp_first <= port <= self.rtp_last:
                 raise BadOption(

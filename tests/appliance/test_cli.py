@@ -285,6 +285,19 @@ def test_while_the_office_is_down_the_database_is_still_at_hand(single_run: Shel
     assert "in force when the appliance starts" in shown.stdout
 
 
+def test_a_settings_file_with_an_error_is_in_the_way_of_nothing_while_the_office_runs(up: Shell) -> None:
+    (up.state / "settings.toml").write_text("no settings\n")
+    assert up.run("ban", "192.0.2.7").exit_code == Exit.OK
+    assert up.run("calls").exit_code == Exit.OK
+
+
+def test_a_settings_file_with_an_error_is_named_where_it_is_needed(single_run: Shell) -> None:
+    (single_run.state / "settings.toml").write_text("nosuch = 1\n")
+    told = single_run.run("accounts", "list")
+    assert told.exit_code == Exit.REFUSED
+    assert "settings.toml, line 1: there is no setting 'nosuch'" in told.stderr
+
+
 def test_a_refusal_of_a_single_run_is_told_like_any_other(single_run: Shell) -> None:
     result = single_run.run("rates", "import", "retail", "-", stdin=DECK + "x;1;\n")
     assert result.exit_code == Exit.REFUSED
