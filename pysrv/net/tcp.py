@@ -7,6 +7,8 @@ request to a peer without a connection opens one. An idle or garbled connection 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_network
 from typing import cast
 
 from pysrv.net.udp import bind_error
@@ -18,8 +20,10 @@ from pysrv.sip.parser import KeepAlive, Limits, StreamParser
 IDLE_TIMEOUT_S = 900.0
 CONNECT_TIMEOUT_S = 4.0
 MAX_CONNECTIONS = 4096
-MAX_PER_ADDRESS = 256
-MAX_UNSENT_BYTES = 1 << 20
+MAX_PER_NETWORK = 256  # of one IPv4 address or IPv6 /64
+MAX_UNSENT_BYTES = 1 << 17
+MESSAGE_TIMEOUT_S = 64.0  # for the first message, and for the rest of one that has begun (64*T1)
+LINGER_S = 5.0  # for what is queued on a connection that is being closed
 
 Receive = Callable[[Message, Flow], None]
 Failed = Callable[[Flow], None]
@@ -33,6 +37,7 @@ class TcpConnection(asyncio.Protocol):
         self._parser = StreamParser(owner.limits)
         self._transport: asyncio.Transport | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._hurried = True  # a message is awaited, or has begun: what trickles in does not lengthen its time
         self.flow = Flow("tcp", ("", 0), ("", 0), connection)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,13 +46,14 @@ class TcpConnection(asyncio.Protocol):
         self.flow = Flow("tcp", local, remote, self.connection)
         if not self._owner.opened(self):
             self._transport.abort()
-        self._rearm()
+        self._rearm(MESSAGE_TIMEOUT_S)
 
     def data_received(self, data: bytes) -> None:
-        self._rearm()
         try:
-            for item in self._parser.feed(data):
+            items = self._parser.feed(data)
+            for item in items:
                 self._deliver(item)
+            self._watch(progress=bool(items))
             if self._parser.failure is not None:
                 self.close()
         except BadMessage:
@@ -70,9 +76,10 @@ class TcpConnection(asyncio.Protocol):
         return True
 
     def close(self) -> None:
-        """Close after what is queued has been sent."""
-        if self._transport is not None:
+        """Close after what is queued has been sent, if the peer takes it."""
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
+            asyncio.get_running_loop().call_later(LINGER_S, self._transport.abort)
 
     def _deliver(self, item: Message | KeepAlive) -> None:
         if isinstance(item, KeepAlive):
@@ -81,10 +88,25 @@ class TcpConnection(asyncio.Protocol):
             return
         self._owner.receive(item, self.flow)
 
-    def _rearm(self) -> None:
+    def _watch(self, *, progress: bool) -> None:
+        """Whole messages and keep-alives prolong the connection; a message that has begun must end in time."""
+        if progress:
+            self._hurried = False
+            self._rearm(IDLE_TIMEOUT_S)
+        elif not self._hurried:
+            self._hurried = True
+            self._rearm(MESSAGE_TIMEOUT_S)
+
+    def _rearm(self, seconds: float) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(IDLE_TIMEOUT_S, self.close)
+        self._idle = asyncio.get_running_loop().call_later(seconds, self.close)
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str) -> str:
+    """Whose connections are counted together: an IPv4 address, or the /64 of an IPv6 one."""
+    return address if ":" not in address else str(ip_network((address.partition("%")[0], 64), strict=False))
 
 
 class TcpConnections:
@@ -93,7 +115,7 @@ class TcpConnections:
     def __init__(self, receive: Receive, turn: Callable[[], None], failed: Failed, limits: Limits) -> None:
         self.receive, self.turn, self._failed, self.limits = receive, turn, failed, limits
         self._connections: dict[int, TcpConnection] = {}
-        self._per_address: dict[str, int] = {}
+        self._per_network: dict[str, int] = {}
         self._by_remote: dict[tuple[str, int], int] = {}
         self._dialing: dict[tuple[str, int], list[tuple[bytes, Flow]]] = {}
         self._servers: list[asyncio.Server] = []
@@ -124,13 +146,13 @@ class TcpConnections:
         return True
 
     def opened(self, connection: TcpConnection) -> bool:
-        """Count a new connection; False when there are too many (of this address or in all)."""
-        address = connection.flow.remote[0]
-        held = self._per_address.get(address, 0)
-        self._per_address[address] = held + 1
+        """Count a new connection; False when there are too many (of this network or in all)."""
+        whose = _network(connection.flow.remote[0])
+        held = self._per_network.get(whose, 0)
+        self._per_network[whose] = held + 1
         self._connections[connection.connection] = connection
         self._by_remote[connection.flow.remote] = connection.connection
-        return len(self._connections) <= MAX_CONNECTIONS and held < MAX_PER_ADDRESS
+        return len(self._connections) <= MAX_CONNECTIONS and held < MAX_PER_NETWORK
 
     def closed(self, connection: TcpConnection) -> None:
         """Forget a connection; transactions that waited on it fail."""
@@ -139,11 +161,12 @@ class TcpConnections:
         remote = connection.flow.remote
         if self._by_remote.get(remote) == connection.connection:
             del self._by_remote[remote]
-        left = self._per_address.get(remote[0], 1) - 1
+        whose = _network(remote[0])
+        left = self._per_network.get(whose, 1) - 1
         if left:
-            self._per_address[remote[0]] = left
+            self._per_network[whose] = left
         else:
-            self._per_address.pop(remote[0], None)
+            self._per_network.pop(whose, None)
         self._failed(connection.flow)
         self.turn()
 
