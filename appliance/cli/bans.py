@@ -8,6 +8,7 @@ import ipaddress
 import os
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from appliance.cli.exits import Exit, Failure
@@ -60,9 +61,26 @@ def expiry(duration: str | None) -> float:
         raise Failure(Exit.USAGE, f"--for {error}") from None
 
 
-def covers_this_session(prefix: str, environment: Mapping[str, str] = os.environ) -> bool:
+def ssh_client(environment: Mapping[str, str] = os.environ, process: int | None = None) -> str:
+    """The address from which the SSH session comes in which the command runs; empty outside of one.
+
+    sudo and su keep the variable from the command, so the programs above it are asked as well (proc(5)).
+    """
+    if client := environment.get("SSH_CONNECTION", "").split(" ")[0]:
+        return client
+    process = os.getppid() if process is None else process
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        while process > 1:
+            for entry in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
+                if entry.startswith(b"SSH_CONNECTION="):
+                    return entry.partition(b"=")[2].split(b" ")[0].decode()
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return ""
+
+
+def covers_this_session(prefix: str, client: str | None = None) -> bool:
     """Whether a ban of `prefix` would cut the SSH session in which the command runs."""
-    client = environment.get("SSH_CONNECTION", "").split(" ")[0]
+    client = ssh_client() if client is None else client
     try:
         return ipaddress.ip_address(client) in ipaddress.ip_network(prefix)
     except ValueError:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from appliance import launch
 from appliance.cli import BOOK
+from appliance.cli.bans import covers_this_session, ssh_client
 from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible
@@ -244,6 +246,17 @@ def test_a_ban_that_would_cut_the_operator_off_needs_force(up: Shell) -> None:
     assert up.run("ban", "192.0.2.0/24", **session).exit_code == Exit.REFUSED
     assert up.run("ban", "192.0.2.0/24", "--force", **session).exit_code == Exit.OK
     assert up.run("ban", "198.51.100.0/24", **session).exit_code == Exit.OK
+
+
+def test_sudo_does_not_hide_the_session_from_which_an_operator_comes() -> None:
+    shell = {"SSH_CONNECTION": "192.0.2.77 50000 192.0.2.1 22", "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(["sleep", "30"], env=shell) as above:
+        try:
+            assert ssh_client({}, above.pid) == "192.0.2.77"
+            assert covers_this_session("192.0.2.0/24", ssh_client({}, above.pid))
+        finally:
+            above.kill()
+    assert not covers_this_session("192.0.2.0/24", "")
 
 
 def test_a_network_with_host_bits_is_refused_with_what_was_meant(up: Shell) -> None:
