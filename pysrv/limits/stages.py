@@ -42,13 +42,7 @@ def locks(facts: CallFacts) -> Decision | None:
     if facts.account is not None and (refusal := _caller_lock(facts, facts.account)):
         return refusal
     callee = facts.destination.account
-    if callee is None:
-        return None
-    if not callee.enabled:
-        return Refuse("lock level", "enabled", 480, "Temporarily Unavailable", f"{callee.name} is disabled")
-    if lock_level(callee.locklevel) in _INCOMING:
-        return _locked(callee, 480, "Temporarily Unavailable")
-    return None
+    return incoming_refusal(callee) if callee is not None else None
 
 
 def lines(facts: CallFacts) -> Decision | None:
@@ -115,6 +109,13 @@ def registration_refusal(account: AccountView) -> Refuse | None:
     if not account.enabled:
         return Refuse("authentication", "enabled", 403, "Forbidden", f"account {account.name} is disabled")
     return _locked(account, 403, "Forbidden") if lock_level(account.locklevel) is LockLevel.ALL else None
+
+
+def incoming_refusal(callee: AccountView) -> Refuse | None:
+    """Why an account may not be called."""
+    if not callee.enabled:
+        return Refuse("lock level", "enabled", 480, "Temporarily Unavailable", f"{callee.name} is disabled")
+    return _locked(callee, 480, "Temporarily Unavailable") if lock_level(callee.locklevel) in _INCOMING else None
 
 
 def _caller_lock(facts: CallFacts, account: AccountView) -> Refuse | None:

@@ -59,7 +59,8 @@ class Authentication:
     def caller(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
         """Trunks by address, everybody else by digest. `proxy` chooses 407 over 401 (RFC 3261 22.1)."""
         trunk = self._store.trunk_by_address(flow.remote[0]) if proxy else None
-        if trunk is not None:
+        # The source of a datagram is easily forged: a trunk that was agreed to come over TCP is believed there alone.
+        if trunk is not None and (trunk.transport == "udp" or flow.reliable):
             return Caller(trunk=trunk)
         return self._digest(request, flow, proxy=proxy)
 

@@ -9,7 +9,8 @@ import logging
 
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.events import TransferRequested
-from pysrv.limits.facts import DestinationKind
+from pysrv.limits.facts import AccountView, DestinationKind
+from pysrv.limits.stages import incoming_refusal
 from pysrv.service.admission import Admission, user_of
 
 _log = logging.getLogger("pysrv.calls")
@@ -30,10 +31,14 @@ class Transfers:
         status = 0
         if dialled.destination.kind is not DestinationKind.LOCAL:
             status = 404 if dialled.destination.kind is DestinationKind.UNKNOWN else 403
-        elif not dialled.groups:
+        elif not dialled.groups or self._locked(dialled.destination.account):
             status = 480
         if status:
             _log.info("transfer refused id=%s to=%s status=%d", event.call_id, dialled.destination.number, status)
             self._b2bua.refuse_transfer(event.call_id, event.transfer_id, status, now)
         else:
             self._b2bua.transfer(event.call_id, event.transfer_id, dialled.groups, now)
+
+    def _locked(self, callee: AccountView | None) -> bool:
+        """Whether the account may not be called: a transfer is no way around its lock."""
+        return callee is not None and incoming_refusal(callee) is not None

@@ -190,6 +190,22 @@ class Client:
         ]
         self.bench.receive(b"\r\n".join(lines) + b"\r\n\r\n" + body, self.flow)
 
+    def inside(self, answer: Response, method: str, seq: int, *extra: bytes) -> bytes:
+        """A request of the caller in the dialog that `answer` made, as bytes."""
+        lines = [
+            f"{method} sip:appliance@{APPLIANCE[0]} SIP/2.0".encode(),
+            f"Via: SIP/2.0/UDP {self.address}:{self.port};branch=z9hG4bK{next(self._order)};rport".encode(),
+            b"Max-Forwards: 70",
+            b"From: " + (answer.headers.get(b"from") or b""),
+            b"To: " + (answer.headers.get(b"to") or b""),
+            b"Call-ID: " + answer.call_id,
+            f"CSeq: {seq} {method}".encode(),
+            f"Contact: <sip:{self.name}@{self.address}:{self.port}>".encode(),
+            *extra,
+            b"Content-Length: 0",
+        ]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
     def responses(self) -> list[Response]:
         """What the service answered this peer; its requests stay for `requests`."""
         found = [row for row in self.bench.sent if row[1].remote[0] == self.address and isinstance(row[0], Response)]

@@ -8,7 +8,11 @@ import pytest
 
 from appliance.config.settings import Settings
 from pysrv.service.journal import Formatter, visible
-from tests.service.bench import TRUNK, Bench, Client, opened
+from pysrv.sip.events import Flow
+from pysrv.sip.parser import parse_datagram
+from pysrv.store.rows import NewAccount
+from tests.calls.playbook import APPLIANCE, sdp
+from tests.service.bench import PASSWORD, TRUNK, Bench, Client, opened
 
 ALICE, BOB, STRANGER = "192.0.2.11", "192.0.2.12", "192.0.2.66"
 
@@ -126,3 +130,31 @@ def test_calls_side_by_side_do_not_spend_the_same_money_twice(bench: Bench) -> N
     assert sum(answer is None or answer.status < 300 for answer in answers) <= 2
     account = bench.store.account("alice")
     assert account is not None and account.reserved <= account.balance
+
+
+def test_a_trunk_over_tcp_is_not_believed_over_udp(bench: Bench) -> None:
+    bench.store.set_trunk("carrier", transport="tcp")
+    Client(bench, "bob", BOB).register()
+    answer = Client(bench, "carrier", TRUNK).invite("102")
+    assert answer is not None and answer.status == 407
+    over_tcp = Client(bench, "carrier", TRUNK)
+    over_tcp.flow = Flow("tcp", APPLIANCE, (TRUNK, 40_000), 7)
+    bench.service.receive_message(parse_datagram(over_tcp.message("INVITE", "102", body=sdp(TRUNK, 9))), over_tcp.flow)
+    bench.turn()
+    assert [request.method for request in Client(bench, "bob", BOB).requests()] == [b"INVITE"]
+
+
+@pytest.mark.parametrize(("locklevel", "status"), [(0, 202), (3, 480)])
+def test_a_transfer_is_no_way_around_a_lock(bench: Bench, locklevel: int, status: int) -> None:
+    bench.store.add_account(NewAccount("carol", PASSWORD, Settings().realm, ("103",)), "test")
+    alice, bob, carol = Client(bench, "alice", ALICE), Client(bench, "bob", BOB), Client(bench, "carol", "192.0.2.13")
+    bob.register()
+    carol.register()
+    bench.store.set_account("carol", locklevel=locklevel)
+    alice.invite("102")
+    (invite,) = bob.requests()
+    bob.reply(invite, 200, sdp(BOB, 10_000))
+    answer = next(each for each in alice.responses() if each.status == 200)
+    bench.receive(alice.inside(answer, "ACK", 2), alice.flow)
+    bench.receive(alice.inside(answer, "REFER", 3, b"Refer-To: <sip:103@example.org>"), alice.flow)
+    assert [each.status for each in alice.responses()] == [status]
