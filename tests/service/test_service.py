@@ -346,6 +346,32 @@ def test_calls_that_died_with_the_process_are_settled_at_the_next_start(
     assert funds(bench) == (10_000_000 - record.charge, 0)
 
 
+def test_an_answered_call_outlives_a_restart_and_is_charged_for_all_of_it(
+    bench: Bench, alice: Client, carrier: Client
+) -> None:
+    answer = talking(alice, carrier, NUMBER)
+    bench.sleep(5)
+    (call,) = bench.store.open_calls()
+    assert call.snapshot
+    bench.now += 3
+    bench.service = Service(bench.store, bench.service.settings(), bench._world())
+    bench.service.start()
+    bench.turn()
+    assert [row.call_id for row in bench.store.open_calls()] == [call.call_id]
+    bench.sleep(1)
+    for peer in (alice, carrier):  # each is asked whether it is still there (RFC 4028)
+        refresh = peer.requests()[0]
+        assert refresh.method in (b"INVITE", b"UPDATE") and refresh.to.tag is not None
+        peer.reply(refresh, 200, sdp(peer.address, 12_000))
+    bench.sleep(1)
+    for peer in (alice, carrier):
+        assert {request.method for request in peer.requests()} <= {b"ACK", refresh.method}
+    hang_up(alice, carrier, answer)
+    (record,) = bench.store.cdrs()
+    assert (record.billable_seconds, record.charge, record.trunk) == (10, 100_000, "carrier")
+    assert funds(bench) == (9_900_000, 0)
+
+
 def test_bindings_survive_a_restart(bench: Bench, alice: Client, bob: Client) -> None:
     bob.register()
     bench.take(BOB)
