@@ -15,6 +15,7 @@ from appliance import launch, wire
 from appliance.cli.exits import Exit, Failure
 
 TIMEOUT_S = 60.0
+NO_REPLY = "no_reply"
 KEEPER_SOCKET, OFFICE_SOCKET = "keeper.sock", "office.sock"
 
 Request = tuple[str, Mapping[str, Any]]
@@ -25,10 +26,10 @@ class NotRunning(Exception):
     """Nobody listens at a socket."""
 
 
-def _connect(path: Path) -> socket.socket:
+def _connect(path: Path, timeout_s: float) -> socket.socket:
     """A connected stream socket. Raises NotRunning or Failure."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(TIMEOUT_S)
+    sock.settimeout(timeout_s)
     try:
         sock.connect(str(path))
     except (FileNotFoundError, ConnectionRefusedError):
@@ -43,13 +44,15 @@ def _connect(path: Path) -> socket.socket:
     return sock
 
 
-def exchange(path: Path, requests: Sequence[Request], on_progress: Progress | None = None) -> list[dict[str, Any]]:
+def exchange(
+    path: Path, requests: Sequence[Request], on_progress: Progress | None = None, timeout_s: float = TIMEOUT_S
+) -> list[dict[str, Any]]:
     """The results of `requests`, sent one after the other over one connection.
 
     Raises NotRunning before anything was sent, WireError at the first refusal, Failure when the connection breaks.
     """
     results = []
-    with _connect(path) as sock, _broken(path), sock.makefile("rb") as lines:
+    with _connect(path, timeout_s) as sock, _broken(path, timeout_s), sock.makefile("rb") as lines:
         for ident, (verb, args) in enumerate(requests, 1):
             sock.sendall(wire.request(ident, verb, args))
             results.append(_result(_replies(lines, path)))
@@ -59,12 +62,12 @@ def exchange(path: Path, requests: Sequence[Request], on_progress: Progress | No
 
 
 @contextlib.contextmanager
-def _broken(path: Path) -> Iterator[None]:
+def _broken(path: Path, timeout_s: float) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
         raise Failure(
-            Exit.REFUSED, f"no reply from {path} within {TIMEOUT_S:.0f} s", "see 'appliance status'"
+            Exit.REFUSED, f"no reply from {path} within {timeout_s:.0f} s", "see 'appliance status'", NO_REPLY
         ) from None
     except OSError as error:
         raise Failure(Exit.REFUSED, f"lost the connection to {path}: {error.strerror}", "see its log") from None
@@ -98,11 +101,12 @@ class Link:
     state: Path
     runtime: Path
     file: Callable[[], Mapping[str, str]] = dict
+    timeout_s: float = TIMEOUT_S
 
     def keeper(self, verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask the keeper. Raises Failure."""
         try:
-            return exchange(self.runtime / KEEPER_SOCKET, [(verb, args or {})])[0]
+            return exchange(self.runtime / KEEPER_SOCKET, [(verb, args or {})], None, self.timeout_s)[0]
         except NotRunning:
             raise self.down() from None
         except wire.WireError as error:
@@ -128,7 +132,7 @@ class Link:
 
     def _running(self, requests: Sequence[Request], on_progress: Progress | None) -> list[dict[str, Any]]:
         try:
-            return exchange(self.runtime / OFFICE_SOCKET, requests, on_progress)
+            return exchange(self.runtime / OFFICE_SOCKET, requests, on_progress, self.timeout_s)
         except wire.WireError as error:
             raise Failure.of(error) from None
 

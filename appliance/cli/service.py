@@ -2,17 +2,22 @@
 
 import importlib
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from appliance.cli.exits import Exit, Failure
+from appliance.cli.link import NO_REPLY, Link
 from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import FILE_NAME, Command, Session, option
 from appliance.config.load import parse_file
 from appliance.config.options import DEFAULT_INTERFACE, BadOption, Mode, Relay, RunOptions, port_range
 from appliance.config.settings import BadSettings, Problem, Settings, warnings
 
+STATUS_TIMEOUT_S = 5.0
+NOT_RUNNING = "not running"
 TALLIES = (
     Column("verdict", "verdict"),
     Column("action", "action"),
@@ -65,37 +70,32 @@ def _run(session: Session, **given: Any) -> Answer:
     return Answer({"exit": code}, exit_code=Exit(code) if code in list(Exit) else Exit.REFUSED)
 
 
-def _keeper_state(session: Session) -> dict[str, Any] | None:
-    link = session.link()
+def _asked(ask: Callable[[Link], dict[str, Any]], session: Session) -> tuple[dict[str, Any] | None, str]:
+    """What one of the two processes says, or None and why: the other's word is worth having without it."""
+    link = replace(session.link(), timeout_s=STATUS_TIMEOUT_S)
     try:
-        return link.keeper("status") | link.keeper("tallies")
+        return ask(link), ""
     except Failure as failure:
         if failure.exit_code is Exit.NOT_RUNNING:
-            return None
-        raise
-
-
-def _office_state(session: Session) -> dict[str, Any] | None:
-    try:
-        return session.link().running_office("status")
-    except Failure as failure:
-        if failure.exit_code is Exit.NOT_RUNNING:
-            return None
+            return None, NOT_RUNNING
+        if failure.code == NO_REPLY:
+            return None, f"runs, but does not answer within {STATUS_TIMEOUT_S:.0f} s"
         raise
 
 
 def _status(session: Session) -> Answer:
-    keeper, office = _keeper_state(session), _office_state(session)
-    if keeper is None and office is None:
+    keeper, keeper_silent = _asked(lambda link: link.keeper("status") | link.keeper("tallies"), session)
+    office, office_silent = _asked(lambda link: link.running_office("status"), session)
+    if keeper_silent == office_silent == NOT_RUNNING:
         raise session.link().down()
-    human = [*_keeper_lines(keeper), *_office_lines(office)]
+    human = [*_keeper_lines(keeper, keeper_silent), *_office_lines(office, office_silent)]
     code = Exit.OK if keeper is not None and office is not None else Exit.REFUSED
     return Answer({"keeper": keeper, "office": office}, tuple(human), code)
 
 
-def _keeper_lines(keeper: dict[str, Any] | None) -> list[Any]:
+def _keeper_lines(keeper: dict[str, Any] | None, silent: str) -> list[Any]:
     if keeper is None:
-        return [line("keeper: not running; the gate cannot be steered", "red")]
+        return [line(f"keeper: {silent}; the gate cannot be steered", "red")]
     interfaces = [
         f"{each['name']} ({each['mode']}{': ' + each['reason'] if each.get('reason') else ''})"
         for each in keeper["interfaces"]
@@ -113,9 +113,9 @@ def _keeper_lines(keeper: dict[str, Any] | None) -> list[Any]:
     return [facts(shown), table(TALLIES, counted, "no packet yet"), line("")]
 
 
-def _office_lines(office: dict[str, Any] | None) -> list[Any]:
+def _office_lines(office: dict[str, Any] | None, silent: str) -> list[Any]:
     if office is None:
-        return [line("office: not running; calls that run keep their audio until their lease ends", "red")]
+        return [line(f"office: {silent}; calls that run keep their audio until their lease ends", "red")]
     counted = [name for name, value in office.items() if isinstance(value, int | str) and name != "running"]
     shown = [(name, str(office[name])) for name in counted]
     shown += [

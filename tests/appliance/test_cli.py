@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -439,6 +440,17 @@ def test_an_account_is_shown_with_its_devices(up: Shell) -> None:
     assert (shown["account"]["numbers"], shown["registrations"]) == (["101"], [])
     assert "no device is registered" in up.run("accounts", "show", "alice").stdout
     assert up.run("accounts", "show", "nobody").exit_code == Exit.NOT_FOUND
+
+
+def test_the_gate_is_shown_though_the_office_does_not_answer(down: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.cli.service.STATUS_TIMEOUT_S", 0.2)
+    with keeper(down.runtime, GATE), socket.socket(socket.AF_UNIX) as stuck:
+        stuck.bind(str(down.runtime / "office.sock"))
+        stuck.listen()
+        shown = down.run("status")
+    assert shown.exit_code == Exit.REFUSED
+    assert "loopback" in shown.stdout
+    assert "office: runs, but does not answer" in shown.stdout
 
 
 def test_an_office_that_hangs_up_is_one_line(down: Shell) -> None:
