@@ -5,6 +5,7 @@ RFC 3325 (P-Asserted-Identity).
 """
 
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 from pysrv.calls.crossing import Where, crossing
 from pysrv.calls.events import CrossingHeaders
@@ -122,8 +123,19 @@ def next_hop(dialog: Dialog, flow: Flow) -> Flow:
     """
     uri: Uri = dialog.route_set[0].uri if dialog.route_set else dialog.remote_target
     address = uri.address.decode("ascii", "replace")
-    literal = ":" in address or address.replace(".", "").isdigit()
-    if flow.transport != "udp" or not literal or (":" in address) != (":" in flow.remote[0]):
+    if flow.transport != "udp" or not _is_like(address, flow.remote[0]):
         return flow
     remote = (address, uri.port or 5060)
     return flow if remote == flow.remote else replace(flow, remote=remote)
+
+
+def _is_like(address: str, known: str) -> bool:
+    """Whether a place that a trunk names may be written to: an address (a name, or what only looks like an address,
+    would have to be looked up, which takes its time) of the same family, and never this machine itself.
+    """
+    try:
+        there, here = ip_address(address), ip_address(known)
+    except ValueError:
+        return False
+    odd = there.is_multicast or there.is_unspecified or (there.is_loopback and not here.is_loopback)
+    return there.version == here.version and not odd
