@@ -13,8 +13,9 @@ from appliance import wire
 from appliance.wire import WireError
 from pysrv.control import accounts, calls, routing, security, settings
 from pysrv.control.desk import Desk, Live, refusals
-from pysrv.store import Store
+from pysrv.store import Store, StoreCode, StoreError
 
+PATIENCE_S, RETRY_S = 10.0, 0.05  # how long a single run waits for another one, seconds
 _log = logging.getLogger("pysrv.control")
 
 
@@ -133,8 +134,24 @@ class Session:
         self._desk.close()
 
 
+def _patiently(open_store: Callable[[], Store], patience_s: float) -> Store:
+    """The store; another single run that holds it is soon done. Raises StoreError."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            return open_store()
+        except StoreError as error:
+            if error.code is not StoreCode.LOCKED or time.monotonic() >= until:
+                raise
+            time.sleep(RETRY_S)
+
+
 def run_once(
-    open_store: Callable[[], Store], who: str, lines: Iterable[bytes], write: Callable[[bytes], object]
+    open_store: Callable[[], Store],
+    who: str,
+    lines: Iterable[bytes],
+    write: Callable[[bytes], object],
+    patience_s: float = PATIENCE_S,
 ) -> int:
     """Answer `lines` in order, each reply through `write`: the whole life of `python -m pysrv once`. Returns the exit
     status. Read all lines before: nobody reads replies while it still writes requests.
@@ -142,7 +159,7 @@ def run_once(
     wanted = [line for line in lines if line.strip()]
     try:
         with refusals():
-            store = open_store()
+            store = _patiently(open_store, patience_s)
     except WireError as error:
         for line in wanted:
             write(wire.refusal(_ident_of(line), error))

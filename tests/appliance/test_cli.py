@@ -251,7 +251,9 @@ def test_a_ban_that_would_cut_the_operator_off_needs_force(up: Shell) -> None:
 
 def test_sudo_does_not_hide_the_session_from_which_an_operator_comes() -> None:
     shell = {"SSH_CONNECTION": "192.0.2.77 50000 192.0.2.1 22", "PATH": "/usr/bin:/bin"}
-    with subprocess.Popen(["sleep", "30"], env=shell) as above:
+    with subprocess.Popen(["sh", "-c", "echo up; read wait"], env=shell, stdin=-1, stdout=-1) as above:
+        assert above.stdout is not None
+        above.stdout.readline()  # now its environment is its own
         try:
             assert ssh_client({}, above.pid) == "192.0.2.77"
             assert covers_this_session("192.0.2.0/24", ssh_client({}, above.pid))

@@ -359,7 +359,22 @@ def test_a_single_run_beside_a_running_office_says_that_the_database_is_in_use(t
     replies: list[bytes] = []
     with Store.open(tmp_path / "office.db"):
         opened = run_once(
-            lambda: Store.open(tmp_path / "office.db"), "root", [wire.request(4, "status")], replies.append
+            lambda: Store.open(tmp_path / "office.db"), "root", [wire.request(4, "status")], replies.append, 0.0
         )
     assert opened == 1
     assert wire.decode(replies[0])["error"]["code"] == "locked"
+
+
+def test_a_single_run_waits_for_another_one(tmp_path: Path) -> None:
+    replies: list[bytes] = []
+    holder = Store.open(tmp_path / "office.db")
+    tries: list[int] = []
+
+    def opened() -> Store:
+        tries.append(1)
+        if len(tries) == 3:
+            holder.close()
+        return Store.open(tmp_path / "office.db")
+
+    assert run_once(opened, "root", [wire.request(4, "status")], replies.append) == 0
+    assert wire.decode(replies[0])["ok"]
