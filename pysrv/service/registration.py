@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pysrv.calls.bindings import Binding
 from pysrv.calls.registrar import Change, Registrar, Saved
 from pysrv.limits.stages import registration_refusal
+from pysrv.service.journal import visible
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
 from pysrv.sip.grammar import split_list, unescape
@@ -66,7 +67,8 @@ class Registration:
         for change in changes:
             binding = change.binding
             if isinstance(change, Saved):
-                row = SavedBinding(**binding.to_row())
+                told = binding.to_row()
+                row = SavedBinding(**(told | {"user_agent": visible(told["user_agent"])}))  # it is shown to people
                 self._store.save_binding(row)
                 if (row.aor, row.contact) not in self._devices:
                     self._devices.add((row.aor, row.contact))

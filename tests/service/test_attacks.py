@@ -30,6 +30,11 @@ def test_a_device_whose_name_is_no_utf8_registers(bench: Bench) -> None:
     assert bench.store.bindings()[0].user_agent == "T\\xe9l\\xe9phone"
 
 
+def test_the_name_of_a_device_cannot_steer_a_terminal(bench: Bench) -> None:
+    Client(bench, "alice", ALICE).register(extra=(b"User-Agent: phone\xc2\x9b2J\xe2\x80\xae",))
+    assert bench.store.bindings()[0].user_agent == "phone\\x9b2J\\u202e"
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "SUBSCRIBE", "PUBLISH", "BYE", "INFO", "REGISTER", "INVITE", "MESSAGE"])
 def test_a_strangers_requests_leave_no_state(bench: Bench, method: str) -> None:
     stranger = Client(bench, "nobody", STRANGER)
