@@ -9,7 +9,7 @@ from appliance import wire
 from pysrv.billing.cdr import Cdr
 from pysrv.calls.events import MediaChanged
 from pysrv.store.rows import NewCall
-from tests.service.bench import Bench, opened
+from tests.service.bench import WALL, Bench, opened
 
 NS = 1_000_000_000
 STREAM = wire.RelayStream(("192.0.2.1", 20000), ("192.0.2.1", 20002))
@@ -62,3 +62,19 @@ def test_three_calls_in_a_row_are_one_conversation(bench: Bench) -> None:
     bench.service.accounting.joined("second", "paid")
     bench.service.accounting.joined("third", "second")
     assert {row.deadline_ns for row in bench.gate.sessions.values()} == {int(paid * NS)}
+
+
+@pytest.mark.parametrize(("partners", "ended"), [([], []), (["paid"], ["free"])])
+def test_after_a_restart_nobody_talks_on_without_the_call_that_pays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, partners: list[str], ended: list[str]
+) -> None:
+    payer, now = bench.store.account("bob"), WALL + bench.now
+    assert payer is not None
+    bench.store.open_call(NewCall("free", payer.id, "102", "101", "192.0.2.12", setup_at=now))
+    bench.store.answer_call("free", now)
+    bench.store.save_snapshot("free", {"boot": "boot", "call": {"partners": partners}})
+    hung: list[str] = []
+    monkeypatch.setattr(bench.service.b2bua, "restore", lambda *_: "free")
+    monkeypatch.setattr(bench.service.b2bua, "hangup", lambda call_id, *_: hung.append(call_id))
+    assert bench.service._recovery.start(bench.now) == (1, 0)
+    assert hung == ended
