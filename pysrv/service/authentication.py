@@ -90,6 +90,8 @@ class Authentication:
         if verdict.outcome in (AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER):
             self._store.record_attempt(Attempt(now, source, verdict.outcome.name.lower(), user[:64], "needauth"))
             _log.info("credentials refused source=%s user=%r outcome=%s", source, user[:64], verdict.outcome.name)
+        elif verdict.outcome is AuthOutcome.MALFORMED:
+            _log.info("credentials not usable source=%s user=%r: incomplete, or for another URI", source, user[:64])
         stale = verdict.outcome in (AuthOutcome.STALE, AuthOutcome.FORGED_NONCE, AuthOutcome.REPLAYED)
         algorithms = spoken_by(request.headers.get(b"user-agent") or b"")
         challenge = self._authenticator.challenge(now, source, proxy=proxy, stale=stale, algorithms=algorithms)
