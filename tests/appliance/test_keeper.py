@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def gone(pid: int) -> bool:
         return True
     with os.fdopen(descriptor):
         return bool(select.select([descriptor], [], [], 5.0)[0])
+
+
+def stop(pid: int) -> None:
+    """SIGSTOP, and wait until it holds: a later SIGTERM would be delivered before one that is still pending."""
+    os.kill(pid, signal.SIGSTOP)
+    until = time.monotonic() + 10
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < until
+        os.sched_yield()
 
 
 def office_pid(line: str) -> int:
@@ -107,7 +117,7 @@ def test_a_killed_keeper_takes_its_office_along_and_the_next_one_starts(tree: Tr
 def test_a_stopped_office_of_a_killed_keeper_is_ended_by_the_next_one(tree: Tree) -> None:
     with tree.keeper() as keeper:
         pid = office_pid(keeper.line("office "))
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
         keeper.process.kill()
     with tree.keeper() as keeper:
         assert keeper.line("keeper: ends the office") == f"of a keeper that was killed (process {pid})"
