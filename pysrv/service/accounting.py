@@ -7,6 +7,7 @@ a call: the relay is closed, its final counters arrive, then CDR, charge and rel
 
 import heapq
 import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from appliance import wire
@@ -21,6 +22,7 @@ from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 
 NS = 1_000_000_000
+REFUSALS_A_MINUTE = 120  # of one source that are written down
 _log = logging.getLogger("pysrv.calls")
 
 
@@ -61,6 +63,8 @@ class Accounting:
         self.running: dict[str, Running] = {}
         self._by_session: dict[int, str] = {}
         self._due: list[tuple[float, str]] = []
+        self._refusals: Counter[str] = Counter()  # of this minute, by source
+        self._minute = 0
 
     def opened(self, cdr: Cdr, lease: Lease, early_s: float, now: float) -> None:
         """A call whose first lease the store has reserved."""
@@ -72,7 +76,12 @@ class Accounting:
         self._push_deadline(cdr.call_id, call)
 
     def refused(self, cdr: Cdr, status: int, sentence: str, setting: str) -> None:
-        """A call that policy refused before it was opened: only its record is kept."""
+        """A call that policy refused before it was opened: only its record is kept, of one source so many a minute.
+
+        Whoever forges a trunk's address, or knows one password, must not fill the disk with refusals.
+        """
+        if not self._worth_a_record(cdr.source):
+            return
         refusal = replace(
             cdr,
             ended_at=cdr.setup_at,
@@ -92,6 +101,14 @@ class Accounting:
         """A call has left a trunk; the next one is tried."""
         if (call := self.running.get(call_id)) is not None and call.trunks[:1] == (trunk,):
             call.trunks = call.trunks[1:]
+
+    def _worth_a_record(self, source: str) -> bool:
+        minute = int(self._world.clock.monotonic() // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._refusals.clear()
+        self._refusals[source] += 1
+        return self._refusals[source] <= REFUSALS_A_MINUTE
 
     def channels(self, trunk: str) -> int:
         """How many running calls a trunk carries, either way."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config.settings import Settings
+from pysrv.service import accounting
 from pysrv.service.journal import Formatter, visible
 from pysrv.sip.events import Flow
 from pysrv.sip.parser import parse_datagram
@@ -163,3 +164,15 @@ def test_a_transfer_is_no_way_around_a_lock(bench: Bench, locklevel: int, status
     bench.receive(alice.inside(answer, "ACK", 2), alice.flow)
     bench.receive(alice.inside(answer, "REFER", 3, b"Refer-To: <sip:103@example.org>"), alice.flow)
     assert [each.status for each in alice.responses()] == [status]
+
+
+def test_refusals_do_not_fill_the_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounting, "REFUSALS_A_MINUTE", 3)
+    trunk = Client(bench, "carrier", TRUNK)
+    for number in range(10):
+        bench.receive(trunk.message("INVITE", f"9{number}", body=sdp(TRUNK, 9)), trunk.flow)
+    assert [answer.status for answer in trunk.responses()] == [404] * 10
+    assert len(bench.store.cdrs()) == 3
+    bench.sleep(60, 60)
+    trunk.invite("99")
+    assert len(bench.store.cdrs()) == 4
