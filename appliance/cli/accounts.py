@@ -138,6 +138,9 @@ def _set(session: Session, name: str, password: str | None, no_number: bool, **g
         raise click.UsageError("nothing to change was named; see 'appliance accounts set --help'")
     account = session.link().office("accounts.set", {"name": name, "changes": changes})["account"]
     told = secret.human() if secret else ()
+    if account["lines"] and not account["enabled"]:
+        words = f"{account['lines']} of its calls go on: 'appliance calls hangup --account {name}' ends them"
+        told = (*told, line(words, "yellow"))
     return Answer({"account": account} | (secret.value() if secret else {}), (table(COLUMNS, [account], ""), *told))
 
 

@@ -33,6 +33,7 @@ from pysrv.store import Store
 from pysrv.store.rows import NewCall, Route, Trunk
 
 WARNING_HOST = b"appliance"
+MAX_SHOWN = 64  # characters of what was dialled that records and logs keep
 ABSENT, NO_CIRCUIT, OUT_OF_ORDER = 20, 34, 38  # Q.850
 _log = logging.getLogger("pysrv.calls")
 
@@ -81,21 +82,20 @@ class Admission:
     def resolve(self, dialled: str, now: float) -> Dialled:
         """A user of ours by name or number, else the trunks for the number (longest prefix, then priority)."""
         bare = numbers.normalise(dialled)
+        shown = bare or dialled[:MAX_SHOWN]
         account = self._store.account(dialled) or (self._store.account_by_number(bare) if bare else None)
         if account is not None:
             group = tuple(
                 Target(binding.flow, binding.contact, label="binding")
                 for binding in self._registrar.bindings(account.name, self._world.clock.wall())
             )
-            return Dialled(
-                Destination(DestinationKind.LOCAL, bare or dialled, account, foreign=False), (group,) if group else ()
-            )
+            return Dialled(Destination(DestinationKind.LOCAL, shown, account, foreign=False), (group,) if group else ())
         routes = self._store.routes_for(bare) if bare else []
         kind = DestinationKind.TRUNK if routes else DestinationKind.UNKNOWN
         full = tuple(trunk.name for trunk, _ in routes if self._is_full(trunk))
         open_ = [(trunk, route) for trunk, route in routes if trunk.name not in full]
         found = [(target,) for trunk, route in open_ if (target := self._over(trunk, route, bare or "", now))]
-        return Dialled(Destination(kind, bare or dialled), tuple(found), full)
+        return Dialled(Destination(kind, shown), tuple(found), full)
 
     def _is_full(self, trunk: Trunk) -> bool:
         return bool(trunk.max_channels) and self._accounting.channels(trunk.name) >= trunk.max_channels
