@@ -117,6 +117,7 @@ class Supervisor:
         self._pid_file = runtime / "office.pid"
         self._pid = 0
         self._stopping = False
+        self._ended = asyncio.Event()  # as far as this loop has heard
 
     @property
     def pid(self) -> int:
@@ -129,8 +130,12 @@ class Supervisor:
         failures = 0
         while True:
             started_at = loop.time()
-            status = await self._live()
-            self._pid = 0
+            self._ended.clear()
+            try:
+                status = await self._live()
+            finally:
+                self._pid = 0
+                self._ended.set()
             if self._stopping:
                 return 0
             if status in HOPELESS:
@@ -142,11 +147,14 @@ class Supervisor:
             await asyncio.sleep(pause)
 
     async def stop(self) -> None:
-        """TERM, then KILL after GRACE_S; returns when the office has ended."""
+        """TERM, then KILL after GRACE_S; returns when the office has ended and `run` knows it."""
         self._stopping = True
-        identity = Identity.of(self._pid) if self._pid else None
-        if identity is not None:
-            await asyncio.to_thread(end_process, identity)
+        if self._pid:
+            identity = Identity.of(self._pid)
+            if identity is not None:
+                await asyncio.to_thread(end_process, identity)
+            with suppress(TimeoutError):  # a loop that is closed earlier is complained about by asyncio's watcher
+                await asyncio.wait_for(self._ended.wait(), GRACE_S)
         self._pid_file.unlink(missing_ok=True)
 
     async def _live(self) -> int | None:
