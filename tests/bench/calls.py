@@ -22,7 +22,7 @@ from tests.lab.carrier import SDP, Carrier, answering, callers_file, calling
 from tests.lab.network import Lab, end
 
 FLOOR = 500.0
-AT_ONCE = 128
+AT_ONCE = 256
 RING_MS = 20  # sent at once, 180 and 200 may overtake each other
 NUMBER = "4989123456"
 
