@@ -11,8 +11,8 @@ from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import Answer, Column, facts, line, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.profiles import Profile
-from appliance.config.render import IDLE, default_file, describe, json_schema, words_of
-from appliance.config.row import Row
+from appliance.config.render import default_file, describe, json_schema, words_of
+from appliance.config.row import IDLE, Row
 from appliance.config.schema import ROWS, UnknownSetting, row
 
 COLUMNS = (

@@ -7,11 +7,10 @@ from typing import Any
 
 from appliance.config.fields import AutoBool, Bool, Choice, Enum
 from appliance.config.profiles import Profile, diff
-from appliance.config.row import Row
+from appliance.config.row import IDLE, Row
 from appliance.config.schema import CHAPTERS, ROWS
 from appliance.config.settings import Settings
 
-IDLE = "not in force yet"
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
 PAGE_HEAD = """\
@@ -56,7 +55,7 @@ def page() -> str:
 
 
 def _section(row: Row[Any]) -> str:
-    idle = "" if row.in_force else f" **({IDLE})**"
+    idle = f" **({row.idle()})**" if row.idle() else ""
     facts = [f"default `{row.default_shown() or '(empty)'}`", f"scope {row.scope}", f"acts at {row.places()}"]
     facts += [f"unit {row.unit}"] if row.unit else []
     facts += [f"strict profile: `{row.strict.words()}`"] if row.strict else []
@@ -98,7 +97,7 @@ def default_file() -> str:
 
 def describe(row: Row[Any]) -> str:
     """One paragraph: the sentence, the range, and whether it is in force."""
-    idle = "" if row.in_force else f" ({IDLE.capitalize()}.)"
+    idle = f" ({row.idle().capitalize()}.)" if row.idle() else ""
     allowed = allowed_line(row)
     return f"{row.sentence} {allowed[0].upper()}{allowed[1:]}.{idle}"
 
@@ -130,7 +129,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _property(row: Row[Any]) -> dict[str, Any]:
-    idle = "" if row.in_force else f" ({IDLE})"
+    idle = f" ({row.idle()})" if row.idle() else ""
     schema = {"description": row.sentence + idle, **row.kind.json_schema(), "x-in-force": row.in_force}
     schema |= {"x-scope": str(row.scope), "x-acts-at": [str(place) for place in row.acts_at]}
     schema |= {"x-unit": row.unit} if row.unit else {}

@@ -39,6 +39,9 @@ class Place(StrEnum):
     PAYMENTS = "payments"
 
 
+IDLE = "not in force yet"
+
+
 class Strict:
     """What the strict profile asks of a setting: `target` is what it sets, `also` is accepted as well.
 
@@ -67,7 +70,10 @@ class Strict:
 
 
 class Row(Generic[T]):
-    """One setting: its kind, default, place and sentence. `in_force` is False while nothing acts on it yet."""
+    """One setting: its kind, default, place and sentence.
+
+    `in_force` is False while it does not do all that its sentence says; `partly` then says what it does already.
+    """
 
     name: str = ""
     chapter: str = ""
@@ -83,6 +89,7 @@ class Row(Generic[T]):
         unit: str = "",
         strict: Strict | str | None = None,
         in_force: bool = False,
+        partly: str = "",
         generated: bool = False,
         see: tuple[str, ...] = (),
         aliases: tuple[str, ...] = (),
@@ -90,6 +97,7 @@ class Row(Generic[T]):
     ) -> None:
         self.kind, self.sentence, self.scope, self.unit, self.in_force = kind, sentence, scope, unit, in_force
         self.acts_at = acts_at if isinstance(acts_at, tuple) else (acts_at,)
+        self.partly = partly
         self.strict = Strict(strict) if isinstance(strict, str) else strict
         self.generated, self.see, self.aliases, self.warns = generated, see, aliases, warns
         self.default_text = default
@@ -112,6 +120,12 @@ class Row(Generic[T]):
             return self.kind.parse(text)
         except BadValue as error:
             raise BadValue(f"{self.name} {error}") from None
+
+    def idle(self) -> str:
+        """What is to be said about a setting that is not, or not wholly, in force; empty for one that is."""
+        if self.in_force:
+            return ""
+        return f"{IDLE}, but {self.partly}" if self.partly else IDLE
 
     def places(self) -> str:
         """Where it acts, as the documents print it."""

@@ -28,10 +28,17 @@ class GateRows:
         COUNTED,
         "An address that sends more messages than this within the period is banned.",
         unit="messages",
+        partly="it is the depth of a known source's bucket at the NIC: what is above it is dropped",
         see=("maxsubsmmsgperiod", "banperiod"),
     )
     maxsubsmmsgperiod = Row(
-        Duration(), "3m", COUNTED, "Period of the message count.", unit="s", see=("maxsubsmmsgcount",)
+        Duration(),
+        "3m",
+        COUNTED,
+        "Period of the message count.",
+        unit="s",
+        partly="a known source's bucket at the NIC refills within it",
+        see=("maxsubsmmsgcount",),
     )
     maxwrongmsgallowed = Row(
         Int(low=1),
@@ -104,6 +111,7 @@ class GateRows:
         "Unauthenticated messages that the registrar takes from one address within 90 seconds; from all addresses "
         "together it takes ten times as many.",
         unit="messages",
+        partly="it is the depth of an unknown source's bucket at the NIC, which refills within 90 seconds",
     )
     checkrtpaddr = Row(
         Enum(
@@ -135,6 +143,7 @@ class DurationRows:
         Place.SIGNALLING,
         "Longest that any session lasts: call, web, API or console.",
         unit="s",
+        partly="it ends calls",
         see=("calltimeout",),
     )
     calltimeout = Row(

@@ -171,7 +171,12 @@ class AccountRows:
         see=("locklevel",),
     )
     onlylocalaccess = Row(
-        Bool(), "false", Place.LIMITS, "The account reaches only users and numbers of this appliance.", scope=Scope.USER
+        Bool(),
+        "false",
+        Place.LIMITS,
+        "The account reaches only users and numbers of this appliance.",
+        scope=Scope.USER,
+        in_force=True,
     )
 
 

@@ -25,6 +25,7 @@ class FraudRows:
         Place.BILLING,
         "Which calls without a sure price are refused.",
         strict="1",
+        partly="any value but 0 refuses calls over a trunk for which the account's deck has no rate",
     )
     blocknotprofitablecalls = Row(
         Enum({0: "no", 1: "cost above price", 2: "also when equal", 3: "also when a price is missing"}),
