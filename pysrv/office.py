@@ -200,10 +200,16 @@ class Office:
             settings_total=len(ROWS),
             generation=settings.generation,
             gate_problem=self._gate_problem,
-            notices=self._problems,
+            notices=(*self._problems, *self._unpriced()),
         )
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _unpriced(self) -> tuple[str, ...]:
+        """What an administrator should know about calls that nobody pays for."""
+        if self._service.settings().blocknotbilledcalls or not self._store.trunks():
+            return ()
+        return ("calls over a trunk without a rate are free: set blocknotbilledcalls to 1 to refuse them",)
 
     def _plan(self) -> wire.Plan:
         return self._service.plan()

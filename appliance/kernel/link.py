@@ -81,7 +81,8 @@ def attach(program_fd: int, ifname: str, pin: Path | None = None, mode: Mode = M
         raise WireError(
             "xdp_busy",
             f"{ifname} already carries another XDP program (number {device.program_id}, {device.xdp_mode})",
-            f"if it is not needed: ip link set dev {ifname} xdp off",
+            "a gate of ours that was pinned: start with --pin to take it over, or remove its pins below /sys/fs/bpf; "
+            f"another program's, if it is not needed: ip link set dev {ifname} xdp off",
         )
     reason = "asked for" if mode is Mode.GENERIC else ""
     if mode is not Mode.GENERIC:
