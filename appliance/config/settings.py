@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Any, NoReturn, Self
 
 from appliance.config.fields import BadValue
-from appliance.config.row import Scope
 from appliance.config.schema import ROWS, Schema, UnknownSetting, row
 
 DEFAULT_REALM = "appliance"
@@ -118,10 +117,6 @@ class Settings(Schema):
         stored = {name: value for name, value in (self.__dict__["_stored"] | values).items() if name not in dropped}
         return type(self)(self.__dict__["_file"], stored, self.generation + 1 if generation is None else generation)
 
-    def with_file(self, file: Mapping[str, Any]) -> Self:
-        """The same snapshot over another settings file."""
-        return type(self)(file, self.__dict__["_stored"], self.generation)
-
 
 def _canonical(name: str) -> str:
     try:
@@ -169,8 +164,3 @@ def warnings(settings: Settings) -> list[Problem]:
             found.append(Problem(name, f"{name} is {settings.text(name)}: {words}"))
     idle = [name for name in settings.texts(secrets=False) if not ROWS[name].in_force]
     return found + [Problem(name, f"{name} is set, but nothing acts on it yet") for name in idle]
-
-
-def account_settings() -> list[str]:
-    """Names of the settings that an account can have of its own."""
-    return [name for name, each in ROWS.items() if each.scope is Scope.USER]

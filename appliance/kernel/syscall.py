@@ -228,12 +228,6 @@ def program_ids() -> set[int]:
         found.add(last)
 
 
-def map_shape(fd: int) -> tuple[int, int, int]:
-    """Bytes of a key, bytes of a value and the number of rows that a map may hold."""
-    _, _, key_bytes, leaf_bytes, entries = struct.unpack_from("=IIIII", _info(fd, 64), 0)
-    return key_bytes, leaf_bytes, entries
-
-
 def run(
     program_fd: int, packet: bytes, context: bytes = b"", repeat: int = 1, flags: int = 0, batch: int = 0
 ) -> tuple[int, int, bytes]:
