@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from appliance import verbs, wire
-from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, Relay, RunOptions
-from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, OPTIONS_VARIABLE, Launch, account, tidy
+from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, OPTIONS_VARIABLE, Relay, RunOptions
+from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, Launch, account, tidy
 from appliance.listener import Listener
 from appliance.prerequisites import BPFFS, CannotStart, RuntimeLock, Wanted, check, check_powers, settle
 from appliance.supervise import Identity, Supervisor, end_process

@@ -34,6 +34,7 @@ CODE = Path(__file__).resolve().parent.parent
 VIEW = Path("/srv")  # base-files has it on every Debian; covered by a small tmpfs in the office's namespace
 OFFICE_STATE, OFFICE_RUNTIME = VIEW / "state", VIEW / "run"
 OFFICE_KEEPER_SOCKET = VIEW / "keeper" / "keeper.sock"
+# As in config/options.py, which this file cannot import: it is started by its path. A test compares them.
 OPTIONS_VARIABLE, KEEPER_VARIABLE = "APPLIANCE_OPTIONS", "APPLIANCE_KEEPER"
 OPEN_FILES = 65_536
 CANNOT_LAUNCH = 71  # EX_OSERR of sysexits.h

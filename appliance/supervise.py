@@ -18,12 +18,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.config.options import CANNOT_RUN
 from appliance.launch import CANNOT_LAUNCH, Launch
 
 GRACE_S = 3.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
 STEADY_S = 60.0  # an office that ran this long was well: the next pause is the first one again
-CANNOT_RUN = 78  # EX_CONFIG of sysexits.h: the office says that starting it again would not help
 HOPELESS = frozenset({CANNOT_RUN, CANNOT_LAUNCH})
 
 Report = Callable[[str], None]

@@ -11,12 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from appliance.config.options import BadOption, RunOptions
+from appliance.config.options import CANNOT_RUN, KEEPER_VARIABLE, OPTIONS_VARIABLE, BadOption, RunOptions
 
-OPTIONS_VARIABLE, KEEPER_VARIABLE = "APPLIANCE_OPTIONS", "APPLIANCE_KEEPER"
-DATABASE = "appliance.db"
 COLLECT_AFTER = (20_000, 20, 20)  # new objects, then passes over the young before one over the older
-CANNOT_RUN = 78  # EX_CONFIG of sysexits.h: starting again would not help
 
 
 def main() -> int:
@@ -51,7 +48,7 @@ def _docs() -> int:
 
 def _once(options: RunOptions) -> int:
     from pysrv.control.table import run_once
-    from pysrv.store import Store
+    from pysrv.store import DATABASE, Store
 
     def write(line: bytes) -> None:
         sys.stdout.buffer.write(line)

@@ -12,7 +12,7 @@ import uvloop
 
 from appliance import wire
 from appliance.config.load import layered
-from appliance.config.options import RunOptions
+from appliance.config.options import CANNOT_RUN, RunOptions
 from appliance.config.schema import ROWS
 from appliance.config.settings import parse_all
 from pysrv.control import Control
@@ -30,12 +30,11 @@ from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
 from pysrv.sip.events import Flow
 from pysrv.sip.parser import Limits
-from pysrv.store import Store, StoreError
+from pysrv.store import DATABASE, Store, StoreError
 from pysrv.store.rows import NewAccount
 
 VERSION = "0.1.0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-CANNOT_RUN = 78
 TOKEN_BYTES = 12
 TALLIES_EVERY_S = 1.0
 _log = logging.getLogger("pysrv.office")
@@ -70,7 +69,7 @@ class Office:
     def __init__(self, options: RunOptions, keeper: str) -> None:
         self._options, self._loop = options, asyncio.get_running_loop()
         self._state = Path(options.state)
-        self._store = Store.open(self._state / "appliance.db")
+        self._store = Store.open(self._state / DATABASE)
         file = parse_all(options.settings)
         loaded = layered(file, self._store.overrides(), self._store.generation())
         self._problems = tuple(str(problem) for problem in loaded.problems)

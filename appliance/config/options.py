@@ -13,6 +13,9 @@ from typing import Any, Self
 
 DEFAULT_STATE, DEFAULT_RUNTIME = "/var/lib/appliance", "/run/appliance"
 DEFAULT_INTERFACE = "lo"
+# Between keeper and office: where the office finds its options and the keeper, and how it says that it cannot start.
+OPTIONS_VARIABLE, KEEPER_VARIABLE = "APPLIANCE_OPTIONS", "APPLIANCE_KEEPER"
+CANNOT_RUN = 78  # EX_CONFIG of sysexits.h: starting it again would not help
 
 
 class Mode(StrEnum):

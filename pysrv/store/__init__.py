@@ -1,5 +1,6 @@
 """The database room: SQLite through sqlite-utils, one writer, functions that return frozen dataclasses."""
 
+from pysrv.store.database import DATABASE
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import (
     Account,
@@ -24,6 +25,7 @@ from pysrv.store.rows import (
 from pysrv.store.store import Reader, Store
 
 __all__ = [
+    "DATABASE",
     "Account",
     "AccountType",
     "AllowRow",

@@ -22,6 +22,7 @@ from pysrv.store.migrations import LATEST, migrate, version
 
 Clock = Callable[[], float]
 Row = tuple[Any, ...]
+DATABASE = "appliance.db"  # the file below the office's part of the state directory
 _BUSY_MS = 2000
 _STATEMENTS = 256
 _PRAGMAS = (

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from appliance import launch
+from appliance.config import options
 from tests.appliance.trees import Tree
 
 PROBE = """
@@ -93,6 +94,10 @@ def test_the_office_knows_nothing_of_the_callers_environment_but_the_time_zone(t
     assert seen["environment"]["TZ"] == "UTC"
     assert seen["environment"]["APPLIANCE_OPTIONS"] == "{}"
     assert seen["environment"]["APPLIANCE_KEEPER"] == "/srv/keeper/keeper.sock"
+
+
+def test_the_variables_are_those_that_the_office_reads() -> None:
+    assert (launch.OPTIONS_VARIABLE, launch.KEEPER_VARIABLE) == (options.OPTIONS_VARIABLE, options.KEEPER_VARIABLE)
 
 
 def test_the_office_has_many_files_to_open_none_inherited_and_no_core(tree: Tree) -> None:
