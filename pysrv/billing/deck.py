@@ -118,11 +118,6 @@ class DeckReader:
             lines[0] = ""
         return list(self._rates(lines, first_line))
 
-    @property
-    def has_header(self) -> bool:
-        """A first piece was read."""
-        return self._places is not None
-
     def _header(self, line: str, number: int) -> None:
         self._delimiter = max(",;\t", key=line.count)
         cells = next(csv.reader([line.strip("\r")], delimiter=self._delimiter), [])

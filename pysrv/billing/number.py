@@ -5,7 +5,6 @@ Knows no numbering plan. Short internal numbers (`101`, `*43`) stay as dialled.
 
 import re
 
-MAX_DIGITS = 32
 _VISUAL = str.maketrans("", "", " -./()\t")
 # No country code begins with 0, 10 or 11: 000 and the like stay short numbers.
 _INTERNATIONAL = re.compile(r"\A00(?=(?:[2-9]|1[2-9])[0-9]{6,})", re.ASCII)

@@ -15,7 +15,7 @@ from pysrv.sip.dialog import Dialog
 from pysrv.sip.events import Flow
 from pysrv.sip.grammar import quote
 from pysrv.sip.message import Request
-from pysrv.sip.uri import Uri, escape_user
+from pysrv.sip.uri import DEFAULT_PORT, Uri, escape_user
 
 ANONYMOUS = b'"Anonymous" <sip:anonymous@anonymous.invalid>'
 DEFAULT_HOPS = 70
@@ -125,7 +125,7 @@ def next_hop(dialog: Dialog, flow: Flow) -> Flow:
     address = uri.address.decode("ascii", "replace")
     if flow.transport != "udp" or not _is_like(address, flow.remote[0]):
         return flow
-    remote = (address, uri.port or 5060)
+    remote = (address, uri.port or DEFAULT_PORT)
     return flow if remote == flow.remote else replace(flow, remote=remote)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pysrv.sip.message import Message, Response
 
 REL = b"100rel"
-LAST_RSEQ = 2**31 - 1
 
 
 @dataclass(slots=True)

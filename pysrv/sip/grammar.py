@@ -21,7 +21,6 @@ _VALUE: Final = rb"(?:" + QUOTED + rb'|[^\s";,<>=]++(?:=[^\s";,<>]*+)?)'
 _PARAM: Final = rb"[ \t]*+;[ \t]*+(" + TOKEN + rb")(?:[ \t]*+=[ \t]*+(" + _VALUE + rb")?)?"
 
 is_token: Final = re.compile(TOKEN).fullmatch
-is_host: Final = re.compile(HOST).fullmatch
 _one_param: Final = re.compile(_PARAM, re.DOTALL).match
 _simple_params: Final = re.compile(rb"(?:;[A-Za-z0-9.!%*_+`'~-]++(?:=[A-Za-z0-9.!%*_+`'~:\[\]/@-]++)?)*").fullmatch
 _element: Final = re.compile(rb'(?:[^",<]++|' + QUOTED + rb"|<[^<>]*+>)*", re.DOTALL).match

@@ -11,8 +11,8 @@ from functools import lru_cache
 from pysrv.sip.events import Flow
 from pysrv.sip.headers import Via
 from pysrv.sip.message import Request, Response, response_to
+from pysrv.sip.uri import DEFAULT_PORT
 
-DEFAULT_PORT = 5060
 MAX_FORWARDS = b"70"
 
 _MARKS = frozenset((b"received", b"rport"))

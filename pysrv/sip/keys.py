@@ -10,6 +10,7 @@ from hmac import compare_digest
 
 from pysrv.sip.events import TransactionKey
 from pysrv.sip.message import MAGIC_COOKIE, Request, Response
+from pysrv.sip.uri import DEFAULT_PORT
 
 TAG_BYTES = 8
 MAX_SECRET_BYTES = 64
@@ -37,7 +38,7 @@ def server_key(request: Request, method: bytes | None = None) -> TransactionKey:
     branch = via.branch
     if branch is None or not branch.startswith(MAGIC_COOKIE):
         return _rfc2543_key(request, method)
-    return b"< %b %b:%d %b" % (branch, via.host.lower(), via.port or 5060, method)
+    return b"< %b %b:%d %b" % (branch, via.host.lower(), via.port or DEFAULT_PORT, method)
 
 
 def origin_key(request: Request) -> bytes:
@@ -78,6 +79,6 @@ def _rfc2543_key(request: Request, method: bytes) -> TransactionKey:
         request.cseq.number,
         tag,
         via.host.lower(),
-        via.port or 5060,
+        via.port or DEFAULT_PORT,
         method,
     )

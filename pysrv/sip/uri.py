@@ -12,6 +12,8 @@ from typing import Final
 from pysrv.sip.errors import BadMessage
 from pysrv.sip.grammar import HOST, unescape
 
+DEFAULT_PORT: Final = 5060  # of UDP and TCP (RFC 3261 19.1.2)
+
 UriParams = tuple[tuple[bytes, bytes | None], ...]
 
 _PARAM: Final = rb";[A-Za-z0-9_.!~*'()\[\]/:&+$%=-]++"
