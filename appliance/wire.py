@@ -51,6 +51,18 @@ class KeeperVerb(StrEnum):
     ALLOW = "allow"  # Source -> {}
     DISALLOW = "disallow"  # Prefix -> {}
     STATUS = "status"  # {} -> GateStatus
+    PULSE = "pulse"  # Pulse -> Events: the office's heartbeat; the reply brings what the kernel saw
+    BAN_PAIR = "ban_pair"  # PairBan -> {}
+    UNBAN_PAIR = "unban_pair"  # Pair -> {}
+    KNOW_PAIR = "know_pair"  # KnownPair -> {}: a registered device; again moves its expiry
+    FORGET_PAIR = "forget_pair"  # Pair -> {}
+    REMEMBER = "remember"  # Refresh -> {}: the kernel answers this REGISTER's repetitions
+    FORGET = "forget"  # RefreshRef -> {}
+    OFFENDERS = "offenders"  # Top -> {"offenders": [Offender]}
+    SAMPLES = "samples"  # SampleQuery -> {"samples": [Sample]}
+    LISTS = "lists"  # {} -> {"lists": [ListStatus]}
+    LOAD_LIST = "load_list"  # ListChunk -> ListStatus: the last chunk puts the list in force, all of it at once
+    DROP_LIST = "drop_list"  # ListRef -> {}
 
 
 class SourceClass(StrEnum):
@@ -120,6 +132,194 @@ class Ban:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """One socket of one device: an address and a UDP or TCP port."""
+
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPair:
+    """A device that is registered from here. A ban of its address that was made automatically leaves it working."""
+
+    address: str
+    port: int
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PairBan:
+    """A banned socket behind an address that stays open for others; fields as in `Ban`."""
+
+    address: str
+    port: int
+    expires_at: float = 0.0
+    rule: str = "operator"
+    reason: str = ""
+
+
+class FirewallAction(StrEnum):
+    """What a static rule does with what it matches."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallRule:
+    """A static rule: the most specific network that matches wins, and a rule with a port before one without.
+
+    `protocol` is udp, tcp or any; `port` 0: every port (and then `protocol` is any).
+    """
+
+    prefix: str
+    action: FirewallAction
+    protocol: str = "any"
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The stateless SIP challenge. `keys`: 16 bytes each in hex, by slot (nonce time / `epoch_s`) modulo their number.
+
+    `nonce_ttl_s` is how old a nonce may be. Disabled, or without keys, strangers go to the service within their bucket.
+    """
+
+    enabled: bool = False
+    realm: str = ""
+    keys: tuple[str, ...] = ()
+    epoch_s: int = 3600
+    nonce_ttl_s: int = 300
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """A REGISTER whose repetition from the same source the kernel answers until `expires_at`: the binding's own end.
+
+    `address_of_record` and `contact` are the header values as they stood in the request.
+    """
+
+    address: str
+    port: int
+    address_of_record: str
+    contact: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRef:
+    """Refreshes to forget: those of one address of record; with `address`, those of that source too."""
+
+    address_of_record: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The office is alive, and a datagram waits `queue_delay_ms` in its socket before it is read."""
+
+    queue_delay_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """A source passed a limit in the kernel. `rule` is the setting, `count` what was seen since `since_at`.
+
+    `sample` is the beginning of the packet that passed the limit, in base64, from its Ethernet header on.
+    """
+
+    rule: str
+    address: str
+    port: int
+    count: int
+    since_at: float
+    at: float
+    verdict: str
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What the kernel saw since the last pulse; `lost` counts what was not kept."""
+
+    offences: tuple[Offence, ...] = ()
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """How many offenders to name."""
+
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Offender:
+    """One source and what the gate has seen of it on service ports since `since_at`. IPv6: its /64."""
+
+    address: str
+    messages: int
+    wrong: int
+    unauthenticated: int
+    dropped: int
+    since_at: float
+    last_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SampleQuery:
+    """Which sampled drops to return: the newest `limit`, of one source or verdict when named."""
+
+    limit: int = 100
+    address: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A dropped packet: its verdict, its length on the wire, and its beginning in base64."""
+
+    at: float
+    verdict: str
+    interface: str
+    bytes: int
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListRef:
+    """An imported ban list by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListStatus:
+    """An imported ban list in the kernel. `digest` is what its loader called this content."""
+
+    name: str
+    digest: str
+    entries: int
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ListChunk:
+    """A part of an imported ban list: `packed` is base64 of rows of 17 bytes, address (IPv4 mapped) and prefix bits.
+
+    `first` begins the list anew beside what is in force; `last` puts it in force and removes what it replaces.
+    """
+
+    name: str
+    digest: str
+    packed: str
+    first: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RelayStream:
     """One side of one relayed flow: packets that arrive at `local` leave from `peer_local` to that side's remote.
 
@@ -134,6 +334,9 @@ class RelayStream:
     learn: bool = True
     rtcp: bool = False
     payload_types: tuple[int, ...] = ()
+    muted: bool = False  # checked, learned from and counted, but not forwarded: early media that a setting blocks
+    packets_per_s: int = 0  # most that the negotiated codecs send; 0: the gate's default
+    packet_bytes: int = 0  # largest payload of the negotiated codecs, RTP header included; 0: the gate's default
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +402,13 @@ class Plan:
     sources: tuple[Source, ...] = ()
     bans: tuple[Ban, ...] = ()
     sessions: tuple[RelaySession, ...] = ()
+    known_pairs: tuple[KnownPair, ...] = ()
+    pair_bans: tuple[PairBan, ...] = ()
+    firewall: tuple[FirewallRule, ...] = ()
+    challenge: Challenge = field(default_factory=Challenge)
+    scanners: tuple[str, ...] = ()  # substrings of User-Agents that are refused
+    report_only: tuple[str, ...] = ()  # verdicts that are counted and not acted on
+    protected: tuple[str, ...] = ()  # addresses and networks that no ban may cover: the management's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +429,7 @@ class Tally:
     text: str
     packets: int
     bytes: int
+    reported: int = 0  # packets that this verdict would have ended, were it not in report-only
 
 
 def encode(message: dict[str, Any]) -> bytes:
