@@ -123,12 +123,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """A banned source. `expires_at` 0: until lifted; `rule` names the setting or `operator`."""
+    """A banned source. `expires_at` 0: until lifted; `rule` names the setting or `operator`.
+
+    With `spares_known`, known pairs inside the prefix go on working: so every automatic ban is made.
+    """
 
     prefix: str
     expires_at: float = 0.0
     rule: str = "operator"
     reason: str = ""
+    spares_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
