@@ -18,6 +18,7 @@ from appliance.config.settings import parse_all
 from pysrv.control import Control
 from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
+from pysrv.net.keyed_hash import keyed_hash
 from pysrv.net.names import Names
 from pysrv.net.routes import LocalAddresses
 from pysrv.net.tcp import TcpConnections
@@ -86,6 +87,7 @@ class Office:
             BOOT_ID.read_text().strip(),
             options.sip_port,
             (options.rtp_first, options.rtp_last),
+            keyed_hash,
         )
         self._service = Service(self._store, loaded.settings, world)
         self._udp = UdpSockets(self._service.receive_datagram, self.turn)

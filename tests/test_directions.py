@@ -51,6 +51,7 @@ ROOMS = {
     # The office's shell.
     "pysrv.store": Room(("pysrv.billing", "pysrv.calls", "pysrv.sip", "sqlite_utils", "argon2")),
     "pysrv.net": Room(("pysrv.sip", "appliance.wire")),
+    "pysrv.net.keyed_hash": Room(("siphash24",)),
     "pysrv.service": Room((*PURE_OFFICE, "pysrv.store", *SHARED)),
     "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
     "pysrv.control": Room(("pysrv", *SHARED)),
@@ -62,6 +63,7 @@ ONLY_IN = {
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "aiohttp": ("pysrv.panel",),
+    "siphash24": ("pysrv.net.keyed_hash",),
 }
 
 

@@ -68,7 +68,7 @@ class Service:
         self._ports = PortPool(*world.relay_ports, pick=world.pick)
         self.b2bua = B2bua(self.endpoint, self._ports, B2buaConfig(), world.tokens)
         self.registrar = Registrar()
-        self._nonce_keys = NonceKeys(store.get_or_make("nonce", SECRET_BYTES))
+        self._nonce_keys = NonceKeys(store.get_or_make("nonce", SECRET_BYTES), keyed_hash=world.keyed_hash)
         authenticator = Authenticator(settings.realm.encode(), self._nonce_keys)
         self._authentication = Authentication(store, authenticator, world)
         self._registration = Registration(store, self.registrar, world)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from appliance import wire
+from pysrv.sip.siphash import KeyedHash, siphash_24
 
 
 class Gate(Protocol):
@@ -70,3 +71,4 @@ class Surroundings:
     boot_id: str  # of this run of the machine: its monotonic clock means nothing to the next
     sip_port: int
     relay_ports: tuple[int, int]
+    keyed_hash: KeyedHash = siphash_24  # of nonces; the ring gives a faster one

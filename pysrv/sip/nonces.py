@@ -2,22 +2,33 @@
 
 Knows no message and no account. RFC 7616 sections 3.3 (what a nonce should be made of), 3.4 (nonce count), 5.4 and
 5.5 (replay). `now` is Unix time in seconds: nonces outlive a restart.
+
+The gate in the kernel makes and checks the same nonces (bpf/challenge.h), so an answer to either side's challenge is
+good at the other. A nonce is 32 hex digits: 8 of Unix seconds, 8 of salt, 16 of SipHash-2-4 over those eight bytes and
+the sixteen of the source's address (IPv4 mapped into IPv6). The key is that of the second's epoch.
 """
 
 import re
 from enum import Enum, auto
+from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
+from ipaddress import IPv4Address, ip_address
 from typing import Final
 
+from pysrv.sip.siphash import KEY_BYTES, KeyedHash, siphash_24
+
 MIN_SECRET_BYTES: Final = 16
-STAMP_DIGITS: Final = 16  # milliseconds
+STAMP_DIGITS: Final = 8  # seconds
 SALT_DIGITS: Final = 8
-MAC_BYTES: Final = 12
-NONCE_DIGITS: Final = STAMP_DIGITS + SALT_DIGITS + 2 * MAC_BYTES
+MAC_DIGITS: Final = 16
+NONCE_DIGITS: Final = STAMP_DIGITS + SALT_DIGITS + MAC_DIGITS
+KEY_SLOTS: Final = 4
+AHEAD_S: Final = 5  # the kernel's reading of the wall clock may be so much in front of ours
 MAX_COUNTED_NONCES: Final = 100_000
 WINDOW: Final = 64  # how far counts may overtake each other on the way, as datagrams do
 _WINDOW_MASK: Final = (1 << WINDOW) - 1
+_MAPPED: Final = bytes(10) + b"\xff\xff"
 _is_nonce: Final = re.compile(rb"[0-9a-f]{%d}" % NONCE_DIGITS).fullmatch
 
 
@@ -28,44 +39,71 @@ class NonceKeys:
     an instance made anew of the same secret knows the nonces of the last one.
     """
 
-    __slots__ = ("_keys", "_made", "_rotate_s", "_secret")
+    __slots__ = ("_hash", "_keys", "_made", "_rotate_s", "_secret")
 
-    def __init__(self, secret: bytes, rotate_s: float = 86_400.0) -> None:
-        """`secret`: 16 bytes or more. `rotate_s`: how long a key makes nonces, in seconds."""
+    def __init__(self, secret: bytes, rotate_s: float = 3600.0, keyed_hash: KeyedHash = siphash_24) -> None:
+        """`secret`: 16 bytes or more. `rotate_s`: how long a key makes nonces, in seconds.
+
+        `keyed_hash` is SipHash-2-4, from a library where there is one.
+        """
         if len(secret) < MIN_SECRET_BYTES:
             raise ValueError(f"a nonce secret has {MIN_SECRET_BYTES} bytes or more, not {len(secret)}")
         self._secret = blake2b(secret, digest_size=32).digest()
-        self._rotate_s = rotate_s
+        self._rotate_s, self._hash = rotate_s, keyed_hash
         self._keys: dict[int, bytes] = {}
         self._made = 0
 
     def make(self, now: float, source: str) -> bytes:
         """A new nonce for one source; no two are alike, however many phones share an address."""
         self._made = (self._made + 1) & 0xFFFFFFFF
-        head = b"%016x%08x" % (int(now * 1000), self._made)
-        return head + self._mac(head, source, int(now // self._rotate_s))
+        head = b"%08x%08x" % (int(now) & 0xFFFFFFFF, self._made)
+        return head + self._mac(head, source, self.epoch(now))
 
     def made_at(self, nonce: bytes, now: float, source: str) -> float | None:
         """When this nonce was made for this source; None when it was not, or its key is no longer good."""
         if not _is_nonce(nonce):
             return None
-        made = int(nonce[:STAMP_DIGITS], 16) / 1000
-        epoch, current = int(made // self._rotate_s), int(now // self._rotate_s)
-        if epoch not in (current, current - 1):
+        made = float(int(nonce[:STAMP_DIGITS], 16))
+        epoch = self.epoch(made)
+        if made > now + AHEAD_S or epoch < self.epoch(now) - 1:
             return None
         head = nonce[: STAMP_DIGITS + SALT_DIGITS]
         return made if compare_digest(nonce[len(head) :], self._mac(head, source, epoch)) else None
 
+    def epoch(self, now: float) -> int:
+        """The number of the key that makes nonces at that time."""
+        return int(now // self._rotate_s)
+
+    def slots(self, now: float) -> tuple[bytes, ...]:
+        """Keys for the kernel, the one of epoch n at n modulo 4: the last, the current and the next two.
+
+        Two epochs ahead, because the kernel goes on while the service is away.
+        """
+        first = self.epoch(now) - 1
+        epochs = sorted(range(first, first + KEY_SLOTS), key=lambda epoch: epoch % KEY_SLOTS)
+        return tuple(self._derived(epoch) for epoch in epochs)
+
     def _mac(self, head: bytes, source: str, epoch: int) -> bytes:
-        return blake2b(head + source.encode(), key=self._key(epoch), digest_size=MAC_BYTES).hexdigest().encode()
+        message = bytes.fromhex(head.decode()) + _sixteen_bytes(source)
+        return b"%016x" % self._hash(self._key(epoch), message)
 
     def _key(self, epoch: int) -> bytes:
         key = self._keys.get(epoch)
         if key is None:
-            if len(self._keys) >= 2:
+            if len(self._keys) >= KEY_SLOTS:
                 del self._keys[min(self._keys)]
-            key = self._keys[epoch] = blake2b(b"%d" % epoch, key=self._secret, digest_size=32).digest()
+            key = self._keys[epoch] = self._derived(epoch)
         return key
+
+    def _derived(self, epoch: int) -> bytes:
+        return blake2b(b"%d" % epoch, key=self._secret, digest_size=KEY_BYTES).digest()
+
+
+@lru_cache(maxsize=4096)
+def _sixteen_bytes(source: str) -> bytes:
+    """An address as the kernel has it; the zone of a link-local one is left out."""
+    address = ip_address(source.partition("%")[0])
+    return _MAPPED + address.packed if isinstance(address, IPv4Address) else address.packed
 
 
 class Count(Enum):
