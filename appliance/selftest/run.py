@@ -1,0 +1,174 @@
+"""Runs the attacks: a range, a gate in its middle, customers who must not notice, one attack after the other.
+
+Nothing of the machine is touched but its CPUs: the gate under test is loaded beside a running one, unpinned, in
+namespaces of its own. Every attack is bounded in packets and in time. Must not know: the command line.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from appliance import wire
+from appliance.kernel import layout, testrun
+from appliance.kernel.gate import Gate
+from appliance.kernel.range import Range, entered
+from appliance.selftest.attacks import ATTACKS, Aim, Attack
+from appliance.selftest.customers import FIRST_PORT, PHONE_SIP_PORT, SETTLE_S, SIP_PORT, Customers, Kept, sessions
+from appliance.selftest.frames import Wire
+from appliance.selftest.generator import Generator, Sent
+from appliance.selftest.report import Report, Result
+
+PARTIES: Final = ("attacker", "phone", "trunk")
+MOST_PACKETS: Final = 20_000_000
+MOST_SECONDS: Final = 60.0
+WARM_UP_S: Final = 0.5
+_SERIES: Final = 400
+_WATCH_S: Final = 0.02
+
+Progress = Callable[[int, int, str], None]
+
+
+def attack(seconds: float, limits: wire.Limits, mode: str = "auto", progress: Progress = lambda *_: None) -> Report:
+    """Every attack for `seconds` each, MOST_SECONDS at most, against a gate with these limits.
+
+    `progress` gets (done, total, what comes now). Raises WireError when there is no range or no gate.
+    """
+    seconds = min(seconds, MOST_SECONDS)
+    with ExitStack() as stack:
+        ground = stack.enter_context(Range(PARTIES))
+        gate = stack.enter_context(_gate(ground, limits, mode))
+        customers = stack.enter_context(Customers(ground))
+        bout = _Bout(ground, gate, customers)
+        progress(0, len(ATTACKS) + 1, "quiet")
+        bout.watch(WARM_UP_S)  # the relay locks onto its sources
+        quiet = bout.quiet(seconds)
+        results = []
+        for number, row in enumerate(ATTACKS, 1):
+            progress(number, len(ATTACKS) + 1, row.name)
+            results.append(bout.run(row, seconds))
+        progress(len(ATTACKS) + 1, len(ATTACKS) + 1, "")
+        status = gate.status()
+        return Report(
+            made_at=round(time.time(), 3),
+            appliance=_version(),
+            gate=layout.version(),
+            kernel=platform.release(),
+            processor=_processor(),
+            mode=", ".join(sorted({interface.mode for interface in status.interfaces})),
+            quiet=quiet,
+            results=tuple(results),
+        )
+
+
+@contextmanager
+def _gate(ground: Range, limits: wire.Limits, mode: str) -> Iterator[Gate]:
+    with entered(ground.middle):
+        gate = Gate.load()
+        try:
+            for party in ground.parties.values():
+                gate.attach(party.middle_interface, mode)
+            gate.sync(_plan(ground, limits))
+            yield gate
+        finally:
+            gate.close()
+
+
+def _plan(ground: Range, limits: wire.Limits) -> wire.Plan:
+    phone = ground.parties["phone"]
+    return wire.Plan(
+        generation=1,
+        service_ports=(("udp", SIP_PORT), ("tcp", SIP_PORT)),
+        relay_ports=(FIRST_PORT, FIRST_PORT + 9999),
+        limits=limits,
+        sessions=sessions(ground),
+        known_pairs=(wire.KnownPair(phone.address, PHONE_SIP_PORT, time.time() + 3600),),
+        challenge=wire.Challenge(enabled=True, realm="selftest", keys=tuple(os.urandom(16).hex() for _ in range(4))),
+        scanners=("friendly-scanner",),
+    )
+
+
+class _Bout:
+    """One range with its gate and its customers."""
+
+    def __init__(self, ground: Range, gate: Gate, customers: Customers) -> None:
+        self._ground, self._gate, self._customers = ground, gate, customers
+        attacker, phone = ground.parties["attacker"], ground.parties["phone"]
+        macs = (attacker.mac, attacker.gateway_mac)
+        self._aim = Aim(Wire(*macs, attacker.address, attacker.gateway), Wire(*macs, phone.address, phone.gateway))
+
+    def watch(self, seconds: float) -> None:
+        """Lets the customers talk; the office's heart beats, as it does in earnest."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(_WATCH_S)
+
+    def quiet(self, seconds: float) -> Result:
+        """The customers alone."""
+        before = self._customers.kept()
+        self.watch(seconds)
+        row = Attack("none", "customers alone, to compare with", lambda _: [], lambda _: 0)
+        return _result(row, Sent(0, seconds), 0, {}, self._settled().since(before))
+
+    def run(self, row: Attack, seconds: float) -> Result:
+        """One attack, while the customers go on."""
+        frames = row.frames(self._aim)
+        namespace = self._ground.parties["attacker"].namespace
+        ns = self._program_ns(frames)
+        with Generator(namespace, frames, forge=row.forge) as generator:
+            before, tallied = self._settled(), self._tallies()
+            sent = generator.run_for(seconds, MOST_PACKETS)
+            kept = self._settled().since(before)
+        moved = {name: count - tallied.get(name, 0) for name, count in self._tallies().items()}
+        return _result(row, sent, ns, {name: count for name, count in moved.items() if count}, kept)
+
+    def _settled(self) -> Kept:
+        self.watch(SETTLE_S)
+        return self._customers.kept()
+
+    def _tallies(self) -> dict[str, int]:
+        return {tally.verdict: tally.packets for tally in self._gate.tallies()}
+
+    def _program_ns(self, frames: list[bytes]) -> int:
+        """The median of single runs: a frame that is answered comes out changed, so none is run twice."""
+        with entered(self._ground.middle):
+            some = [frames[i % len(frames)] for i in range(_SERIES)]
+            runs = sorted(testrun.run(self._gate.program_fd, frame).ns for frame in some)
+        return runs[len(runs) // 2]
+
+
+def _result(row: Attack, sent: Sent, ns: int, verdicts: dict[str, int], kept: Kept) -> Result:
+    return Result(
+        attack=row.name,
+        says=row.says,
+        packets=sent.packets,
+        seconds=round(sent.seconds, 3),
+        mpps=round(sent.packets / sent.seconds / 1e6, 3) if sent.seconds else 0.0,
+        ns=ns,
+        verdicts=verdicts,
+        through=kept.others_arrived,
+        through_allowed=int(row.through(sent.seconds)),
+        media_sent=kept.media_sent,
+        media_kept=kept.media_arrived,
+        requests_sent=kept.requests_sent,
+        requests_kept=kept.requests_arrived,
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("appliance")
+    except PackageNotFoundError:
+        return "unknown"
