@@ -29,13 +29,14 @@ class Room:
     pure: bool = False
 
 
-SHARED = ("appliance.config", "appliance.wire")
+SHARED = ("appliance.config", "appliance.wire", "appliance.networks")
 PURE_OFFICE = ("pysrv.sip", "pysrv.calls", "pysrv.limits", "pysrv.billing", "pysrv.media")
 ROOMS = {
     # The shared leaves.
     "appliance.config": Room(pure=True),
     "appliance.config.load": Room(("appliance.config",)),  # reads the settings file
     "appliance.wire": Room(pure=True),
+    "appliance.networks": Room(pure=True),
     # The keeper.
     "appliance.kernel": Room(SHARED),
     "appliance.kernel.gate": Room((*SHARED, "appliance.kernel", "bcc")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlite_utils
 
-from pysrv.store import schema
+from pysrv.store import schema, schema_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,15 @@ def _first_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
-MIGRATIONS = (Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),)
+def _policy_schema(db: sqlite_utils.Database) -> None:
+    for statement in schema_policy.STATEMENTS_2:
+        db.execute(statement)
+
+
+MIGRATIONS = (
+    Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
+    Migration(2, "lists, firewall rules, changes that wait", _policy_schema),
+)
 LATEST = MIGRATIONS[-1].number
 
 

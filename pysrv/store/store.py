@@ -11,6 +11,8 @@ from typing import Self
 from pysrv.store.accounts import AccountReading
 from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.database import Clock, open_reader, open_writer
+from pysrv.store.firewall import FirewallReading, FirewallWriting
+from pysrv.store.lists import ListReading, ListWriting
 from pysrv.store.rates import RateReading, RateWriting
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
@@ -19,7 +21,15 @@ from pysrv.store.trunks import TrunkReading, TrunkWriting
 
 
 class Reader(
-    AccountReading, TrunkReading, RateReading, CallReading, RegistrationReading, SettingReading, SecurityReading
+    AccountReading,
+    TrunkReading,
+    RateReading,
+    CallReading,
+    RegistrationReading,
+    SettingReading,
+    SecurityReading,
+    ListReading,
+    FirewallReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -29,7 +39,16 @@ class Reader(
         return cls(open_reader(Path(path)), Path(path), clock)
 
 
-class Store(CallWriting, TrunkWriting, RateWriting, RegistrationWriting, SettingWriting, SecurityWriting):
+class Store(
+    CallWriting,
+    TrunkWriting,
+    RateWriting,
+    RegistrationWriting,
+    SettingWriting,
+    SecurityWriting,
+    ListWriting,
+    FirewallWriting,
+):
     """Every question and every change. One process, one thread."""
 
     @classmethod
@@ -38,6 +57,7 @@ class Store(CallWriting, TrunkWriting, RateWriting, RegistrationWriting, Setting
         db, lock = open_writer(Path(path))
         store = cls(db, Path(path), clock, lock)
         store._drop_unfinished_imports()
+        store.drop_unfinished_lists()
         store.commit()
         return store
 
