@@ -102,6 +102,12 @@ class GateStatus:
     sessions: int = 0
     bans: int = 0
     started_at: float = 0.0
+    pairs: int = 0  # devices that are known or banned by address and port
+    queue_delay_ms: float = -1.0  # of the last pulse; below 0: no service has pulsed
+    offences: int = 0  # since the keeper started, as are the samples; what was lost, since the maps were made
+    lost_offences: int = 0
+    samples: int = 0
+    lost_samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,22 +280,30 @@ class Offender:
 
 @dataclass(frozen=True, slots=True)
 class SampleQuery:
-    """Which sampled drops to return: the newest `limit`, of one source or verdict when named."""
+    """Which sampled drops to return: the newest `limit`, of one source (a network, too) or verdict when named.
+
+    `after`: only those with a higher `number`, for one who asks again and again.
+    """
 
     limit: int = 100
     address: str = ""
     verdict: str = ""
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A dropped packet: its verdict, its length on the wire, and its beginning in base64."""
+    """A dropped packet: its verdict, its length on the wire, and its beginning in base64.
+
+    `number` counts the samples since the keeper started.
+    """
 
     at: float
     verdict: str
     interface: str
     bytes: int
     frame: str
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +342,10 @@ class RelayStream:
     """One side of one relayed flow: packets that arrive at `local` leave from `peer_local` to that side's remote.
 
     `local` and `peer_local` are (address, port) of the appliance; `remote` is what this side's SDP announced, or None
-    when it is not known yet. With `learn`, the first valid packet's source replaces `remote` and is locked
-    (symmetric RTP, RFC 4961). `payload_types` empty: any. `rtcp` streams are checked as RTCP (RFC 3550).
+    when it is not known yet. With `learn`, the first source that sends a few consistent packets replaces `remote` and
+    is locked (symmetric RTP, RFC 4961); `near` is the address that this side's signalling comes from, where it is
+    learned soonest, and nowhere else if `remote` is there too. `payload_types` empty: any. `rtcp` streams are checked
+    as RTCP (RFC 3550).
     """
 
     local: tuple[str, int]
@@ -341,6 +357,10 @@ class RelayStream:
     muted: bool = False  # checked, learned from and counted, but not forwarded: early media that a setting blocks
     packets_per_s: int = 0  # most that the negotiated codecs send; 0: the gate's default
     packet_bytes: int = 0  # largest payload of the negotiated codecs, RTP header included; 0: the gate's default
+    near: str = ""
+    final: bool = False  # whoever was learned first keeps the lock, even against `remote`
+    dtls: bool = False  # a fingerprint was negotiated: DTLS handshakes pass (RFC 5764)
+    many: bool = False  # several SSRCs share the stream, as video with retransmission does (RFC 4588): all may pass
 
 
 @dataclass(frozen=True, slots=True)
