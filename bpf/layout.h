@@ -9,13 +9,50 @@
 
 #define LAYOUT_VERSION 1
 
-#define MAX_ADDRESSES 262144 /* single addresses that are banned; and again that are allowed or known */
+#define MAX_BANS 1048576      /* single addresses that are banned */
+#define MAX_ADDRESSES 262144 /* single addresses that are allowed or known */
+#define MAX_PAIRS 262144     /* single devices, by address and port */
 #define MAX_NETWORKS 16384   /* networks, likewise */
 #define MAX_BUCKETS 262144   /* sources whose rate is remembered; the longest silent one makes room */
 #define MAX_STREAMS 65536    /* media streams: four to a call with RTCP on its own port */
 #define MAX_LEASES 32768     /* media sessions */
 #define MAX_SERVICE_PORTS 64
 #define MAX_PATHS 256        /* interfaces a packet may leave by */
+#define MAX_STAGES 16        /* programs a packet may be handed on to */
+
+enum verdict {
+	VERDICT_NONE = 0, /* not decided yet */
+#define VERDICT(name, action, text) VERDICT_##name,
+#include "verdicts.def"
+#undef VERDICT
+	VERDICTS,
+};
+
+enum limit {
+#define LIMIT(slot, unit, standard, text) LIMIT_##slot,
+#include "limits.def"
+#undef LIMIT
+	LIMITS,
+};
+
+/* What becomes of a packet that a rule would end: DROP as the verdict says, REPORT: counted, and judged on. */
+enum mode { MODE_ACT = 0, MODE_REPORT = 1 };
+
+#define MODES ((VERDICTS + 7) / 8 * 8)
+
+/* All that a packet is judged by beside the tables. There are two of them; see policy.c. */
+struct policy {
+	u64 generation;
+	u64 limits[LIMITS];
+	u16 relay_first; /* media range, in the machine's order; 0 to 0: none */
+	u16 relay_last;
+	u32 relay_here; /* 1: this program relays; 0: userspace does, and media passes */
+	u8 modes[MODES]; /* by verdict */
+};
+
+/* Programs that a packet may be handed on to, by their place in `stages`. Each is a function of the same name; one that
+ * does not exist is not installed, and the walk goes on without it. */
+enum stage { STAGE_read = 0, STAGE_answer = 1 };
 
 /* IPv6, or IPv4 mapped into it (RFC 4291 2.5.5.2). */
 struct address {
@@ -38,8 +75,18 @@ struct network {
 struct ban {
 	u64 until_ns;
 	u32 prefix_bits;
-	u32 zero;
+	u32 flags;
 };
+
+#define BAN_SPARES_KNOWN 1 /* devices that are known go on working */
+
+/* One device by address and port. Both are instants of CLOCK_MONOTONIC; 0: not; ~0: no end. A ban comes first. */
+struct pair {
+	u64 known_until_ns;
+	u64 banned_until_ns;
+};
+
+enum pair_state { PAIR_NONE = 0, PAIR_KNOWN = 1, PAIR_BANNED = 2 };
 
 enum source_class { SOURCE_STRANGER = 0, SOURCE_KNOWN = 1, SOURCE_ALLOWED = 2 };
 
@@ -64,13 +111,6 @@ struct bucket {
 struct service_port {
 	u16 port;
 	u16 protocol; /* PROTOCOL_UDP or PROTOCOL_TCP, in the machine's order */
-};
-
-struct gate_config {
-	u64 generation;
-	u16 relay_first; /* media range, in the machine's order; 0 to 0: none */
-	u16 relay_last;
-	u32 relay_here; /* 1: this program relays; 0: userspace does, and media passes */
 };
 
 #define STREAM_LEARN 1           /* the first valid source becomes the remote (RFC 4961) */
@@ -144,8 +184,11 @@ struct packet {
 	u8 hops;
 	u8 protocol;
 	u8 fragment;
-	u16 zero;
-	u32 zero2;
+	u8 class; /* enum source_class */
+	u8 pair;  /* enum pair_state */
+	u32 policy; /* slot of the policy that this packet is judged by */
+	u32 bytes;  /* of the whole frame */
+	u32 zero;
 };
 
 /* One datagram, for the checksum of IPv6: packet memory takes no length that is known only at run time. */
@@ -156,21 +199,8 @@ struct scratch {
 struct tally {
 	u64 packets;
 	u64 bytes;
-};
-
-enum verdict {
-	VERDICT_NONE = 0, /* not decided yet */
-#define VERDICT(name, action, text) VERDICT_##name,
-#include "verdicts.def"
-#undef VERDICT
-	VERDICTS,
-};
-
-enum limit {
-#define LIMIT(slot, unit, standard, text) LIMIT_##slot,
-#include "limits.def"
-#undef LIMIT
-	LIMITS,
+	u64 reported; /* packets that this verdict would have ended, were it not in report-only */
+	u64 reported_bytes;
 };
 
 #endif

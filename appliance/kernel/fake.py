@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from appliance import wire
-from appliance.kernel import layout, plan
+from appliance.kernel import layout, plan, policy
 from appliance.kernel.maps import StreamState
 from appliance.kernel.plan import Endpoint, MapName
 from appliance.kernel.surface import GateSurface
@@ -18,9 +18,9 @@ class MemoryTables:
 
     def __init__(self) -> None:
         self._rows: dict[MapName, dict[Any, Any]] = {name: {} for name in MapName}
-        self._rows[MapName.LIMITS] = dict.fromkeys((slot.name for slot in layout.limits()), 0)
+        self._rows[MapName.POLICY][0] = policy.fresh()
         self._states: dict[Endpoint, StreamState] = {}
-        self.verdicts = {verdict.name: (0, 0) for verdict in layout.verdicts()}
+        self.verdicts = {verdict.name: (0, 0, 0) for verdict in layout.verdicts()}
 
     def rows(self, name: MapName) -> dict[Any, Any]:
         return dict(self._rows[name])
@@ -53,7 +53,7 @@ class MemoryTables:
     def set_state(self, local: Endpoint, state: StreamState) -> None:
         self._states[local] = state
 
-    def tallies(self) -> list[tuple[int, int]]:
+    def tallies(self) -> list[tuple[int, int, int]]:
         return list(self.verdicts.values())
 
 
@@ -99,7 +99,7 @@ class FakeGate(GateSurface):
         )
         self.memory.set_state(where, state)
 
-    def tally(self, verdict: str, packets: int, size: int = 0) -> None:
-        """As if `packets` packets, `size` bytes together, had ended as `verdict`."""
+    def tally(self, verdict: str, packets: int, size: int = 0, reported: int = 0) -> None:
+        """As if `packets` packets, `size` bytes together, had ended as `verdict`, and `reported` would have."""
         had = self.memory.verdicts[verdict]
-        self.memory.verdicts[verdict] = (had[0] + packets, had[1] + size)
+        self.memory.verdicts[verdict] = (had[0] + packets, had[1] + size, had[2] + reported)

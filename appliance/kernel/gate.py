@@ -18,6 +18,7 @@ from appliance.kernel.surface import GateSurface
 
 _FORWARDING: Final = tuple(Path(f"/proc/sys/net/{family}/conf/lo/forwarding") for family in ("ipv4", "ipv6"))
 _BPF_MAGIC: Final = "bpf"
+STAGES: Final = layout.stages()
 
 
 class Gate(GateSurface):
@@ -34,6 +35,7 @@ class Gate(GateSurface):
         self._neighbours = Neighbours()
         self.maps = {row.name: _handle(program, row.name) for row in layout.maps()}
         self.kernel = KernelTables(self.maps)
+        self._install_stages()
         super().__init__(self.kernel)
         self._pinned = pin_dir is not None
 
@@ -53,6 +55,16 @@ class Gate(GateSurface):
             raise
         except Exception as error:  # bcc raises bare Exception, and has printed why
             raise wire.WireError("bpf_refused", f"the kernel does not take the gate: {error}", "see above") from error
+
+    def _install_stages(self) -> None:
+        """Loads every program that the source has of STAGES, where the walk finds it.
+
+        A pinned map holds them when the keeper is gone; a place for which there is no program now becomes empty.
+        """
+        written = layout.programs(layout.source())
+        for name, place in STAGES.items():
+            function = self._program.load_func(name.encode(), type(self._program).XDP) if name in written else None
+            self.kernel.set_stage(place, None if function is None else function.fd)
 
     def attach(self, ifname: str, mode: str = link.Mode.AUTO) -> wire.Interface:
         """Attaches to an interface; `mode` is `auto` (natively if it can), `native` or `generic`.
@@ -173,7 +185,7 @@ def _compile(flags: list[str]) -> Any:
     if os.geteuid() != 0:
         raise wire.WireError("bpf_refused", "loading the gate needs root", "run as root")
     try:
-        return BPF(src_file=os.fsencode(layout.SOURCE), cflags=flags)
+        return BPF(text=layout.source().encode("ascii"), cflags=flags)
     except Exception as error:  # bcc raises bare Exception, and has printed why
         raise wire.WireError("bpf_refused", f"the gate does not compile: {error}", "see the compiler above") from error
 

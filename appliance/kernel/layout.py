@@ -23,6 +23,9 @@ SOURCE: Final = BPF_DIR / "gate.c"
 _VERDICT: Final = re.compile(r'^VERDICT\((\w+), (\w+), "((?:[^"\\]|\\.)*)"\)$', re.MULTILINE)
 _LIMIT: Final = re.compile(r'^LIMIT\((\w+), "([^"]*)", (\d+), "((?:[^"\\]|\\.)*)"\)$', re.MULTILINE)
 _MAP: Final = re.compile(r'^MAP\("(\w+)", (.+?), (.+?), (\w+), (\w+), (\w+)\);(?: /\* (.*?) \*/)?$', re.MULTILINE)
+_ROOM: Final = re.compile(r'^#include "(\w+\.c)"$')
+_PROGRAM: Final = re.compile(r"^int (\w+)\(struct xdp_md \*", re.MULTILINE)
+_STAGE: Final = re.compile(r"\bSTAGE_(\w+) = (\d+)")
 _DEFINE: Final = re.compile(r"^#define (\w+) (\d+)\b", re.MULTILINE)
 _IP4_PREFIX: Final = bytes(10) + b"\xff\xff"
 
@@ -58,7 +61,7 @@ class LimitSlot:
 
 @dataclass(frozen=True, slots=True)
 class MapRow:
-    """One map as gate.c declares it."""
+    """One map as maps.c declares it."""
 
     name: str
     kind: str
@@ -88,10 +91,10 @@ def limits() -> tuple[LimitSlot, ...]:
 
 @cache
 def maps() -> tuple[MapRow, ...]:
-    """Every map in the order in which gate.c declares it."""
+    """Every map in the order in which maps.c declares it."""
     return tuple(
         MapRow(name, kind, key, value, _entries(entries), text)
-        for kind, key, value, name, entries, _flags, text in _MAP.findall(_read("gate.c"))
+        for kind, key, value, name, entries, _flags, text in _MAP.findall(_read("maps.c"))
     )
 
 
@@ -99,6 +102,32 @@ def _entries(text: str) -> int:
     counts = {"LIMITS": len(limits()), "VERDICTS": len(verdicts()) + 1}
     constants = {name: int(value) for name, value in _DEFINE.findall(_read("layout.h"))}
     return int(text) if text.isdigit() else {**constants, **counts}[text]
+
+
+@cache
+def stages() -> dict[str, int]:
+    """Programs that a packet may be handed on to, by name: their place in the map `stages`."""
+    return {name: int(place) for name, place in _STAGE.findall(_read("layout.h"))}
+
+
+def source() -> str:
+    """gate.c with every `#include` of a room (a file ending in .c) replaced by that room's text.
+
+    bcc rewrites map calls in the main file alone; `#line` keeps the compiler's words pointing at the right file.
+    """
+    lines = []
+    for number, line in enumerate(_read(SOURCE.name).splitlines(), start=1):
+        if room := _ROOM.match(line):
+            path = BPF_DIR / room[1]
+            lines += [f'#line 1 "{path}"', _read(room[1]), f'#line {number + 1} "{SOURCE}"']
+        else:
+            lines.append(line)
+    return "\n".join((f'#line 1 "{SOURCE}"', *lines, ""))
+
+
+def programs(text: str) -> set[str]:
+    """The XDP programs that a C text has, by name."""
+    return set(_PROGRAM.findall(text))
 
 
 @cache
@@ -178,6 +207,10 @@ class Shape:
         if len(row) != len(self.names):
             raise KeyError(f"the program has no field {sorted(set(values) - set(self.names))[0]!r}")
         return self._codec.pack(*row.values())
+
+    def size(self, name: str) -> int:
+        """Bytes of a field that is an array of bytes or an address."""
+        return len(self.unpack(bytes(self.bytes))[name])
 
     def pack_number(self, value: int) -> bytes:
         """A row that is one number."""

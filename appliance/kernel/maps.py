@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from appliance import wire
-from appliance.kernel import layout, syscall
-from appliance.kernel.plan import BanRow, ConfigRow, Endpoint, MapName, SourceRow, StreamRow, mark
+from appliance.kernel import layout, policy, syscall
+from appliance.kernel.plan import BanRow, Endpoint, MapName, PairRow, SourceRow, StreamRow, mark
 
 LEARN, RTCP, HAS_REMOTE, HAS_PEER_REMOTE, ANY_PAYLOAD = 1, 2, 4, 8, 16
 LOCK_LEARNED = 2
+BAN_SPARES_KNOWN = 1
 _CLASSES: Final = {wire.SourceClass.KNOWN: 1, wire.SourceClass.ALLOW: 2}
 _KINDS: Final = {number: kind for kind, number in _CLASSES.items()}
 _BULK = 32
@@ -143,7 +144,8 @@ def _bits(key: Any) -> int:
 
 
 def _pack_ban(shape: layout.Shape, key: Any, row: BanRow) -> bytes:
-    return shape.pack({"until_ns": row.until_ns, "prefix_bits": _bits(key)})
+    flags = BAN_SPARES_KNOWN * row.spares_known
+    return shape.pack({"until_ns": row.until_ns, "prefix_bits": _bits(key), "flags": flags})
 
 
 def _pack_source(shape: layout.Shape, key: Any, row: SourceRow) -> bytes:
@@ -176,25 +178,17 @@ def _unpack_port(shape: layout.Shape, row: bytes) -> tuple[int, int]:
     return fields["protocol"], socket.ntohs(fields["port"])
 
 
-def _pack_config(shape: layout.Shape, _key: Any, row: ConfigRow) -> bytes:
+def _unpack_ban(shape: layout.Shape, row: bytes) -> BanRow:
+    fields = shape.unpack(row)
+    return BanRow(fields["until_ns"], bool(fields["flags"] & BAN_SPARES_KNOWN))
+
+
+def _pack_pair(shape: layout.Shape, _key: Any, row: PairRow) -> bytes:
     return shape.pack(row._asdict())
 
 
-def _unpack_config(shape: layout.Shape, row: bytes) -> ConfigRow:
-    fields = shape.unpack(row)
-    return ConfigRow(fields["generation"], fields["relay_first"], fields["relay_last"], bool(fields["relay_here"]))
-
-
-def _slot_key(shape: layout.Shape, key: str) -> bytes:
-    return shape.pack_number(next(slot.number for slot in layout.limits() if slot.name == key))
-
-
-def _slot(shape: layout.Shape, row: bytes) -> str:
-    return layout.limits()[shape.unpack_number(row)].name
-
-
-def _unpack_ban(shape: layout.Shape, row: bytes) -> BanRow:
-    return BanRow(shape.unpack(row)["until_ns"])
+def _unpack_pair(shape: layout.Shape, row: bytes) -> PairRow:
+    return PairRow(**shape.unpack(row))
 
 
 def _address_key(_shape: layout.Shape, key: bytes) -> bytes:
@@ -202,8 +196,8 @@ def _address_key(_shape: layout.Shape, key: bytes) -> bytes:
 
 
 _CODECS: Final = {
-    MapName.LIMITS: _Codec(_slot_key, _slot, _pack_number, _number),
-    MapName.CONFIG: _Codec(_number_key, _number, _pack_config, _unpack_config),
+    MapName.POLICY: _Codec(_number_key, _number, policy.pack, policy.unpack),
+    MapName.PAIRS: _Codec(_pack_local, _unpack_local, _pack_pair, _unpack_pair),
     MapName.SOURCES: _Codec(_address_key, _address_key, _pack_source, _unpack_source),
     MapName.SOURCE_NETS: _Codec(_pack_network, _unpack_network, _pack_source, _unpack_source),
     MapName.BANS: _Codec(_address_key, _address_key, _pack_ban, _unpack_ban),
@@ -228,6 +222,9 @@ class KernelTables:
 
     def __init__(self, handles: Mapping[str, Handle]) -> None:
         self._maps = {name: _Map(handles[name], _CODECS[name]) for name in MapName}
+        active = _Map(handles["active"], _PLAIN)
+        self._maps[MapName.POLICY].raw = policy.DoubleBuffer(self._maps[MapName.POLICY].raw, active.raw)
+        self._stages = _Map(handles["stages"], _PLAIN)
         self._states = _Map(handles["stream_state"], _STATE)
         self._paths = _Map(handles["paths"], _PLAIN)
         self._cpus = possible_cpus()
@@ -300,14 +297,22 @@ class KernelTables:
         """The counters of all streams."""
         return self._states.rows()
 
-    def tallies(self) -> list[tuple[int, int]]:
-        """(packets, bytes) of each verdict by its number, summed over the CPUs."""
+    def set_stage(self, place: int, program_fd: int | None) -> None:
+        """The program that packets are handed on to at this place; None: none."""
+        if program_fd is None:
+            self._stages.raw.delete(self._stages.key.pack_number(place))
+        else:
+            self._stages.raw.update(self._stages.key.pack_number(place), self._stages.leaf.pack_number(program_fd))
+
+    def tallies(self) -> list[tuple[int, int, int]]:
+        """(packets, bytes, packets in report-only) of each verdict by its number, summed over the CPUs."""
         shape, step = self._tallies.leaf, (self._tallies.leaf.bytes + 7) // 8 * 8
         sums = []
         for verdict in layout.verdicts():
             row = self._tallies.raw.lookup(self._tallies.key.pack_number(verdict.number)) or bytes(step)
             per_cpu = [shape.unpack(row[at : at + shape.bytes]) for at in range(0, len(row), step)]
-            sums.append((sum(c["packets"] for c in per_cpu), sum(c["bytes"] for c in per_cpu)))
+            packets, size, reported = (sum(c[name] for c in per_cpu) for name in ("packets", "bytes", "reported"))
+            sums.append((packets, size, reported))
         return sums
 
     def set_paths(self, paths: Mapping[int, tuple[int, tuple[int, ...]]]) -> None:

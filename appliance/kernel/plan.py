@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from appliance import wire
-from appliance.kernel import layout
+from appliance.kernel import layout, policy
+from appliance.kernel.policy import PolicyRow
 
 Endpoint = tuple[bytes, int]  # (16 bytes, port)
 Network = tuple[bytes, int]  # (16 bytes, prefix bits of 128)
@@ -18,15 +19,16 @@ Network = tuple[bytes, int]  # (16 bytes, prefix bits of 128)
 PROTOCOLS: Final = {"tcp": 6, "udp": 17}
 _MAPPED: Final = layout.network("0.0.0.0/0")[0][:12]
 _LARGEST: Final = (1 << 62) - 1
+FOREVER: Final = (1 << 64) - 1
 
 
 class MapName(StrEnum):
     """The maps that a plan fills, in the order in which they are written: who may pass before who may not."""
 
-    LIMITS = "limits"
-    CONFIG = "config"
+    POLICY = "policies"
     SOURCES = "sources"
     SOURCE_NETS = "source_nets"
+    PAIRS = "pairs"
     BANS = "bans"
     BAN_NETS = "ban_nets"
     LEASES = "leases"
@@ -34,19 +36,18 @@ class MapName(StrEnum):
     SERVICE_PORTS = "service_ports"
 
 
-class ConfigRow(NamedTuple):
-    """`relay_here`: the kernel relays; else media packets pass to a userspace relay."""
-
-    generation: int
-    relay_first: int
-    relay_last: int
-    relay_here: bool
-
-
 class BanRow(NamedTuple):
-    """`until_ns` on CLOCK_MONOTONIC; 0: until lifted."""
+    """`until_ns` on CLOCK_MONOTONIC; 0: until lifted. `spares_known`: devices that are known go on working."""
 
     until_ns: int
+    spares_known: bool = False
+
+
+class PairRow(NamedTuple):
+    """One device; both on CLOCK_MONOTONIC, 0: not so, FOREVER: no end. Banned comes before known."""
+
+    known_until_ns: int = 0
+    banned_until_ns: int = 0
 
 
 class SourceRow(NamedTuple):
@@ -109,8 +110,7 @@ def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool) -> 
     left out. Raises WireError that names the entry which is wrong.
     """
     rows: Rows = {name: {} for name in MapName}
-    rows[MapName.LIMITS] = dict(limit_rows(plan.limits))
-    rows[MapName.CONFIG][0] = config_row(plan, relay_here)
+    rows[MapName.POLICY][0] = policy_row(plan, relay_here)
     for protocol, port in plan.service_ports:
         rows[MapName.SERVICE_PORTS][service_port(protocol, port)] = 1
     for source in plan.sources:
@@ -120,7 +120,9 @@ def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool) -> 
     for ban in plan.bans:
         until_ns = deadline(ban.expires_at, boot_ns)
         if not until_ns or until_ns > now_ns:
-            _put(rows, (MapName.BANS, MapName.BAN_NETS), bannable(ban.prefix), BanRow(until_ns))
+            row = BanRow(until_ns, ban.spares_known)
+            _put(rows, (MapName.BANS, MapName.BAN_NETS), bannable(ban.prefix), row)
+    _put_pairs(rows[MapName.PAIRS], plan, boot_ns, now_ns)
     for session in plan.sessions:
         _put_session(rows, session)
     return rows
@@ -129,6 +131,18 @@ def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool) -> 
 def _put(rows: Rows, maps: tuple[MapName, MapName], prefix: str, row: Any) -> None:
     name, key = place(maps, prefix)
     rows[name][key] = row
+
+
+def _put_pairs(pairs: dict[Endpoint, PairRow], plan: wire.Plan, boot_ns: int, now_ns: int) -> None:
+    for known in plan.known_pairs:
+        until_ns = pair_deadline(known.expires_at, boot_ns)
+        if until_ns > now_ns:
+            pairs[endpoint((known.address, known.port))] = PairRow(until_ns)
+    for ban in plan.pair_bans:
+        until_ns = pair_deadline(ban.expires_at, boot_ns)
+        if until_ns > now_ns:
+            where = endpoint((ban.address, ban.port))
+            pairs[where] = pairs.get(where, PairRow())._replace(banned_until_ns=until_ns)
 
 
 def _put_session(rows: Rows, session: wire.RelaySession) -> None:
@@ -169,6 +183,11 @@ def deadline(expires_at: float, boot_ns: int) -> int:
     return 0 if not expires_at else max(1, int(expires_at * 1e9) - boot_ns)
 
 
+def pair_deadline(expires_at: float, boot_ns: int) -> int:
+    """As deadline(), but without an end it is FOREVER."""
+    return deadline(expires_at, boot_ns) or FOREVER
+
+
 def lease(session: int, deadline_ns: int) -> int:
     """The checked deadline; 0 keeps the session closed."""
     if not 0 <= session < 2**64:
@@ -178,27 +197,27 @@ def lease(session: int, deadline_ns: int) -> int:
     return deadline_ns
 
 
-def limit_rows(limits: wire.Limits) -> Iterable[tuple[str, int]]:
-    """Every slot with its value; slots that `limits` does not name have their default."""
+def limit_values(limits: wire.Limits) -> tuple[int, ...]:
+    """The value of every slot in their order; slots that `limits` does not name have their default."""
     slots = {slot.name for slot in layout.limits()}
     for name, value in limits.values.items():
         if name not in slots:
             raise wire.WireError("bad_limit", f"no limit slot {name!r}", f"slots: {', '.join(sorted(slots))}")
         if not 0 <= value <= _LARGEST:
             raise wire.WireError("bad_limit", f"limit {name} must be 0 to {_LARGEST}, not {value}")
-    for slot in layout.limits():
-        yield slot.name, limits.values.get(slot.name, slot.default)
+    return tuple(limits.values.get(slot.name, slot.default) for slot in layout.limits())
 
 
-def config_row(plan: wire.Plan, relay_here: bool) -> ConfigRow:
-    """The media range and the generation, checked."""
+def policy_row(plan: wire.Plan, relay_here: bool) -> PolicyRow:
+    """Limits, modes, media range and generation, checked."""
     first, last = plan.relay_ports
     if (first, last) != (0, 0) and not 1 <= first <= last <= 65535:
         raise wire.WireError("bad_port", f"relay ports {first}-{last} are no range of ports")
     for protocol, port in plan.service_ports:
         if protocol == "udp" and first <= port <= last:
             raise wire.WireError("bad_port", f"service port udp {port} lies in the media range {first}-{last}")
-    return ConfigRow(plan.generation, first, last, relay_here)
+    limits, reported = limit_values(plan.limits), policy.reported(plan.report_only)
+    return PolicyRow(plan.generation, first, last, relay_here, limits, reported)
 
 
 def service_port(protocol: str, port: int) -> tuple[int, int]:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from appliance import wire
-from appliance.kernel import layout, plan
+from appliance.kernel import layout, plan, policy
 from appliance.kernel.maps import StreamState
-from appliance.kernel.plan import BanRow, ConfigRow, Endpoint, MapName, SourceRow, StreamRow
+from appliance.kernel.plan import BanRow, Endpoint, MapName, SourceRow, StreamRow
+from appliance.kernel.policy import PolicyRow
 
 _BANS: Final = (MapName.BANS, MapName.BAN_NETS)
 _SOURCES: Final = (MapName.SOURCES, MapName.SOURCE_NETS)
@@ -33,7 +34,7 @@ class Tables(Protocol):
     def state(self, local: Endpoint) -> StreamState | None: ...
     def close_state(self, local: Endpoint) -> None: ...
     def states(self) -> dict[Endpoint, StreamState]: ...
-    def tallies(self) -> list[tuple[int, int]]: ...
+    def tallies(self) -> list[tuple[int, int, int]]: ...
 
 
 class GateSurface:
@@ -58,17 +59,21 @@ class GateSurface:
         self._reached_ns = 0
         self._sessions: dict[int, dict[Endpoint, StreamRow]] = {}
         self._owners: dict[Endpoint, int] = {}
-        self._config = ConfigRow(0, 0, 0, False)
+        self._policy = policy.fresh()
         self._adopt()
 
     def _adopt(self) -> None:
         """Takes over what the tables hold already: a keeper that starts again on pinned maps."""
-        self._config = self.tables.rows(MapName.CONFIG).get(0, self._config)
-        if self.tables.rows(MapName.LIMITS) != dict.fromkeys((s.name for s in layout.limits()), 0):
+        self._policy = self.tables.rows(MapName.POLICY).get(0, self._policy)
+        if any(self._policy.limits):
             self._index_sessions(self.tables.rows(MapName.STREAMS), self.tables.rows(MapName.LEASES))
             self._watch({name: self.tables.rows(name) for name in _TIMED})
         else:  # fresh maps: limits apply from the first packet on
-            self.tables.put_many(MapName.LIMITS, dict(plan.limit_rows(wire.Limits())))
+            self._set_policy(self._policy._replace(limits=plan.limit_values(wire.Limits())))
+
+    def _set_policy(self, row: PolicyRow) -> None:
+        self._policy = row
+        self.tables.put(MapName.POLICY, 0, row)
 
     def _index_sessions(self, streams: Mapping[Endpoint, StreamRow], leases: Iterable[int]) -> None:
         self._sessions = {session: {} for session in leases}
@@ -96,7 +101,7 @@ class GateSurface:
         desired = plan.desired(wanted, boot_ns=self.boot_ns, now_ns=now_ns, relay_here=self._relay_here)
         change = plan.diff(self.current(), desired)
         self._apply(change)
-        self._config = desired[MapName.CONFIG][0]
+        self._policy = desired[MapName.POLICY][0]
         self._index_sessions(desired[MapName.STREAMS], desired[MapName.LEASES])
         self._notes = {plan.place(_BANS, ban.prefix): ban for ban in wanted.bans}
         self._watch(desired)
@@ -182,7 +187,7 @@ class GateSurface:
 
     def ban(self, ban: wire.Ban) -> None:
         """Bans an address or network; again changes its expiry. One that has expired already is refused."""
-        row = BanRow(self._deadline(ban.expires_at, ban.prefix))
+        row = BanRow(self._deadline(ban.expires_at, ban.prefix), ban.spares_known)
         name, key = plan.place(_BANS, plan.bannable(ban.prefix))
         self._put_timed(name, key, row)
         self._notes[name, key] = ban
@@ -264,15 +269,14 @@ class GateSurface:
     def _set_relay(self, here: bool, reason: str) -> None:
         self._relay_reason = reason
         self._relay_here = here
-        if self._config.relay_here != here:
-            self._config = self._config._replace(relay_here=here)
-            self.tables.put(MapName.CONFIG, 0, self._config)
+        if self._policy.relay_here != here:
+            self._set_policy(self._policy._replace(relay_here=here))
 
     def tallies(self) -> list[wire.Tally]:
         """Packets and bytes of every verdict since the maps were made."""
         sums = self.tables.tallies()
         rows = zip(layout.verdicts(), sums, strict=True)
-        return [wire.Tally(v.name, v.action, v.text, packets, size) for v, (packets, size) in rows]
+        return [wire.Tally(v.name, v.action, v.text, *counted) for v, counted in rows]
 
     def status(self) -> wire.GateStatus:
         """What runs now."""
@@ -282,7 +286,7 @@ class GateSurface:
             relay="kernel" if self._relay_here else "user",
             relay_reason="" if self._relay_here else self._relay_reason,
             pinned=self._pinned,
-            generation=self._config.generation,
+            generation=self._policy.generation,
             sessions=len(self._sessions),
             bans=sum(len(self._timed[name]) for name in _BANS),
             started_at=self._started_at,

@@ -123,4 +123,5 @@ def test_traffic_for_other_ports_costs_nothing(rig: Rig) -> None:
 
 
 def test_limits_without_a_plan_are_the_defaults(rig: Rig) -> None:
-    assert rig.gate.tables.rows(plan.MapName.LIMITS) == {slot.name: slot.default for slot in layout.limits()}
+    row = rig.gate.tables.rows(plan.MapName.POLICY)[0]
+    assert row.limits == tuple(slot.default for slot in layout.limits())

@@ -61,6 +61,10 @@ def bans(*prefixes: str, expires_at: float = 0.0) -> dict[str, Any]:
     return {"bans": tuple(wire.Ban(prefix, expires_at) for prefix in prefixes)}
 
 
+def pair_bans(address: str, port: int = 5060) -> dict[str, Any]:
+    return {"pair_bans": (wire.PairBan(address, port),)}
+
+
 def sources(prefix: str, kind: wire.SourceClass) -> dict[str, Any]:
     return {"sources": (wire.Source(prefix, kind),)}
 
@@ -202,6 +206,11 @@ CASES: dict[str, list[Case]] = {
         Case("an IPv4 network", frame(), bans("198.51.100.0/24")),
         Case("the wider of two", frame(), bans("198.51.0.0/16", "198.51.101.0/24")),
         Case("an IPv6 network", frame(src=FROM6, dst=TO6), bans("2001:db8::/32")),
+    ],
+    "banned_pair": [
+        Case("an IPv4 device", frame(), pair_bans(FROM)),
+        Case("a known device", frame(), pair_bans(FROM) | {"known_pairs": (wire.KnownPair(FROM, 5060, 0.0),)}),
+        Case("an IPv6 device over TCP", L2 / IPv6(src=FROM6, dst=TO6) / TCP(sport=5060, dport=5060), pair_bans(FROM6)),
     ],
     "ban_expired": [Case("a ban that has run out", frame(), before=run_out, note="ban_expired")],
     "fragment_later": [

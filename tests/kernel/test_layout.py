@@ -77,6 +77,6 @@ def test_the_lists_are_read_whole() -> None:
     for name, rows in (("verdicts.def", layout.verdicts()), ("limits.def", layout.limits())):
         lines = (layout.BPF_DIR / name).read_text().splitlines()
         assert len(rows) == sum(line.startswith(("VERDICT(", "LIMIT(")) for line in lines)
-    maps = (layout.BPF_DIR / "gate.c").read_text().splitlines()
+    maps = (layout.BPF_DIR / "maps.c").read_text().splitlines()
     assert len(layout.maps()) == sum(line.startswith('MAP("') for line in maps)
     assert all(row.text for row in layout.maps())

@@ -68,8 +68,8 @@ def test_expiry_is_turned_into_the_kernels_clock_and_what_has_expired_is_left_ou
 
 
 def test_limits_that_are_not_named_have_their_default() -> None:
-    found = desired(limits=wire.Limits({"rtp_burst": 5}))[MapName.LIMITS]
-    assert found == {slot.name: 5 if slot.name == "rtp_burst" else slot.default for slot in layout.limits()}
+    found = desired(limits=wire.Limits({"rtp_burst": 5}))[MapName.POLICY][0]
+    assert found.limits == tuple(5 if slot.name == "rtp_burst" else slot.default for slot in layout.limits())
 
 
 def test_each_stream_knows_what_its_peer_announced() -> None:

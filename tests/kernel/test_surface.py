@@ -3,7 +3,7 @@
 import pytest
 
 from appliance import wire
-from appliance.kernel import layout, plan
+from appliance.kernel import layout
 from appliance.kernel.fake import FakeGate
 from appliance.kernel.plan import MapName
 
@@ -169,13 +169,14 @@ def test_status_says_who_relays_and_why() -> None:
 
 def test_who_relays_is_in_the_configuration_row(gate: FakeGate) -> None:
     gate.sync(whole())
-    assert gate.tables.rows(MapName.CONFIG)[0] == plan.ConfigRow(3, 20000, 29999, relay_here=True)
+    row = gate.tables.rows(MapName.POLICY)[0]
+    assert row[:4] == (3, 20000, 29999, True)
     gate.detach_all()
-    assert gate.tables.rows(MapName.CONFIG)[0].relay_here is False
+    assert gate.tables.rows(MapName.POLICY)[0].relay_here is False
 
 
 def test_limits_hold_from_the_first_packet_on(gate: FakeGate) -> None:
-    assert gate.tables.rows(MapName.LIMITS) == {slot.name: slot.default for slot in layout.limits()}
+    assert gate.tables.rows(MapName.POLICY)[0].limits == tuple(slot.default for slot in layout.limits())
 
 
 def test_tallies_have_the_words_of_the_list(gate: FakeGate) -> None:

@@ -1,0 +1,1 @@
+/* What the gate remembers of those whom it refuses. */

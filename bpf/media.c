@@ -1,0 +1,169 @@
+/* A packet of the media range: the maps behind relay.h, and the way out. */
+
+#define LO_IFINDEX 1
+
+/* The next hop by the routing table, as for a packet of the appliance's own: forwarding need be on for lo alone. */
+static inline u32 hop_by_route(struct xdp_md *ctx, struct hop *hop, const struct packet *packet,
+			       const struct endpoint *from, const struct endpoint *to)
+{
+	struct bpf_fib_lookup fib = {};
+	struct path *path;
+	u32 ifindex;
+	int found;
+
+	fib.ifindex = LO_IFINDEX;
+	fib.l4_protocol = PROTOCOL_UDP;
+	fib.sport = from->port;
+	fib.dport = to->port;
+	if (address_is_ip4(&to->ip)) {
+		fib.family = 2; /* AF_INET */
+		fib.ipv4_src = from->ip.word[3];
+		fib.ipv4_dst = to->ip.word[3];
+	} else {
+		fib.family = 10; /* AF_INET6 */
+		__builtin_memcpy(fib.ipv6_src, &from->ip, 16);
+		__builtin_memcpy(fib.ipv6_dst, &to->ip, 16);
+	}
+	found = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (found == BPF_FIB_LKUP_RET_NO_NEIGH)
+		return VERDICT_rtp_no_neighbour;
+	if (found != BPF_FIB_LKUP_RET_SUCCESS)
+		return VERDICT_rtp_no_route;
+	ifindex = fib.ifindex;
+	path = paths.lookup(&ifindex);
+	if (!path)
+		return VERDICT_rtp_no_route;
+	__builtin_memcpy(hop->macs, fib.dmac, 6);
+	__builtin_memcpy(hop->macs + 6, fib.smac, 6);
+	hop->tags[0] = path->tags[0];
+	hop->tags[1] = path->tags[1];
+	hop->tag_count = path->tag_count;
+	hop->ifindex = path->ifindex;
+	return VERDICT_NONE;
+}
+
+/* The UDP checksum that the datagram at `offset` needs over IPv6, from all its bytes; 0: it could not be read. */
+static inline u16 checksum_ip6(struct xdp_md *ctx, u32 offset, u64 bytes, const struct endpoint *from,
+			       const struct endpoint *to)
+{
+	u32 zero = 0;
+	struct scratch *scratch = scratches.lookup(&zero);
+
+	bytes &= DATAGRAM_MASK;
+	if (!scratch || bytes > RTP_MAX_BYTES + sizeof(struct udp_header))
+		return 0;
+	OPAQUE(bytes);
+	if (bytes < sizeof(struct udp_header))
+		return 0;
+	scratch->word[bytes / 4] = 0;
+	if (bpf_xdp_load_bytes(ctx, offset, scratch->word, bytes))
+		return 0;
+	return udp6_checksum(sum_buffer(scratch->word, bytes), bytes, from, to);
+}
+
+/* Turns the frame into the one that the other side gets. False: the driver left no room, or the frame is too short. */
+static inline bool rewrite(struct xdp_md *ctx, const struct packet *packet, const struct hop *hop,
+			   const struct endpoint *from, const struct endpoint *to)
+{
+	bool ip4 = address_is_ip4(&to->ip);
+	u32 offset = headers_bytes(hop, ip4);
+	u32 bytes = packet->payload_bytes + sizeof(struct udp_header);
+	int delta = (int)packet->offset - (int)offset;
+	void *end;
+	u8 *at;
+
+	if (delta && bpf_xdp_adjust_head(ctx, delta))
+		return false;
+	end = (void *)(long)ctx->data_end;
+	at = hop_write((void *)(long)ctx->data, end, hop, ip4);
+	if (!at)
+		return false;
+	if (ip4)
+		return ip4_write(at, end, packet, from, to);
+	if (!ip6_write(at, end, packet, from, to))
+		return false;
+	return udp_seal((void *)(long)ctx->data + offset, end, checksum_ip6(ctx, offset, bytes, from, to));
+}
+
+/* May this packet of the stream pass? Whatever says no is counted on the stream too. */
+static inline u32 admit(const struct policy *policy, const struct cursor *cursor, const struct packet *packet,
+			const struct stream *stream, struct stream_state *state, u64 now, bool *rtcp)
+{
+	struct endpoint source = {.ip = packet->source, .port = packet->source_port};
+	u64 session = stream->session;
+	u64 *deadline = leases.lookup(&session);
+	struct bucket *bucket = (void *)&state->full_ns;
+	u32 verdict;
+
+	verdict = lease_verdict(deadline, now);
+	if (verdict)
+		return verdict;
+	if (packet->fragment)
+		return VERDICT_rtp_fragment;
+	if (packet->hops <= 1)
+		return VERDICT_rtp_hops;
+	verdict = media_verdict(stream, packet, cursor->at + sizeof(struct udp_header), cursor->end, rtcp);
+	if (verdict)
+		return verdict;
+	verdict = source_verdict(stream, state, &source);
+	if (verdict)
+		return verdict;
+	hop_learn(&state->hop, cursor->start, packet);
+	if (!bucket_take(bucket, now, policy->limits[LIMIT_rtp_burst], policy->limits[LIMIT_rtp_interval]))
+		return VERDICT_rtp_over_rate;
+	return VERDICT_NONE;
+}
+
+/* From the endpoint of ours that the other side knows, to where the other side is. */
+static inline u32 send_on(struct xdp_md *ctx, const struct packet *packet, const struct stream *stream, int *action)
+{
+	struct endpoint from = stream->peer;
+	struct endpoint to = stream->peer_remote;
+	struct stream_state *peer = stream_state.lookup(&from);
+	struct hop hop = {};
+	u32 verdict;
+
+	if (remote_locked(stream, peer)) {
+		to = peer->source;
+		hop = peer->hop;
+	} else if (stream->flags & STREAM_HAS_PEER_REMOTE) {
+		verdict = hop_by_route(ctx, &hop, packet, &from, &to);
+		if (verdict)
+			return verdict;
+	} else {
+		return VERDICT_rtp_no_remote;
+	}
+	if (!rewrite(ctx, packet, &hop, &from, &to))
+		return VERDICT_gate_fault;
+	*action = hop.ifindex == packet->ifindex ? XDP_TX : bpf_redirect(hop.ifindex, 0);
+	return VERDICT_NONE;
+}
+
+static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const struct cursor *cursor,
+			const struct packet *packet, u64 bytes, int *action)
+{
+	struct endpoint local = {.ip = packet->target, .port = packet->target_port};
+	struct stream *stream = streams.lookup(&local);
+	struct stream_state *state;
+	bool rtcp = false;
+	u32 verdict;
+	u64 now;
+
+	if (!stream)
+		return VERDICT_rtp_no_session;
+	state = stream_state.lookup(&local);
+	if (!state)
+		return VERDICT_gate_fault;
+	now = bpf_ktime_get_ns();
+	verdict = admit(policy, cursor, packet, stream, state, now, &rtcp);
+	if (!verdict)
+		verdict = send_on(ctx, packet, stream, action);
+	if (verdict) {
+		__sync_fetch_and_add(&state->dropped, 1);
+		return verdict;
+	}
+	__sync_fetch_and_add(&state->packets, 1);
+	__sync_fetch_and_add(&state->bytes, bytes);
+	state->last_ns = now;
+	return rtcp ? VERDICT_rtcp_relayed : VERDICT_rtp_relayed;
+}

@@ -1,0 +1,42 @@
+/* The policy that a packet is judged by, and the tallies.
+ *
+ * The keeper writes the policy that is not in force and then turns `active` to it: one number. A packet reads that number
+ * once, so that it meets the old policy or the new one and never a mixture; stages that it is handed on to read the same
+ * policy by packet->policy.
+ */
+
+static inline void count(u32 verdict, u64 bytes)
+{
+	struct tally *tally = tallies.lookup(&verdict);
+
+	if (tally) {
+		tally->packets++;
+		tally->bytes += bytes;
+	}
+}
+
+/* The policy in force now; the packet keeps to it. */
+static inline struct policy *policy_choose(struct packet *packet)
+{
+	u32 zero = 0;
+	u32 *now = active.lookup(&zero);
+	u32 slot = now ? *now : 0;
+
+	packet->policy = slot;
+	return policies.lookup(&slot);
+}
+
+/* What a rule's verdict comes to: itself, or in report-only nothing but a count. Every rule that drops asks here. */
+static inline u32 ruled(const struct policy *policy, u32 verdict, u64 bytes)
+{
+	struct tally *tally;
+
+	if (verdict >= VERDICTS || policy->modes[verdict] != MODE_REPORT)
+		return verdict;
+	tally = tallies.lookup(&verdict);
+	if (tally) {
+		tally->reported++;
+		tally->reported_bytes += bytes;
+	}
+	return VERDICT_NONE;
+}

@@ -1,0 +1,104 @@
+/* Who sends: the class of a source, devices known by address and port, and bans. */
+
+/* An expired network may hide a wider one that still holds: how many such steps are tried. */
+#define MAX_NESTED_NETWORKS 4
+
+static __always_inline bool alive(u64 until_ns)
+{
+	return !until_ns || bpf_ktime_get_ns() < until_ns;
+}
+
+static inline u32 source_class(const struct packet *packet)
+{
+	struct address single = packet->source;
+	struct network network = {.prefix_bits = 128, .ip = packet->source};
+	struct source *source = sources.lookup(&single);
+
+	if (source && alive(source->until_ns))
+		return source->class;
+#pragma unroll
+	for (int i = 0; i < MAX_NESTED_NETWORKS; i++) {
+		source = source_nets.lookup(&network);
+		if (!source)
+			return SOURCE_STRANGER;
+		if (alive(source->until_ns))
+			return source->class;
+		if (!source->prefix_bits)
+			return SOURCE_STRANGER;
+		network.prefix_bits = (source->prefix_bits - 1) & 127;
+	}
+	return SOURCE_STRANGER;
+}
+
+/* What is known of the one device at this address and port. A later fragment has no port and so no device. */
+static inline u32 pair_state(const struct packet *packet)
+{
+	struct endpoint device = {.ip = packet->source, .port = packet->source_port};
+	struct pair *pair;
+	u64 now;
+
+	if (packet->fragment == FRAGMENT_LATER)
+		return PAIR_NONE;
+	pair = pairs.lookup(&device);
+	if (!pair)
+		return PAIR_NONE;
+	now = bpf_ktime_get_ns();
+	if (now < pair->banned_until_ns)
+		return PAIR_BANNED;
+	return now < pair->known_until_ns ? PAIR_KNOWN : PAIR_NONE;
+}
+
+/* Does this ban hold for the packet? Some bans leave devices that are known working. */
+static __always_inline bool ban_holds(const struct ban *ban, bool known)
+{
+	return alive(ban->until_ns) && !(known && ban->flags & BAN_SPARES_KNOWN);
+}
+
+static inline u32 ban_verdict(const struct packet *packet, u64 bytes)
+{
+	struct address single = packet->source;
+	struct network network = {.prefix_bits = 128, .ip = packet->source};
+	struct ban *ban = bans.lookup(&single);
+	bool known = packet->pair == PAIR_KNOWN;
+	bool expired = false;
+
+	if (ban) {
+		if (ban_holds(ban, known))
+			return VERDICT_banned;
+		expired = !alive(ban->until_ns);
+	}
+#pragma unroll
+	for (int i = 0; i < MAX_NESTED_NETWORKS; i++) {
+		ban = ban_nets.lookup(&network);
+		if (!ban)
+			break;
+		if (ban_holds(ban, known))
+			return VERDICT_banned_prefix;
+		if (!alive(ban->until_ns))
+			expired = true;
+		if (!ban->prefix_bits)
+			break;
+		network.prefix_bits = (ban->prefix_bits - 1) & 127;
+	}
+	if (expired)
+		count(VERDICT_ban_expired, bytes);
+	return VERDICT_NONE;
+}
+
+/* The first rule about the source that refuses the packet. packet->class and packet->pair are set on the way. */
+static inline u32 judge_source(const struct policy *policy, struct packet *packet, u64 bytes)
+{
+	u32 verdict;
+
+	packet->class = source_class(packet);
+	if (packet->class == SOURCE_ALLOWED)
+		return VERDICT_NONE;
+	packet->pair = pair_state(packet);
+	if (packet->pair == PAIR_BANNED) {
+		verdict = ruled(policy, VERDICT_banned_pair, bytes);
+		if (verdict)
+			return verdict;
+	}
+	verdict = ban_verdict(packet, bytes);
+	return verdict ? ruled(policy, verdict, bytes) : VERDICT_NONE;
+}
