@@ -40,7 +40,10 @@ ROOMS = {
     # The keeper.
     "appliance.kernel": Room(SHARED),
     "appliance.kernel.gate": Room((*SHARED, "appliance.kernel", "bcc")),
+    "appliance.kernel.compiler": Room((*SHARED, "appliance.kernel", "bcc")),
     "appliance.kernel.link": Room((*SHARED, "appliance.kernel", "pyroute2")),
+    "appliance.kernel.range": Room((*SHARED, "appliance.kernel", "pyroute2")),
+    "appliance.selftest": Room(("appliance.wire", "appliance.kernel", "cryptography")),
     "appliance.launch": Room(),
     "appliance": Room(("appliance", "click", "rich")),
     # The office's pure rooms.
@@ -59,8 +62,8 @@ ROOMS = {
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
 ONLY_IN = {
-    "bcc": ("appliance.kernel.gate",),
-    "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour"),
+    "bcc": ("appliance.kernel.compiler", "appliance.kernel.gate"),
+    "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour", "appliance.kernel.range"),
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "aiohttp": ("pysrv.panel",),

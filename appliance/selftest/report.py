@@ -67,10 +67,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run. `appliance` is its version, `gate` the layout of its program, `made_at` Unix time in seconds."""
+    """A whole run. `gate` names the layout of the program, `made_at` is Unix time in seconds."""
 
     made_at: float
-    appliance: str
     gate: str
     kernel: str
     processor: str

@@ -9,6 +9,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from appliance.selftest.generator import Generator, Sent
 from appliance.selftest.report import Report, Result
 
 PARTIES: Final = ("attacker", "phone", "trunk")
+FIRST_ATTACKER: Final = 10  # the last byte of its address
 MOST_PACKETS: Final = 20_000_000
 MOST_SECONDS: Final = 60.0
 WARM_UP_S: Final = 0.5
@@ -32,15 +34,15 @@ _WATCH_S: Final = 0.02
 Progress = Callable[[int, int, str], None]
 
 
-def attack(seconds: float, limits: wire.Limits, mode: str = "auto", progress: Progress = lambda *_: None) -> Report:
-    """Every attack for `seconds` each, MOST_SECONDS at most, against a gate with these limits.
+def attack(seconds: float, mode: str = "auto", progress: Progress = lambda *_: None) -> Report:
+    """Every attack for `seconds` each, MOST_SECONDS at most, against a gate with its default limits.
 
     `progress` gets (done, total, what comes now). Raises WireError when there is no range or no gate.
     """
     seconds = min(seconds, MOST_SECONDS)
     with ExitStack() as stack:
         ground = stack.enter_context(Range(PARTIES))
-        gate = stack.enter_context(_gate(ground, limits, mode))
+        gate = stack.enter_context(_gate(ground, mode))
         customers = stack.enter_context(Customers(ground))
         bout = _Bout(ground, gate, customers)
         progress(0, len(ATTACKS) + 1, "quiet")
@@ -54,7 +56,6 @@ def attack(seconds: float, limits: wire.Limits, mode: str = "auto", progress: Pr
         status = gate.status()
         return Report(
             made_at=round(time.time(), 3),
-            appliance=_version(),
             gate=layout.version(),
             kernel=platform.release(),
             processor=_processor(),
@@ -65,25 +66,24 @@ def attack(seconds: float, limits: wire.Limits, mode: str = "auto", progress: Pr
 
 
 @contextmanager
-def _gate(ground: Range, limits: wire.Limits, mode: str) -> Iterator[Gate]:
+def _gate(ground: Range, mode: str) -> Iterator[Gate]:
     with entered(ground.middle):
         gate = Gate.load()
         try:
             for party in ground.parties.values():
                 gate.attach(party.middle_interface, mode)
-            gate.sync(_plan(ground, limits))
+            gate.sync(_plan(ground))
             yield gate
         finally:
             gate.close()
 
 
-def _plan(ground: Range, limits: wire.Limits) -> wire.Plan:
+def _plan(ground: Range) -> wire.Plan:
     phone = ground.parties["phone"]
     return wire.Plan(
         generation=1,
         service_ports=(("udp", SIP_PORT), ("tcp", SIP_PORT)),
         relay_ports=(FIRST_PORT, FIRST_PORT + 9999),
-        limits=limits,
         sessions=sessions(ground),
         known_pairs=(wire.KnownPair(phone.address, PHONE_SIP_PORT, time.time() + 3600),),
         challenge=wire.Challenge(enabled=True, realm="selftest", keys=tuple(os.urandom(16).hex() for _ in range(4))),
@@ -96,9 +96,7 @@ class _Bout:
 
     def __init__(self, ground: Range, gate: Gate, customers: Customers) -> None:
         self._ground, self._gate, self._customers = ground, gate, customers
-        attacker, phone = ground.parties["attacker"], ground.parties["phone"]
-        macs = (attacker.mac, attacker.gateway_mac)
-        self._aim = Aim(Wire(*macs, attacker.address, attacker.gateway), Wire(*macs, phone.address, phone.gateway))
+        self._addresses = count(FIRST_ATTACKER)
 
     def watch(self, seconds: float) -> None:
         """Lets the customers talk; the office's heart beats, as it does in earnest."""
@@ -115,15 +113,22 @@ class _Bout:
 
     def run(self, row: Attack, seconds: float) -> Result:
         """One attack, while the customers go on."""
-        frames = row.frames(self._aim)
+        frames = row.frames(self._aim())
         namespace = self._ground.parties["attacker"].namespace
         ns = self._program_ns(frames)
         with Generator(namespace, frames, forge=row.forge) as generator:
             before, tallied = self._settled(), self._tallies()
             sent = generator.run_for(seconds, MOST_PACKETS)
             kept = self._settled().since(before)
-        moved = {name: count - tallied.get(name, 0) for name, count in self._tallies().items()}
-        return _result(row, sent, ns, {name: count for name, count in moved.items() if count}, kept)
+        moved = {name: now - tallied.get(name, 0) for name, now in self._tallies().items()}
+        return _result(row, sent, ns, {name: packets for name, packets in moved.items() if packets}, kept)
+
+    def _aim(self) -> Aim:
+        """Another address for each attack: what one of them has used up is not missing in the next."""
+        attacker, phone = self._ground.parties["attacker"], self._ground.parties["phone"]
+        macs, network = (attacker.mac, attacker.gateway_mac), attacker.address.rpartition(".")[0]
+        own = f"{network}.{next(self._addresses)}"
+        return Aim(Wire(*macs, own, attacker.gateway), Wire(*macs, phone.address, phone.gateway))
 
     def _settled(self) -> Kept:
         self.watch(SETTLE_S)
@@ -163,12 +168,3 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("appliance")
-    except PackageNotFoundError:
-        return "unknown"
