@@ -115,12 +115,12 @@ class _Bout:
         """One attack, while the customers go on."""
         frames = row.frames(self._aim())
         namespace = self._ground.parties["attacker"].namespace
-        ns = self._program_ns(frames)
         with Generator(namespace, frames, forge=row.forge) as generator:
             before, tallied = self._settled(), self._tallies()
             sent = generator.run_for(seconds, MOST_PACKETS)
             kept = self._settled().since(before)
         moved = {name: now - tallied.get(name, 0) for name, now in self._tallies().items()}
+        ns = self._program_ns(frames)  # now: the attacker's limits are used up, as in the flood's course
         return _result(row, sent, ns, {name: packets for name, packets in moved.items() if packets}, kept)
 
     def _aim(self) -> Aim:
