@@ -206,9 +206,10 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """A REGISTER whose repetition from the same source the kernel answers until `expires_at`: the binding's own end.
+    """A REGISTER whose repetition from the same source the kernel answers until `until`.
 
-    `address_of_record` and `contact` are the header values as they stood in the request.
+    `address_of_record`, `contact` and `expires` are the values of To, Contact and Expires as they stood in the request
+    (`expires` empty without that header). `expires_at` is the binding's own end: the answer says what is left of it.
     """
 
     address: str
@@ -216,6 +217,8 @@ class Refresh:
     address_of_record: str
     contact: str
     expires_at: float
+    until: float
+    expires: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,11 +326,20 @@ class ListStatus:
     complete: bool = True
 
 
+class ListKind(StrEnum):
+    """What a list does with the networks on it."""
+
+    BAN = "ban"  # whoever is on it and not known is kept out
+    COUNTRY_DENY = "country_deny"  # everybody on it is kept out
+    COUNTRY_ALLOW = "country_allow"  # everybody who is on no such list is kept out
+
+
 @dataclass(frozen=True, slots=True)
 class ListChunk:
-    """A part of an imported ban list: `packed` is base64 of rows of 17 bytes, address (IPv4 mapped) and prefix bits.
+    """A part of a list: `packed` is base64 of appliance.networks' rows of 17 bytes, address (IPv4 mapped) and prefix bits.
 
     `first` begins the list anew beside what is in force; `last` puts it in force and removes what it replaces.
+    `entries` says with the first part how many rows there will be at most.
     """
 
     name: str
@@ -335,6 +347,8 @@ class ListChunk:
     packed: str
     first: bool = False
     last: bool = False
+    kind: ListKind = ListKind.BAN
+    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,11 +451,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a sync changed, in rows."""
+    """What a sync changed, in rows; `skipped` says which bans it left out because they cover a protected address."""
 
     added: int
     changed: int
     removed: int
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

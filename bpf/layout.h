@@ -19,6 +19,11 @@
 #define MAX_SERVICE_PORTS 64
 #define MAX_PATHS 256        /* interfaces a packet may leave by */
 #define MAX_STAGES 16        /* programs a packet may be handed on to */
+#define MAX_OFFENDERS 65536  /* sources whose messages are counted; the longest silent one makes room */
+#define OFFENCES_BYTES 524288  /* of the ring: some 1,600 records */
+#define SAMPLES_BYTES 1048576  /* of the ring: some 3,600 records */
+#define EVIDENCE_BYTES 256     /* of a frame that a record keeps */
+#define MAX_REFRESHES 65536  /* registrations whose repetition is answered here */
 
 enum verdict {
 	VERDICT_NONE = 0, /* not decided yet */
@@ -35,6 +40,14 @@ enum limit {
 	LIMITS,
 };
 
+enum rule {
+	RULE_NONE = 0,
+#define RULE(setting, text) RULE_##setting,
+#include "rules.def"
+#undef RULE
+	RULES,
+};
+
 /* What becomes of a packet that a rule would end: DROP as the verdict says, REPORT: counted, and judged on. */
 enum mode { MODE_ACT = 0, MODE_REPORT = 1 };
 
@@ -48,6 +61,12 @@ struct policy {
 	u16 relay_last;
 	u32 relay_here; /* 1: this program relays; 0: userspace does, and media passes */
 	u8 modes[MODES]; /* by verdict */
+};
+
+/* The service's last sign of life, and how long a datagram waits for it; at_ns 0: it has never given one. */
+struct pulse {
+	u64 at_ns;
+	u64 delay_ns;
 };
 
 /* Programs that a packet may be handed on to, by their place in `stages`. Each is a function of the same name; one that
@@ -88,6 +107,44 @@ struct pair {
 
 enum pair_state { PAIR_NONE = 0, PAIR_KNOWN = 1, PAIR_BANNED = 2 };
 
+#define FIREWALL_KEY_BITS 160 /* all of a key's: port, protocol and address */
+#define FIREWALL_PORT_BITS 32 /* those of port and protocol, which a rule always names; 0 and 0: every port */
+
+struct firewall_key {
+	u32 prefix_bits;
+	u16 port;
+	u16 protocol; /* PROTOCOL_UDP or PROTOCOL_TCP, in the machine's order */
+	struct address ip;
+};
+
+/* ALLOW: neither ban nor bucket; PASS: no rule, list or country stands in the way, bans and buckets do. */
+enum firewall_action { FIREWALL_NOTHING = 0, FIREWALL_ALLOW = 1, FIREWALL_DENY = 2, FIREWALL_PASS = 3 };
+
+struct firewall_rule {
+	u32 action;
+	u32 prefix_bits; /* of the rule's network */
+};
+
+#define MAX_LISTS 16 /* imported lists and sets of countries, one that is being loaded included */
+
+/* One bit for each slot of a list: who is on it is kept out, or who is on none of country_allow. */
+struct listing {
+	u32 ban;
+	u32 country_deny;
+	u32 country_allow;
+	u32 zero;
+};
+
+/* What the keeper must know of a list when it starts again on pinned maps; packets do not look here. */
+struct list {
+	u8 name[64];
+	u8 digest[64];
+	u32 entries;
+	u32 kind;
+	u32 complete; /* 0: a keeper is loading it, or died over it */
+	u32 zero;
+};
+
 enum source_class { SOURCE_STRANGER = 0, SOURCE_KNOWN = 1, SOURCE_ALLOWED = 2 };
 
 struct source {
@@ -113,22 +170,33 @@ struct service_port {
 	u16 protocol; /* PROTOCOL_UDP or PROTOCOL_TCP, in the machine's order */
 };
 
-#define STREAM_LEARN 1           /* the first valid source becomes the remote (RFC 4961) */
+#define STREAM_LEARN 1           /* a source that nobody announced may become the remote (RFC 4961) */
 #define STREAM_RTCP 2            /* RTCP only; without it, RTP and RTCP on one port (RFC 5761) */
 #define STREAM_HAS_REMOTE 4      /* `remote` is announced */
 #define STREAM_HAS_PEER_REMOTE 8 /* `peer_remote` is announced */
 #define STREAM_ANY_PAYLOAD 16    /* every payload type may pass */
+#define STREAM_HAS_NEAR 32       /* `near` is known */
+#define STREAM_LEARN_FAR 64      /* one at neither the announced nor the near address may, too */
+#define STREAM_FINAL 128         /* whoever was learned keeps the lock, even against the announced one */
+#define STREAM_MUTED 256         /* nothing is passed on */
+#define STREAM_DTLS 512          /* DTLS handshakes pass (RFC 5764) */
+#define STREAM_MANY 1024         /* several SSRCs share the stream: all may pass, at any sequence */
 
 /* What the office wants of one stream; keyed by the appliance's own endpoint. Written by the keeper alone. */
 struct stream {
 	u64 session;
 	u64 payload_types[2]; /* bit n: payload type n may pass */
+	u64 interval_ns;      /* in which its bucket of `burst` packets gains one; 0: as rtp_interval and rtp_burst say */
+	u64 burst;
 	struct endpoint remote;
 	struct endpoint peer;        /* the other side's key here, and the source that the other side sees */
 	struct endpoint peer_remote; /* what the other side announced */
 	u32 remote_mark;             /* changes with `remote`: what was learned under another mark is void */
 	u32 peer_mark;
 	u32 flags;
+	struct address near; /* where its signalling comes from */
+	u32 packet_bytes;    /* of the longest RTP packet; 0: no limit of its own */
+	u32 zero;
 };
 
 /* How to reach an endpoint on the link: the first twelve bytes of a frame to it, and its VLAN tags as they stand. */
@@ -144,6 +212,20 @@ struct hop {
 #define LOCK_LEARNED 2   /* `source` came first */
 #define LOCK_ANNOUNCED 3 /* `source` is the one announced: final */
 
+/* How well a source is known that nobody has locked in yet. */
+enum rank { RANK_NONE = 0, RANK_FAR = 1, RANK_NEAR = 2, RANK_ANNOUNCED = 3 };
+
+/* Who has sent some packets in order and may be believed after some more. `run` 0: nobody. */
+struct newcomer {
+	u64 since_ns;
+	u64 last_ns;
+	struct endpoint source;
+	u32 ssrc;
+	u16 next; /* the sequence that goes on in order */
+	u16 run;  /* packets so far */
+	u32 rank;
+};
+
 /* What the kernel knows of one stream; same key. Written here alone, so that no renewal undoes a count. */
 struct stream_state {
 	u64 packets; /* relayed */
@@ -152,10 +234,17 @@ struct stream_state {
 	u64 last_ns; /* of the last one relayed; 0: none */
 	u64 lock;
 	u64 full_ns; /* the stream's bucket */
+	u64 ssrc_full_ns;
+	u64 dtls_full_ns;
+	u64 heard_ns; /* of the last RTP that was the stream's own, passed on or not; 0: it has no SSRC yet */
+	struct newcomer newcomer;
 	struct endpoint source;
 	u32 mark; /* the row's remote_mark under which `source` was learned */
 	struct hop hop;
-	u32 zero;
+	u32 ssrc;
+	u32 ssrc_before; /* the one that it took the place of; 0: none */
+	u16 highest;     /* sequence */
+	u16 zero;
 };
 
 /* An interface a packet may leave by: itself, or for a VLAN interface the one below with its tags. */
@@ -188,12 +277,105 @@ struct packet {
 	u8 pair;  /* enum pair_state */
 	u32 policy; /* slot of the policy that this packet is judged by */
 	u32 bytes;  /* of the whole frame */
-	u32 zero;
+	u32 verdict; /* what a stage is about to return, if it knows already: an offence says it */
 };
+
+/* What one source did on service ports; IPv6: its /64. Each figure that has a limit is of the window that began at the
+ * instant behind it; `dropped` is of all the time since `since_ns`. */
+struct offender {
+	u64 since_ns;
+	u64 last_ns;
+	u64 messages;
+	u64 messages_since_ns;
+	u64 wrong;
+	u64 wrong_since_ns;
+	u64 unauthenticated;
+	u64 unauthenticated_since_ns;
+	u64 dropped;
+};
+
+/* A source passed the limit of a rule: `count` packets since `since_ns`. `kept` bytes of `frame` are the packet's. */
+struct offence {
+	u64 since_ns;
+	u64 at_ns;
+	u64 count;
+	struct endpoint source;
+	u32 rule;
+	u32 verdict; /* VERDICT_NONE: the packet was judged on */
+	u32 kept;
+	u8 frame[EVIDENCE_BYTES];
+};
+
+/* A dropped packet of `bytes` bytes. */
+struct sample {
+	u64 at_ns;
+	u32 verdict;
+	u32 ifindex;
+	u32 bytes;
+	u32 kept;
+	u8 frame[EVIDENCE_BYTES];
+};
+
+enum loss { LOSS_OFFENCE = 0, LOSS_SAMPLE = 1, LOSSES };
 
 /* One datagram, for the checksum of IPv6: packet memory takes no length that is known only at run time. */
 struct scratch {
 	u32 word[512];
+};
+
+enum shape_place {
+#define SHAPE(name, text) SHAPE_PLACE_##name,
+#include "shapes.def"
+#undef SHAPE
+};
+
+enum shape {
+#define SHAPE(name, text) SHAPE_##name = 1 << SHAPE_PLACE_##name,
+#include "shapes.def"
+#undef SHAPE
+};
+
+#define SCANNER_STATES 1024
+#define SCANNER_CLASSES 64
+#define SCANNER_ROWS 131072 /* two bytes for each state and class */
+#define SCANNER_PRINTS 16
+#define SCANNER_TEXT 4096
+
+/* A scanner's shape: every mark of `shapes` is there and, unless `order` is 0, the first headers stand in that order. */
+struct fingerprint {
+	u64 order;
+	u64 shapes; /* 0: no fingerprint here */
+};
+
+/* How scanners are known. `rows` is an automaton: u16 by state and class, where the next state's row begins; the last
+ * state is a match. `text` is for the keeper, which finds there what the automaton was made of. */
+struct scanners {
+	struct fingerprint prints[SCANNER_PRINTS];
+	u32 agents; /* patterns in the automaton; 0: User-Agents are not looked at */
+	u32 zero;
+	u8 classes[256];
+	u8 rows[SCANNER_ROWS];
+	u8 text[SCANNER_TEXT];
+};
+
+/* A registration from one source. `mark` is a hash of what its REGISTER says in To, Contact and Expires. */
+struct refresh_key {
+	struct address ip;
+	u16 port;
+	u16 zero;
+	u32 zero2;
+	u64 mark;
+};
+
+#define REFRESH_CONTACT 256
+
+/* What is answered to its repetition until `until_ns`: `contact`, then the seconds that are left to `expires_ns`. */
+struct refresh {
+	u64 until_ns;
+	u64 expires_ns;
+	u32 contact_bytes;
+	u32 zero;
+	u8 contact[REFRESH_CONTACT];
 };
 
 struct tally {

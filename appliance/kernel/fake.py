@@ -8,6 +8,8 @@ from typing import Any
 
 from appliance import wire
 from appliance.kernel import layout, plan, policy
+from appliance.kernel.firewall import MemoryRules
+from appliance.kernel.lists import MemorySlots
 from appliance.kernel.maps import StreamState
 from appliance.kernel.plan import Endpoint, MapName
 from appliance.kernel.surface import GateSurface
@@ -20,6 +22,9 @@ class MemoryTables:
         self._rows: dict[MapName, dict[Any, Any]] = {name: {} for name in MapName}
         self._rows[MapName.POLICY][0] = policy.fresh()
         self._states: dict[Endpoint, StreamState] = {}
+        self.beat = (0, 0)
+        self.list_slots = MemorySlots()
+        self.firewall = MemoryRules()
         self.verdicts = {verdict.name: (0, 0, 0) for verdict in layout.verdicts()}
 
     def rows(self, name: MapName) -> dict[Any, Any]:
@@ -52,6 +57,9 @@ class MemoryTables:
 
     def set_state(self, local: Endpoint, state: StreamState) -> None:
         self._states[local] = state
+
+    def pulse(self, at_ns: int, delay_ns: int) -> None:
+        self.beat = (at_ns, delay_ns)
 
     def tallies(self) -> list[tuple[int, int, int]]:
         return list(self.verdicts.values())

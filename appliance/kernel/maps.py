@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from appliance import wire
-from appliance.kernel import layout, policy, syscall
+from appliance.kernel import layout, policy, refreshes, scanners, syscall
+from appliance.kernel.firewall import KernelRules
+from appliance.kernel.lists import KernelSlots
 from appliance.kernel.plan import BanRow, Endpoint, MapName, PairRow, SourceRow, StreamRow, mark
 
 LEARN, RTCP, HAS_REMOTE, HAS_PEER_REMOTE, ANY_PAYLOAD = 1, 2, 4, 8, 16
+HAS_NEAR, LEARN_FAR, FINAL, MUTED, DTLS, MANY = 32, 64, 128, 256, 512, 1024
 LOCK_LEARNED = 2
 BAN_SPARES_KNOWN = 1
 _CLASSES: Final = {wire.SourceClass.KNOWN: 1, wire.SourceClass.ALLOW: 2}
@@ -89,6 +92,8 @@ def _unpack_local(shape: layout.Shape, row: bytes) -> Endpoint:
 def _pack_stream(shape: layout.Shape, _key: Any, row: StreamRow) -> bytes:
     flags = LEARN * row.learn | RTCP * row.rtcp | HAS_REMOTE * (row.remote is not None)
     flags |= HAS_PEER_REMOTE * (row.peer_remote is not None) | ANY_PAYLOAD * (not row.payload_types)
+    flags |= HAS_NEAR * (row.near is not None) | LEARN_FAR * row.learn_far | FINAL * row.final
+    flags |= MUTED * row.muted | DTLS * row.dtls | MANY * row.many
     return shape.pack(
         {
             "session": row.session,
@@ -100,6 +105,10 @@ def _pack_stream(shape: layout.Shape, _key: Any, row: StreamRow) -> bytes:
             "remote_mark": mark(row.remote),
             "peer_mark": mark(row.peer_remote),
             "flags": flags,
+            "burst": row.pace[0],
+            "interval_ns": row.pace[1],
+            "packet_bytes": row.packet_bytes,
+            **({} if row.near is None else {"near": row.near}),
         }
     )
 
@@ -115,6 +124,14 @@ def _unpack_stream(shape: layout.Shape, row: bytes) -> StreamRow:
         learn=bool(flags & LEARN),
         rtcp=bool(flags & RTCP),
         payload_types=0 if flags & ANY_PAYLOAD else fields["payload_types.0"] | fields["payload_types.1"] << 64,
+        near=fields["near"] if flags & HAS_NEAR else None,
+        learn_far=bool(flags & LEARN_FAR),
+        final=bool(flags & FINAL),
+        muted=bool(flags & MUTED),
+        dtls=bool(flags & DTLS),
+        many=bool(flags & MANY),
+        pace=(fields["burst"], fields["interval_ns"]),
+        packet_bytes=fields["packet_bytes"],
     )
 
 
@@ -205,6 +222,8 @@ _CODECS: Final = {
     MapName.LEASES: _Codec(_number_key, _number, _pack_number, _number),
     MapName.STREAMS: _Codec(_pack_local, _unpack_local, _pack_stream, _unpack_stream),
     MapName.SERVICE_PORTS: _Codec(_pack_port, _unpack_port, _pack_number, _number),
+    MapName.SCANNERS: _Codec(_number_key, _number, scanners.pack, scanners.unpack),
+    MapName.REFRESHES: _Codec(refreshes.pack_key, refreshes.unpack_key, refreshes.pack, refreshes.unpack),
 }
 _STATE: Final = _Codec(_pack_local, _unpack_local, _pack_number, _unpack_state)
 _PLAIN: Final = _Codec(_number_key, _number, _pack_number, _number)
@@ -224,9 +243,14 @@ class KernelTables:
         self._maps = {name: _Map(handles[name], _CODECS[name]) for name in MapName}
         active = _Map(handles["active"], _PLAIN)
         self._maps[MapName.POLICY].raw = policy.DoubleBuffer(self._maps[MapName.POLICY].raw, active.raw)
+        known = _Map(handles["scanners_active"], _PLAIN)
+        self._maps[MapName.SCANNERS].raw = policy.DoubleBuffer(self._maps[MapName.SCANNERS].raw, known.raw)
         self._stages = _Map(handles["stages"], _PLAIN)
+        self._pulse = _Map(handles["pulse"], _PLAIN)
         self._states = _Map(handles["stream_state"], _STATE)
         self._paths = _Map(handles["paths"], _PLAIN)
+        self.list_slots = KernelSlots(handles)
+        self.firewall = KernelRules(handles)
         self._cpus = possible_cpus()
         self._tallies = _Map(handles["tallies"], _PLAIN, self._cpus)
         self._blank = bytes(self._states.leaf.bytes)
@@ -296,6 +320,11 @@ class KernelTables:
     def states(self) -> dict[Endpoint, StreamState]:
         """The counters of all streams."""
         return self._states.rows()
+
+    def pulse(self, at_ns: int, delay_ns: int) -> None:
+        """The office's last sign of life, and how long a datagram waits for it."""
+        row = {"at_ns": at_ns, "delay_ns": delay_ns}
+        self._pulse.raw.update(self._pulse.key.pack_number(0), self._pulse.leaf.pack(row))
 
     def set_stage(self, place: int, program_fd: int | None) -> None:
         """The program that packets are handed on to at this place; None: none."""

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from appliance import wire
-from appliance.kernel import layout, policy
+from appliance.kernel import layout, policy, scanners
 from appliance.kernel.policy import PolicyRow
 
 Endpoint = tuple[bytes, int]  # (16 bytes, port)
@@ -34,6 +34,8 @@ class MapName(StrEnum):
     LEASES = "leases"
     STREAMS = "streams"
     SERVICE_PORTS = "service_ports"
+    SCANNERS = "scanners"
+    REFRESHES = "refreshes"  # no plan names any: each sync forgets them all
 
 
 class BanRow(NamedTuple):
@@ -58,7 +60,10 @@ class SourceRow(NamedTuple):
 
 
 class StreamRow(NamedTuple):
-    """One stream; `payload_types` is a bit mask, 0 for any."""
+    """One stream; `payload_types` is a bit mask, 0 for any; `pace` its bucket as (packets, ns for one more), 0: any.
+
+    `learn_far`: a source that is neither at the announced nor at the near address may be learned too.
+    """
 
     session: int
     peer: Endpoint
@@ -67,6 +72,14 @@ class StreamRow(NamedTuple):
     learn: bool
     rtcp: bool
     payload_types: int
+    near: bytes | None = None
+    learn_far: bool = False
+    final: bool = False
+    muted: bool = False
+    dtls: bool = False
+    many: bool = False
+    pace: tuple[int, int] = (0, 0)
+    packet_bytes: int = 0
 
 
 Rows = dict[MapName, dict[Any, Any]]
@@ -83,7 +96,8 @@ class PlanDiff:
     @property
     def applied(self) -> wire.Applied:
         """The same, counted."""
-        return wire.Applied(*(sum(map(len, part.values())) for part in (self.adds, self.changes, self.removes)))
+        added, changed, removed = (sum(map(len, part.values())) for part in (self.adds, self.changes, self.removes))
+        return wire.Applied(added, changed, removed)
 
 
 def diff(current: Rows, desired: Rows) -> PlanDiff:
@@ -103,26 +117,31 @@ def diff(current: Rows, desired: Rows) -> PlanDiff:
     return found
 
 
-def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool) -> Rows:
-    """All rows for `plan`.
+def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool, skipped: list[str] | None = None) -> Rows:
+    """All rows for `plan`; a ban that covers a protected address is left out, and named in `skipped`.
 
     `boot_ns` is the Unix time in ns at which CLOCK_MONOTONIC was 0 and `now_ns` that clock now: what has expired is
     left out. Raises WireError that names the entry which is wrong.
     """
     rows: Rows = {name: {} for name in MapName}
     rows[MapName.POLICY][0] = policy_row(plan, relay_here)
+    rows[MapName.SCANNERS][0] = scanners.wanted(plan.scanners)
     for protocol, port in plan.service_ports:
         rows[MapName.SERVICE_PORTS][service_port(protocol, port)] = 1
     for source in plan.sources:
         until_ns = deadline(source.expires_at, boot_ns)
         if not until_ns or until_ns > now_ns:
             _put(rows, (MapName.SOURCES, MapName.SOURCE_NETS), source.prefix, SourceRow(until_ns, source.kind))
+    left_out = skipped if skipped is not None else []
+    protected = networks(plan.protected)
     for ban in plan.bans:
         until_ns = deadline(ban.expires_at, boot_ns)
         if not until_ns or until_ns > now_ns:
-            row = BanRow(until_ns, ban.spares_known)
-            _put(rows, (MapName.BANS, MapName.BAN_NETS), bannable(ban.prefix), row)
-    _put_pairs(rows[MapName.PAIRS], plan, boot_ns, now_ns)
+            if covers(protected, bannable(ban.prefix)):
+                left_out.append(ban.prefix)
+                continue
+            _put(rows, (MapName.BANS, MapName.BAN_NETS), ban.prefix, BanRow(until_ns, ban.spares_known))
+    _put_pairs(rows[MapName.PAIRS], plan, boot_ns, now_ns, protected, left_out)
     for session in plan.sessions:
         _put_session(rows, session)
     return rows
@@ -133,14 +152,23 @@ def _put(rows: Rows, maps: tuple[MapName, MapName], prefix: str, row: Any) -> No
     rows[name][key] = row
 
 
-def _put_pairs(pairs: dict[Endpoint, PairRow], plan: wire.Plan, boot_ns: int, now_ns: int) -> None:
+def _put_pairs(
+    pairs: dict[Endpoint, PairRow],
+    plan: wire.Plan,
+    boot_ns: int,
+    now_ns: int,
+    protected: list[Network],
+    left_out: list[str],
+) -> None:
     for known in plan.known_pairs:
         until_ns = pair_deadline(known.expires_at, boot_ns)
         if until_ns > now_ns:
             pairs[endpoint((known.address, known.port))] = PairRow(until_ns)
     for ban in plan.pair_bans:
         until_ns = pair_deadline(ban.expires_at, boot_ns)
-        if until_ns > now_ns:
+        if covers(protected, ban.address):
+            left_out.append(f"{ban.address} port {ban.port}")
+        elif until_ns > now_ns:
             where = endpoint((ban.address, ban.port))
             pairs[where] = pairs.get(where, PairRow())._replace(banned_until_ns=until_ns)
 
@@ -174,6 +202,27 @@ def bannable(prefix: str) -> str:
     if bits == 0 or (bits == 96 and packed[:12] == _MAPPED):
         raise wire.WireError("bad_prefix", f"{prefix} would ban everyone", "name a longer prefix")
     return prefix
+
+
+def networks(prefixes: Iterable[str]) -> list[Network]:
+    """Addresses and networks as the maps know them. Raises WireError("bad_prefix")."""
+    return [layout.network(prefix) for prefix in prefixes]
+
+
+def covers(protected: Iterable[Network], prefix: str) -> bool:
+    """Does `prefix` have an address in common with one of `protected`?"""
+    if not protected:
+        return False
+    packed, bits = layout.network(prefix)
+    number = int.from_bytes(packed, "big")
+    return any((number ^ int.from_bytes(net, "big")) >> (128 - min(bits, wide)) == 0 for net, wide in protected)
+
+
+def refuse_protected(protected: Iterable[Network], prefix: str) -> None:
+    """Raises WireError("protected") when `prefix` covers a protected address."""
+    if covers(protected, prefix):
+        message = f"{prefix} covers an address of the management: it can never be banned"
+        raise wire.WireError("protected", message, "take it off the protected addresses first")
 
 
 def deadline(expires_at: float, boot_ns: int) -> int:
@@ -237,16 +286,45 @@ def stream_rows(session: wire.RelaySession) -> dict[Endpoint, StreamRow]:
     rows = {}
     for stream in session.streams:
         local, peer = endpoint(stream.local), endpoint(stream.peer_local)
-        rows[local] = StreamRow(
-            session=session.session,
-            peer=peer,
-            remote=announced[local],
-            peer_remote=announced.get(peer),
-            learn=stream.learn,
-            rtcp=stream.rtcp,
-            payload_types=_payload_mask(stream.payload_types),
-        )
+        rows[local] = _stream_row(session.session, peer, announced[local], announced.get(peer), stream)
     return rows
+
+
+def _stream_row(
+    session: int, peer: Endpoint, remote: Endpoint | None, peer_remote: Endpoint | None, stream: wire.RelayStream
+) -> StreamRow:
+    near = layout.address(stream.near) if stream.near else None
+    return StreamRow(
+        session=session,
+        peer=peer,
+        remote=remote,
+        peer_remote=peer_remote,
+        learn=stream.learn,
+        rtcp=stream.rtcp,
+        payload_types=_payload_mask(stream.payload_types),
+        near=near,
+        # Whose media is announced where its signalling comes from needs no learning elsewhere: it is behind no NAT.
+        learn_far=stream.learn and (near is None or remote is None or remote[0] != near),
+        final=stream.final,
+        muted=stream.muted,
+        dtls=stream.dtls,
+        many=stream.many,
+        pace=_pace(stream.packets_per_s),
+        packet_bytes=_packet_bytes(stream.packet_bytes),
+    )
+
+
+def _pace(packets_per_s: int) -> tuple[int, int]:
+    """A second's packets at once, because networks hold packets up and then deliver them together."""
+    if not 0 <= packets_per_s <= 1_000_000:
+        raise wire.WireError("bad_stream", f"packets_per_s {packets_per_s} is not 0 to 1000000")
+    return (max(packets_per_s, 50), 1_000_000_000 // packets_per_s) if packets_per_s else (0, 0)
+
+
+def _packet_bytes(size: int) -> int:
+    if not 0 <= size <= 65535:
+        raise wire.WireError("bad_stream", f"packet_bytes {size} is not 0 to 65535")
+    return size
 
 
 def _payload_mask(types: tuple[int, ...]) -> int:

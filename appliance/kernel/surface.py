@@ -4,40 +4,23 @@ The office's plan is level-triggered: sync() makes the tables equal to it. Betwe
 media session opens, renews and closes in a few map operations. Must not know: bcc, pyroute2, bytes of a row.
 """
 
-import heapq
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Protocol
+from dataclasses import replace
+from typing import Final
 
 from appliance import wire
 from appliance.kernel import layout, plan, policy
 from appliance.kernel.maps import StreamState
-from appliance.kernel.plan import BanRow, Endpoint, MapName, SourceRow, StreamRow
+from appliance.kernel.plan import Endpoint, MapName, StreamRow
 from appliance.kernel.policy import PolicyRow
+from appliance.kernel.sources import TIMED, SourceVerbs
+from appliance.kernel.tables import Tables
 
-_BANS: Final = (MapName.BANS, MapName.BAN_NETS)
-_SOURCES: Final = (MapName.SOURCES, MapName.SOURCE_NETS)
-_TIMED: Final = (*_BANS, *_SOURCES)
 _REACH_EVERY_NS: Final = 20_000_000_000
-_CLOCK_SLIP_NS: Final = 500_000_000
 
 
-class Tables(Protocol):
-    """Where rows lie; see maps.KernelTables for the words."""
-
-    def rows(self, name: MapName) -> dict[Any, Any]: ...
-    def put(self, name: MapName, key: Any, row: Any) -> None: ...
-    def drop(self, name: MapName, key: Any) -> bool: ...
-    def put_many(self, name: MapName, rows: Mapping[Any, Any]) -> None: ...
-    def drop_many(self, name: MapName, keys: Iterable[Any]) -> None: ...
-    def open_state(self, local: Endpoint) -> None: ...
-    def state(self, local: Endpoint) -> StreamState | None: ...
-    def close_state(self, local: Endpoint) -> None: ...
-    def states(self) -> dict[Endpoint, StreamState]: ...
-    def tallies(self) -> list[tuple[int, int, int]]: ...
-
-
-class GateSurface:
+class GateSurface(SourceVerbs):
     """The verbs of the gate. Not for several threads; every refusal is a wire.WireError."""
 
     def __init__(
@@ -46,17 +29,13 @@ class GateSurface:
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         unix_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.tables = tables
-        self._monotonic_ns, self._unix_ns = monotonic_ns, unix_ns
-        self._boot_ns = unix_ns() - monotonic_ns()
+        super().__init__(tables, monotonic_ns, unix_ns)
         self._started_at = unix_ns() / 1e9
         self._relay_here, self._relay_reason = False, "no interface is attached"
         self._interfaces: dict[str, wire.Interface] = {}
         self._pinned = False
-        self._notes: dict[tuple[MapName, Any], wire.Ban] = {}
-        self._timed: dict[MapName, dict[Any, Any]] = {name: {} for name in _TIMED}
-        self._expiries: list[tuple[int, MapName, Any]] = []
         self._reached_ns = 0
+        self._delay_ms = -1.0
         self._sessions: dict[int, dict[Endpoint, StreamRow]] = {}
         self._owners: dict[Endpoint, int] = {}
         self._policy = policy.fresh()
@@ -67,7 +46,7 @@ class GateSurface:
         self._policy = self.tables.rows(MapName.POLICY).get(0, self._policy)
         if any(self._policy.limits):
             self._index_sessions(self.tables.rows(MapName.STREAMS), self.tables.rows(MapName.LEASES))
-            self._watch({name: self.tables.rows(name) for name in _TIMED})
+            self._watch({name: self.tables.rows(name) for name in TIMED})
         else:  # fresh maps: limits apply from the first packet on
             self._set_policy(self._policy._replace(limits=plan.limit_values(wire.Limits())))
 
@@ -81,14 +60,6 @@ class GateSurface:
             self._sessions.setdefault(row.session, {})[local] = row
         self._owners = {local: row.session for local, row in streams.items()}
 
-    @property
-    def boot_ns(self) -> int:
-        """Unix ns at which CLOCK_MONOTONIC was 0; follows the wall clock when it is set, not slewed."""
-        boot_ns = self._unix_ns() - self._monotonic_ns()
-        if abs(boot_ns - self._boot_ns) > _CLOCK_SLIP_NS:
-            self._boot_ns = boot_ns
-        return self._boot_ns
-
     # The whole state
 
     def current(self) -> plan.Rows:
@@ -98,15 +69,19 @@ class GateSurface:
     def sync(self, wanted: wire.Plan) -> wire.Applied:
         """Makes the tables equal to `wanted`, writing only what differs; counters of streams that stay are kept."""
         now_ns = self._monotonic_ns()
-        desired = plan.desired(wanted, boot_ns=self.boot_ns, now_ns=now_ns, relay_here=self._relay_here)
+        skipped: list[str] = []
+        desired = plan.desired(
+            wanted, boot_ns=self.boot_ns, now_ns=now_ns, relay_here=self._relay_here, skipped=skipped
+        )
         change = plan.diff(self.current(), desired)
         self._apply(change)
         self._policy = desired[MapName.POLICY][0]
         self._index_sessions(desired[MapName.STREAMS], desired[MapName.LEASES])
-        self._notes = {plan.place(_BANS, ban.prefix): ban for ban in wanted.bans}
+        self._protected = plan.networks(wanted.protected)
+        self._note_bans(wanted.bans)
         self._watch(desired)
         self._reach_all()
-        return change.applied
+        return replace(change.applied, skipped=tuple(skipped))
 
     def _apply(self, change: plan.PlanDiff) -> None:
         for name in reversed(MapName):
@@ -183,78 +158,11 @@ class GateSurface:
         states = self.tables.states()
         return [_counters(s, {local: states.get(local) for local in rows}) for s, rows in self._sessions.items()]
 
-    # Sources
-
-    def ban(self, ban: wire.Ban) -> None:
-        """Bans an address or network; again changes its expiry. One that has expired already is refused."""
-        row = BanRow(self._deadline(ban.expires_at, ban.prefix), ban.spares_known)
-        name, key = plan.place(_BANS, plan.bannable(ban.prefix))
-        self._put_timed(name, key, row)
-        self._notes[name, key] = ban
-
-    def unban(self, prefix: wire.Prefix) -> None:
-        """Lifts exactly this ban. Raises WireError("not_banned")."""
-        name, key = plan.place(_BANS, prefix.prefix)
-        if not self._drop_timed(name, key):
-            raise wire.WireError("not_banned", f"{prefix.prefix} is not banned", "list the bans for what covers it")
-
-    def bans(self) -> list[wire.Ban]:
-        """Every ban that holds now. A ban of an earlier keeper has the rule `unknown` until the next plan."""
-        now_ns, found = self._monotonic_ns(), []
-        for name in _BANS:
-            for key, row in self._timed[name].items():
-                if not row.until_ns or row.until_ns > now_ns:
-                    found.append(self._notes.get((name, key)) or self._anonymous(name, key, row))
-        return found
-
-    def _anonymous(self, name: MapName, key: Any, row: BanRow) -> wire.Ban:
-        ((text, _),) = plan.ban_texts({name: {key: row}})
-        expires_at = (row.until_ns + self.boot_ns) / 1e9 if row.until_ns else 0.0
-        return wire.Ban(text, expires_at=expires_at, rule="unknown", reason="found in the kernel")
-
-    def allow(self, source: wire.Source) -> None:
-        """Trusts an address or network as `source.kind` says; again changes kind and expiry."""
-        row = SourceRow(self._deadline(source.expires_at, source.prefix), source.kind)
-        self._put_timed(*plan.place(_SOURCES, source.prefix), row)
-
-    def disallow(self, prefix: wire.Prefix) -> None:
-        """Takes exactly this trust back. Raises WireError("not_listed")."""
-        name, key = plan.place(_SOURCES, prefix.prefix)
-        if not self._drop_timed(name, key):
-            raise wire.WireError("not_listed", f"{prefix.prefix} is neither allowed nor known")
-
-    def _deadline(self, expires_at: float, prefix: str) -> int:
-        until_ns = plan.deadline(expires_at, self.boot_ns)
-        if until_ns and until_ns <= self._monotonic_ns():
-            raise wire.WireError("bad_time", f"{prefix}: expires_at lies in the past")
-        return until_ns
-
-    def _put_timed(self, name: MapName, key: Any, row: Any) -> None:
-        self.tables.put(name, key, row)
-        self._timed[name][key] = row
-        if row.until_ns:
-            heapq.heappush(self._expiries, (row.until_ns, name, key))
-
-    def _drop_timed(self, name: MapName, key: Any) -> bool:
-        self._notes.pop((name, key), None)
-        self._timed[name].pop(key, None)
-        return self.tables.drop(name, key)
-
-    def _watch(self, rows: plan.Rows) -> None:
-        self._timed = {name: dict(rows[name]) for name in _TIMED}
-        self._expiries = [(row.until_ns, n, key) for n in _TIMED for key, row in rows[n].items() if row.until_ns]
-        heapq.heapify(self._expiries)
-
     # Upkeep and status
 
     def tick(self) -> int:
         """Removes what has expired and keeps next hops resolved; once a second or so. How many rows went."""
-        now_ns, gone = self._monotonic_ns(), 0
-        while self._expiries and self._expiries[0][0] <= now_ns:
-            _, name, key = heapq.heappop(self._expiries)
-            row = self._timed[name].get(key)
-            if row and 0 < row.until_ns <= now_ns:
-                gone += self._drop_timed(name, key)
+        now_ns, gone = self._monotonic_ns(), self._expire()
         if now_ns - self._reached_ns > _REACH_EVERY_NS:
             self._reach_all()
         return gone
@@ -265,6 +173,18 @@ class GateSurface:
 
     def _reach(self, remotes: set[bytes]) -> None:
         """Where packets may have to go before any came from there."""
+
+    def pulse(self, beat: wire.Pulse) -> wire.Events:
+        """The office is alive; how long a datagram waits for it decides how much strangers may send (rate.c)."""
+        if not 0 <= beat.queue_delay_ms < 1e6:
+            raise wire.WireError("bad_args", f"queue_delay_ms {beat.queue_delay_ms!r} is not 0 to 1000000")
+        self._delay_ms = beat.queue_delay_ms
+        self.tables.pulse(self._monotonic_ns(), int(beat.queue_delay_ms * 1e6))
+        return self._events()
+
+    def _events(self) -> wire.Events:
+        """What the kernel saw since the last pulse."""
+        return wire.Events()
 
     def _set_relay(self, here: bool, reason: str) -> None:
         self._relay_reason = reason
@@ -288,8 +208,10 @@ class GateSurface:
             pinned=self._pinned,
             generation=self._policy.generation,
             sessions=len(self._sessions),
-            bans=sum(len(self._timed[name]) for name in _BANS),
+            bans=self._ban_count(),
             started_at=self._started_at,
+            pairs=self._pair_count(),
+            queue_delay_ms=self._delay_ms,
         )
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from appliance import wire
-from appliance.kernel import layout
+from appliance.kernel import layout, plan
 from appliance.kernel.fake import FakeGate
 from appliance.kernel.plan import MapName
 
@@ -183,3 +183,95 @@ def test_tallies_have_the_words_of_the_list(gate: FakeGate) -> None:
     gate.tally("banned", 5, 700)
     row = next(row for row in gate.tallies() if row.verdict == "banned")
     assert row == wire.Tally("banned", "DROP", "source address is banned", 5, 700)
+
+
+DEVICE = wire.Pair("192.0.2.1", 5062)
+
+
+def pairs(gate: FakeGate) -> dict[object, plan.PairRow]:
+    return gate.tables.rows(MapName.PAIRS)
+
+
+def test_a_device_is_known_until_its_registration_ends(gate: FakeGate, clock: Clock) -> None:
+    gate.know_pair(wire.KnownPair("192.0.2.1", 5062, clock.at(10)))
+    gate.know_pair(wire.KnownPair("192.0.2.1", 5062, clock.at(100)))
+    assert gate.status().pairs == 1
+    clock.ns += 50 * 10**9
+    assert gate.tick() == 0
+    clock.ns += 51 * 10**9
+    assert gate.tick() == 1
+    assert pairs(gate) == {}
+
+
+def test_a_banned_device_that_is_known_is_known_again_afterwards(gate: FakeGate, clock: Clock) -> None:
+    where = plan.endpoint(("192.0.2.1", 5062))
+    gate.know_pair(wire.KnownPair("192.0.2.1", 5062, 0.0))
+    gate.ban_pair(wire.PairBan("192.0.2.1", 5062, clock.at(10)))
+    assert pairs(gate)[where] == plan.PairRow(plan.FOREVER, clock.ns + 10 * 10**9)
+    gate.unban_pair(DEVICE)
+    assert pairs(gate)[where] == plan.PairRow(plan.FOREVER)
+    with pytest.raises(wire.WireError, match="port 5062 is not banned"):
+        gate.unban_pair(DEVICE)
+    gate.forget_pair(DEVICE)
+    gate.forget_pair(DEVICE)
+    assert pairs(gate) == {}
+
+
+def test_a_device_that_registers_often_leaves_one_end_to_wait_for(gate: FakeGate, clock: Clock) -> None:
+    for minute in range(100):
+        gate.know_pair(wire.KnownPair("192.0.2.1", 5062, clock.at(60 * minute + 60)))
+    assert len(gate._expiries) == 1
+
+
+PROTECTED = ("198.51.100.10", "2001:db8:1::/48", "10.0.0.0/8")
+
+
+@pytest.mark.parametrize(
+    "prefix", ["198.51.100.10", "198.51.100.0/24", "2001:db8::/32", "2001:db8:1:2::9", "10.1.2.0/24", "8.0.0.0/5"]
+)
+def test_a_ban_that_covers_the_management_is_refused_and_left_out_of_a_plan(gate: FakeGate, prefix: str) -> None:
+    applied = gate.sync(whole(protected=PROTECTED, bans=(wire.Ban(prefix), wire.Ban("192.0.2.7"))))
+    assert applied.skipped == (prefix,)
+    assert [ban.prefix for ban in gate.bans()] == ["192.0.2.7"]
+    with pytest.raises(wire.WireError, match="covers an address of the management") as refused:
+        gate.ban(wire.Ban(prefix))
+    assert refused.value.code == "protected"
+
+
+def test_a_protected_device_is_never_banned(gate: FakeGate) -> None:
+    banned = wire.PairBan("198.51.100.10", 22)
+    applied = gate.sync(whole(protected=PROTECTED, pair_bans=(banned,)))
+    assert applied.skipped == ("198.51.100.10 port 22",)
+    with pytest.raises(wire.WireError, match="covers an address of the management"):
+        gate.ban_pair(banned)
+    gate.ban(wire.Ban("198.51.100.11"))
+    gate.ban(wire.Ban("2001:db8:2::/48"))
+
+
+def test_a_plan_brings_devices_that_are_known_and_banned(gate: FakeGate, clock: Clock) -> None:
+    gate.sync(
+        whole(
+            known_pairs=(wire.KnownPair("192.0.2.1", 5062, clock.at(10)), wire.KnownPair("192.0.2.2", 1, clock.at(-1))),
+            pair_bans=(wire.PairBan("192.0.2.1", 5062),),
+        )
+    )
+    assert list(pairs(gate).values()) == [plan.PairRow(clock.ns + 10 * 10**9, plan.FOREVER)]
+
+
+def test_only_rules_can_be_in_report_only(gate: FakeGate) -> None:
+    gate.sync(whole(report_only=("banned", "over_rate_stranger")))
+    assert gate.tables.rows(MapName.POLICY)[0].reported == {"banned", "over_rate_stranger"}
+    for name in ("sip_request", "nonsense"):
+        with pytest.raises(wire.WireError, match=f"no rule ends packets as '{name}'") as refused:
+            gate.sync(whole(report_only=(name,)))
+        assert refused.value.code == "bad_verdict"
+    assert gate.tables.rows(MapName.POLICY)[0].reported == {"banned", "over_rate_stranger"}
+
+
+def test_a_pulse_says_how_long_a_datagram_waits(gate: FakeGate, clock: Clock) -> None:
+    assert gate.status().queue_delay_ms < 0
+    assert gate.pulse(wire.Pulse(12.5)) == wire.Events()
+    assert gate.memory.beat == (clock.ns, 12_500_000)
+    assert gate.status().queue_delay_ms == 12.5
+    with pytest.raises(wire.WireError, match="queue_delay_ms"):
+        gate.pulse(wire.Pulse(-1.0))
