@@ -27,10 +27,8 @@
 #define ACTION_ABORT XDP_ABORTED
 #define ACTION_FORWARD forward_action
 
-/* The one exit: counts the verdict and does what verdicts.def says. */
-static inline int settle(u32 verdict, u64 bytes, int forward_action)
+static inline int action_of(u32 verdict, int forward_action)
 {
-	count(verdict, bytes);
 	switch (verdict) {
 #define VERDICT(name, action, text) \
 	case VERDICT_##name:        \
@@ -39,6 +37,22 @@ static inline int settle(u32 verdict, u64 bytes, int forward_action)
 #undef VERDICT
 	}
 	return XDP_ABORTED;
+}
+
+/* The one exit: counts the verdict, keeps a sample of what is dropped, and does what verdicts.def says. */
+static inline int settle(struct xdp_md *ctx, u32 verdict, u64 bytes, int forward_action)
+{
+	int action = action_of(verdict, forward_action);
+	u32 zero = 0;
+	struct packet *packet;
+
+	count(verdict, bytes);
+	if (action != XDP_DROP)
+		return action;
+	packet = packets.lookup(&zero);
+	if (packet)
+		sample_drop(ctx, packet, verdict);
+	return action;
 }
 
 /* A packet to a service port. */
@@ -91,12 +105,12 @@ static inline u32 walk(struct xdp_md *ctx, u64 bytes, int *action)
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->ifindex = ctx->ingress_ifindex; /* here alone: compilers share the address of late reads, and it is refused */
 	packet->bytes = bytes;
-	verdict = parse_packet(&cursor, packet);
-	if (verdict)
-		return verdict;
 	policy = policy_choose(packet);
 	if (!policy)
 		return VERDICT_gate_fault;
+	verdict = parse_packet(&cursor, packet);
+	if (verdict)
+		return verdict;
 	verdict = judge_source(policy, packet, bytes);
 	if (verdict)
 		return verdict;
@@ -112,5 +126,5 @@ int gate(struct xdp_md *ctx)
 	int action = XDP_ABORTED;
 	u32 verdict = walk(ctx, bytes, &action);
 
-	return settle(verdict, bytes, action);
+	return settle(ctx, verdict, bytes, action);
 }

@@ -22,13 +22,16 @@ SOURCE: Final = BPF_DIR / "gate.c"
 
 _VERDICT: Final = re.compile(r'^VERDICT\((\w+), (\w+), "((?:[^"\\]|\\.)*)"\)$', re.MULTILINE)
 _LIMIT: Final = re.compile(r'^LIMIT\((\w+), "([^"]*)", (\d+), "((?:[^"\\]|\\.)*)"\)$', re.MULTILINE)
-_MAP: Final = re.compile(r'^MAP\("(\w+)", (.+?), (.+?), (\w+), (\w+), (\w+)\);(?: /\* (.*?) \*/)?$', re.MULTILINE)
+_MAP: Final = re.compile(r'^MAP\("([\w$]+)", (.+?), (.+?), (\w+), (\w+), (\w+)\);(?: /\* (.*?) \*/)?$', re.MULTILINE)
+_RING: Final = re.compile(r"^RING\((.+?), (\w+), (\w+)\);(?: /\* (.*?) \*/)?$", re.MULTILINE)
+_RULE: Final = re.compile(r'^RULE\((\w+), "((?:[^"\\]|\\.)*)"\)$', re.MULTILINE)
 _ROOM: Final = re.compile(r'^#include "(\w+\.c)"$')
 _PROGRAM: Final = re.compile(r"^int (\w+)\(struct xdp_md \*", re.MULTILINE)
 _STAGE: Final = re.compile(r"\bSTAGE_(\w+) = (\d+)")
 _DEFINE: Final = re.compile(r"^#define (\w+) (\d+)\b", re.MULTILINE)
 _IP4_PREFIX: Final = bytes(10) + b"\xff\xff"
 
+RING: Final = "ringbuf"
 ACTIONS: Final = {
     "PASS": "goes on to the stack",
     "DROP": "is dropped",
@@ -60,8 +63,17 @@ class LimitSlot:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of rules.def: the setting whose figure a source passed."""
+
+    number: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MapRow:
-    """One map as maps.c declares it."""
+    """One map as maps.c declares it. A ring buffer has no keys, and `entries` are its bytes."""
 
     name: str
     kind: str
@@ -90,16 +102,25 @@ def limits() -> tuple[LimitSlot, ...]:
 
 
 @cache
+def rules() -> tuple[Rule, ...]:
+    """Every rule that the kernel reports offences of, by number; 0 is none."""
+    return tuple(Rule(i, *row) for i, row in enumerate(_RULE.findall(_read("rules.def")), start=1))
+
+
+@cache
 def maps() -> tuple[MapRow, ...]:
-    """Every map in the order in which maps.c declares it."""
-    return tuple(
-        MapRow(name, kind, key, value, _entries(entries), text)
-        for kind, key, value, name, entries, _flags, text in _MAP.findall(_read("maps.c"))
-    )
+    """Every map and then every ring buffer, in the order in which maps.c declares them."""
+    text = _read("maps.c")
+    tables = [
+        MapRow(name, kind, key, value, _entries(entries), words)
+        for kind, key, value, name, entries, _flags, words in _MAP.findall(text)
+    ]
+    rings = [MapRow(name, RING, "", value, _entries(size), words) for value, name, size, words in _RING.findall(text)]
+    return (*tables, *rings)
 
 
 def _entries(text: str) -> int:
-    counts = {"LIMITS": len(limits()), "VERDICTS": len(verdicts()) + 1}
+    counts = {"LIMITS": len(limits()), "VERDICTS": len(verdicts()) + 1, "LOSSES": 2}
     constants = {name: int(value) for name, value in _DEFINE.findall(_read("layout.h"))}
     return int(text) if text.isdigit() else {**constants, **counts}[text]
 
@@ -134,7 +155,8 @@ def programs(text: str) -> set[str]:
 def version() -> str:
     """Names the layout in the path of the pins: whatever changes the meaning of a row changes it."""
     (number,) = re.findall(r"^#define LAYOUT_VERSION (\d+)$", _read("layout.h"), re.MULTILINE)
-    parts = [_read("layout.h"), *(f"{v.name}" for v in verdicts()), *(s.name for s in limits()), *map(repr, maps())]
+    names = [row.name for row in (*verdicts(), *rules(), *limits())]
+    parts = [_read("layout.h"), *names, *map(repr, maps())]
     return f"v{number}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:8]}"
 
 
@@ -244,13 +266,14 @@ def _flatten(kind: Any, name: str, offset: int, found: list[tuple[str, int, str]
 
 def render(readme: str) -> str:
     """bpf/README.md with the tables between its markers drawn anew."""
-    for name, table in (("maps", _maps_table()), ("verdicts", _verdicts_table()), ("limits", _limits_table())):
+    tables = {"maps": _maps_table, "verdicts": _verdicts_table, "limits": _limits_table, "rules": _rules_table}
+    for name, draw in tables.items():
         begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
         before, _, rest = readme.partition(begin)
         _, found, after = rest.partition(end)
         if not found:
             raise ValueError(f"bpf/README.md has no markers {begin} ... {end}")
-        readme = f"{before}{begin}\n{table}\n{end}{after}"
+        readme = f"{before}{begin}\n{draw()}\n{end}{after}"
     return readme
 
 
@@ -270,8 +293,21 @@ def _limits_table() -> str:
 
 
 def _maps_table() -> str:
-    rows = [(f"`{m.name}`", m.kind, f"`{m.key}`", f"`{m.value}`", str(m.entries), m.text) for m in maps()]
+    rows = [(f"`{m.name}`", m.kind, _code(m.key), _code(m.value), _room(m), m.text) for m in maps()]
     return _table(("map", "kind", "key", "value", "rows at most", "what it holds"), rows)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _room(row: MapRow) -> str:
+    return f"{row.entries} bytes" if row.kind == RING else str(row.entries)
+
+
+def _rules_table() -> str:
+    rows = [(f"`{r.name}`", r.text) for r in rules()]
+    return _table(("rule", "what the source did"), rows)
 
 
 def main() -> None:
