@@ -17,6 +17,7 @@
 #include "maps.c"
 #include "policy.c"
 #include "evidence.c"
+#include "firewall.c"
 #include "source.c"
 #include "rate.c"
 #include "media.c"

@@ -88,9 +88,9 @@ static inline u32 ban_verdict(const struct packet *packet, u64 bytes)
 /* The first rule about the source that refuses the packet. packet->class and packet->pair are set on the way. */
 static inline u32 judge_source(const struct policy *policy, struct packet *packet, u64 bytes)
 {
-	u32 verdict;
+	u32 verdict, rule = firewall_says(packet);
 
-	packet->class = source_class(packet);
+	packet->class = rule == FIREWALL_ALLOW ? SOURCE_ALLOWED : source_class(packet);
 	if (packet->class == SOURCE_ALLOWED)
 		return VERDICT_NONE;
 	packet->pair = pair_state(packet);
@@ -100,5 +100,7 @@ static inline u32 judge_source(const struct policy *policy, struct packet *packe
 			return verdict;
 	}
 	verdict = ban_verdict(packet, bytes);
-	return verdict ? ruled(policy, verdict, bytes) : VERDICT_NONE;
+	if (verdict)
+		verdict = ruled(policy, verdict, bytes);
+	return verdict ? verdict : judge_firewall(policy, packet, rule, bytes);
 }

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from appliance import wire
-from appliance.kernel import layout, plan, policy
+from appliance.kernel import firewall, layout, plan, policy
+from appliance.kernel.lists import Lists
 from appliance.kernel.maps import StreamState
 from appliance.kernel.plan import Endpoint, MapName, StreamRow
 from appliance.kernel.policy import PolicyRow
@@ -39,6 +40,7 @@ class GateSurface(SourceVerbs):
         self._sessions: dict[int, dict[Endpoint, StreamRow]] = {}
         self._owners: dict[Endpoint, int] = {}
         self._policy = policy.fresh()
+        self._lists = Lists(tables.list_slots)
         self._adopt()
 
     def _adopt(self) -> None:
@@ -73,8 +75,10 @@ class GateSurface(SourceVerbs):
         desired = plan.desired(
             wanted, boot_ns=self.boot_ns, now_ns=now_ns, relay_here=self._relay_here, skipped=skipped
         )
+        rules = firewall.rule_rows(wanted.firewall, plan.networks(wanted.protected), skipped)
         change = plan.diff(self.current(), desired)
         self._apply(change)
+        self.tables.firewall.replace(rules)
         self._policy = desired[MapName.POLICY][0]
         self._index_sessions(desired[MapName.STREAMS], desired[MapName.LEASES])
         self._protected = plan.networks(wanted.protected)
@@ -95,6 +99,20 @@ class GateSurface(SourceVerbs):
             for part in (change.adds, change.changes):
                 if rows := part.get(name):
                     self.tables.put_many(name, rows)
+
+    # Lists
+
+    def lists(self) -> list[wire.ListStatus]:
+        """Every list, in force or being loaded."""
+        return self._lists.lists()
+
+    def load_list(self, chunk: wire.ListChunk) -> wire.ListStatus:
+        """Takes a piece of a list; the last one puts it in force. See lists.Lists.load."""
+        return self._lists.load(chunk)
+
+    def drop_list(self, ref: wire.ListRef) -> None:
+        """Ends a list. Raises WireError("no_list")."""
+        self._lists.drop(ref.name)
 
     # Media sessions
 

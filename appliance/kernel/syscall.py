@@ -16,12 +16,14 @@ from typing import Final
 _NUMBERS: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361, "s390x": 351, "armv7l": 386}
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
+_MAP_CREATE = 0
 _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT = 1, 2, 3, 4
 _PROG_LOAD, _OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN = 5, 6, 7, 10
 _PROG_NEXT_ID, _INFO_BY_FD = 11, 15
 _MAP_LOOKUP_BATCH, _MAP_UPDATE_BATCH, _MAP_DELETE_BATCH = 24, 26, 27
 _LINK_CREATE, _LINK_UPDATE, _ATTACH_XDP = 28, 29, 37
 _TYPE_XDP = 6
+MAP_HASH, MAP_LPM_TRIE = 1, 11
 
 UPDATE_ANY, UPDATE_NEW = 0, 1
 XDP_GENERIC, XDP_NATIVE = 2, 4
@@ -157,6 +159,11 @@ class MapDescriptor:
         leaves = b"".join(leaf for _, leaf in rows)
         self._many(_MAP_UPDATE_BATCH, keys, leaves, len(rows))
 
+    def fill(self, keys: bytes) -> None:
+        """Writes a row of zeros at each of the keys, which lie one after the other, in one call."""
+        count = len(keys) // self.key_bytes
+        self._many(_MAP_UPDATE_BATCH, keys, bytes(count * self.leaf_bytes), count)
+
     def delete_many(self, keys: list[bytes]) -> None:
         """Removes all rows in one call; raises FileNotFoundError at the first one that is not there."""
         self._many(_MAP_DELETE_BATCH, b"".join(keys), b"", len(keys))
@@ -166,6 +173,11 @@ class MapDescriptor:
         leaf_buffer = ctypes.create_string_buffer(leaves, max(len(leaves), 1))
         addresses = (ctypes.addressof(key_buffer), ctypes.addressof(leaf_buffer))
         _call(command, _attr("=QQQQIIQQ", 0, 0, *addresses, count, self.fd, 0, 0))
+
+
+def create_map(kind: int, key_bytes: int, leaf_bytes: int, entries: int, flags: int = 0) -> int:
+    """A descriptor of a new map."""
+    return _call(_MAP_CREATE, _attr("=IIIII", kind, key_bytes, leaf_bytes, entries, flags))
 
 
 def pin(fd: int, path: Path) -> None:

@@ -4,14 +4,27 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
+from appliance.kernel.firewall import Rules
+from appliance.kernel.lists import Slots
 from appliance.kernel.maps import StreamState
 from appliance.kernel.plan import Endpoint, MapName
 
 _CLOCK_SLIP_NS: Final = 500_000_000
 
 
+class RuleSet(Protocol):
+    """Where firewall rules lie."""
+
+    def replace(self, rows: Rules, /) -> None: ...
+
+
 class Tables(Protocol):
     """Where rows lie; see maps.KernelTables for the words."""
+
+    @property
+    def list_slots(self) -> Slots: ...
+    @property
+    def firewall(self) -> RuleSet: ...
 
     def rows(self, name: MapName) -> dict[Any, Any]: ...
     def put(self, name: MapName, key: Any, row: Any) -> None: ...
