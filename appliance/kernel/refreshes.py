@@ -5,6 +5,7 @@ answered with what is left of the binding: the kernel never makes one longer. Un
 tables are written by whoever holds them. RFC 3261 section 10.3.
 """
 
+import heapq
 import re
 import socket
 from collections.abc import Iterable, Iterator
@@ -86,6 +87,8 @@ class Remembered:
         self._aors: dict[RefreshKey, str] = {}  # in the order in which they came
         self._by_aor: dict[str, set[RefreshKey]] = {}
         self._by_ip: dict[bytes, set[RefreshKey]] = {}
+        self._ends: dict[RefreshKey, int] = {}
+        self._due: list[tuple[int, RefreshKey]] = []
 
     def __len__(self) -> int:
         return len(self._aors)
@@ -93,12 +96,14 @@ class Remembered:
     def __iter__(self) -> Iterator[RefreshKey]:
         return iter(self._aors)
 
-    def add(self, key: RefreshKey, address_of_record: str) -> list[RefreshKey]:
+    def add(self, key: RefreshKey, address_of_record: str, until_ns: int) -> list[RefreshKey]:
         """Another row; returns those that must go: others of the same source and address of record, or the oldest."""
         twins = self._by_aor.get(address_of_record, set()) & self._by_ip.get(key.ip, set())
         gone = [each for each in twins if each.port == key.port and each != key]
         self.discard([*gone, key])
         self._aors[key] = address_of_record
+        self._ends[key] = until_ns
+        heapq.heappush(self._due, (until_ns, key))
         self._by_aor.setdefault(address_of_record, set()).add(key)
         self._by_ip.setdefault(key.ip, set()).add(key)
         if len(self._aors) > self._most:
@@ -126,17 +131,28 @@ class Remembered:
         inside = [ip for ip in self._by_ip if ip_address(layout.address_text(ip)) in network]
         return [key for ip in inside for key in self._by_ip[ip]]
 
+    def ended(self, now_ns: int) -> list[RefreshKey]:
+        """The rows that are over by `now_ns` (CLOCK_MONOTONIC)."""
+        over = []
+        while self._due and self._due[0][0] <= now_ns:
+            until_ns, key = heapq.heappop(self._due)
+            if self._ends.get(key) == until_ns:
+                over.append(key)
+        return over
+
     def discard(self, keys: Iterable[RefreshKey]) -> None:
         """These are there no more."""
         for key in keys:
             address_of_record = self._aors.pop(key, None)
             if address_of_record is not None:
+                del self._ends[key]
                 _remove(self._by_aor, address_of_record, key)
                 _remove(self._by_ip, key.ip, key)
 
     def clear(self) -> None:
         """None is there any more."""
         self.discard(list(self._aors))
+        self._due.clear()
 
 
 def _remove(index: dict[Any, set[RefreshKey]], name: Any, key: RefreshKey) -> None:

@@ -66,7 +66,7 @@ def test_rows_are_found_by_address_of_record_by_source_and_by_network() -> None:
     bert, _ = refreshes.row_of(refresh(address_of_record="<sip:bert@pbx.example>", port=5070), 0)
     carl, _ = refreshes.row_of(refresh(address="2001:db8::7", address_of_record="<sip:carl@pbx.example>"), 0)
     for key, aor in ((anna, AOR), (annas_other, AOR), (bert, "<sip:bert@pbx.example>"), (carl, "c")):
-        assert held.add(key, aor) == []
+        assert held.add(key, aor, 100) == []
     assert set(held.named(wire.RefreshRef(AOR))) == {anna, annas_other}
     assert set(held.named(wire.RefreshRef(address="192.0.2.7"))) == {anna, bert}
     assert held.named(wire.RefreshRef(AOR, "192.0.2.7")) == [anna]
@@ -87,10 +87,19 @@ def test_a_device_has_one_row_and_the_oldest_goes_when_there_are_too_many() -> N
     held = Remembered(most=2)
     first, _ = refreshes.row_of(refresh(), 0)
     again, _ = refreshes.row_of(refresh(expires="600"), 0)
-    held.add(first, AOR)
-    assert held.add(again, AOR) == [first]
+    held.add(first, AOR, 1)
+    assert held.add(again, AOR, 2) == [first]
     second, _ = refreshes.row_of(refresh(address="192.0.2.8"), 0)
     third, _ = refreshes.row_of(refresh(address="192.0.2.9"), 0)
-    assert held.add(second, AOR) == []
-    assert held.add(third, AOR) == [again]
+    assert held.add(second, AOR, 3) == []
+    assert held.add(third, AOR, 4) == [again]
     assert len(held) == 2
+
+
+def test_rows_end_at_their_instant_and_a_renewed_one_at_its_new_one() -> None:
+    held = Remembered()
+    key, _ = refreshes.row_of(refresh(), 0)
+    held.add(key, AOR, 10)
+    held.add(key, AOR, 30)
+    assert held.ended(29) == []
+    assert held.ended(30) == [key]
