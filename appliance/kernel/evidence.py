@@ -79,6 +79,27 @@ class Witness(Protocol):
         """At most `limit` sources, those with the most dropped and wrong packets first."""
 
 
+class MemoryWitness:
+    """Evidence that a test puts there: `seen` and `dropped` wait for the next drain, `sources` stay."""
+
+    def __init__(self) -> None:
+        self.seen: list[OffenceRow] = []
+        self.dropped: list[SampleRow] = []
+        self.sources: list[OffenderRow] = []
+        self.lost = Losses()
+
+    def drain(self) -> tuple[list[OffenceRow], list[SampleRow]]:
+        taken = self.seen, self.dropped
+        self.seen, self.dropped = [], []
+        return taken
+
+    def losses(self) -> Losses:
+        return self.lost
+
+    def offenders(self, limit: int) -> list[OffenderRow]:
+        return sorted(self.sources, key=lambda row: -row.dropped - row.wrong)[:limit]
+
+
 class Evidence:
     """The keeper's share of the evidence. `boot_ns` gives the Unix ns at which CLOCK_MONOTONIC was 0."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from appliance import wire
 from appliance.kernel import layout, plan, policy
+from appliance.kernel.evidence import MemoryWitness
 from appliance.kernel.firewall import MemoryRules
 from appliance.kernel.lists import MemorySlots
 from appliance.kernel.maps import StreamState
@@ -25,6 +26,7 @@ class MemoryTables:
         self.beat = (0, 0)
         self.list_slots = MemorySlots()
         self.firewall = MemoryRules()
+        self.witness = MemoryWitness()
         self.verdicts = {verdict.name: (0, 0, 0) for verdict in layout.verdicts()}
 
     def rows(self, name: MapName) -> dict[Any, Any]:

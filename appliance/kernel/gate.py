@@ -5,6 +5,7 @@ it the maps lie in `<pin_dir>/<layout version>` and the links in `<pin_dir>/link
 """
 
 import contextlib
+import ctypes
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from appliance import wire
 from appliance.kernel import headers, layout, link
 from appliance.kernel.maps import Handle, KernelTables
 from appliance.kernel.neighbour import Neighbours
+from appliance.kernel.rings import KernelWitness, Take
 from appliance.kernel.surface import GateSurface
 
 _FORWARDING: Final = tuple(Path(f"/proc/sys/net/{family}/conf/lo/forwarding") for family in ("ipv4", "ipv6"))
@@ -35,6 +37,7 @@ class Gate(GateSurface):
         self._neighbours = Neighbours()
         self.maps = {row.name: _handle(program, row.name) for row in layout.maps()}
         self.kernel = KernelTables(self.maps)
+        self.kernel.witness = KernelWitness(_Rings(program), self.maps)
         self._install_stages()
         super().__init__(self.kernel)
         self._pinned = pin_dir is not None
@@ -168,6 +171,25 @@ class Gate(GateSurface):
     def _reach(self, remotes: set[bytes]) -> None:
         if self._relay_here and remotes:
             self._neighbours.want(ip[12:] if layout.is_ip4(ip) else ip for ip in remotes)
+
+
+class _Rings:
+    """bcc's reader of ring buffers: libbpf's, which knows in which order memory may be read."""
+
+    def __init__(self, program: Any) -> None:
+        self._program = program
+
+    def open(self, name: str, take: Take) -> None:
+        """From now on consume() hands the ring's records to `take`."""
+
+        def heard(_context: Any, start: int, size: int) -> int:
+            return 0 if take(ctypes.string_at(start, size)) else -1
+
+        self._program[name.encode()].open_ring_buffer(heard)
+
+    def consume(self) -> None:
+        """Empties every open ring, or as much of it as its `take` wants."""
+        self._program.ring_buffer_consume()
 
 
 def _handle(program: Any, name: str) -> Handle:

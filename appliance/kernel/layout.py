@@ -155,7 +155,7 @@ def programs(text: str) -> set[str]:
 def version() -> str:
     """Names the layout in the path of the pins: whatever changes the meaning of a row changes it."""
     (number,) = re.findall(r"^#define LAYOUT_VERSION (\d+)$", _read("layout.h"), re.MULTILINE)
-    names = [row.name for row in (*verdicts(), *rules(), *limits())]
+    names = [v.name for v in verdicts()] + [r.name for r in rules()] + [s.name for s in limits()]
     parts = [_read("layout.h"), *names, *map(repr, maps())]
     return f"v{number}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:8]}"
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from appliance import wire
 from appliance.kernel import layout, policy, refreshes, scanners, syscall
+from appliance.kernel.evidence import Witness
 from appliance.kernel.firewall import KernelRules
 from appliance.kernel.lists import KernelSlots
 from appliance.kernel.plan import BanRow, Endpoint, MapName, PairRow, SourceRow, StreamRow, mark
@@ -237,7 +238,9 @@ def possible_cpus() -> int:
 
 
 class KernelTables:
-    """The gate's maps. One thread at a time."""
+    """The gate's maps. One thread at a time. Whoever loads the program adds its `witness`."""
+
+    witness: Witness
 
     def __init__(self, handles: Mapping[str, Handle]) -> None:
         self._maps = {name: _Map(handles[name], _CODECS[name]) for name in MapName}

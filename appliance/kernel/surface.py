@@ -11,18 +11,18 @@ from typing import Final
 
 from appliance import wire
 from appliance.kernel import firewall, layout, plan, policy
-from appliance.kernel.answers import AnswerVerbs
+from appliance.kernel.evidence import Evidence
 from appliance.kernel.lists import Lists
 from appliance.kernel.maps import StreamState
 from appliance.kernel.plan import Endpoint, MapName, StreamRow
 from appliance.kernel.policy import PolicyRow
-from appliance.kernel.sources import TIMED
+from appliance.kernel.sources import TIMED, SourceVerbs
 from appliance.kernel.tables import Tables
 
 _REACH_EVERY_NS: Final = 20_000_000_000
 
 
-class GateSurface(AnswerVerbs):
+class GateSurface(SourceVerbs):
     """The verbs of the gate. Not for several threads; every refusal is a wire.WireError."""
 
     def __init__(
@@ -42,6 +42,7 @@ class GateSurface(AnswerVerbs):
         self._owners: dict[Endpoint, int] = {}
         self._policy = policy.fresh()
         self._lists = Lists(tables.list_slots)
+        self.evidence = Evidence(tables.witness, lambda: self.boot_ns)
         self._adopt()
 
     def _adopt(self) -> None:
@@ -180,8 +181,9 @@ class GateSurface(AnswerVerbs):
     # Upkeep and status
 
     def tick(self) -> int:
-        """Removes what has expired and keeps next hops resolved; once a second or so. How many rows went."""
+        """Upkeep, once a second or so: rings, next hops, and what has expired. How many rows went."""
         now_ns, gone = self._monotonic_ns(), self._expire()
+        self.evidence.drain()
         if now_ns - self._reached_ns > _REACH_EVERY_NS:
             self._reach_all()
         return gone
@@ -199,11 +201,15 @@ class GateSurface(AnswerVerbs):
             raise wire.WireError("bad_args", f"queue_delay_ms {beat.queue_delay_ms!r} is not 0 to 1000000")
         self._delay_ms = beat.queue_delay_ms
         self.tables.pulse(self._monotonic_ns(), int(beat.queue_delay_ms * 1e6))
-        return self._events()
+        return self.evidence.events()
 
-    def _events(self) -> wire.Events:
-        """What the kernel saw since the last pulse."""
-        return wire.Events()
+    def offenders(self, top: wire.Top) -> list[wire.Offender]:
+        """Who was refused most. See Evidence.offenders."""
+        return self.evidence.offenders(top)
+
+    def samples(self, query: wire.SampleQuery) -> list[wire.Sample]:
+        """Dropped packets. See Evidence.samples."""
+        return self.evidence.samples(query)
 
     def _set_relay(self, here: bool, reason: str) -> None:
         self._relay_reason = reason
@@ -219,6 +225,7 @@ class GateSurface(AnswerVerbs):
 
     def status(self) -> wire.GateStatus:
         """What runs now."""
+        lost = self.evidence.losses()
         return wire.GateStatus(
             version=wire.PROTOCOL_VERSION,
             interfaces=tuple(self._interfaces.values()),
@@ -231,6 +238,10 @@ class GateSurface(AnswerVerbs):
             started_at=self._started_at,
             pairs=self._pair_count(),
             queue_delay_ms=self._delay_ms,
+            offences=self.evidence.offences,
+            lost_offences=lost.offences,
+            samples=self.evidence.sampled,
+            lost_samples=lost.samples,
         )
 
 

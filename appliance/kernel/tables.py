@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
+from appliance.kernel.evidence import Witness
 from appliance.kernel.firewall import Rules
 from appliance.kernel.lists import Slots
 from appliance.kernel.maps import StreamState
@@ -25,6 +26,8 @@ class Tables(Protocol):
     def list_slots(self) -> Slots: ...
     @property
     def firewall(self) -> RuleSet: ...
+    @property
+    def witness(self) -> Witness: ...
 
     def rows(self, name: MapName) -> dict[Any, Any]: ...
     def put(self, name: MapName, key: Any, row: Any) -> None: ...
