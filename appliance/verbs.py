@@ -46,6 +46,8 @@ class Gate(Protocol):
     def forget_pair(self, pair: wire.Pair, /) -> None: ...
     def ban_pair(self, ban: wire.PairBan, /) -> None: ...
     def unban_pair(self, pair: wire.Pair, /) -> None: ...
+    def remember(self, refresh: wire.Refresh, /) -> None: ...
+    def forget(self, ref: wire.RefreshRef, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ VERBS: Mapping[KeeperVerb, Verb] = {
     KeeperVerb.UNBAN_PAIR: Verb(_BOTH, wire.Pair, lambda gate, args: gate.unban_pair(args)),
     KeeperVerb.KNOW_PAIR: Verb(_BOTH, wire.KnownPair, lambda gate, args: gate.know_pair(args)),
     KeeperVerb.FORGET_PAIR: Verb(_BOTH, wire.Pair, lambda gate, args: gate.forget_pair(args)),
+    KeeperVerb.REMEMBER: Verb(_BOTH, wire.Refresh, lambda gate, args: gate.remember(args)),
+    KeeperVerb.FORGET: Verb(_BOTH, wire.RefreshRef, lambda gate, args: gate.forget(args)),
 }
 _BY_NAME: Mapping[str, Verb] = {str(name): verb for name, verb in VERBS.items()}
 

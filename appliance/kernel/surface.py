@@ -11,18 +11,19 @@ from typing import Final
 
 from appliance import wire
 from appliance.kernel import firewall, layout, plan, policy
+from appliance.kernel.answers import AnswerVerbs
 from appliance.kernel.evidence import Evidence
 from appliance.kernel.lists import Lists
 from appliance.kernel.maps import StreamState
 from appliance.kernel.plan import Endpoint, MapName, StreamRow
 from appliance.kernel.policy import PolicyRow
-from appliance.kernel.sources import TIMED, SourceVerbs
+from appliance.kernel.sources import TIMED
 from appliance.kernel.tables import Tables
 
 _REACH_EVERY_NS: Final = 20_000_000_000
 
 
-class GateSurface(SourceVerbs):
+class GateSurface(AnswerVerbs):
     """The verbs of the gate. Not for several threads; every refusal is a wire.WireError."""
 
     def __init__(
