@@ -85,32 +85,90 @@ static inline bool rewrite(struct xdp_md *ctx, const struct packet *packet, cons
 	return udp_seal((void *)(long)ctx->data + offset, end, checksum_ip6(ctx, offset, bytes, from, to));
 }
 
-/* May this packet of the stream pass? Whatever says no is counted on the stream too. */
-static inline u32 admit(const struct policy *policy, const struct cursor *cursor, const struct packet *packet,
-			const struct stream *stream, struct stream_state *state, u64 now, bool *rtcp)
+/* Whose packet is it? The source, and for RTP its SSRC and sequence; the way back is learned from what is right. */
+static inline u32 judge_sender(const struct policy *policy, const struct cursor *cursor, const struct packet *packet,
+			       const struct stream *stream, struct stream_state *state, u64 now, enum media_kind kind)
 {
 	struct endpoint source = {.ip = packet->source, .port = packet->source_port};
-	u64 session = stream->session;
-	u64 *deadline = leases.lookup(&session);
-	struct bucket *bucket = (void *)&state->full_ns;
+	struct endpoint rtp = {.ip = packet->target, .port = BIG16(BIG16(packet->target_port) - 1)};
+	const u8 *media = cursor->at + sizeof(struct udp_header);
+	u64 hold = policy->limits[LIMIT_rtp_hold];
 	u32 verdict;
 
-	verdict = lease_verdict(deadline, now);
+	if ((void *)(media + RTCP_HEADER_BYTES) > cursor->end ||
+	    (kind == MEDIA_RTP && (void *)(media + RTP_HEADER_BYTES) > cursor->end))
+		return VERDICT_gate_fault;
+	if (kind == MEDIA_RTCP && stream->flags & STREAM_RTCP)
+		verdict = control_verdict(stream, state, stream_state.lookup(&rtp), &source);
+	else
+		verdict = source_verdict(stream, state, &source, media, kind, now, policy->limits[LIMIT_rtp_patience], hold);
+	if (!verdict && kind == MEDIA_RTP && !(stream->flags & STREAM_MANY))
+		verdict = identity_verdict(state, media, now, hold, policy->limits[LIMIT_rtp_ssrc_interval]);
+	if (!verdict)
+		hop_learn(&state->hop, cursor->start, packet);
+	return verdict;
+}
+
+/* Does it come too fast? A stream has its own pace where its codecs are known. */
+static inline bool within_pace(const struct policy *policy, const struct stream *stream, struct stream_state *state,
+			       u64 now, enum media_kind kind)
+{
+	u64 burst = stream->burst, interval = stream->interval_ns;
+
+	if (kind == MEDIA_DTLS)
+		return bucket_take((void *)&state->dtls_full_ns, now, policy->limits[LIMIT_dtls_burst],
+				   policy->limits[LIMIT_dtls_interval]);
+	if (!interval) {
+		burst = policy->limits[LIMIT_rtp_burst];
+		interval = policy->limits[LIMIT_rtp_interval];
+	}
+	return bucket_take((void *)&state->full_ns, now, burst, interval);
+}
+
+/* Is it media at all, of a call that may be heard? No rule that could be left undone. */
+static inline u32 judge_form(const struct cursor *cursor, const struct packet *packet, const struct stream *stream,
+			     u64 now, enum media_kind *kind)
+{
+	u64 session = stream->session;
+	u64 *deadline = leases.lookup(&session);
+	u32 verdict = lease_verdict(deadline, now);
+
 	if (verdict)
 		return verdict;
 	if (packet->fragment)
 		return VERDICT_rtp_fragment;
 	if (packet->hops <= 1)
 		return VERDICT_rtp_hops;
-	verdict = media_verdict(stream, packet, cursor->at + sizeof(struct udp_header), cursor->end, rtcp);
+	return media_verdict(stream, packet->payload_bytes, cursor->at + sizeof(struct udp_header), cursor->end, kind);
+}
+
+/* May this packet of the stream pass? Whatever says no is counted on the stream too. */
+static inline u32 admit(const struct policy *policy, const struct cursor *cursor, const struct packet *packet,
+			const struct stream *stream, struct stream_state *state, u64 now, enum media_kind *kind)
+{
+	const u8 *media = cursor->at + sizeof(struct udp_header);
+	u64 bytes = packet->bytes;
+	u32 verdict = judge_form(cursor, packet, stream, now, kind);
+
 	if (verdict)
 		return verdict;
-	verdict = source_verdict(stream, state, &source);
-	if (verdict)
+	if (*kind == MEDIA_RTP) {
+		if ((void *)(media + RTP_HEADER_BYTES) > cursor->end)
+			return VERDICT_gate_fault;
+		verdict = codec_verdict(stream, packet->payload_bytes, media);
+		if (verdict && (verdict = ruled(policy, verdict, bytes)))
+			return verdict;
+	}
+	verdict = judge_sender(policy, cursor, packet, stream, state, now, *kind);
+	if (verdict && (verdict = ruled(policy, verdict, bytes)))
 		return verdict;
-	hop_learn(&state->hop, cursor->start, packet);
-	if (!bucket_take(bucket, now, policy->limits[LIMIT_rtp_burst], policy->limits[LIMIT_rtp_interval]))
-		return VERDICT_rtp_over_rate;
+	if (!within_pace(policy, stream, state, now, *kind)) {
+		verdict = ruled(policy, VERDICT_rtp_over_rate, bytes);
+		if (verdict)
+			return verdict;
+	}
+	if (stream->flags & STREAM_MUTED && *kind != MEDIA_DTLS)
+		return ruled(policy, VERDICT_rtp_early, bytes);
 	return VERDICT_NONE;
 }
 
@@ -145,7 +203,7 @@ static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const s
 	struct endpoint local = {.ip = packet->target, .port = packet->target_port};
 	struct stream *stream = streams.lookup(&local);
 	struct stream_state *state;
-	bool rtcp = false;
+	enum media_kind kind = MEDIA_RTP;
 	u32 verdict;
 	u64 now;
 
@@ -155,7 +213,7 @@ static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const s
 	if (!state)
 		return VERDICT_gate_fault;
 	now = bpf_ktime_get_ns();
-	verdict = admit(policy, cursor, packet, stream, state, now, &rtcp);
+	verdict = admit(policy, cursor, packet, stream, state, now, &kind);
 	if (!verdict)
 		verdict = send_on(ctx, packet, stream, action);
 	if (verdict) {
@@ -165,5 +223,7 @@ static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const s
 	__sync_fetch_and_add(&state->packets, 1);
 	__sync_fetch_and_add(&state->bytes, bytes);
 	state->last_ns = now;
-	return rtcp ? VERDICT_rtcp_relayed : VERDICT_rtp_relayed;
+	if (kind == MEDIA_RTP)
+		return VERDICT_rtp_relayed;
+	return kind == MEDIA_RTCP ? VERDICT_rtcp_relayed : VERDICT_dtls_relayed;
 }
