@@ -19,7 +19,10 @@ static inline u32 frame_begin(struct xdp_md *ctx, u8 *frame, u64 bytes)
 	u64 kept = bytes < EVIDENCE_BYTES ? bytes : EVIDENCE_BYTES;
 
 	OPAQUE(kept);
-	if (kept < 1 || kept > EVIDENCE_BYTES)
+	if (kept > EVIDENCE_BYTES)
+		return 0;
+	OPAQUE(kept); /* else both comparisons become one, and Linux 6.1 does not see that 0 is out */
+	if (kept < 1)
 		return 0;
 	return bpf_xdp_load_bytes(ctx, 0, frame, kept) ? 0 : kept;
 }
@@ -52,7 +55,7 @@ static inline void sample_drop(struct xdp_md *ctx, const struct packet *packet, 
 	u64 now = bpf_ktime_get_coarse_ns();
 	struct sample *record;
 
-	if (!policy || !last || now - *last < policy->limits[LIMIT_sample_interval])
+	if (!policy || !last || (*last && now - *last < policy->limits[LIMIT_sample_interval]))
 		return;
 	*last = now;
 	record = samples.ringbuf_reserve(sizeof(struct sample));
