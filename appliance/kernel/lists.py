@@ -101,8 +101,11 @@ class Lists:
         if not chunk.name or len(chunk.name.encode()) > _NAME_BYTES or len(chunk.digest) > _NAME_BYTES:
             raise wire.WireError("bad_list", f"a list's name and digest have 1 to {_NAME_BYTES} bytes")
         free = next((slot for slot in range(MAX_LISTS) if slot not in self._rows), None)
-        if free is None:
-            raise wire.WireError("gate_full", f"the gate holds {MAX_LISTS - 1} lists", "merge some of them")
+        names = {row.name for row in self._rows.values()} | {chunk.name}
+        if free is None or len(names) >= MAX_LISTS:
+            raise wire.WireError(
+                "gate_full", f"the gate holds {MAX_LISTS - 1} lists and one that is being loaded", "merge some of them"
+            )
         if not 0 <= chunk.entries <= MAX_SINGLES:
             raise wire.WireError("gate_full", f"a list holds {MAX_SINGLES} networks at most, not {chunk.entries}")
         row = Slot(chunk.name, chunk.digest, 0, chunk.kind)

@@ -16,7 +16,7 @@ from typing import Final
 _NUMBERS: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361, "s390x": 351, "armv7l": 386}
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
-_MAP_CREATE = 0
+_MAP_CREATE, _MAP_BY_ID = 0, 14
 _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _MAP_NEXT = 1, 2, 3, 4
 _PROG_LOAD, _OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN = 5, 6, 7, 10
 _PROG_NEXT_ID, _INFO_BY_FD = 11, 15
@@ -178,6 +178,11 @@ class MapDescriptor:
 def create_map(kind: int, key_bytes: int, leaf_bytes: int, entries: int, flags: int = 0) -> int:
     """A descriptor of a new map."""
     return _call(_MAP_CREATE, _attr("=IIIII", kind, key_bytes, leaf_bytes, entries, flags))
+
+
+def map_by_id(number: int) -> int:
+    """A descriptor of the map with this number, as a map of maps shows it."""
+    return _call(_MAP_BY_ID, _attr("=III", number, 0, 0))
 
 
 def pin(fd: int, path: Path) -> None:

@@ -46,8 +46,10 @@ class Rig:
         self.gate, self.lab = gate, lab
         self.phone, self.trunk = lab.hosts["phone"], lab.hosts["trunk"]
 
-    def sync(self, **parts: object) -> wire.Applied:
-        """The base plan, with `parts` of it different; buckets start full."""
+    def sync(self, *, keep_lists: bool = False, **parts: object) -> wire.Applied:
+        """The base plan, with `parts` of it different; buckets start full, and no list is in force."""
+        for status in () if keep_lists else self.gate.lists():
+            self.gate.drop_list(wire.ListRef(status.name))
         for key, _ in list(self.buckets.items()):
             self.buckets.delete(key)
         plan = {"generation": 1, "service_ports": SERVICE, "relay_ports": MEDIA, **parts}

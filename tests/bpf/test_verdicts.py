@@ -1,5 +1,6 @@
 """Every verdict of verdicts.def, each reached by at least one packet, with the action that the list promises."""
 
+import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
-from appliance import wire
+from appliance import networks, wire
 from appliance.kernel import layout, plan
+from tests import streams
 from tests.bpf import relaying
 from tests.bpf.rig import GATE_MAC, OPTIONS, PHONE_MAC, Rig, frame, rtcp, rtp
 
@@ -67,6 +69,16 @@ def pair_bans(address: str, port: int = 5060) -> dict[str, Any]:
 
 def sources(prefix: str, kind: wire.SourceClass) -> dict[str, Any]:
     return {"sources": (wire.Source(prefix, kind),)}
+
+
+def denied(prefix: str, protocol: str = "any", port: int = 0) -> dict[str, Any]:
+    return {"firewall": (wire.FirewallRule(prefix, wire.FirewallAction.DENY, protocol, port),)}
+
+
+def listing(prefix: str, kind: wire.ListKind = wire.ListKind.BAN) -> Callable[[Rig], None]:
+    """A list of one network, put in force."""
+    packed = base64.b64encode(networks.parsed(prefix)).decode()
+    return lambda rig: rig.gate.load_list(wire.ListChunk("feed", "1", packed, True, True, kind)) and None
 
 
 def limited(**values: int) -> dict[str, Any]:
@@ -212,6 +224,20 @@ CASES: dict[str, list[Case]] = {
         Case("a known device", frame(), pair_bans(FROM) | {"known_pairs": (wire.KnownPair(FROM, 5060, 0.0),)}),
         Case("an IPv6 device over TCP", L2 / IPv6(src=FROM6, dst=TO6) / TCP(sport=5060, dport=5060), pair_bans(FROM6)),
     ],
+    "firewall_denied": [
+        Case("a network", frame(), denied("198.51.100.0/24")),
+        Case("a port of ours", tcp("S", 22), denied(FROM, "tcp", 22)),
+        Case("IPv6", frame(src=FROM6, dst=TO6), denied("2001:db8::/32")),
+    ],
+    "listed": [
+        Case("an address", frame(), before=listing(FROM)),
+        Case("a network", frame(), before=listing("198.51.100.0/24")),
+        Case("IPv6", frame(src=FROM6, dst=TO6), before=listing("2001:db8::/32")),
+    ],
+    "country_denied": [
+        Case("a country that is kept out", frame(), before=listing("198.51.0.0/16", kind=wire.ListKind.COUNTRY_DENY)),
+        Case("none that is let in", frame(), before=listing("203.0.113.0/24", kind=wire.ListKind.COUNTRY_ALLOW)),
+    ],
     "ban_expired": [Case("a ban that has run out", frame(), before=run_out, note="ban_expired")],
     "fragment_later": [
         Case("IPv4", LATER),
@@ -317,6 +343,19 @@ CASES: dict[str, list[Case]] = {
         Case("a bad report where both share a port", phone_media(rtcp()[:12]), session()),
     ],
     "rtp_too_long": [Case("1453 bytes", phone_media(rtp(size=1441)), session())],
+    "rtp_stun": [Case("a binding request", phone_media(streams.stun()), session())],
+    "rtp_dtls": [Case("a handshake without a fingerprint", phone_media(streams.dtls()), session())],
+    "rtp_oversize": [Case("one byte too many", phone_media(rtp(size=149)), session(packet_bytes=160))],
+    "rtp_learning": [
+        Case("the first from another port", phone_media(rtp(), sport=4002), session()),
+        Case("its second", phone_media(rtp(sequence=2), sport=4002), session(), sent(phone_media(rtp(), sport=4002))),
+    ],
+    "rtp_ssrc": [Case("another SSRC", phone_media(streams.rtp(2)), session(), sent(phone_media(rtp())))],
+    "rtp_sequence": [
+        Case("3000 ahead", phone_media(rtp(sequence=3001)), session(), sent(phone_media(rtp()))),
+        Case("101 behind", phone_media(rtp(sequence=899)), session(), sent(phone_media(rtp(sequence=1000)))),
+    ],
+    "rtp_early": [Case("muted until the answer", phone_media(rtp()), session(muted=True))],
     "rtp_payload_type": [
         Case("type 97", phone_media(rtp(97)), session()),
         Case("with the marker", phone_media(rtp(18, marker=1)), session()),
@@ -352,6 +391,7 @@ CASES: dict[str, list[Case]] = {
         Case("on its own port", relaying.control_from_phone(rtcp()), session()),
         Case("on the RTP port", phone_media(rtcp(201)), session()),
     ],
+    "dtls_relayed": [Case("a handshake", phone_media(streams.dtls()), session(dtls=True))],
     "gate_fault": [Case("a stream without its state", phone_media(rtp()), session(), without_state)],
 }
 
