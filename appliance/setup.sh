@@ -19,7 +19,7 @@ user=pysrv
 
 run_packages="python3 python3-venv python3-bpfcc linux-libc-dev iproute2 ethtool ca-certificates"
 test_packages="sip-tester sipsak sipvicious baresip-core sox nftables procps openssl"
-bench_packages="kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
+bench_packages="xdp-tools bpftool iptables kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }

@@ -8,13 +8,14 @@ import contextlib
 import ctypes
 import os
 import socket
+import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from pyroute2 import IPRoute, netns
+from pyroute2 import IPRoute, NetlinkError
 
 from appliance.kernel.link import Attachment, attach, detach
 from appliance.kernel.testrun import pass_program
@@ -52,14 +53,14 @@ class Range:
     def __enter__(self) -> "Range":
         self._sweep()
         try:
-            netns.create(self.middle)
+            _create(self.middle)
             _up(self.middle, "lo")
             for index, name in enumerate(self._names, 1):
                 self.parties[name] = self._wire(name, index)
         except BaseException as error:
             self.close()
-            if isinstance(error, OSError):
-                raise WireError("no_range", f"no network namespace can be made: {error}", "run as root") from error
+            if isinstance(error, OSError | NetlinkError):
+                raise WireError("no_range", f"no virtual wires can be made: {error}", "run as root") from error
             raise
         return self
 
@@ -74,8 +75,7 @@ class Range:
             detach(attachment)
         self._passing.clear()
         for name in (self.middle, *(f"{self._prefix}{party}" for party in self._names)):
-            with contextlib.suppress(OSError):
-                netns.remove(name)
+            _remove(name)
         self.parties.clear()
 
     def socket(self, party: str, kind: int = socket.SOCK_DGRAM) -> socket.socket:
@@ -88,18 +88,17 @@ class Range:
         for path in _NAMESPACES.glob(f"{self._tag}[0-9]*-*") if _NAMESPACES.is_dir() else ():
             pid = path.name.removeprefix(self._tag).partition("-")[0]
             if pid.isdigit() and not Path(f"/proc/{pid}").exists():
-                with contextlib.suppress(OSError):
-                    netns.remove(path.name)
+                _remove(path.name)
 
     def _wire(self, name: str, index: int) -> Party:
         namespace, near = f"{self._prefix}{name}", f"to-{name}"[:15]
-        netns.create(namespace)
+        _create(namespace)
         address, gateway = f"10.78.{index}.2", f"10.78.{index}.1"
-        with IPRoute(netns=namespace) as far_end:
+        with entered(namespace), IPRoute() as far_end:
             far_end.link("add", ifname=FAR, kind="veth", peer={"ifname": near, "net_ns_fd": self.middle})
         mac = _addressed(namespace, FAR, address)
         gateway_mac = _addressed(self.middle, near, gateway)
-        with IPRoute(netns=namespace) as far_end:
+        with entered(namespace), IPRoute() as far_end:
             far_end.route("add", dst="default", gateway=gateway)
         with entered(namespace):  # a veth end takes sent and redirected frames only when it carries a program
             program = pass_program()
@@ -108,9 +107,20 @@ class Range:
         return Party(name, namespace, address, gateway, near, mac, gateway_mac)
 
 
+def _create(name: str) -> None:
+    """ip(8), because pyroute2 makes namespaces in a child of this process, which not every caller can have."""
+    done = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    if done.returncode:
+        raise WireError("no_range", f"no network namespace can be made: {done.stderr.strip()}", "run as root")
+
+
+def _remove(name: str) -> None:
+    subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)  # noqa: S603, S607
+
+
 def _addressed(namespace: str, interface: str, address: str) -> bytes:
     """Gives the interface its address and brings it up; returns its link address."""
-    with IPRoute(netns=namespace) as routes:
+    with entered(namespace), IPRoute() as routes:
         index = routes.link_lookup(ifname=interface)[0]
         routes.addr("add", index=index, address=address, prefixlen=24)
         routes.link("set", index=index, state="up")
@@ -119,7 +129,7 @@ def _addressed(namespace: str, interface: str, address: str) -> bytes:
 
 
 def _up(namespace: str, interface: str) -> None:
-    with IPRoute(netns=namespace) as routes:
+    with entered(namespace), IPRoute() as routes:
         routes.link("set", index=routes.link_lookup(ifname=interface)[0], state="up")
 
 

@@ -1,4 +1,4 @@
-"""`make bench`: ratios to other programs, as JSON lines. Arguments choose: parse relay register calls.
+"""`make bench`: ratios to other programs, as JSON lines. Arguments choose: parse relay drop register calls.
 
 `store` and `gate` have no peers but budgets, and run only when they are named. Ends with 1 when one of them could not
 be measured; what falls short of its goal is reported and fails nothing, because machines differ.
@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from tests.bench import calls, gate_bench, parse, register, relay, store_bench
+from tests.bench import calls, drop, gate_bench, parse, register, relay, store_bench
 from tests.bench.report import Row, say, show
 
 LIMIT_S = 75
 STANDARD: dict[str, Callable[[], Iterator[Row]]] = {
     "parse": parse.run,
     "relay": relay.run,
+    "drop": drop.run,
     "register": register.run,
     "calls": calls.run,
 }

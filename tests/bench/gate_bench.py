@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from appliance import wire
 from appliance.kernel import testrun
 from appliance.kernel.gate import Gate
-from tests.bench.livegen import Generator, Sink, mac_of, pinned_to
-from tests.bench.processes import processors
+from appliance.selftest.generator import Generator, Sink
+from tests.bench.processes import pinned_to, processors
 from tests.bench.report import Row, compare
 from tests.lab.network import Lab, entered
 
@@ -39,6 +39,12 @@ def udp4(src: tuple[str, int], dst: tuple[str, int], payload: bytes, ttl: int = 
     total = (total & 0xFFFF) + (total >> 16)
     head = head[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + head[12:]
     return macs + b"\x08\0" + head + struct.pack("!HHHH", src[1], dst[1], 8 + len(payload), 0) + payload
+
+
+def mac_of(lab: Lab, namespace: str, interface: str) -> bytes:
+    """An interface's link address."""
+    shown = lab.run(namespace, ["ip", "-o", "link", "show", interface]).stdout
+    return bytes.fromhex(shown.partition("link/ether ")[2].split()[0].replace(":", ""))
 
 
 def rtp(number: int = 1) -> bytes:
@@ -102,16 +108,17 @@ def frames(lab: Lab) -> list[bytes]:
 
 def over_veth(gate: Gate, lab: Lab) -> None:
     """Relay and drop with everything else on the same CPU."""
-    lab.run(lab.appliance, ["ping", "-c1", "-W1", lab.hosts["trunk"].address])
+    phone, trunk = lab.hosts["phone"], lab.hosts["trunk"]
+    lab.run(lab.appliance, ["ping", "-c1", "-W1", trunk.address])
     gate.sync(plan(*sessions(lab, STREAMS)))
-    with Sink(lab, "trunk") as sink, Generator(lab, "phone", frames(lab)) as source:
+    with Sink(trunk.namespace) as sink, Generator(phone.namespace, frames(lab)) as source:
         source.run(10_000)
         rates = []
         for _ in range(5):
             before, sent = sink.packets(), source.run(PACKETS // 5)
             rates.append((sink.packets() - before) / sent.seconds)
         report("relay packets a CPU-second, veth", max(rates))
-        gate.sync(plan(bans=(wire.Ban(lab.hosts["phone"].address),)))
+        gate.sync(plan(bans=(wire.Ban(phone.address),)))
         rates = [(run := source.run(PACKETS // 5)).packets / run.seconds for _ in range(5)]
         report("dropped packets a CPU-second, veth", max(rates))
 

@@ -13,6 +13,11 @@ def processors() -> tuple[int, int]:
     return usable[0], usable[-1]
 
 
+def pinned_to(cpu: int) -> None:
+    """Keeps this process on one CPU: generator, gate and sink then share it."""
+    os.sched_setaffinity(0, {cpu})
+
+
 def family(pid: int) -> list[int]:
     """A process and all that it has started."""
     found = [pid]

@@ -23,9 +23,9 @@ import uvloop
 
 from appliance import wire
 from appliance.kernel.gate import Gate
+from appliance.selftest.generator import Generator, Sink
 from pysrv.net.relay import UserRelay
-from tests.bench.gate_bench import FAR_FUTURE, FIRST, plan, rtp, udp4
-from tests.bench.livegen import Generator, Sink, mac_of
+from tests.bench.gate_bench import FAR_FUTURE, FIRST, mac_of, plan, rtp, udp4
 from tests.bench.processes import cpu_seconds, family, processors
 from tests.bench.report import Row, compare, say
 from tests.lab.network import Lab, end, entered
@@ -48,7 +48,7 @@ def run() -> Iterator[Row]:
     try:
         with Lab(["phone", "trunk"], tag="brl") as lab:
             empty = empty_ns(lab)
-            with Sink(lab, "trunk") as sink:
+            with Sink(lab.hosts["trunk"].namespace) as sink:
                 for host in lab.hosts.values():  # so that both ends know their neighbours
                     lab.run(lab.appliance, ["ping", "-c1", "-W1", host.address])
                 ours = gate_ns(lab, sink)
@@ -71,7 +71,7 @@ def _row(name: str, ours_ns: float, peer_ns: float | None, peer_name: str, times
 
 def empty_ns(lab: Lab) -> float:
     """Generator, wire and sink, with nothing between them."""
-    with Sink(lab, "phone", near=True) as sink:
+    with Sink(lab.appliance, lab.hosts["phone"].appliance_interface) as sink:
         cost = packet_ns(lab, sink, [FIRST] * STREAMS, [])
     say(f"relay: generator and sink {cost:.0f} ns a packet")
     return cost
@@ -95,7 +95,7 @@ def gate_ns(lab: Lab, sink: Sink) -> float:
 
 def packet_ns(lab: Lab, sink: Sink, ports: Sequence[int], pids: Sequence[int]) -> float:
     """Least mean of the rounds: nanoseconds of processor time for each packet that arrived."""
-    with Generator(lab, "phone", frames(lab, ports)) as source:
+    with Generator(lab.hosts["phone"].namespace, frames(lab, ports)) as source:
         _burst(source, sink)
         return min(_round_ns(source, sink, [*pids, *soft_interrupts()]) for _ in range(ROUNDS))
 
