@@ -20,6 +20,7 @@ from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
 from pysrv.net.keyed_hash import keyed_hash
 from pysrv.net.names import Names
+from pysrv.net.pulse import QueueDelay
 from pysrv.net.routes import LocalAddresses
 from pysrv.net.tcp import TcpConnections
 from pysrv.net.udp import PortBusy, UdpSockets
@@ -75,7 +76,8 @@ class Office:
         loaded = layered(file, self._store.overrides(), self._store.generation())
         self._problems = tuple(str(problem) for problem in loaded.problems)
         self._names = Names()
-        self._gate = GateClient(keeper, self._plan, self)
+        delay = QueueDelay()
+        self._gate = GateClient(keeper, self._plan, self, queue_delay_s=delay.take)
         routes = LocalAddresses(list(options.listen))
         world = Surroundings(
             self._gate,
@@ -90,7 +92,7 @@ class Office:
             keyed_hash,
         )
         self._service = Service(self._store, loaded.settings, world)
-        self._udp = UdpSockets(self._service.receive_datagram, self.turn)
+        self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
         self._tcp = TcpConnections(self._service.receive_message, self.turn, self._service.flow_closed, Limits())
         self._control = ControlSocket(
             Path(options.runtime) / "office.sock", Control(self._store, self._service, file).session, self.turn
@@ -169,6 +171,11 @@ class Office:
     def on_counters(self, counters: tuple[wire.SessionCounters, ...]) -> None:
         """Silent calls end."""
         self._service.on_counters(counters)
+        self.turn()
+
+    def on_offences(self, offences: tuple[wire.Offence, ...]) -> None:
+        """The kernel saw limits passed."""
+        self._service.on_offences(offences)
         self.turn()
 
     # -- StatusSource ---------------------------------------------------------------------------------------------

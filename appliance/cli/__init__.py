@@ -26,7 +26,7 @@ ABOUT = "A VoIP security appliance: a gate at the network card, a SIP back-to-ba
 BOOK = Book(
     about=ABOUT,
     version=_version(),
-    groups=(accounts.GROUP, *trunks.GROUPS, settings.GROUP, calls.GROUP, selftest.GROUP),
+    groups=(accounts.GROUP, *trunks.GROUPS, settings.GROUP, bans.GROUP, calls.GROUP, selftest.GROUP),
     commands=(
         *service.COMMANDS,
         *accounts.COMMANDS,

@@ -6,21 +6,24 @@ The office keeps them; while it is down its row is written by a single run and t
 import contextlib
 import ipaddress
 import os
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
+
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link
-from appliance.cli.show import Answer, Column, line, moment, table, until
-from appliance.cli.table import Command, Session, argument, option
+from appliance.cli.show import Answer, Column, facts, joined, line, moment, table, until
+from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.fields import BadValue
 from appliance.config.textual import Duration
 from appliance.wire import KeeperVerb
 
 BANS = (
-    Column("prefix", "source"),
+    Column("source", "source"),
     Column("rule", "rule"),
     Column("reason", "reason"),
     Column("created_at", "since", moment),
@@ -36,6 +39,7 @@ ALLOWED = (
     Column("who", "by"),
 )
 
+WITH_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[0-9.]+):\d{1,5}").fullmatch
 KeeperRequest = tuple[KeeperVerb, Mapping[str, Any]]
 
 
@@ -87,15 +91,23 @@ def covers_this_session(prefix: str, client: str | None = None) -> bool:
         return False
 
 
-def tell(link: Link, verb: str, args: Mapping[str, Any], keeper: Sequence[KeeperRequest]) -> dict[str, Any]:
-    """Have the office do it; when it is down, run it once and tell the keeper as well, if that is up."""
+def tell(
+    link: Link,
+    verb: str,
+    args: Mapping[str, Any],
+    keeper: Callable[[dict[str, Any]], Sequence[KeeperRequest]] | Sequence[KeeperRequest],
+) -> dict[str, Any]:
+    """Have the office do it; when it is down, run it once and tell the keeper as well, if that is up.
+
+    `keeper` is what to tell it, or makes that of the office's result.
+    """
     try:
         return link.running_office(verb, args)
     except Failure as failure:
         if failure.exit_code is not Exit.NOT_RUNNING:
             raise
     result = link.office(verb, args)
-    for keeper_verb, keeper_args in keeper:
+    for keeper_verb, keeper_args in keeper(result) if callable(keeper) else keeper:
         _tell_keeper(link, keeper_verb, keeper_args)
     return result
 
@@ -121,20 +133,68 @@ def _ban(session: Session, source: str, duration: str | None, reason: str, force
 def _unban(session: Session, source: str | None, everything: bool) -> Answer:
     if everything == bool(source):
         raise Failure(Exit.USAGE, "name a source, or --all")
-    link = session.link()
-    if source:
-        prefix = prefix_of(source)
-        result = tell(link, "bans.remove", {"prefix": prefix}, [(KeeperVerb.UNBAN, {"prefix": prefix})])
-        return Answer(result, (line(f"lifted the ban of {prefix}"),))
-    listed = link.office("bans.list")["bans"]
-    keeper = [(KeeperVerb.UNBAN, {"prefix": each["prefix"]}) for each in listed]
-    result = tell(link, "bans.clear", {}, keeper)
-    return Answer(result, (line(f"lifted {len(result['lifted'])} bans"),))
+    return _lift(session, source or "all")
+
+
+def _lift(session: Session, source: str) -> Answer:
+    result = tell(session.link(), "bans.lift", {"source": _written(source)}, _keeper_unbans)
+    lifted = result["lifted"]
+    words = f"lifted the ban of {lifted[0]}" if len(lifted) == 1 else f"lifted {len(lifted)} bans"
+    return Answer(result, (line(words),))
+
+
+def _written(source: str) -> str:
+    """A source as the office reads it: `all`, an address with its port as it stands, or a prefix. Raises Failure."""
+    if source == "all" or WITH_PORT(source):
+        return source
+    return prefix_of(source)
+
+
+def _keeper_unbans(result: Mapping[str, Any]) -> list[KeeperRequest]:
+    return [
+        (KeeperVerb.UNBAN_PAIR, {"address": row["prefix"], "port": row["port"]})
+        if row["port"]
+        else (KeeperVerb.UNBAN, {"prefix": row["prefix"]})
+        for row in result["subjects"]
+    ]
 
 
 def _bans(session: Session) -> Answer:
     result = session.link().office("bans.list")
     return Answer(result, (table(BANS, result["bans"], "nobody is banned"),))
+
+
+def _show(session: Session, source: str) -> Answer:
+    result = session.link().office("bans.show", {"source": _written(source)})
+    return Answer(result, tuple(part for row in result["bans"] for part in evidence(row)))
+
+
+def evidence(row: Mapping[str, Any]) -> list[RenderableType]:
+    """One ban for people: rule, figures, who else is there, what was sent, when it ends and how to lift it."""
+    figures = f"{row['count']} in {row['window_s']:g} s, allowed are {row['allowed']}" if row["count"] else ""
+    spared = "registered devices here go on working" if row["spares_known"] else ""
+    first = "the first" if row["count"] else ""
+    return [
+        line(row["source"], "bold"),
+        facts(
+            [
+                ("rule", row["rule"]),
+                ("figures", figures),
+                ("reason", row["reason"]),
+                ("covers", row["scope"]),
+                ("spares", spared),
+                ("sender", "proven" if row["proven"] else "may be forged" if row["count"] else ""),
+                ("repetition", str(row["repetition"]) if row["repetition"] else first),
+                ("since", moment(row["created_at"])),
+                ("until", until(row["expires_at"])),
+                ("by", row["who"]),
+                ("neighbours", joined(row["neighbours"])),
+                *(("sample", sample) for sample in row["samples"]),
+                ("to lift", f"appliance bans lift {row['source']}"),
+            ]
+        ),
+        line(""),
+    ]
 
 
 def _allow(session: Session, source: str, duration: str | None, reason: str) -> Answer:
@@ -158,6 +218,7 @@ SOURCE = argument("source")
 FOR = option("--for", "duration", metavar="DURATION", help="Such as 90s, 3m, 6h or 7d; without it, until lifted.")
 REASON = option("--reason", default="", help="A word for those who look at the list later.")
 
+GROUP = Group("bans", "Who is kept out, and why.")
 COMMANDS = (
     Command(
         "ban",
@@ -174,7 +235,20 @@ COMMANDS = (
             option("--all", "everything", is_flag=True, default=False, help="Lift all."),
         ),
     ),
-    Command("bans", "List the bans.", _bans),
+    Command("bans list", "List the bans.", _bans),
+    Command(
+        "bans show",
+        "Show why a source is banned: rule, figures, what it sent, who else is there, and when the ban ends.",
+        _show,
+        (SOURCE,),
+    ),
+    Command(
+        "bans lift",
+        "Lift the bans of an address with all its ports, of one address:port or network, or all of them.",
+        _lift,
+        (argument("source", metavar="ADDRESS|all"),),
+        "What was counted against it is forgotten too.",
+    ),
     Command("allow", "Let an address or network pass every check of the gate.", _allow, (SOURCE, FOR, REASON)),
     Command("disallow", "Take an address or network off the allow list.", _disallow, (SOURCE,)),
     Command("allowed", "List who is on the allow list.", _allowed),

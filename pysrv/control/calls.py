@@ -108,6 +108,6 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "trunks": len(store.trunks()),
         "calls": len(store.open_calls()),
         "registrations": len(store.bindings()),
-        "bans": len(store.bans()),
+        "bans": store.ban_count(),
     }
     return counted | (dict(desk.live.status()) if desk.live else {})

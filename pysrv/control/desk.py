@@ -41,8 +41,11 @@ class Live(Protocol):
     def ban(self, ban: wire.Ban) -> None:
         """Tell the gate."""
 
-    def unban(self, prefix: str) -> None:
-        """Tell the gate."""
+    def unban(self, prefix: str, port: int) -> None:
+        """Tell the gate, and count anew for that source. `port` 0: the whole address or network."""
+
+    def forgive(self) -> None:
+        """Every ban was lifted: tell the gate, and count anew for everybody."""
 
     def allow(self, source: wire.Source) -> None:
         """Tell the gate."""

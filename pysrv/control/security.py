@@ -1,12 +1,14 @@
 """Verbs about who is kept out and who is trusted. The row is stored; then a running service tells the gate."""
 
 import ipaddress
-from dataclasses import asdict
+import re
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
+from pysrv.limits.sources import lies_in
 from pysrv.store.rows import AllowRow, BanRow
 
 
@@ -19,6 +21,8 @@ def canonical(prefix: str) -> str:
     return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
+_BRACKETED = re.compile(r"\[([^\]]*)\]:(\d{1,5})").fullmatch
+_WITH_PORT = re.compile(r"([^:\[\]]+):(\d{1,5})").fullmatch
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
@@ -48,22 +52,82 @@ def remove_ban(desk: Desk, args: wire.Prefix) -> dict[str, Any]:
     prefix = canonical(args.prefix)
     if not desk.store.remove_ban(prefix, desk.who):
         raise WireError("not_found", f"{prefix} is not banned", "'appliance bans' lists who is")
-    desk.after_commit(lambda live: live.unban(prefix))
+    desk.after_commit(lambda live: live.unban(prefix, 0))
     return {"lifted": [prefix]}
 
 
 def clear_bans(desk: Desk, _: Any) -> dict[str, Any]:
     """bans.clear"""
-    prefixes = [row.prefix for row in desk.store.bans()]
+    rows = desk.store.bans()
     desk.store.remove_bans(desk.who)
-    for prefix in prefixes:
-        desk.after_commit(lambda live, prefix=prefix: live.unban(prefix))  # type: ignore[misc]
-    return {"lifted": prefixes}
+    desk.after_commit(lambda live: live.forgive())
+    return _lifted(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Banned:
+    """An address, a network, or one port of an address as `192.0.2.7:5070` or `[2001:db8::7]:5070`."""
+
+    source: str
+
+
+def split_source(text: str) -> tuple[str, int]:
+    """Address or network in its stored writing, and the port, 0 without one. Raises WireError."""
+    bracketed, bare = _BRACKETED(text), _WITH_PORT(text)
+    found = bracketed or bare
+    if found is None:
+        return canonical(text), 0
+    prefix, port = canonical(found[1]), int(found[2])
+    if "/" in prefix or not 0 < port < 65_536:
+        raise WireError("invalid", f"{text[:80]} is no address and port")
+    return prefix, port
+
+
+def lift(desk: Desk, args: Banned) -> dict[str, Any]:
+    """bans.lift: `delbanned` of the console. An address is lifted with all its ports; `all` lifts every ban."""
+    if args.source == "all":
+        return clear_bans(desk, None)
+    prefix, port = split_source(args.source)
+    rows = [row for row in desk.store.bans() if row.prefix == prefix and port in (0, row.port)]
+    if not rows:
+        raise _nobody(desk, args.source, prefix)
+    for row in rows:
+        desk.store.remove_ban(row.prefix, desk.who, row.port)
+        desk.after_commit(lambda live, row=row: live.unban(row.prefix, row.port))  # type: ignore[misc]
+    return _lifted(rows)
+
+
+def show_ban(desk: Desk, args: Banned) -> dict[str, Any]:
+    """bans.show: every ban that concerns a source: its own, those of its ports, of networks around and inside it."""
+    prefix, port = split_source(args.source)
+    rows = [row for row in desk.store.bans() if _concerns(row, prefix, port)]
+    if not rows:
+        raise WireError("not_found", f"{args.source[:80]} is not banned", "'appliance bans' lists who is")
+    return {"bans": [_shown(row) for row in rows]}
+
+
+def _concerns(row: BanRow, prefix: str, port: int) -> bool:
+    return port in (0, row.port) if row.prefix == prefix else lies_in(prefix, row.prefix) or lies_in(row.prefix, prefix)
+
+
+def _nobody(desk: Desk, text: str, prefix: str) -> WireError:
+    around = next((row.source for row in desk.store.bans() if _concerns(row, prefix, 0)), None)
+    hint = f"'appliance bans lift {around}' lifts the ban that covers it" if around else "'appliance bans' lists who is"
+    return WireError("not_found", f"{text[:80]} is not banned", hint)
+
+
+def _lifted(rows: list[BanRow]) -> dict[str, Any]:
+    subjects = [{"prefix": row.prefix, "port": row.port} for row in rows]
+    return {"lifted": [row.source for row in rows], "subjects": subjects}
+
+
+def _shown(row: BanRow) -> dict[str, Any]:
+    return asdict(row) | {"source": row.source}
 
 
 def bans(desk: Desk, _: Any) -> dict[str, Any]:
     """bans.list"""
-    return {"bans": [asdict(row) for row in desk.store.bans()]}
+    return {"bans": [_shown(row) for row in desk.store.bans()]}
 
 
 def add_allow(desk: Desk, args: wire.Source) -> dict[str, Any]:

@@ -64,6 +64,8 @@ ROWS = (
     Verb("bans.add", wire.Ban, security.add_ban, writes=True),
     Verb("bans.remove", wire.Prefix, security.remove_ban, writes=True),
     Verb("bans.clear", Nothing, security.clear_bans, writes=True),
+    Verb("bans.show", security.Banned, security.show_ban),
+    Verb("bans.lift", security.Banned, security.lift, writes=True),
     Verb("allows.list", Nothing, security.allows),
     Verb("allows.add", wire.Source, security.add_allow, writes=True),
     Verb("allows.remove", wire.Prefix, security.remove_allow, writes=True),

@@ -19,6 +19,7 @@ def subject_of(address: str) -> str:
     return str(parsed)
 
 
+@lru_cache(maxsize=16_384)
 def network_of(subject: str) -> str:
     """The network in which many banned addresses make one distributed attack: /24, /48."""
     network = ip_network(subject, strict=False)
@@ -29,3 +30,10 @@ def lies_in(address: str, prefix: str) -> bool:
     """Whether an address, or a whole network, lies in `prefix`."""
     inner, outer = ip_network(address, strict=False), ip_network(prefix, strict=False)
     return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
+def is_inside(subject: str, prefix: str) -> bool:
+    """Whether a counted source belongs to `prefix`: it is that address, its /64, or an address of that network."""
+    if "/" not in prefix:
+        return subject == prefix or subject == subject_of(prefix)
+    return subject == prefix or lies_in(subject, prefix)

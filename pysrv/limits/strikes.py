@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from pysrv.limits.sources import subject_of
+from pysrv.limits.sources import is_inside, subject_of
 from pysrv.limits.windows import Seen, Window
 
 PENDING_S: Final = 32.0
@@ -229,14 +229,13 @@ class Strikes:
         limit, period = LIMITS[rule](self._settings)
         return limit, min(period, self._settings.reenabledosblocked)
 
-    def forget(self, address: str | None = None) -> None:
-        """Counts anew for one address with all its ports, or for everybody: an operator has lifted a ban."""
-        subject = None if address is None else subject_of(address)
+    def forget(self, prefix: str | None = None) -> None:
+        """Counts anew for an address with all its ports, for a network, or for everybody: a ban was lifted."""
         for window in self._windows.values():
             for key in window.sources():
-                if subject is None or key == subject or (isinstance(key, tuple) and subject_of(key[0]) == subject):
+                if prefix is None or is_inside(key if isinstance(key, str) else key[0], prefix):
                     window.forget(key)
-        if subject is None:
+        if prefix is None:
             self._everybody.clear()
 
     # -- counting -------------------------------------------------------------------------------------------------

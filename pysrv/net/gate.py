@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 from appliance import wire
 from appliance.wire import KeeperVerb, RelaySession, SessionCounters, WireError
 from pysrv.net.keeper_line import KeeperLine
+from pysrv.net.pulse import Pulse
 from pysrv.net.relay import UserRelay
 
 BACK_OFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # then the last one for ever
@@ -45,11 +46,15 @@ class GateEvents(Protocol):
     def on_counters(self, counters: tuple[SessionCounters, ...]) -> None:
         """The answer to `request_counters`."""
 
+    def on_offences(self, offences: tuple[wire.Offence, ...]) -> None:
+        """What the kernel counted since the last pulse."""
+
 
 class GateClient:
     """Keeps the gate as the office wants it. Use it from the thread of the running loop only.
 
     `plan` supplies the desired state without sessions (the client adds its own); it is asked at every connection.
+    With `queue_delay_s` the gate hears every PULSE_EVERY_S how long a datagram waits before it is read.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class GateClient:
         *,
         back_off_s: tuple[float, ...] = BACK_OFF_S,
         reply_timeout_s: float = 10.0,
+        queue_delay_s: Callable[[], float] | None = None,
     ) -> None:
         self._path, self._plan, self._events = path, plan, events
         self._back_off_s, self._reply_timeout_s = back_off_s, reply_timeout_s
@@ -70,6 +76,7 @@ class GateClient:
         self._user: UserRelay | None = None  # set while the office itself relays
         self._task: asyncio.Task[None] | None = None
         self._status: wire.GateStatus | None = None
+        self._pulse = Pulse(self, queue_delay_s, events.on_offences)
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -83,6 +90,7 @@ class GateClient:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        self._pulse.stop()
         if self._line is not None:
             self._line.abort("stopped")
         if self._user is not None:
@@ -165,6 +173,29 @@ class GateClient:
         """Lift a ban now."""
         self._ask(KeeperVerb.UNBAN, wire.Prefix(prefix))
 
+    def ban_pair(self, ban: wire.PairBan) -> None:
+        """Ban one port of an address now; the plan must hold it too."""
+        self._ask(KeeperVerb.BAN_PAIR, ban)
+
+    def unban_pair(self, pair: wire.Pair) -> None:
+        """Lift the ban of a port now."""
+        self._ask(KeeperVerb.UNBAN_PAIR, pair)
+
+    def know_pair(self, pair: wire.KnownPair) -> None:
+        """A device speaks from here; again moves its end. The plan must hold it too."""
+        self._ask(KeeperVerb.KNOW_PAIR, pair)
+
+    def forget_pair(self, pair: wire.Pair) -> None:
+        """No device speaks from here any more."""
+        self._ask(KeeperVerb.FORGET_PAIR, pair)
+
+    def ask_now(
+        self, verb: KeeperVerb, args: Any, done: Callable[[dict[str, Any]], None], refused: Callable[[WireError], None]
+    ) -> None:
+        """Ask one thing at once; while the keeper is away nobody is asked."""
+        self._ask(verb, args, done=done, refused=refused)
+        self.flush()
+
     def allow(self, source: wire.Source) -> None:
         """Trust a source now; the plan must hold it too."""
         self._ask(KeeperVerb.ALLOW, source)
@@ -197,6 +228,7 @@ class GateClient:
                 reason = error.strerror or str(error)
             else:
                 reason = await self._serve(line)
+            self._pulse.stop()
             was_up, self._ready, self._line, self._status = self._status is not None, False, None, None
             attempt = 0 if was_up else attempt + 1
             if was_up or attempt == 1:
@@ -228,7 +260,7 @@ class GateClient:
             return
         plan = self._plan()
         if self._user is not None:
-            self._user.limit(plan.limits.values)
+            self._user.limit(plan.limits.values, plan.report_only)
         sessions = () if self._user is not None else tuple(self._sessions.values())
         line.ask(
             KeeperVerb.SYNC,
@@ -240,6 +272,7 @@ class GateClient:
 
     def _up(self, status: wire.GateStatus) -> None:
         self._status = status
+        self._pulse.start()
         self._events.on_connected(status)
 
     def _choose_relay(self, here: bool) -> None:

@@ -10,6 +10,7 @@ import errno
 import socket
 from collections.abc import Callable
 
+from pysrv.net.pulse import QueueDelay
 from pysrv.sip.events import Flow
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -37,8 +38,9 @@ def bind_error(protocol: str, address: str, port: int, error: OSError) -> PortBu
 class UdpSockets:
     """The UDP listeners of the service."""
 
-    def __init__(self, receive: Receive, turn: Callable[[], None]) -> None:
-        self._receive, self._turn = receive, turn
+    def __init__(self, receive: Receive, turn: Callable[[], None], delay: QueueDelay | None = None) -> None:
+        """`delay` hears how long datagrams wait in the sockets."""
+        self._receive, self._turn, self._delay = receive, turn, delay or QueueDelay()
         self._sockets: dict[tuple[str, int], socket.socket] = {}
         self._flows: dict[tuple[tuple[str, int], tuple[str, int]], Flow] = {}
 
@@ -49,6 +51,7 @@ class UdpSockets:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER_BYTES)
+            self._delay.watch(sock)
             sock.bind((address, port))
         except OSError as error:
             sock.close()
@@ -84,7 +87,9 @@ class UdpSockets:
     def _drain(self, sock: socket.socket, local: tuple[str, int]) -> None:
         receive, flow_of = self._receive, self._flow
         try:
-            for _ in range(BATCH):
+            payload, remote = self._delay.read(sock, MAX_DATAGRAM_BYTES)  # the one that has waited longest
+            receive(payload, flow_of(local, remote[:2]))
+            for _ in range(BATCH - 1):
                 payload, remote = sock.recvfrom(MAX_DATAGRAM_BYTES)
                 receive(payload, flow_of(local, remote[:2]))
         except BlockingIOError:

@@ -1,15 +1,19 @@
 """Who sent a request: an account that proved its password, a trunk by its address, or nobody yet.
 
 Digest (RFC 7616) for accounts, the source address for trunks. Unknown users are challenged and refused exactly like
-known ones with a wrong password. A success makes the source *known* to the gate for a while, so that customers do
-not share the strangers' bucket.
+known ones with a wrong password. A success makes the device *known* to the gate for a while, by address and port, so
+that customers do not share the strangers' bucket; over TCP, where each connection has a new port, the whole address,
+and over UDP too where `treatusersasknownip` says so. What fails is told to the defence.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from appliance import wire
+from pysrv.service.defence import Defence
+from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome, NonceKeys
 from pysrv.sip.events import Flow
@@ -19,7 +23,9 @@ from pysrv.store.rows import Account, Attempt, Trunk
 
 KNOWN_S = 3600.0  # how long a success makes a source known
 KNOWN_REFRESH_S = 900.0
+CROWDED_RETRY_S = 20  # what a stranger is told to wait while too many challenges stand unanswered
 _MAX_KNOWN = 262_144
+_COUNTED_ALREADY = (AuthOutcome.STALE, AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER)
 _log = logging.getLogger("pysrv.auth")
 
 SHA256_SPEAKERS = (
@@ -49,11 +55,21 @@ class Unproven:
     setting: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Who is told of successes and failures; `knows_addresses` is the setting treatusersasknownip."""
+
+    defence: Defence
+    pairs: KnownPairs
+    knows_addresses: Callable[[], bool]
+
+
 class Authentication:
     """Decides whose a request is; keeps the gate's list of known sources fresh."""
 
-    def __init__(self, store: Store, authenticator: Authenticator, world: Surroundings) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator, world: Surroundings, guard: Guard) -> None:
         self._store, self._authenticator, self._world = store, authenticator, world
+        self._guard = guard
         self._known: dict[str, float] = {}  # source address -> wall time at which it is forgotten
 
     def caller(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
@@ -85,17 +101,38 @@ class Authentication:
         verdict = self._authenticator.verify(request, self._ha1, now, source, proxy=proxy)
         user = verdict.user.decode("utf-8", "replace")
         if verdict.outcome is AuthOutcome.OK and (account := self._store.account(user)) is not None:
-            self._make_known(source, now)
+            self._proven(request, flow, now, proxy=proxy)
             return Caller(account=account)
-        if verdict.outcome in (AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER):
-            self._store.record_attempt(Attempt(now, source, verdict.outcome.name.lower(), user[:64], "needauth"))
-            _log.info("credentials refused source=%s user=%r outcome=%s", source, user[:64], verdict.outcome.name)
-        elif verdict.outcome is AuthOutcome.MALFORMED:
-            _log.info("credentials not usable source=%s user=%r: incomplete, or for another URI", source, user[:64])
+        self._failed(request, flow, verdict.outcome, user, now)
+        if verdict.outcome not in _COUNTED_ALREADY and self._guard.defence.is_crowded(flow):
+            return Unproven(503, ((b"retry-after", b"%d" % CROWDED_RETRY_S),), "fastauthsubswrongusermsg")
         stale = verdict.outcome in (AuthOutcome.STALE, AuthOutcome.FORGED_NONCE, AuthOutcome.REPLAYED)
         algorithms = spoken_by(request.headers.get(b"user-agent") or b"")
         challenge = self._authenticator.challenge(now, source, proxy=proxy, stale=stale, algorithms=algorithms)
         return Unproven(407 if proxy else 401, tuple(challenge), "needauth")
+
+    def _proven(self, request: Request, flow: Flow, now: float, *, proxy: bool) -> None:
+        self._guard.defence.answered(request, flow)
+        if proxy:  # a registration makes its device known by itself, for as long as it holds
+            self._guard.pairs.proven(flow)
+        if flow.reliable or self._guard.knows_addresses():
+            self._make_known(flow.remote[0], now)
+
+    def _failed(self, request: Request, flow: Flow, outcome: AuthOutcome, user: str, now: float) -> None:
+        source, defence = flow.remote[0], self._guard.defence
+        match outcome:
+            case AuthOutcome.WRONG_PASSWORD | AuthOutcome.UNKNOWN_USER:
+                self._store.record_attempt(Attempt(now, source, outcome.name.lower(), user[:64], "needauth"))
+                _log.info("credentials refused source=%s user=%r outcome=%s", source, user[:64], outcome.name)
+                wrong = outcome is AuthOutcome.WRONG_PASSWORD
+                (defence.wrong_password if wrong else defence.unknown_user)(request, flow, user)
+            case AuthOutcome.STALE:
+                defence.answered(request, flow)  # the right password: only the nonce was too old
+            case AuthOutcome.MALFORMED:
+                _log.info("credentials not usable source=%s user=%r: incomplete, or for another URI", source, user[:64])
+                defence.challenged(request, flow, "unusable credentials")
+            case _:
+                defence.challenged(request, flow, outcome.name.lower().replace("_", " "))
 
     def _ha1(self, user: bytes, algorithm: Algorithm) -> bytes | None:
         held = self._store.credentials(user.decode("utf-8", "replace"))

@@ -30,9 +30,11 @@ from pysrv.calls.registrar import Registrar
 from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
-from pysrv.service.authentication import Authentication, Caller, Unproven
+from pysrv.service.authentication import Authentication, Caller, Guard, Unproven
+from pysrv.service.defence import Defence
 from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.paging import Paging
+from pysrv.service.pairs import KnownPairs
 from pysrv.service.plan import gate_plan
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
@@ -70,8 +72,11 @@ class Service:
         self.registrar = Registrar()
         self._nonce_keys = NonceKeys(store.get_or_make("nonce", SECRET_BYTES), keyed_hash=world.keyed_hash)
         authenticator = Authenticator(settings.realm.encode(), self._nonce_keys)
-        self._authentication = Authentication(store, authenticator, world)
-        self._registration = Registration(store, self.registrar, world)
+        self._pairs = KnownPairs(world)
+        self._defence = Defence(store, settings, world, self._pairs)
+        guard = Guard(self._defence, self._pairs, lambda: self._settings.treatusersasknownip)
+        self._authentication = Authentication(store, authenticator, world, guard)
+        self._registration = Registration(store, self.registrar, world, self._pairs)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self.accounting = Accounting(store, world)
         self._admission = Admission(store, self.b2bua, self.registrar, self.accounting, world, self.settings)
@@ -95,10 +100,12 @@ class Service:
 
     def receive_datagram(self, payload: bytes, flow: Flow) -> None:
         """One datagram."""
+        self._defence.message(flow)
         self.endpoint.receive_datagram(payload, flow, self._world.clock.monotonic())
 
     def receive_message(self, message: Message, flow: Flow) -> None:
         """One message that a stream has framed."""
+        self._defence.message(flow)
         self.endpoint.receive_message(message, flow, self._world.clock.monotonic())
 
     def flow_closed(self, flow: Flow) -> None:
@@ -117,6 +124,7 @@ class Service:
             None if expiry is None else now + expiry - wall,
             self._counters_at if self.accounting.running else None,
             self._housekeeping.get_timer(),
+            self._defence.get_timer(),
             self._recovery.get_timer(),
         ]
         return min((moment for moment in moments if moment is not None), default=None)
@@ -130,6 +138,7 @@ class Service:
             self._lapse(lapsed.call_id, lapsed.shortfall, now)
         self._registration.expire()
         self._housekeeping.run(now)
+        self._defence.run()
         self._recovery.run(now)
         if now >= self._counters_at and self.accounting.running:
             self._counters_at = now + COUNTERS_EVERY_S
@@ -178,9 +187,14 @@ class Service:
             if call_id is not None:
                 self.b2bua.hangup(call_id, Cause.of_q850(102, f"no media for {limit:g} s (mediatimeout)"), now)
 
+    def on_offences(self, offences: tuple[wire.Offence, ...]) -> None:
+        """What the kernel counted since the last pulse."""
+        self._defence.offences(offences)
+
     def plan(self) -> wire.Plan:
         """The whole state that the gate should have, but for sessions."""
-        return gate_plan(self._store, self._settings, self._world, self._authentication.known())
+        known, pairs = self._authentication.known(), self._pairs.rows()
+        return gate_plan(self._store, self._settings, self._world, known, pairs)
 
     # -- Live: operators ------------------------------------------------------------------------------------------
 
@@ -192,6 +206,7 @@ class Service:
         """Put a new snapshot in force; running calls keep what they started with, except money."""
         self._settings = settings
         self._authentication.use_realm(settings.realm, self._nonce_keys)
+        self._defence.use(settings)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:
@@ -226,9 +241,13 @@ class Service:
         """Tell the gate."""
         self._world.gate.ban(ban)
 
-    def unban(self, prefix: str) -> None:
-        """Tell the gate."""
-        self._world.gate.unban(prefix)
+    def unban(self, prefix: str, port: int) -> None:
+        """Tell the gate, and count anew for that source."""
+        self._defence.lifted(prefix, port)
+
+    def forgive(self) -> None:
+        """Every ban was lifted."""
+        self._defence.forgive()
 
     def allow(self, source: wire.Source) -> None:
         """Tell the gate; what had become known inside that network no longer counts."""
@@ -248,6 +267,7 @@ class Service:
                 self._fresh_request(event, now)
             case MalformedReceived():
                 self.malformed += 1
+                self._defence.malformed(event)
                 _log.debug("malformed source=%s: %s", event.flow.remote[0], event.reason)
             case ResponseReceived() | RequestTimedOut() | TransportFailed() if self._paging.handle(event, now):
                 pass
@@ -296,6 +316,7 @@ class Service:
             case b"SUBSCRIBE" | b"PUBLISH":
                 self._answer_stranger(event, response_to(request, 489))
             case _:
+                self._defence.meaningless(request, event.flow)
                 self._answer_stranger(event, response_to(request, 405, headers=[(b"allow", ALLOW)]))
 
     def _answer_stranger(self, event: RequestReceived, response: Response) -> None:

@@ -1,5 +1,6 @@
 """What is done between calls: bans that ran out, old rates and attempts swept in small bites."""
 
+from appliance import wire
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 
@@ -22,7 +23,10 @@ class Housekeeping:
         if now < self._at:
             return
         self._at = now + EVERY_S
-        for prefix in self._store.expire_bans():
-            self._world.gate.unban(prefix)
+        for prefix, port in self._store.expire_bans():
+            if port:
+                self._world.gate.unban_pair(wire.Pair(prefix, port))
+            else:
+                self._world.gate.unban(prefix)
         self._store.sweep()
         self._store.prune_attempts()

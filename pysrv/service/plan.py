@@ -2,6 +2,7 @@
 
 from appliance import wire
 from appliance.config.settings import Settings
+from pysrv.service.defence import gate_bans
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 
@@ -9,7 +10,13 @@ NS = 1_000_000_000
 STRANGER_WINDOW_S = 90  # the window of fastauthsubswrongusermsg
 
 
-def gate_plan(store: Store, settings: Settings, world: Surroundings, known: list[wire.Source]) -> wire.Plan:
+def gate_plan(
+    store: Store,
+    settings: Settings,
+    world: Surroundings,
+    known: list[wire.Source],
+    known_pairs: tuple[wire.KnownPair, ...] = (),
+) -> wire.Plan:
     """Ports, limits, sources and bans; sessions are added by the gate's client."""
     trunks = [
         wire.Source(prefix, wire.SourceClass.KNOWN, 0.0, f"trunk {trunk.name}")
@@ -21,13 +28,16 @@ def gate_plan(store: Store, settings: Settings, world: Surroundings, known: list
         wire.Source(row.prefix, wire.SourceClass(row.kind), row.expires_at, row.reason) for row in store.allows()
     ]
     sources = {source.prefix: source for source in (*known, *trunks, *allowed)}
+    bans, pair_bans = gate_bans(store.bans())
     return wire.Plan(
         generation=settings.generation,
         service_ports=(("udp", world.sip_port), ("tcp", world.sip_port)),
         relay_ports=world.relay_ports,
         limits=_limits(settings),
         sources=tuple(sources.values()),
-        bans=tuple(wire.Ban(row.prefix, row.expires_at, row.rule, row.reason) for row in store.bans()),
+        bans=bans,
+        pair_bans=pair_bans,
+        known_pairs=known_pairs,
     )
 
 

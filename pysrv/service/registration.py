@@ -7,6 +7,7 @@ from pysrv.calls.bindings import Binding
 from pysrv.calls.registrar import Change, Registrar, Saved
 from pysrv.limits.stages import registration_refusal
 from pysrv.service.journal import visible
+from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
 from pysrv.sip.grammar import split_list, unescape
@@ -21,8 +22,8 @@ _log = logging.getLogger("pysrv.registrar")
 class Registration:
     """Applies REGISTER requests of proven accounts; the address of record is the account's name."""
 
-    def __init__(self, store: Store, registrar: Registrar, world: Surroundings) -> None:
-        self._store, self._registrar, self._world = store, registrar, world
+    def __init__(self, store: Store, registrar: Registrar, world: Surroundings, pairs: KnownPairs) -> None:
+        self._store, self._registrar, self._world, self._pairs = store, registrar, world, pairs
         self._devices: set[tuple[str, str]] = set()  # (account, contact) of what is stored
 
     def register(self, request: Request, flow: Flow, account: Account) -> Response:
@@ -55,7 +56,9 @@ class Registration:
         """Take up the stored bindings, at start; those of streams died with the process. Returns how many."""
         rows = self._store.bindings()
         usable = [row for row in rows if row.transport == "udp"]
-        self._registrar.load(_binding(row) for row in usable)
+        bindings = [_binding(row) for row in usable]
+        self._registrar.load(bindings)
+        self._pairs.load(bindings)
         self._devices = {(row.aor, row.contact) for row in usable}
         for row in rows:
             if row.transport != "udp":
@@ -63,7 +66,9 @@ class Registration:
         return len(usable)
 
     def _keep(self, changes: Iterable[Change]) -> None:
-        """Store what changed. The log tells of devices that come and go, not of every refresh."""
+        """Store what changed and tell the gate. The log tells of devices that come and go, not of every refresh."""
+        changes = tuple(changes)
+        self._pairs.change(changes)
         for change in changes:
             binding = change.binding
             if isinstance(change, Saved):

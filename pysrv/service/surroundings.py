@@ -46,6 +46,18 @@ class Gate(Protocol):
     def unban(self, prefix: str) -> None:
         """Lift a ban."""
 
+    def ban_pair(self, ban: wire.PairBan) -> None:
+        """Drop what comes from one port of an address."""
+
+    def unban_pair(self, pair: wire.Pair) -> None:
+        """Lift the ban of a port."""
+
+    def know_pair(self, pair: wire.KnownPair) -> None:
+        """A device speaks from here until then."""
+
+    def forget_pair(self, pair: wire.Pair) -> None:
+        """No device speaks from here any more."""
+
     def flush(self) -> None:
         """Send what is queued."""
 

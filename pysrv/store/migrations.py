@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlite_utils
 
-from pysrv.store import schema, schema_policy
+from pysrv.store import schema, schema_bans, schema_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,15 @@ def _policy_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _ban_schema(db: sqlite_utils.Database) -> None:
+    for statement in schema_bans.STATEMENTS_3:
+        db.execute(statement)
+
+
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),
+    Migration(3, "bans of single ports, their evidence, who was banned how often", _ban_schema),
 )
 LATEST = MIGRATIONS[-1].number
 

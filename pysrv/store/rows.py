@@ -263,7 +263,13 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class BanRow:
-    """A banned address or network, and why."""
+    """A banned address or network, or with `port` one socket of an address; and why.
+
+    An automatic one keeps its evidence: `count` events in `window_s` seconds where `allowed` are (the setting `rule`),
+    a few `samples` of what was sent, the `neighbours` registered behind the address at that moment, and which
+    `repetition` it is (0: the first). `proven`: the address was shown to be the sender's own. With `spares_known`
+    registered devices inside go on working.
+    """
 
     prefix: str
     rule: str
@@ -271,6 +277,23 @@ class BanRow:
     created_at: float = 0.0
     expires_at: float = 0.0
     who: str = ""
+    port: int = 0
+    scope: str = "address"
+    spares_known: bool = False
+    proven: bool = False
+    count: int = 0
+    allowed: int = 0
+    window_s: float = 0.0
+    repetition: int = 0
+    samples: tuple[str, ...] = ()
+    neighbours: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The address or network, with the port where there is one: `192.0.2.7:5070`, `[2001:db8::7]:5070`."""
+        if not self.port:
+            return self.prefix
+        return f"[{self.prefix}]:{self.port}" if ":" in self.prefix else f"{self.prefix}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

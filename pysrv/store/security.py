@@ -1,5 +1,6 @@
 """Bans, trusted sources, refused attempts, secrets that survive restarts, and administrators (argon2id)."""
 
+import json
 import secrets
 from typing import Any
 
@@ -9,9 +10,12 @@ from pysrv.store.database import Reading, Writing
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import AllowRow, Attempt, BanRow
 
-_BAN = "prefix, rule, reason, created_at, expires_at, who"
+_BAN = (
+    "prefix, rule, reason, created_at, expires_at, who, port, scope, spares_known, proven, count, allowed, window_s, "
+    "repetition, samples, neighbours"
+)
 _ALLOW = "prefix, kind, reason, created_at, expires_at, who"
-_UNEXPIRED = "WHERE expires_at = 0 OR expires_at > ? ORDER BY prefix"
+_UNEXPIRED = "WHERE (expires_at = 0 OR expires_at > ?) ORDER BY prefix"
 _PASSWORD_BYTES = 15
 _HASHER = argon2.PasswordHasher()
 _NOBODYS_HASH = _HASHER.hash(secrets.token_hex(8))
@@ -21,9 +25,37 @@ class SecurityReading(Reading):
     """Questions about bans, trust and attempts."""
 
     def bans(self) -> list[BanRow]:
-        """Bans that have not expired."""
-        rows = self._all(f"SELECT {_BAN} FROM bans {_UNEXPIRED}", (self._clock(),))  # noqa: S608
-        return [BanRow(*row) for row in rows]
+        """Bans that have not expired, of ports too."""
+        rows = self._all(f"SELECT {_BAN} FROM bans {_UNEXPIRED}, port", (self._clock(),))  # noqa: S608
+        return [_ban(row) for row in rows]
+
+    def ban(self, prefix: str, port: int = 0) -> BanRow | None:
+        """The ban of exactly this source, unless it has expired."""
+        sql = f"SELECT {_BAN} FROM bans WHERE prefix = ? AND port = ? AND (expires_at = 0 OR expires_at > ?)"  # noqa: S608
+        row = self._one(sql, (prefix, port, self._clock()))
+        return _ban(row) if row else None
+
+    def ban_count(self) -> int:
+        """How many bans have not expired."""
+        row = self._one("SELECT count(*) FROM bans WHERE expires_at = 0 OR expires_at > ?", (self._clock(),))
+        return int(row[0]) if row else 0
+
+    def banned_pairs(self, prefix: str, since: float) -> int:
+        """How many ports of this address were banned since then and still are."""
+        sql = "SELECT count(*) FROM bans WHERE prefix = ? AND port > 0 AND created_at >= ?"
+        row = self._one(sql, (prefix, since))
+        return int(row[0]) if row else 0
+
+    def banned_addresses(self, since: float) -> list[str]:
+        """Addresses that were proven and automatically banned since then and still are, each once, ports or not."""
+        sql = "SELECT DISTINCT prefix FROM bans WHERE created_at >= ? AND proven = 1 AND scope != 'network'"
+        return [str(row[0]) for row in self._all(sql, (since,))]
+
+    def repetitions(self, prefix: str, port: int, since: float) -> int:
+        """How many bans of this source ended after `since`, or still hold."""
+        sql = "SELECT bans FROM ban_repeaters WHERE prefix = ? AND port = ? AND until_at > ?"
+        row = self._one(sql, (prefix, port, since))
+        return int(row[0]) if row else 0
 
     def allows(self) -> list[AllowRow]:
         """Trusted sources that have not expired."""
@@ -53,27 +85,46 @@ class SecurityWriting(SecurityReading, Writing):
     """Changes of them."""
 
     def add_ban(self, ban: BanRow) -> None:
-        """Bans, or replaces the ban of the same prefix."""
-        row = (ban.prefix, ban.rule, ban.reason, ban.created_at or self._clock(), ban.expires_at, ban.who)
-        self._write(f"INSERT OR REPLACE INTO bans ({_BAN}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
-        self._audit(ban.who or ban.rule, "ban.add", ban.prefix, "", ban.reason)
+        """Bans, or replaces the ban of the same source."""
+        row = (
+            ban.prefix, ban.rule, ban.reason, ban.created_at or self._clock(), ban.expires_at, ban.who, ban.port,
+            ban.scope, ban.spares_known, ban.proven, ban.count, ban.allowed, ban.window_s, ban.repetition,
+            json.dumps(ban.samples), json.dumps(ban.neighbours),
+        )  # fmt: skip
+        marks = ", ".join("?" * len(row))
+        self._write(f"INSERT OR REPLACE INTO bans ({_BAN}) VALUES ({marks})", row)  # noqa: S608
+        self._audit(ban.who or ban.rule, "ban.add", ban.source, "", ban.reason)
 
-    def remove_ban(self, prefix: str, who: str = "") -> bool:
-        """Lifts a ban; False: there was none."""
-        return self._removed("bans", prefix, who, "ban.remove")
+    def remember_ban(self, prefix: str, port: int, bans: int, until: float) -> None:
+        """Notes how often a source was banned, so that the next ban is longer."""
+        sql = "INSERT OR REPLACE INTO ban_repeaters (prefix, port, bans, until_at) VALUES (?, ?, ?, ?)"
+        self._write(sql, (prefix, port, bans, until))
+
+    def forget_repeaters(self, until: float) -> None:
+        """Forgets who was banned last before `until`."""
+        self._write("DELETE FROM ban_repeaters WHERE until_at <= ?", (until,))
+
+    def remove_ban(self, prefix: str, who: str = "", port: int = 0) -> bool:
+        """Lifts a ban, and forgets how often there was one; False: there was none."""
+        removed = self._write("DELETE FROM bans WHERE prefix = ? AND port = ?", (prefix, port)).rowcount > 0
+        if removed:
+            self._write("DELETE FROM ban_repeaters WHERE prefix = ? AND port = ?", (prefix, port))
+            self._audit(who, "ban.remove", BanRow(prefix, "", port=port).source)
+        return removed
 
     def remove_bans(self, who: str = "") -> int:
-        """Lifts every ban; returns how many."""
+        """Lifts every ban, and forgets how often there was one; returns how many."""
         removed = self._write("DELETE FROM bans").rowcount
+        self._write("DELETE FROM ban_repeaters")
         self._audit(who, "ban.remove", "all", "", str(removed))
         return removed
 
-    def expire_bans(self) -> list[str]:
-        """Removes expired bans and trusted sources; returns the prefixes of the bans."""
+    def expire_bans(self) -> list[tuple[str, int]]:
+        """Removes expired bans and trusted sources; returns prefix and port of the bans."""
         now = self._clock()
         self._write("DELETE FROM allows WHERE expires_at > 0 AND expires_at <= ?", (now,))
-        sql = "DELETE FROM bans WHERE expires_at > 0 AND expires_at <= ? RETURNING prefix"
-        return [row[0] for row in self._write(sql, (now,)).fetchall()]
+        sql = "DELETE FROM bans WHERE expires_at > 0 AND expires_at <= ? RETURNING prefix, port"
+        return [(str(row[0]), int(row[1])) for row in self._write(sql, (now,)).fetchall()]
 
     def add_allow(self, allow: AllowRow) -> None:
         """Trusts a source, or replaces the row of the same prefix."""
@@ -136,3 +187,12 @@ class SecurityWriting(SecurityReading, Writing):
         if removed:
             self._audit(who, action, prefix)
         return removed
+
+
+def _ban(row: tuple[Any, ...]) -> BanRow:
+    values = list(row)
+    for at in (8, 9):  # spares_known, proven
+        values[at] = bool(values[at])
+    for at in (14, 15):  # samples, neighbours
+        values[at] = tuple(json.loads(values[at]))
+    return BanRow(*values)

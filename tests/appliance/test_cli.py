@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from appliance import launch
 from appliance.cli import BOOK
-from appliance.cli.bans import covers_this_session, ssh_client
+from appliance.cli.bans import covers_this_session, evidence, ssh_client
 from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible
@@ -240,6 +240,35 @@ def test_all_bans_are_lifted_at_once(up: Shell) -> None:
     up.run("ban", "192.0.2.2")
     assert len(up.json("unban", "--all")["lifted"]) == 2
     assert up.run("unban").exit_code == Exit.USAGE
+
+
+def test_a_ban_is_shown_with_its_evidence_and_how_to_lift_it(up: Shell) -> None:
+    up.run("ban", "192.0.2.0/24", "--reason", "noise")
+    shown = up.run("bans", "show", "192.0.2.7").stdout
+    assert "noise" in shown and "until lifted" in shown and "appliance bans lift 192.0.2.0/24" in shown
+    assert up.run("bans", "lift", "192.0.2.7").exit_code == Exit.NOT_FOUND
+    assert "lifted the ban of 192.0.2.0/24" in up.run("bans", "lift", "192.0.2.0/24").stdout
+    assert up.run("bans", "show", "192.0.2.7").exit_code == Exit.NOT_FOUND
+
+
+def test_the_evidence_of_an_automatic_ban_is_read_by_people() -> None:
+    row = {
+        "source": "192.0.2.7:5070", "rule": "maxfailedauthenabledipport", "reason": "51 in 3600 s", "count": 51,
+        "allowed": 50, "window_s": 3600.0, "scope": "address:port", "spares_known": True, "proven": True,
+        "repetition": 0, "created_at": 1.0, "expires_at": 0.0, "who": "", "samples": ["REGISTER sip:x SIP/2.0"],
+        "neighbours": ["alice 192.0.2.7:5060"],
+    }  # fmt: skip
+    told = "\n".join(str(part) for part in evidence(row))
+    for words in ("51 in 3600 s, allowed are 50", "alice 192.0.2.7:5060", "REGISTER sip:x", "proven", "the first"):
+        assert words in told
+
+
+def test_every_ban_is_lifted_by_one_word_and_ports_are_written_with_their_address(up: Shell) -> None:
+    up.run("ban", "192.0.2.1")
+    assert up.run("bans", "lift", "192.0.2.1:5060").exit_code == Exit.NOT_FOUND
+    assert up.run("bans", "lift", "all").exit_code == Exit.OK
+    assert up.json("bans", "list")["bans"] == []
+    assert up.run("bans", "lift", "nonsense").exit_code == Exit.USAGE
 
 
 def test_a_ban_that_would_cut_the_operator_off_needs_force(up: Shell) -> None:

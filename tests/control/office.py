@@ -48,8 +48,11 @@ class Service:
     def ban(self, ban: wire.Ban) -> None:
         self.told.append(("ban", ban.prefix, ban.expires_at))
 
-    def unban(self, prefix: str) -> None:
-        self.told.append(("unban", prefix))
+    def unban(self, prefix: str, port: int) -> None:
+        self.told.append(("unban", prefix, port) if port else ("unban", prefix))
+
+    def forgive(self) -> None:
+        self.told.append(("forgive",))
 
     def allow(self, source: wire.Source) -> None:
         self.told.append(("allow", source.prefix))

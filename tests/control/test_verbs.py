@@ -12,7 +12,7 @@ from pysrv.billing.cdr import Cdr
 from pysrv.control import VERBS, Control
 from pysrv.control.table import run_once
 from pysrv.store import Store
-from pysrv.store.rows import NewCall, SavedBinding
+from pysrv.store.rows import BanRow, NewCall, SavedBinding
 from tests.control.office import NOW, Operator, Service
 
 DECK = "prefix,per_minute,destination\n49,0.02,Germany\n4930,0.01,Berlin\n"
@@ -248,11 +248,43 @@ def test_nobody_bans_or_lets_pass_the_whole_world(root: Operator, service: Servi
     assert service.told == []
 
 
-def test_all_bans_are_lifted_one_by_one_at_the_gate(root: Operator, service: Service) -> None:
+def test_all_bans_are_lifted_and_the_service_forgives(root: Operator, service: Service) -> None:
     for prefix in ("192.0.2.1", "2001:db8::/32"):
         root.ask("bans.add", prefix=prefix)
     assert root.ask("bans.clear")["lifted"] == ["192.0.2.1", "2001:db8::/32"]
-    assert service.told[-2:] == [("unban", "192.0.2.1"), ("unban", "2001:db8::/32")]
+    assert service.told[-1] == ("forgive",)
+    root.ask("bans.add", prefix="192.0.2.1")
+    assert root.ask("bans.lift", source="all")["lifted"] == ["192.0.2.1"]
+    assert root.ask("bans.list")["bans"] == []
+
+
+def test_an_address_is_lifted_with_all_its_ports_and_a_port_alone(
+    root: Operator, store: Store, service: Service
+) -> None:
+    for prefix, port in (("192.0.2.1", 0), ("192.0.2.1", 5070), ("192.0.2.1", 5071), ("2001:db8::1", 5070)):
+        store.add_ban(BanRow(prefix, "maxfailedauthenabledipport", port=port))
+    assert root.ask("bans.lift", source="192.0.2.1:5071")["lifted"] == ["192.0.2.1:5071"]
+    assert root.ask("bans.lift", source="192.0.2.1")["lifted"] == ["192.0.2.1", "192.0.2.1:5070"]
+    assert root.ask("bans.lift", source="[2001:DB8::1]:5070")["lifted"] == ["[2001:db8::1]:5070"]
+    assert service.told[-3:] == [("unban", "192.0.2.1"), ("unban", "192.0.2.1", 5070), ("unban", "2001:db8::1", 5070)]
+    assert root.ask("bans.list")["bans"] == []
+
+
+def test_who_looks_up_an_address_is_told_of_the_network_that_covers_it(root: Operator, store: Store) -> None:
+    store.add_ban(BanRow("192.0.2.0/24", "maxfailedauthenabledip", scope="network", samples=("REGISTER sip:x",)))
+    (ban,) = root.ask("bans.show", source="192.0.2.7")["bans"]
+    assert (ban["source"], ban["samples"]) == ("192.0.2.0/24", ["REGISTER sip:x"])
+    with pytest.raises(WireError, match="not banned") as caught:
+        root.ask("bans.lift", source="192.0.2.7")
+    assert "bans lift 192.0.2.0/24" in caught.value.hint
+    with pytest.raises(WireError, match="not banned"):
+        root.ask("bans.show", source="198.51.100.7")
+
+
+@pytest.mark.parametrize("source", ["nonsense", "192.0.2.1:0", "192.0.2.1:70000", "192.0.2.0/24:5060", "[::1", "a:1"])
+def test_what_is_no_source_is_refused(root: Operator, source: str) -> None:
+    with pytest.raises(WireError):
+        root.ask("bans.lift", source=source)
 
 
 def test_an_address_is_stored_in_one_writing_only(root: Operator) -> None:

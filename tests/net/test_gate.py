@@ -43,6 +43,9 @@ class Events:
     def on_counters(self, counters: tuple[SessionCounters, ...]) -> None:
         self.counters.append(counters)
 
+    def on_offences(self, offences: tuple[wire.Offence, ...]) -> None:
+        self.log += [("offence", each.rule) for each in offences]
+
 
 @dataclass
 class Bench:

@@ -36,6 +36,8 @@ class FakeGate:
     sessions: dict[int, wire.RelaySession] = field(default_factory=dict)
     closed: list[int] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
+    bans: dict[tuple[str, int], wire.Ban | wire.PairBan] = field(default_factory=dict)
+    pairs: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def open_session(self, session: wire.RelaySession) -> None:
         self.sessions[session.session] = session
@@ -54,8 +56,25 @@ class FakeGate:
     def request_counters(self) -> None: ...
     def resync(self) -> None: ...
     def disallow(self, prefix: str) -> None: ...
-    def ban(self, ban: wire.Ban) -> None: ...
-    def unban(self, prefix: str) -> None: ...
+
+    def ban(self, ban: wire.Ban) -> None:
+        self.bans[ban.prefix, 0] = ban
+
+    def unban(self, prefix: str) -> None:
+        self.bans.pop((prefix, 0), None)
+
+    def ban_pair(self, ban: wire.PairBan) -> None:
+        self.bans[ban.address, ban.port] = ban
+
+    def unban_pair(self, pair: wire.Pair) -> None:
+        self.bans.pop((pair.address, pair.port), None)
+
+    def know_pair(self, pair: wire.KnownPair) -> None:
+        self.pairs[pair.address, pair.port] = pair.expires_at
+
+    def forget_pair(self, pair: wire.Pair) -> None:
+        self.pairs.pop((pair.address, pair.port), None)
+
     def flush(self) -> None: ...
 
 

@@ -85,7 +85,7 @@ def funds(bench: Bench, name: str = "alice") -> tuple[int, int]:
 # -- outside of calls ---------------------------------------------------------------------------------------------
 
 
-def test_a_registration_is_challenged_then_kept_and_makes_its_address_known(bench: Bench, alice: Client) -> None:
+def test_a_registration_is_challenged_then_kept_and_makes_its_device_known(bench: Bench, alice: Client) -> None:
     bench.receive(alice.message("REGISTER", ""), alice.flow)
     (challenge,) = alice.responses()
     assert challenge.status == 401
@@ -94,7 +94,8 @@ def test_a_registration_is_challenged_then_kept_and_makes_its_address_known(benc
     answer = alice.register()
     assert answer is not None and answer.status == 200
     assert [(row.aor, row.remote_host) for row in bench.store.bindings()] == [("alice", ALICE)]
-    assert bench.gate.known == [ALICE]
+    assert list(bench.gate.pairs) == [(ALICE, 5060)]
+    assert bench.gate.known == []  # not the whole address: others may be behind it
 
 
 def test_users_that_do_not_exist_are_answered_like_those_that_do(bench: Bench) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from pysrv.store import AllowRow, Attempt, BanRow, Store, StoreError
+from pysrv.store.migrations import MIGRATIONS
 from tests.store.conftest import Clock
 
 
@@ -12,7 +13,7 @@ def test_a_ban_is_listed_until_it_expires(store: Store, clock: Clock) -> None:
     assert [ban.prefix for ban in store.bans()] == ["192.0.2.1", "192.0.2.2"]
     clock.now += 60
     assert [ban.prefix for ban in store.bans()] == ["192.0.2.2"]
-    assert store.expire_bans() == ["192.0.2.1"]
+    assert store.expire_bans() == [("192.0.2.1", 0)]
     assert store.expire_bans() == []
 
 
@@ -30,6 +31,55 @@ def test_bans_are_lifted_one_by_one_or_all(store: Store) -> None:
     assert store.remove_bans("root") == 2
     assert store.bans() == []
     assert store.audit()[0].action == "ban.remove"
+
+
+def test_a_ban_of_a_port_keeps_its_evidence_beside_the_ban_of_its_address(store: Store, clock: Clock) -> None:
+    pair = BanRow(
+        "192.0.2.1", "maxfailedauthenabledipport", "51 in 3600 s", clock.now, clock.now + 60, "", 5070, "address:port",
+        True, True, 51, 50, 3600.0, 1, ("REGISTER sip:x SIP/2.0",), ("alice 192.0.2.1:5060",),
+    )  # fmt: skip
+    store.add_ban(pair)
+    store.add_ban(BanRow("192.0.2.1", "operator"))
+    assert store.bans()[1] == pair == store.ban("192.0.2.1", 5070)
+    assert [ban.source for ban in store.bans()] == ["192.0.2.1", "192.0.2.1:5070"]
+    assert store.ban_count() == 2
+    assert store.remove_ban("192.0.2.1", "root")
+    assert [ban.port for ban in store.bans()] == [5070]
+    clock.now += 60
+    assert store.ban("192.0.2.1", 5070) is None
+    assert store.expire_bans() == [("192.0.2.1", 5070)]
+
+
+def test_pairs_and_proven_addresses_that_were_banned_lately_are_counted(store: Store, clock: Clock) -> None:
+    for port in (1, 2, 3):
+        store.add_ban(BanRow("192.0.2.1", "r", created_at=clock.now - port, port=port, proven=port == 1))
+    store.add_ban(BanRow("192.0.2.2", "r", proven=False))
+    store.add_ban(BanRow("192.0.2.0/24", "r", proven=True, scope="network"))
+    assert store.banned_pairs("192.0.2.1", clock.now - 2) == 2
+    assert store.banned_addresses(clock.now - 10) == ["192.0.2.1"]
+
+
+def test_how_often_a_source_was_banned_is_known_until_it_is_too_old_or_lifted(store: Store, clock: Clock) -> None:
+    store.remember_ban("192.0.2.1", 0, 2, clock.now)
+    assert store.repetitions("192.0.2.1", 0, clock.now - 1) == 2
+    assert store.repetitions("192.0.2.1", 5060, clock.now - 1) == 0
+    assert store.repetitions("192.0.2.1", 0, clock.now) == 0
+    store.add_ban(BanRow("192.0.2.1", "r"))
+    store.remove_ban("192.0.2.1")
+    assert store.repetitions("192.0.2.1", 0, clock.now - 1) == 0
+    store.remember_ban("192.0.2.2", 0, 2, clock.now)
+    store.forget_repeaters(clock.now)
+    assert store.repetitions("192.0.2.2", 0, 0.0) == 0
+
+
+def test_bans_of_an_older_file_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pysrv.store.migrations.MIGRATIONS", MIGRATIONS[:2])
+    with Store.open(tmp_path / "a.db") as old:
+        old._write("INSERT INTO bans VALUES ('192.0.2.1', 'operator', 'noise', 5.0, 0.0, 'root')")
+        old.commit()
+    monkeypatch.undo()
+    with Store.open(tmp_path / "a.db") as new:
+        assert new.bans() == [BanRow("192.0.2.1", "operator", "noise", 5.0, 0.0, "root")]
 
 
 def test_a_trusted_source_is_listed_until_it_expires_or_is_removed(store: Store, clock: Clock) -> None:
