@@ -95,7 +95,7 @@ class B2bua:
         Raises UnknownCall.
         """
         call = self._requested(call_id, now)
-        session = MediaSession(self._session_key(), self._ports) if plan.media else None
+        session = MediaSession(self._session_key(), self._ports, plan.checks) if plan.media else None
         call.admit(grouped(targets), plan, Bridge(self._switch, call_id, session))
         self._settle()
 

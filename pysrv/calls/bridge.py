@@ -4,10 +4,11 @@ Translates roles into sides for `pysrv.media` and tells the service of rows only
 With media switched off in the plan, descriptions pass as they are.
 """
 
-from typing import Any
+from typing import Any, Protocol
 
 from appliance.wire import RelaySession, RelayStream
 from pysrv.calls.events import MediaChanged, Role
+from pysrv.calls.plan import CallPlan
 from pysrv.calls.switch import Switch
 from pysrv.media.ports import PortPool
 from pysrv.media.session import MediaSession, Side
@@ -15,14 +16,23 @@ from pysrv.media.session import MediaSession, Side
 _SIDES = {Role.CALLER: Side.A, Role.CALLEE: Side.B}
 
 
+class Parties(Protocol):
+    """What the media need to know of the call beside its descriptions."""
+
+    @property
+    def answered(self) -> bool: ...
+    def signalling_address(self, role: Role, /) -> str: ...
+
+
 class Bridge:
     """The media of one call. All methods raise MediaError for a description that cannot be relayed."""
 
-    __slots__ = ("_call_id", "_session", "_switch", "_told")
+    __slots__ = ("_call_id", "_session", "_switch", "_told", "parties")
 
     def __init__(self, switch: Switch, call_id: str, session: MediaSession | None) -> None:
         self._switch, self._call_id, self._session = switch, call_id, session
         self._told: tuple[RelayStream, ...] = ()
+        self.parties: Parties | None = None
 
     def offer(self, sender: Role, sdp: bytes, to_ip: str, from_ip: str | None = None) -> bytes:
         """The sender's offer as the other side is to see it."""
@@ -50,6 +60,9 @@ class Bridge:
         """Tell the service which rows the relay needs, if they have changed."""
         if self._session is None:
             return
+        if self.parties is not None:
+            self._session.answered = self.parties.answered
+            self._session.near = {side: self.parties.signalling_address(role) for role, side in _SIDES.items()}
         streams = self._session.streams()
         if streams != self._told:
             self._told = streams
@@ -66,9 +79,13 @@ class Bridge:
         return None if self._session is None else self._session.to_dict()
 
     @classmethod
-    def from_dict(cls, switch: Switch, call_id: str, saved: dict[str, Any] | None, pool: PortPool) -> "Bridge":
+    def from_dict(
+        cls, switch: Switch, call_id: str, saved: dict[str, Any] | None, pool: PortPool, plan: CallPlan
+    ) -> "Bridge":
         """The reverse of `to_dict`. Raises ValueError when a port is not free."""
-        return cls(switch, call_id, None if saved is None else MediaSession.from_dict(saved, pool, switch.now))
+        if saved is None:
+            return cls(switch, call_id, None)
+        return cls(switch, call_id, MediaSession.from_dict(saved, pool, switch.now, plan.checks))
 
 
 def sending_both_ways(sdp: bytes) -> bytes:

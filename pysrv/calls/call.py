@@ -93,6 +93,7 @@ class Call(Timed):
     def use(self, bridge: Bridge) -> None:
         """The media of this call go over `bridge`."""
         self.bridge = bridge
+        bridge.parties = self
         self.exchanges = Exchanges(bridge, self._disagree)
 
     def refuse(self, status: int, reason: bytes | None, headers: HeaderLines) -> None:
@@ -240,6 +241,17 @@ class Call(Timed):
         if leg is self.caller:
             return self.callee or speaker
         return self.caller if leg is speaker else None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is, or was, a callee."""
+        return self.times.answered_at is not None
+
+    def signalling_address(self, role: Role) -> str:
+        """Where this party's signalling comes from; "" while there is nobody."""
+        callee = self.callee or (self.ringing.shown if self.ringing is not None else None) or self._only_fork()
+        leg = self.caller if role is Role.CALLER else callee
+        return "" if leg is None else leg.flow.remote[0]
 
     def _only_fork(self) -> Leg | None:
         forks = self.hunt.forks if self.hunt is not None else []

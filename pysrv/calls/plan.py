@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pysrv.media.session import Checks
 from pysrv.sip.events import Flow
 from pysrv.sip.timers import TimerValues
 from pysrv.sip.uri import Uri
@@ -60,12 +61,25 @@ class CallPlan:
     caller_is_trunk: bool = False
     forward_client_address: bool = False
     follow_redirects: bool = False
-    block_early_media: bool = False  # no SDP toward the caller before answer
+    block_early_media: bool = False  # before the answer no SDP toward the caller, and no sound
+    block_early_media_in: bool = False  # before the answer no sound from the caller
+    learn_sources: bool = True  # media may come from elsewhere than announced
+    first_source_stays: bool = False  # and the first such source keeps the stream
     media: bool = True  # False: session descriptions pass untouched (media does not cross the appliance)
     ring_timeout_s: float = 90.0
     call_init_timeout_s: float = 30.0
     call_timeout_s: float = 14_400.0
     session_expires_s: int = 1800
+
+    @property
+    def checks(self) -> Checks:
+        """What the relay is to check of this call's media; side A is the caller's."""
+        return Checks(
+            learn=self.learn_sources,
+            final=self.first_source_stays,
+            mute_a=self.block_early_media_in,
+            mute_b=self.block_early_media,
+        )
 
 
 @dataclass(frozen=True, slots=True)

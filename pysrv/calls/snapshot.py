@@ -62,7 +62,7 @@ def restore(switch: Switch, pool: PortPool, saved: dict[str, Any], on_end: Calla
     call.times = Times(saved["setup_at"], saved["ringing_at"], saved["answered_at"])
     call.target = None if saved["target"] is None else _target_of(saved["target"])
     call.identity = _identity_of(saved["identity"])
-    call.use(Bridge.from_dict(switch, call.id, saved["media"], pool))
+    call.use(Bridge.from_dict(switch, call.id, saved["media"], pool, call.plan))
     call.state = CallState.ABSORBED if saved["absorbed"] else CallState.ANSWERED
     try:
         for role, kept in saved["legs"].items():

@@ -9,6 +9,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from pysrv.media.codecs import Pace, name_of, pace
 from pysrv.media.description import Endpoint, Media
 
 
@@ -62,6 +63,9 @@ class Rule:
     payload_types: frozenset[int]
     remotes: dict[Side, Endpoint | None]
     rtcps: dict[Side, Endpoint | None]
+    pace: Pace  # what either side can send at most
+    dtls: bool  # keys come by a DTLS handshake between the sides (RFC 5764)
+    many: bool  # several senders' numbers share the stream
 
 
 def rule_at(agreement: Agreement | None, index: int) -> Rule | None:
@@ -72,13 +76,24 @@ def rule_at(agreement: Agreement | None, index: int) -> Rule | None:
     known = {agreement.offerer: offer}
     if agreement.answer:
         known[agreement.offerer.other] = agreement.answer[index]
+    types = _negotiated(offer, known.get(agreement.offerer.other))
     return Rule(
         runs=all(media.port and media.relayed for media in known.values()),
         mux=len(known) == 2 and all(media.mux for media in known.values()),
-        payload_types=_negotiated(offer, known.get(agreement.offerer.other)),
+        payload_types=types,
         remotes={side: media.remote for side, media in known.items()},
         rtcps={side: media.rtcp for side, media in known.items()},
+        pace=_pace(tuple(known.values()), types),
+        dtls=all(media.fingerprint for media in known.values()),
+        many=offer.kind != "audio",
     )
+
+
+def _pace(known: tuple[Media, ...], types: frozenset[int]) -> Pace:
+    maps = {number: name for media in known for number, name in media.codecs}
+    codecs = [name_of(number, maps) for number in types]
+    longest_ms = max(media.maxptime_ms for media in known)
+    return pace(known[0].kind, codecs, [media.ptime_ms for media in known], longest_ms)
 
 
 def _negotiated(offer: Media, answer: Media | None) -> frozenset[int]:

@@ -36,7 +36,8 @@ class Media:
     `port` 0: refused or switched off. `relayed`: RTP that the relay can carry. `remote` and `rtcp` say where the
     sender wants packets; None when it named no address that packets can be sent to (on hold, or a host name). `held`
     is RFC 2543's way: c= with the unspecified address. `formats` are RTP payload types; `codecs` their
-    `name/clock` in lower case where an rtpmap gives one. `mux`: RTCP may share the RTP port.
+    `name/clock` in lower case where an rtpmap gives one. `mux`: RTCP may share the RTP port. `ptime_ms` and
+    `maxptime_ms`: how long a packet's sound should or may be, 0 when not said. `fingerprint`: keys come by DTLS.
     """
 
     kind: str
@@ -48,6 +49,9 @@ class Media:
     mux: bool
     formats: tuple[int, ...]
     codecs: tuple[tuple[int, str], ...]
+    ptime_ms: int = 0
+    maxptime_ms: int = 0
+    fingerprint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def read(sdp: bytes) -> Description:
     bounds = [*starts, len(lines)]
     session = _section(lines[: bounds[0]])
     sections = tuple(_section(lines[a:b]) for a, b in pairwise(bounds))
-    media = tuple(_media(section, session.connection) for section in sections)
+    media = tuple(_media(section, session) for section in sections)
     return Description(session, sections, media, _addresses(session, sections))
 
 
@@ -120,14 +124,14 @@ def _section(lines: list[Line]) -> Section:
     return Section(tuple(lines), attributes, address)
 
 
-def _media(section: Section, above: bytes | None) -> Media:
+def _media(section: Section, session: Section) -> Media:
     line = section.lines[0][1]
     match = _m(line)
     if match is None:
         raise BadDescription(f"m= line not understood: {_shown(line)}")
     port = _port(match[2])
     relayed = match[3].upper() in RELAYED
-    address = above if section.connection is None else section.connection
+    address = session.connection if section.connection is None else section.connection
     if address is None and port:
         raise BadDescription("a media stream without a c= line")
     return Media(
@@ -140,7 +144,16 @@ def _media(section: Section, above: bytes | None) -> Media:
         mux=b"rtcp-mux" in section.attributes or b"rtcp-mux-only" in section.attributes,
         formats=_formats(match[4]) if relayed else (),
         codecs=_codecs(section),
+        ptime_ms=_milliseconds(section, b"ptime"),
+        maxptime_ms=_milliseconds(section, b"maxptime"),
+        fingerprint=b"fingerprint" in section.attributes or b"fingerprint" in session.attributes,
     )
+
+
+def _milliseconds(section: Section, name: bytes) -> int:
+    """An attribute in milliseconds; 0 when it is missing or no number: both are only wishes (RFC 8866 6.4)."""
+    text = section.attributes.get(name, [b""])[0].strip()
+    return int(text) if text.isdigit() and len(text) <= 4 else 0
 
 
 def _formats(text: bytes) -> tuple[int, ...]:

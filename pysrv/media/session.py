@@ -9,18 +9,38 @@ fork's answer replaces the last (RFC 3261 section 13.2.2.4).
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from appliance.wire import RelaySession, RelayStream
 from pysrv.media import rewrite
-from pysrv.media.agreement import Agreement, Side, reachable, rule_at
-from pysrv.media.description import Description, Endpoint, address_text, read
+from pysrv.media.agreement import Agreement, Rule, Side, reachable, rule_at
+from pysrv.media.codecs import CONTROL_PPS
+from pysrv.media.description import Description, address_text, read
 from pysrv.media.errors import BadDescription, NotRelayable, PortsExhausted
 from pysrv.media.ports import PortPool
 from pysrv.media.state import load_agreement, load_told, store_agreement, store_told
 
-__all__ = ["MediaSession", "Side"]
+__all__ = ["Checks", "MediaSession", "Side"]
 _SESSION_ID_MASK = (1 << 62) - 1  # some phones read o= numbers as signed 64 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """How sources are checked, and what may pass before the answer.
+
+    `learn`: a source that nobody announced may become the remote. `final`: once it has, it stays so, even when the
+    announced one turns up. `mute_a`, `mute_b`: until the answer nothing passes from this side.
+    """
+
+    learn: bool = True
+    final: bool = False
+    mute_a: bool = False
+    mute_b: bool = False
+
+    def mutes(self, side: Side) -> bool:
+        """Whether `side` is not heard before the answer."""
+        return self.mute_a if side is Side.A else self.mute_b
 
 
 class MediaSession:
@@ -30,8 +50,11 @@ class MediaSession:
     each side; they stay the call's own through all re-offers until `release`.
     """
 
-    def __init__(self, session: int, pool: PortPool) -> None:
+    def __init__(self, session: int, pool: PortPool, checks: Checks | None = None) -> None:
         self.session = session
+        self._checks = checks or Checks()
+        self.answered = False  # from here on both sides are heard, whatever the checks say of early media
+        self.near: dict[Side, str] = {}  # where each side's signalling comes from
         self._pool = pool
         self._ports: list[dict[Side, int]] = []  # by m= line; an empty dict: no ports (refused or switched off)
         self._local: dict[Side, str] = {}  # our address that faces the side
@@ -132,12 +155,14 @@ class MediaSession:
         }
 
     @classmethod
-    def from_dict(cls, saved: dict[str, Any], pool: PortPool, now: float = 0.0) -> "MediaSession":
+    def from_dict(
+        cls, saved: dict[str, Any], pool: PortPool, now: float = 0.0, checks: Checks | None = None
+    ) -> "MediaSession":
         """The session that `to_dict` described; its ports are reserved in `pool`.
 
         Raises ValueError when a port is not free there any more, KeyError or TypeError for anything not ours.
         """
-        self = cls(int(saved["session"]), pool)
+        self = cls(int(saved["session"]), pool, checks)
         self._local = {Side(side): str(address) for side, address in saved["local"].items()}
         for row in saved["ports"]:
             self._ports.append({})
@@ -199,22 +224,38 @@ class MediaSession:
         rule = agreed or pending
         if rule is None or not rule.runs:
             return
-        types = tuple(sorted(rule.payload_types | (pending.payload_types if pending else frozenset())))
+        rules = (rule,) if pending is None else (rule, pending)  # until a new offer is answered, both may be heard
         for side in Side:
-            yield self._row(side, ports, 0, rule.remotes.get(side), types)
+            yield self._row(side, ports, rules, rtcp=False)
         if not rule.mux:
             for side in Side:
-                yield self._row(side, ports, 1, rule.rtcps.get(side), ())
+                yield self._row(side, ports, rules, rtcp=True)
 
-    def _row(
-        self, side: Side, ports: dict[Side, int], offset: int, remote: Endpoint | None, types: tuple[int, ...]
-    ) -> RelayStream:
-        local, peer = self._local[side], self._local[side.other]
+    def _row(self, side: Side, ports: dict[Side, int], rules: tuple[Rule, ...], *, rtcp: bool) -> RelayStream:
+        local, peer, checks = self._local[side], self._local[side.other], self._checks
+        remote = (rules[0].rtcps if rtcp else rules[0].remotes).get(side)
         return RelayStream(
-            local=(local, ports[side] + offset),
-            peer_local=(peer, ports[side.other] + offset),
+            local=(local, ports[side] + rtcp),
+            peer_local=(peer, ports[side.other] + rtcp),
             remote=reachable(remote, local),
-            learn=True,
-            rtcp=bool(offset),
-            payload_types=types,
+            learn=checks.learn,
+            rtcp=rtcp,
+            payload_types=() if rtcp else tuple(sorted(frozenset().union(*(rule.payload_types for rule in rules)))),
+            muted=checks.mutes(side) and not self.answered,
+            packets_per_s=_control_pps(rules) if rtcp else _most([rule.pace.packets_per_s for rule in rules]),
+            packet_bytes=0 if rtcp else _most([rule.pace.packet_bytes for rule in rules]),
+            near=self.near.get(side, "") if checks.learn else "",
+            final=checks.final,
+            dtls=any(rule.dtls for rule in rules),
+            many=any(rule.many for rule in rules),
         )
+
+
+def _most(figures: list[int]) -> int:
+    """The largest limit; 0, which means none of its own, is larger than any."""
+    return max(figures) if all(figures) else 0
+
+
+def _control_pps(rules: tuple[Rule, ...]) -> int:
+    """Packets of RTCP in a second: those of audio are few, feedback on video has no ceiling of its own."""
+    return CONTROL_PPS if all(rule.pace.packets_per_s for rule in rules) else 0

@@ -44,6 +44,9 @@ def _media(saved: dict[str, Any]) -> Media:
         mux=bool(saved["mux"]),
         formats=tuple(int(number) for number in saved["formats"]),
         codecs=tuple((int(number), str(name)) for number, name in saved["codecs"]),
+        ptime_ms=int(saved.get("ptime_ms", 0)),
+        maxptime_ms=int(saved.get("maxptime_ms", 0)),
+        fingerprint=bool(saved.get("fingerprint")),
     )
 
 

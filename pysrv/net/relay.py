@@ -10,38 +10,16 @@ import asyncio
 import errno
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from appliance.wire import RelaySession, RelayStream, SessionCounters, StreamCounters, WireError
+from pysrv.net.guard import Endpoint, GuardLimits, StreamGuard
 
 BATCH: Final = 32  # datagrams of one port before others get their turn
-MAX_DATAGRAM_BYTES: Final = 1452  # as the kernel's relay
 _HEADERS_BYTES: Final = {socket.AF_INET: 14 + 20 + 8, socket.AF_INET6: 14 + 40 + 8}  # counters speak of whole frames
-_RTP_BURST: Final = 1000  # packets of one stream at once, and the time in which it gains one more: bpf/limits.def
-_RTP_INTERVAL_NS: Final = 500_000
-_RTP_HEADER_BYTES: Final = 12
-_RTCP_HEADER_BYTES: Final = 8
-
-Endpoint = tuple[str, int]
-
-
-def is_rtp(packet: bytes) -> bool:
-    """Whether `packet` is RTP (RFC 3550 section 5.1): version 2, room for the sources and extension it announces."""
-    header = _RTP_HEADER_BYTES + 4 * (packet[0] & 0x0F)
-    if len(packet) < header or packet[0] >> 6 != 2:
-        return False
-    if not packet[0] & 0x10:
-        return True
-    return len(packet) >= header + 4 + 4 * int.from_bytes(packet[header + 2 : header + 4], "big")
-
-
-def is_rtcp(packet: bytes) -> bool:
-    """Whether `packet` begins with a whole RTCP packet (RFC 3550 section 6.1), types 192-223 (RFC 5761 section 4)."""
-    if len(packet) < _RTCP_HEADER_BYTES or packet[0] >> 6 != 2 or not 192 <= packet[1] <= 223:
-        return False
-    return 4 * (int.from_bytes(packet[2:4], "big") + 1) <= len(packet)
 
 
 @dataclass(slots=True)
@@ -52,68 +30,32 @@ class _Lease:
 
 
 class _Port:
-    """One socket: the row it serves, whom it listens to, and what passed."""
+    """One socket: the guard of its stream, and what passed."""
 
-    __slots__ = (
-        "bytes",
-        "dropped",
-        "full_ns",
-        "headers_bytes",
-        "last_ns",
-        "lease",
-        "packets",
-        "peer",
-        "row",
-        "sock",
-        "source",
-        "types",
-    )
+    __slots__ = ("bytes", "dropped", "guard", "headers_bytes", "last_ns", "lease", "packets", "peer", "rtp", "sock")
 
-    def __init__(self, sock: socket.socket, row: RelayStream, lease: _Lease) -> None:
+    def __init__(self, sock: socket.socket, row: RelayStream, lease: _Lease, limits: GuardLimits) -> None:
         self.sock, self.lease = sock, lease
         self.peer: _Port | None = None
-        self.source: Endpoint | None = None  # who is listened to; None: not known yet
-        self.packets = self.bytes = self.dropped = self.last_ns = self.full_ns = 0
+        self.rtp: StreamGuard | None = None  # the stream that this one's RTCP speaks of
+        self.packets = self.bytes = self.dropped = self.last_ns = 0
         self.headers_bytes = _HEADERS_BYTES[sock.family]
-        self.row = row
-        self.types = frozenset(row.payload_types)
+        self.guard = StreamGuard(row, limits)
 
-    def serve(self, row: RelayStream) -> None:
-        """Take a newer row; a new announced remote voids what was learned under the old one."""
-        if row.remote != self.row.remote:
-            self.source = None
-        self.row, self.types = row, frozenset(row.payload_types)
-
-    def admits(self, source: Endpoint) -> bool:
-        """Whether to listen to `source`: the announced one always, any other only if it is the first."""
-        if source == self.row.remote or (self.source is None and self.row.learn):
-            self.source = source
-        return source == self.source
-
-    def passes(self, packet: bytes) -> bool:
-        """Whether `packet` is what this stream may carry."""
-        if len(packet) > MAX_DATAGRAM_BYTES or len(packet) < _RTCP_HEADER_BYTES:
-            return False
-        if self.row.rtcp or 192 <= packet[1] <= 223:
-            return is_rtcp(packet)
-        return is_rtp(packet) and (not self.types or packet[1] & 0x7F in self.types)
-
-    def in_rate(self, now_ns: int, burst: int, interval_ns: int) -> bool:
-        """Take a token from the stream's bucket (the same arithmetic as bpf/bucket.h)."""
-        full_ns = max(self.full_ns, now_ns) + interval_ns
-        if full_ns - now_ns > burst * interval_ns:
-            return False
-        self.full_ns = full_ns
-        return True
+    @property
+    def row(self) -> RelayStream:
+        """What the stream is to be."""
+        return self.guard.row
 
     @property
     def destination(self) -> Endpoint | None:
         """Where packets for this port's side go: where it sends from, else where it announced."""
-        return self.source or self.row.remote
+        return self.guard.source or self.row.remote
 
     def counters(self) -> StreamCounters:
         """What passed so far."""
-        return StreamCounters(self.row.local, self.packets, self.bytes, self.dropped, self.last_ns, self.source)
+        row, source = self.row, self.guard.source
+        return StreamCounters(row.local, self.packets, self.bytes, self.dropped, self.last_ns, source)
 
 
 class UserRelay:
@@ -125,12 +67,13 @@ class UserRelay:
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._loop, self._clock = loop, clock
         self._leases: dict[int, _Lease] = {}
-        self._burst, self._interval_ns = _RTP_BURST, _RTP_INTERVAL_NS
+        self._limits = GuardLimits()
+        self.verdicts: Counter[str] = Counter()  # packets that were not passed on, by the gate's names
 
-    def limit(self, values: dict[str, int]) -> None:
-        """Take `rtp_burst` and `rtp_interval` (ns; 0: no limit) out of the gate's limits; what is missing stays."""
-        self._burst = values.get("rtp_burst", self._burst)
-        self._interval_ns = values.get("rtp_interval", self._interval_ns)
+    def limit(self, values: dict[str, int], report_only: tuple[str, ...] = ()) -> None:
+        """Take what concerns media out of the gate's limits; what is missing stays. `report_only` as in the plan."""
+        self._limits.take(values)
+        self._limits.report_only = frozenset(report_only)
 
     def open(self, session: RelaySession) -> None:
         """Open a session, or give an open one new streams and a new deadline; kept streams keep their counters.
@@ -148,11 +91,13 @@ class UserRelay:
             self._drop(lease.ports.pop(local))
         for local, row in wanted.items():
             if local in fresh:
-                self._start(_Port(fresh[local], row, lease))
+                self._start(_Port(fresh[local], row, lease, self._limits))
             else:
-                lease.ports[local].serve(row)
+                lease.ports[local].guard.serve(row)
         for port in lease.ports.values():
             port.peer = lease.ports.get(port.row.peer_local)
+            beside = lease.ports.get((port.row.local[0], port.row.local[1] - 1)) if port.row.rtcp else None
+            port.rtp = beside.guard if beside is not None else None
 
     def renew(self, session: int, deadline_ns: int) -> bool:
         """Move a session's deadline; False when it is not open."""
@@ -212,31 +157,31 @@ class UserRelay:
             except OSError:
                 continue  # an ICMP error for something sent earlier says nothing about the next datagram
             now_ns = clock()
-            if now_ns < port.lease.deadline_ns and self._admitted(port, packet, source[:2], now_ns):
-                _forward(port, packet, now_ns)
-            else:
+            verdict = self._verdict(port, packet, source[:2], now_ns) or _forward(port, packet, now_ns)
+            if verdict:
                 port.dropped += 1
+                self.verdicts[verdict] += 1
 
-    def _admitted(self, port: _Port, packet: bytes, source: Endpoint, now_ns: int) -> bool:
-        if not (port.passes(packet) and (source == port.source or port.admits(source))):
-            return False
-        return not self._interval_ns or port.in_rate(now_ns, self._burst, self._interval_ns)
+    def _verdict(self, port: _Port, packet: bytes, source: Endpoint, now_ns: int) -> str:
+        if now_ns >= port.lease.deadline_ns:
+            return "lease_lapsed" if port.lease.deadline_ns else "lease_closed"
+        return port.guard.judge(packet, source, now_ns, port.rtp)
 
 
-def _forward(port: _Port, packet: bytes, now_ns: int) -> None:
+def _forward(port: _Port, packet: bytes, now_ns: int) -> str:
+    """Send it on; why it could not be, by the gate's names."""
     peer = port.peer
     destination = None if peer is None else peer.destination
     if peer is None or destination is None:
-        port.dropped += 1
-        return
+        return "rtp_no_remote"
     try:
         peer.sock.sendto(packet, destination)
     except OSError:  # a full buffer or an unreachable destination: media is lost, not kept
-        port.dropped += 1
-        return
+        return "rtp_no_route"
     port.packets += 1
     port.bytes += len(packet) + port.headers_bytes
     port.last_ns = now_ns
+    return ""
 
 
 def _counters(lease: _Lease) -> SessionCounters:

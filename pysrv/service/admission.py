@@ -35,6 +35,7 @@ from pysrv.store.rows import NewCall, Route, Trunk
 WARNING_HOST = b"appliance"
 MAX_SHOWN = 64  # characters of what was dialled that records and logs keep
 ABSENT, NO_CIRCUIT, OUT_OF_ORDER = 20, 34, 38  # Q.850
+FIRST_STAYS, ANNOUNCED_ONLY = 1, 2  # of checkrtpaddr
 _log = logging.getLogger("pysrv.calls")
 
 
@@ -195,6 +196,10 @@ class Admission:
             asserted_identity=facts.caller,
             caller_is_trunk=caller.trunk is not None,
             forward_client_address=settings.forwardclientaddress,
+            block_early_media=settings.blockearlymedia,
+            block_early_media_in=settings.blockearlymedia_in,
+            learn_sources=settings.checkrtpaddr != ANNOUNCED_ONLY,
+            first_source_stays=settings.checkrtpaddr == FIRST_STAYS,
             ring_timeout_s=settings.ringtimeout,
             call_init_timeout_s=settings.callinittimeout,
             call_timeout_s=min(settings.calltimeout, settings.sessionabsolutetimeout),

@@ -37,8 +37,8 @@ def test_the_json_schema_has_every_setting_and_says_what_is_in_force() -> None:
 def test_a_help_text_has_sentence_range_and_state() -> None:
     text = describe(ROWS["checkrtpaddr"])
     assert "Must be one of 0 = any source" in text
-    assert "(Not in force yet.)" in text
-    assert "(Not in force yet.)" not in describe(ROWS["calltimeout"])
+    assert "(Not in force yet.)" not in text
+    assert "(Not in force yet.)" in describe(ROWS["autofinetune"])
 
 
 def test_values_that_can_be_listed_are_offered() -> None:

@@ -1,5 +1,7 @@
 """One call between a phone and a trunk, as the packets that reach the gate and the rows that await them."""
 
+from typing import Any
+
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
@@ -35,12 +37,13 @@ def session(
     trunk_local: Where = TRUNK_LOCAL,
     learn: bool = True,
     payload_types: tuple[int, ...] = (0, 8, 101),
+    **checks: Any,
 ) -> wire.RelaySession:
-    """Four streams: RTP and RTCP on each side."""
+    """Four streams: RTP and RTCP on each side; `checks` are further fields of the RTP rows."""
     streams = []
     for local, peer, remote in ((phone_local, trunk_local, phone_remote), (trunk_local, phone_local, trunk_remote)):
         rtcp_local, rtcp_peer = (local[0], local[1] + 1), (peer[0], peer[1] + 1)
-        streams.append(wire.RelayStream(local, peer, remote, learn, rtcp=False, payload_types=payload_types))
+        streams.append(wire.RelayStream(local, peer, remote, learn, False, payload_types, **checks))
         streams.append(wire.RelayStream(rtcp_local, rtcp_peer, after(remote), learn, rtcp=True))
     return wire.RelaySession(number, FAR_FUTURE if deadline_ns is None else deadline_ns, tuple(streams))
 

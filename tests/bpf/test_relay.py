@@ -13,6 +13,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet
 
+from appliance import wire
 from appliance.kernel.testrun import Action
 from tests.bpf.relaying import (
     PHONE,
@@ -70,6 +71,12 @@ def check(out: Out, source: Where, target: Where, payload: bytes) -> Packet:
     return packet
 
 
+def learned(rig: Rig, port: int) -> None:
+    """The phone sends from another port than announced until it is heard."""
+    verdicts = [rig.send(from_phone(rtp(sequence=n), sport=port)).verdict for n in (1, 2, 3)]
+    assert verdicts == ["rtp_learning", "rtp_learning", "rtp_relayed"]
+
+
 def test_a_phones_packet_leaves_for_the_trunk_from_the_trunks_side(rig: Rig) -> None:
     rig.sync(sessions=(session(),))
     out = rig.send(from_phone(rtp(), ttl=61, tos=0xB8, id=77))
@@ -80,8 +87,9 @@ def test_a_phones_packet_leaves_for_the_trunk_from_the_trunks_side(rig: Rig) -> 
 
 
 def test_the_trunks_packet_goes_back_where_the_phone_sent_from(rig: Rig) -> None:
-    rig.sync(sessions=(session(phone_remote=("192.168.7.7", 5004)),))  # behind NAT: the SDP says something else
-    rig.send(from_phone(rtp(), src="10.77.1.2", sport=61000))
+    limits = wire.Limits({"rtp_patience": 0})
+    rig.sync(sessions=(session(phone_remote=("192.168.7.7", 5004)),), limits=limits)  # behind NAT: so the SDP
+    learned(rig, 61000)
     out = rig.send(from_trunk(rtp()), "to-trunk")
     packet = check(out, PHONE_LOCAL, ("10.77.1.2", 61000), rtp())
     assert (packet.src, packet.dst) == (GATE_MAC, PHONE_MAC), "the frame goes back by the way it came"
@@ -176,18 +184,26 @@ def test_a_vlan_interface_below_the_route_adds_its_tag(rig: Rig) -> None:
 
 
 def test_the_first_source_is_locked_and_others_are_refused(rig: Rig) -> None:
-    rig.sync(sessions=(session(phone_remote=None),))
-    assert rig.send(from_phone(rtp(), sport=6000)).verdict == "rtp_relayed"
+    rig.sync(sessions=(session(phone_remote=None),), limits=wire.Limits({"rtp_patience": 0}))
+    learned(rig, 6000)
     assert rig.send(from_phone(rtp(), sport=6002)).verdict == "rtp_source"
-    assert rig.send(from_phone(rtp(), sport=6000)).verdict == "rtp_relayed"
+    assert rig.send(from_phone(rtp(sequence=4), sport=6000)).verdict == "rtp_relayed"
 
 
-def test_the_announced_source_takes_the_lock_over_once(rig: Rig) -> None:
+def test_the_announced_source_takes_the_way_back_over(rig: Rig) -> None:
     rig.sync(sessions=(session(),))
-    assert rig.send(from_phone(rtp(), src="203.0.113.66", sport=666)).verdict == "rtp_relayed"
+    learned(rig, 6000)
+    check(rig.send(from_trunk(rtp()), "to-trunk"), PHONE_LOCAL, ("10.77.1.2", 6000), rtp())
     assert rig.send(from_phone(rtp())).verdict == "rtp_relayed"
-    assert rig.send(from_phone(rtp(), src="203.0.113.66", sport=666)).verdict == "rtp_source"
     check(rig.send(from_trunk(rtp()), "to-trunk"), PHONE_LOCAL, PHONE, rtp())
+
+
+def test_a_forged_packet_that_is_refused_does_not_draw_the_replies_away(rig: Rig) -> None:
+    rig.sync(sessions=(session(),))
+    rig.send(from_phone(rtp()))
+    forged = rtp()[:8] + b"FORG" + rtp()[12:]
+    assert rig.send(datagram(forged, PHONE, PHONE_LOCAL, "02:00:00:00:00:66")).verdict == "rtp_ssrc"
+    assert rig.send(from_trunk(rtp()), "to-trunk").ether.dst == PHONE_MAC
 
 
 def test_a_forged_source_on_another_interface_does_not_draw_the_replies_there(rig: Rig) -> None:
@@ -206,10 +222,11 @@ def test_a_gateway_that_changes_its_address_on_the_link_is_followed(rig: Rig) ->
 
 
 def test_an_invalid_packet_locks_nobody_in(rig: Rig) -> None:
-    rig.sync(sessions=(session(phone_remote=None),))
-    rig.send(from_phone(rtp(97), sport=6666))
-    rig.send(from_phone(rtp(version=1), sport=6666))
-    assert rig.send(from_phone(rtp(), sport=4000)).verdict == "rtp_relayed"
+    rig.sync(sessions=(session(phone_remote=None),), limits=wire.Limits({"rtp_patience": 0}))
+    for _ in range(4):
+        rig.send(from_phone(rtp(97), sport=6666))
+        rig.send(from_phone(rtp(version=1), sport=6666))
+    learned(rig, 4000)
 
 
 def test_without_learning_only_the_announced_source_may_send(rig: Rig) -> None:
@@ -221,7 +238,7 @@ def test_without_learning_only_the_announced_source_may_send(rig: Rig) -> None:
 def test_a_new_announcement_voids_what_was_learned(rig: Rig) -> None:
     rig.sync()
     rig.gate.open_session(session())
-    assert rig.send(from_phone(rtp(), sport=6000)).verdict == "rtp_relayed"
+    learned(rig, 6000)
     moved = ("10.77.1.2", 7000)
     rig.gate.open_session(session(phone_remote=moved))
     check(rig.send(from_trunk(rtp()), "to-trunk"), PHONE_LOCAL, moved, rtp())
@@ -232,11 +249,11 @@ def test_a_new_announcement_voids_what_was_learned(rig: Rig) -> None:
 def test_the_same_session_again_keeps_lock_and_counters(rig: Rig) -> None:
     rig.sync()
     rig.gate.open_session(session())
-    rig.send(from_phone(rtp(), sport=6000))
+    learned(rig, 6000)
     rig.gate.open_session(session())
     assert rig.send(from_phone(rtp(), sport=6002)).verdict == "rtp_source"
     counters = {s.local: s for s in rig.gate.session_counters(7).streams}
-    assert (counters[PHONE_LOCAL].packets, counters[PHONE_LOCAL].dropped) == (1, 1)
+    assert (counters[PHONE_LOCAL].packets, counters[PHONE_LOCAL].dropped) == (1, 3)
 
 
 def test_the_lease_opens_renews_and_ends_the_media(rig: Rig) -> None:

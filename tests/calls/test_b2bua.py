@@ -395,6 +395,35 @@ def test_media_goes_through_the_appliance_and_follows_the_winner() -> None:
     table.assert_clean()
 
 
+@pytest.mark.parametrize(
+    ("plan", "early"),
+    [
+        (CallPlan(), {"caller": False, "callee": False}),
+        (CallPlan(block_early_media_in=True), {"caller": True, "callee": False}),
+        (CallPlan(block_early_media=True), {}),
+    ],
+    ids=["open", "nothing from the caller", "nothing to the caller"],
+)
+def test_early_media_are_held_back_until_the_answer(plan: CallPlan, early: dict[str, bool]) -> None:
+    table = Table("alice", "bob")
+    table["alice"].invite()
+    table.admit("bob", plan=plan)
+    alice, bob = table["alice"].address, table["bob"].address
+    table["bob"].respond(183, sdp(bob[0], 13_000))
+    shown = table.all(tell.MediaChanged)
+    rows = shown[-1].session.streams if shown else ()
+    sides = {(alice[0], 10_000): "caller", (bob[0], 13_000): "callee"}
+    assert {sides[row.remote]: row.muted for row in rows if not row.rtcp} == early
+    table["bob"].respond(200, sdp(bob[0], 13_000))
+    after = table.all(tell.MediaChanged)[-1].session.streams
+    assert len(after) == 4 and not any(row.muted for row in after)
+    assert {row.near for row in after} == {alice[0], bob[0]}
+    table["alice"].established()
+    table["alice"].bye()
+    table["bob"].respond(200, method=b"BYE")
+    table.assert_clean()
+
+
 def test_no_ports_left_refuses_the_call() -> None:
     table = Table()
     held = [table.ports.take(table.now) for _ in range(table.ports.capacity)]

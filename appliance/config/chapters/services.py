@@ -86,8 +86,20 @@ class SignallingRows:
         "From where internal SIP legs are taken.",
         strict="3",
     )
-    blockearlymedia = Row(Bool(), "false", Place.MEDIA, "The caller hears nothing of the line before the answer.")
-    blockearlymedia_in = Row(Bool(), "false", Place.MEDIA, "Nothing is taken from the caller before the answer.")
+    blockearlymedia = Row(
+        Bool(),
+        "false",
+        Place.MEDIA,
+        "The caller hears nothing of the line before the answer. New calls only.",
+        in_force=True,
+    )
+    blockearlymedia_in = Row(
+        Bool(),
+        "false",
+        Place.MEDIA,
+        "Nothing of what the caller sends is passed on before the answer. New calls only.",
+        in_force=True,
+    )
 
 
 class SystemRows:
