@@ -140,8 +140,9 @@ class Defence:
                 _log.warning("not banned source=%s rule=%s: %s; %s", trip.address, trip.rule, trip.sentence, why)
             for prefix, port in sentence.subjects:
                 if sentence.scope is Scope.NETWORK and self._holds_exempt(prefix):
-                    prefix = subject_of(trip.address)
-                self._ban(trip, standing, prefix, port, sentence.scope)
+                    self._ban(trip, standing, subject_of(trip.address), 0, Scope.ADDRESS)
+                else:
+                    self._ban(trip, standing, prefix, port, sentence.scope)
 
     def _ban(self, trip: Trip, standing: Standing, prefix: str, port: int, scope: Scope) -> None:
         if self._store.ban(prefix, port) is not None:

@@ -1,0 +1,365 @@
+"""Whoever fails too often is banned, by the smallest ban that stops it; customers are not. Each limit on and off."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance import wire
+from appliance.config.settings import Settings
+from pysrv.limits.sentence import PAIRS_BEFORE_ADDRESS
+from pysrv.limits.strikes import PENDING_S
+from pysrv.sip.events import Flow
+from pysrv.store import AllowRow
+from pysrv.store.rows import NewAccount
+from tests.calls.playbook import APPLIANCE
+from tests.service import bench as benches
+from tests.service.bench import PASSWORD, TRUNK, WALL, Bench, Client, opened
+
+ALICE, BOT = "192.0.2.11", "192.0.2.66"
+HOUR = 3600.0
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with opened(tmp_path) as made:
+        made.store._clock = lambda: WALL + made.now
+        yield made
+
+
+def limited(bench: Bench, **limits: object) -> None:
+    bench.service.apply_settings(Settings(limits))
+
+
+def guess(bench: Bench, name: str, port: int, times: int = 1, address: str = BOT) -> None:
+    """Wrong passwords for an account, each under a nonce of its own, from one port."""
+    right, benches.PASSWORD = benches.PASSWORD, "guessed"
+    try:
+        for _ in range(times):
+            Client(bench, name, address, port).register()
+    finally:
+        benches.PASSWORD = right
+
+
+def knock(bench: Bench, times: int, address: str = BOT, port: int = 5060) -> None:
+    """Requests without credentials, never answered."""
+    for _ in range(times):
+        bench.receive(
+            Client(bench, "nobody", address, port).message("REGISTER", ""), Flow("udp", APPLIANCE, (address, port))
+        )
+
+
+def banned(bench: Bench) -> list[str]:
+    return [row.source for row in bench.store.bans()]
+
+
+# -- the limits, one by one -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("limit", "bans"), [(3, [f"{BOT}:6000"]), (4, [])])
+def test_maxfailedauthenabledipport_bans_the_port_from_which_wrong_passwords_come(
+    bench: Bench, limit: int, bans: list[str]
+) -> None:
+    limited(bench, maxfailedauthenabledipport=limit)
+    guess(bench, "alice", 6000, 4)
+    assert banned(bench) == bans
+    assert [f"{a}:{p}" for a, p in bench.gate.bans] == bans
+
+
+@pytest.mark.parametrize(("limit", "bans"), [(5, [BOT]), (6, [])])
+def test_maxfailedauthenabledip_counts_over_all_ports(bench: Bench, limit: int, bans: list[str]) -> None:
+    limited(bench, maxfailedauthenabledip=limit)
+    for port in range(6000, 6006):
+        guess(bench, "alice", port)
+    assert banned(bench) == bans
+
+
+@pytest.mark.parametrize(("limit", "bans"), [(5, [BOT]), (6, [])])
+def test_maxwrongauthfromip_counts_users_that_do_not_exist(bench: Bench, limit: int, bans: list[str]) -> None:
+    limited(bench, maxwrongauthfromip=limit)
+    guess(bench, "nobody", 6000, 6)
+    assert banned(bench) == bans
+
+
+@pytest.mark.parametrize(("limit", "bans"), [(5, [BOT]), (6, [])])
+def test_maxwrongauthfromip_counts_challenges_that_nobody_answers(bench: Bench, limit: int, bans: list[str]) -> None:
+    limited(bench, maxwrongauthfromip=limit)
+    knock(bench, 6)
+    assert banned(bench) == []
+    bench.sleep(PENDING_S + 1)
+    assert banned(bench) == bans
+
+
+@pytest.mark.parametrize(("period", "bans"), [(10.0, []), (HOUR, [f"{BOT}:6000"])])
+def test_maxsubfailauthperiod_is_how_far_back_failures_count(bench: Bench, period: float, bans: list[str]) -> None:
+    limited(bench, maxfailedauthenabledipport=3, maxsubfailauthperiod=period)
+    for _ in range(4):
+        guess(bench, "alice", 6000)
+        bench.sleep(5, 5)
+    assert banned(bench) == bans
+
+
+@pytest.mark.parametrize(("period", "bans"), [(10.0, []), (HOUR, [BOT])])
+def test_maxwrongmsgallowed_and_its_period_ban_who_sends_what_cannot_be_read(
+    bench: Bench, period: float, bans: list[str]
+) -> None:
+    limited(bench, maxwrongmsgallowed=3, maxwrongmsgperiod=period)
+    for _ in range(4):
+        bench.receive(b"REGISTER sip:x SIP/2.0\r\nCSeq: no\r\n\r\n", Flow("udp", APPLIANCE, (BOT, 5060)))
+        bench.sleep(5, 5)
+    assert banned(bench) == bans
+
+
+def test_methods_that_nobody_has_are_meaningless_messages(bench: Bench) -> None:
+    limited(bench, maxwrongmsgallowed=3)
+    stranger = Client(bench, "nobody", BOT)
+    for _ in range(4):
+        bench.receive(stranger.message("FOO", "102"), stranger.flow)
+    assert banned(bench) == [BOT]
+
+
+@pytest.mark.parametrize(("period", "bans"), [(10.0, []), (HOUR, [BOT])])
+def test_maxsubsmmsgcount_and_its_period_ban_who_sends_too_much(bench: Bench, period: float, bans: list[str]) -> None:
+    limited(bench, maxsubsmmsgcount=3, maxsubsmmsgperiod=period)
+    stranger = Client(bench, "nobody", BOT)
+    for _ in range(4):
+        bench.receive(stranger.message("OPTIONS", "102"), stranger.flow)
+        bench.sleep(5, 5)
+    assert banned(bench) == bans
+
+
+@pytest.mark.parametrize(("limit", "bans"), [(5, [BOT]), (6, [])])
+def test_fastauthsubswrongusermsg_bans_who_leaves_challenges_unanswered(
+    bench: Bench, limit: int, bans: list[str]
+) -> None:
+    limited(bench, fastauthsubswrongusermsg=limit)
+    knock(bench, 6)
+    bench.sleep(PENDING_S + 1)
+    assert banned(bench) == bans
+
+
+def test_fastauthsubswrongusermsg_times_ten_closes_the_registrar_to_strangers_and_not_to_customers(
+    bench: Bench,
+) -> None:
+    limited(bench, fastauthsubswrongusermsg=1)
+    Client(bench, "alice", ALICE).register()
+    for last in range(11):
+        knock(bench, 1, f"198.51.100.{last}")
+    bench.sleep(PENDING_S + 1)
+    stranger = Client(bench, "bob", "203.0.113.9")
+    bench.receive(stranger.message("REGISTER", ""), stranger.flow)
+    (answer,) = stranger.responses()
+    assert (answer.status, answer.headers.get(b"retry-after")) == (503, b"20")
+    served = Client(bench, "bob", ALICE, 5070).register()
+    assert served is not None and served.status == 200
+    bench.sleep(91)
+    late = stranger.register()
+    assert late is not None and late.status == 200
+
+
+def test_what_the_kernel_counted_bans_as_well(bench: Bench) -> None:
+    since = WALL + bench.now
+    offence = wire.Offence("maxwrongmsgallowed", BOT, 5060, 4001, since, since + 60, "sip_malformed", "RVhBTVBMRQ==")
+    bench.service.on_offences((offence, wire.Offence("maxwrongmsgallowed", "no address", 1, 5000, 0, 1, "x")))
+    (ban,) = bench.store.bans()
+    assert (ban.prefix, ban.count, ban.proven, ban.samples) == (BOT, 4001, False, ("frame RVhBTVBMRQ==",))
+
+
+# -- whom a ban hits --------------------------------------------------------------------------------------------------
+
+
+def test_a_challenged_request_that_is_answered_counts_nowhere(bench: Bench) -> None:
+    limited(bench, maxwrongauthfromip=1, fastauthsubswrongusermsg=1)
+    for _ in range(20):
+        answer = Client(bench, "alice", ALICE).register()
+        assert answer is not None and answer.status == 200
+    bench.sleep(PENDING_S + 1)
+    assert banned(bench) == []
+
+
+def test_a_bot_beside_registered_phones_is_banned_by_its_port_and_they_are_named(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    limited(bench, maxfailedauthenabledip=10)
+    Client(bench, "alice", BOT, 5060).register()
+    guess(bench, "alice", 6000, 11)
+    (ban,) = bench.store.bans()
+    assert (ban.source, ban.rule, ban.neighbours) == (f"{BOT}:6000", "maxfailedauthenabledip", (f"alice {BOT}:5060",))
+    assert (ban.count, ban.allowed, ban.window_s, ban.spares_known, ban.proven) == (11, 10, HOUR, True, True)
+    assert len(ban.samples) == 5 and "wrong password of alice" in ban.samples[0]
+    assert "banned source=192.0.2.66:6000 rule=maxfailedauthenabledip" in caplog.text
+    assert "count=11 limit=10" in caplog.text
+
+
+def test_a_bot_with_ever_new_ports_ends_by_its_address_and_the_phones_there_go_on(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=1)
+    Client(bench, "alice", BOT, 5060).register()
+    for port in range(6000, 6000 + PAIRS_BEFORE_ADDRESS + 1):
+        guess(bench, "alice", port, 2)
+    ban = bench.gate.bans[BOT, 0]
+    assert isinstance(ban, wire.Ban) and ban.spares_known
+    assert (BOT, 5060) in bench.gate.pairs and (BOT, 5060) not in bench.gate.bans
+
+
+def test_forged_packets_get_no_registered_device_banned(bench: Bench) -> None:
+    limited(bench, maxsubsmmsgcount=50, maxwrongmsgallowed=5, fastauthsubswrongusermsg=5, maxwrongauthfromip=5)
+    Client(bench, "alice", ALICE).register()
+    for _ in range(60):
+        bench.receive(b"REGISTER x\r\n\r\n", Flow("udp", APPLIANCE, (ALICE, 5060)))
+        knock(bench, 1, ALICE)
+    bench.sleep(PENDING_S + 1)
+    assert banned(bench) == []
+
+
+def test_a_ban_of_what_may_be_forged_does_not_grow(bench: Bench) -> None:
+    limited(bench, maxwrongmsgallowed=1, banperiod=60.0, banperiodmax=600.0)
+    for _ in range(3):
+        for _ in range(2):
+            bench.receive(b"REGISTER x\r\n\r\n", Flow("udp", APPLIANCE, (BOT, 5060)))
+        (ban,) = bench.store.bans()
+        assert (ban.repetition, ban.expires_at - ban.created_at) == (0, 60.0)
+        bench.sleep(70, 5)
+
+
+def test_a_distributed_attack_ends_by_its_network(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=1)
+    for last in range(8):
+        guess(bench, "alice", 6000, 2, f"203.0.113.{last}")
+    (ban,) = [row for row in bench.store.bans() if not row.port]
+    assert (ban.source, ban.scope, ban.spares_known) == ("203.0.113.0/24", "network", True)
+
+
+def test_a_network_in_which_a_trunk_lives_is_not_banned_as_a_whole(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=1)
+    for last in range(8):
+        guess(bench, "alice", 6000, 2, f"198.51.100.{last + 20}")
+    (ban,) = [row for row in bench.store.bans() if not row.port]
+    assert (ban.source, ban.scope) == ("198.51.100.27", "address")
+
+
+@pytest.mark.parametrize("why", ["trunk", "allowed", "management"])
+def test_trunks_allowed_sources_and_management_are_never_banned_automatically(
+    bench: Bench, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limited(bench, maxwrongmsgallowed=1)
+    if why == "allowed":
+        bench.store.add_allow(AllowRow("192.0.2.64/26"))
+    elif why == "management":
+        bench.store.managed_from(BOT, "ssh")
+    source = TRUNK if why == "trunk" else BOT
+    for _ in range(4):
+        bench.receive(b"REGISTER x\r\n\r\n", Flow("udp", APPLIANCE, (source, 5060)))
+    assert banned(bench) == []
+    assert f"not banned source={source} rule=maxwrongmsgallowed" in caplog.text
+
+
+def test_a_rule_in_report_only_says_what_it_would_have_done(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    limited(bench, maxfailedauthenabledipport=1)
+    bench.store.set_report_only("maxfailedauthenabledipport", True)
+    guess(bench, "alice", 6000, 2)
+    assert banned(bench) == []
+    assert "would ban source=192.0.2.66 rule=maxfailedauthenabledipport" in caplog.text
+
+
+# -- how long ---------------------------------------------------------------------------------------------------------
+
+
+def test_banperiod_doubles_with_each_repetition_up_to_banperiodmax(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=1, banperiod=100.0, banperiodmax=300.0)
+    lengths = []
+    for _ in range(4):
+        guess(bench, "alice", 6000, 2)
+        (ban,) = bench.store.bans()
+        lengths.append(round(ban.expires_at - ban.created_at))
+        bench.sleep(lengths[-1] + 10, 5)
+        assert banned(bench) == [] and not bench.gate.bans
+    assert lengths == [100, 200, 300, 300]
+
+
+def test_reenabledosblocked_ends_a_first_ban_and_every_count(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=3, reenabledosblocked=50.0)
+    guess(bench, "alice", 6000, 3)
+    bench.sleep(51, 5)
+    guess(bench, "alice", 6000, 3)
+    assert banned(bench) == []
+    guess(bench, "alice", 6000, 1)
+    (ban,) = bench.store.bans()
+    assert ban.expires_at - ban.created_at == 50.0
+
+
+def test_a_lifted_ban_is_forgotten_with_all_that_was_counted(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=3, maxfailedauthenabledip=6)
+    guess(bench, "alice", 6000, 4)
+    assert bench.store.remove_ban(BOT, "root", 6000)
+    bench.service.unban(BOT, 6000)
+    assert not bench.gate.bans
+    guess(bench, "alice", 6000, 3)
+    assert banned(bench) == []
+
+
+def test_bans_and_known_devices_survive_a_restart_in_the_plan(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=1)
+    Client(bench, "alice", BOT, 5060).register()
+    guess(bench, "alice", 6000, 2)
+    again = Bench(bench.store, Settings())
+    again.now = bench.now
+    plan = again.service.plan()
+    assert [(pair.address, pair.port) for pair in plan.known_pairs] == [(BOT, 5060)]
+    assert [(ban.address, ban.port, ban.rule) for ban in plan.pair_bans] == [(BOT, 6000, "maxfailedauthenabledipport")]
+    assert plan.bans == ()
+
+
+# -- avalanche --------------------------------------------------------------------------------------------------------
+
+
+def test_500_phones_behind_one_address_come_back_within_10_s_and_nobody_is_banned(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(500):
+        bench.store.add_account(NewAccount(f"phone{number}", PASSWORD, Settings().realm, (str(2000 + number),)), "test")
+    bench.store.commit()
+    caplog.set_level(logging.WARNING)
+    began = bench.now
+    phones = [Client(bench, f"phone{number}", ALICE, 10_000 + number) for number in range(500)]
+    for phone in phones:
+        first = phone.message("REGISTER", "")
+        bench.receive(first, phone.flow)
+        bench.receive(first, phone.flow)  # impatient, as phones are
+        bench.now += 0.02
+    guess(bench, "phone7", 50_000, 51, ALICE)  # a bot in their midst, before any of them is back
+    for phone in phones:
+        answer = phone.register()
+        assert answer is not None and answer.status == 200
+    assert bench.now - began <= 10.001
+    offence = wire.Offence("fastauthsubswrongusermsg", ALICE, 10_000, 500, WALL + began, WALL + bench.now, "x")
+    bench.service.on_offences((offence,))
+    assert banned(bench) == [f"{ALICE}:50000"]
+    assert len(bench.gate.pairs) == 500
+
+
+def test_treatusersasknownip_makes_the_whole_address_of_a_customer_known(bench: Bench) -> None:
+    Client(bench, "alice", ALICE).register()
+    assert bench.gate.known == []
+    limited(bench, treatusersasknownip=True)
+    Client(bench, "alice", ALICE).register()
+    assert bench.gate.known == [ALICE]
+
+
+def test_over_tcp_the_address_of_a_customer_is_known_because_every_connection_has_a_new_port(bench: Bench) -> None:
+    alice = Client(bench, "alice", ALICE)
+    alice.flow = Flow("tcp", APPLIANCE, (ALICE, 40_000), 7)
+    answer = alice.register()
+    assert answer is not None and answer.status == 200
+    assert bench.gate.known == [ALICE]
+
+
+def test_a_device_that_moves_to_another_port_or_leaves_is_forgotten_where_it_was(bench: Bench) -> None:
+    Client(bench, "alice", ALICE, 5060).register()
+    bench.sleep(30, 10)
+    expires = (b"Expires: 0",)
+    assert list(bench.gate.pairs) == [(ALICE, 5060)]
+    answer = Client(bench, "alice", ALICE, 5060).register(extra=expires)
+    assert answer is not None and answer.status == 200
+    assert bench.gate.pairs == {}
+    assert bench.service.plan().known_pairs == ()
