@@ -35,6 +35,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "settings.md": render.page,
         "cli.md": commands,
         "verdicts.md": verdict_page,
+        "metrics.md": metric_page,
         "state-machines.md": lambda: office_page("state-machines.md"),
         "calls.md": lambda: office_page("calls.md"),
         "../bpf/README.md": gate_readme,
@@ -60,6 +61,13 @@ def verdict_page() -> str:
     parts += ["", "| slot | default | unit | meaning |", "|---|---|---|---|"]
     parts += [f"| `{row.name}` | {row.default} | {row.unit} | {row.text} |" for row in layout.limits()]
     return "\n".join(parts) + "\n"
+
+
+def metric_page() -> str:
+    """Every metric, from the table that is served."""
+    from appliance import metrics
+
+    return metrics.page()
 
 
 def gate_readme() -> str:

@@ -18,7 +18,7 @@ system_python=/usr/bin/python3
 user=pysrv
 
 run_packages="python3 python3-venv python3-bpfcc linux-libc-dev iproute2 ethtool ca-certificates"
-test_packages="sip-tester sipsak sipvicious baresip-core sox nftables procps openssl"
+test_packages="sip-tester sipsak sipvicious baresip-core sox nftables procps openssl tcpdump"
 bench_packages="xdp-tools bpftool iptables kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
 
 say() { printf 'setup: %s\n' "$*"; }

@@ -29,7 +29,7 @@ class Room:
     pure: bool = False
 
 
-SHARED = ("appliance.config", "appliance.wire", "appliance.networks")
+SHARED = ("appliance.config", "appliance.wire", "appliance.networks", "appliance.metrics")
 PURE_OFFICE = ("pysrv.sip", "pysrv.calls", "pysrv.limits", "pysrv.billing", "pysrv.media")
 ROOMS = {
     # The shared leaves.
@@ -37,11 +37,14 @@ ROOMS = {
     "appliance.config.load": Room(("appliance.config",)),  # reads the settings file
     "appliance.wire": Room(pure=True),
     "appliance.networks": Room(pure=True),
+    "appliance.metrics": Room(("appliance.wire", "prometheus_client"), pure=True),
+    "appliance.capture": Room(("appliance.wire", "pcapng")),
     # The keeper.
     "appliance.kernel": Room(SHARED),
     "appliance.kernel.gate": Room((*SHARED, "appliance.kernel", "bcc")),
     "appliance.kernel.compiler": Room((*SHARED, "appliance.kernel", "bcc")),
     "appliance.kernel.link": Room((*SHARED, "appliance.kernel", "pyroute2")),
+    "appliance.kernel.nft": Room((*SHARED, "appliance.kernel", "nftables")),
     "appliance.kernel.range": Room((*SHARED, "appliance.kernel", "pyroute2")),
     "appliance.selftest": Room(("appliance.wire", "appliance.kernel", "cryptography")),
     "appliance.launch": Room(),
@@ -62,6 +65,8 @@ ROOMS = {
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
 ONLY_IN = {
+    "prometheus_client": ("appliance.metrics",),
+    "pcapng": ("appliance.capture",),
     "bcc": ("appliance.kernel.compiler", "appliance.kernel.gate"),
     "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour", "appliance.kernel.range"),
     "sqlite3": ("pysrv.store",),

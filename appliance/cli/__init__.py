@@ -8,7 +8,7 @@ import tomllib
 from importlib.metadata import version
 
 from appliance import docs
-from appliance.cli import accounts, bans, calls, completion, selftest, service, settings, trunks
+from appliance.cli import accounts, bans, calls, completion, gate, selftest, service, settings, trunks
 from appliance.cli.table import Book
 
 
@@ -26,7 +26,7 @@ ABOUT = "A VoIP security appliance: a gate at the network card, a SIP back-to-ba
 BOOK = Book(
     about=ABOUT,
     version=_version(),
-    groups=(accounts.GROUP, *trunks.GROUPS, settings.GROUP, bans.GROUP, calls.GROUP, selftest.GROUP),
+    groups=(accounts.GROUP, *trunks.GROUPS, settings.GROUP, bans.GROUP, calls.GROUP, gate.GROUP, selftest.GROUP),
     commands=(
         *service.COMMANDS,
         *accounts.COMMANDS,
@@ -34,6 +34,7 @@ BOOK = Book(
         *settings.COMMANDS,
         *bans.COMMANDS,
         *calls.COMMANDS,
+        *gate.COMMANDS,
         *selftest.COMMANDS,
         *completion.COMMANDS,
     ),
