@@ -84,7 +84,7 @@ CASES: Final = (
     Case("exempt", lambda _, s: bool(s.exempt), Scope.NOBODY),
     Case("distributed attack", lambda t, s: t.proven and s.addresses + 1 >= ADDRESSES_BEFORE_NETWORK, Scope.NETWORK),
     Case("pairs keep coming", lambda _, s: s.pairs >= PAIRS_BEFORE_ADDRESS, Scope.ADDRESS),
-    Case("the rule is for pairs", lambda t, _: t.rule is Rule.WRONG_PAIR, Scope.PAIR),
+    Case("the rule is for pairs", lambda t, _: t.rule == Rule.WRONG_PAIR, Scope.PAIR),
     Case("others are registered here", lambda t, s: bool(s.neighbours and offenders(t, s)), Scope.PAIR),
     Case("a known network is served", lambda t, s: bool(s.neighbours) and not t.proven, Scope.NOBODY),
     Case("from many ports", lambda _, s: bool(s.neighbours), Scope.ADDRESS),
@@ -102,7 +102,7 @@ def _subjects(scope: Scope, trip: Trip, standing: Standing) -> tuple[tuple[str, 
     match scope:
         case Scope.NOBODY:
             return ()
-        case Scope.PAIR if trip.rule is Rule.WRONG_PAIR:
+        case Scope.PAIR if trip.rule == Rule.WRONG_PAIR:
             return ((trip.address, trip.port),)
         case Scope.PAIR:
             return offenders(trip, standing)

@@ -76,11 +76,13 @@ LIMITS: Final[Mapping[Rule, Callable[[StrikeSettings], Figures]]] = {
 class Trip:
     """A limit was passed: `count` events in `window_s` where `limit` are allowed. `ports`: events by port.
 
+    `rule` is the setting; `window_s` 0: a single event was enough.
+
     `proven`: the address itself sent enough of them to pass the limit, under a valid nonce or over a connection;
     otherwise anybody may have written the address on the packets.
     """
 
-    rule: Rule
+    rule: str
     address: str
     port: int
     count: int
@@ -92,6 +94,8 @@ class Trip:
     @property
     def sentence(self) -> str:
         """The figures for people."""
+        if not self.window_s:
+            return f"{self.rule}: once is enough"
         return f"{self.count} in {self.window_s:g} s, {self.rule} is {self.limit}"
 
 

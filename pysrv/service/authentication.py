@@ -48,11 +48,13 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Unproven:
-    """Nobody yet: the answer to give."""
+    """Nobody yet: the answer to give, what the credentials were worth, and whom they named (empty: nobody)."""
 
     status: int
     headers: Headers = ()
     setting: str = ""
+    outcome: AuthOutcome = AuthOutcome.NO_CREDENTIALS
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,12 @@ class Authentication:
             return Caller(account=account)
         self._failed(request, flow, verdict.outcome, user, now)
         if verdict.outcome not in _COUNTED_ALREADY and self._guard.defence.is_crowded(flow):
-            return Unproven(503, ((b"retry-after", b"%d" % CROWDED_RETRY_S),), "fastauthsubswrongusermsg")
+            headers = ((b"retry-after", b"%d" % CROWDED_RETRY_S),)
+            return Unproven(503, headers, "fastauthsubswrongusermsg", verdict.outcome, user)
         stale = verdict.outcome in (AuthOutcome.STALE, AuthOutcome.FORGED_NONCE, AuthOutcome.REPLAYED)
         algorithms = spoken_by(request.headers.get(b"user-agent") or b"")
         challenge = self._authenticator.challenge(now, source, proxy=proxy, stale=stale, algorithms=algorithms)
-        return Unproven(407 if proxy else 401, tuple(challenge), "needauth")
+        return Unproven(407 if proxy else 401, tuple(challenge), "needauth", verdict.outcome, user)
 
     def _proven(self, request: Request, flow: Flow, now: float, *, proxy: bool) -> None:
         self._guard.defence.answered(request, flow)

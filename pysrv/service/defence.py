@@ -81,6 +81,12 @@ class Defence:
         call_id, identity = request.call_id, identity_of(request)
         self._convict(self._strikes.unknown_user(*flow.remote, call_id, identity, self._now()))
 
+    def decoy(self, request: Request, flow: Flow, why: str) -> None:
+        """A decoy was touched from a proven address, which nobody does by mistake: once is enough."""
+        address, port = flow.remote
+        self._sample(address, f"{_told(request)} ({why})")
+        self._convict([Trip("decoyextensions", address, port, 1, 0, 0.0, True, {port: 1})])
+
     def offences(self, offences: Iterable[wire.Offence]) -> None:
         """What the kernel counted."""
         for each in offences:

@@ -69,6 +69,10 @@ class KnownPairs:
         self._proven[pair] = now + PROVEN_S
         self._know(pair)
 
+    def holds(self, pair: Pair) -> bool:
+        """Whether a device is known here."""
+        return self._until(pair) > self._world.clock.wall()
+
     def neighbours(self, address: str) -> tuple[Neighbour, ...]:
         """Devices that are registered now from this address (IPv6: its /64)."""
         now = self._world.clock.wall()

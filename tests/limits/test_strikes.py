@@ -16,7 +16,7 @@ def strikes(**changed: float) -> Strikes:
     return Strikes(Limits(**changed))  # type: ignore[arg-type]
 
 
-def rules(trips: list[Trip]) -> list[Rule]:
+def rules(trips: list[Trip]) -> list[str]:
     return [trip.rule for trip in trips]
 
 

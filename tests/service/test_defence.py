@@ -11,6 +11,8 @@ from appliance.config.settings import Settings
 from pysrv.limits.sentence import PAIRS_BEFORE_ADDRESS
 from pysrv.limits.strikes import PENDING_S
 from pysrv.sip.events import Flow
+from pysrv.sip.message import Request
+from pysrv.sip.parser import parse_datagram
 from pysrv.store import AllowRow
 from pysrv.store.rows import NewAccount
 from tests.calls.playbook import APPLIANCE
@@ -220,6 +222,16 @@ def test_a_ban_of_what_may_be_forged_does_not_grow(bench: Bench) -> None:
         (ban,) = bench.store.bans()
         assert (ban.repetition, ban.expires_at - ban.created_at) == (0, 60.0)
         bench.sleep(70, 5)
+
+
+def test_what_nobody_does_by_mistake_bans_at_once_and_by_the_port_beside_phones(bench: Bench) -> None:
+    request = parse_datagram(Client(bench, "x", BOT, 6000).message("REGISTER", ""))
+    assert isinstance(request, Request)
+    bench.service._defence.decoy(request, Flow("udp", APPLIANCE, (BOT, 6000)), "touched 999")
+    Client(bench, "alice", ALICE, 5060).register()
+    bench.service._defence.decoy(request, Flow("udp", APPLIANCE, (ALICE, 6000)), "touched 999")
+    assert banned(bench) == [f"{ALICE}:6000", BOT]
+    assert bench.store.bans()[1].reason == "decoyextensions: once is enough"
 
 
 def test_a_distributed_attack_ends_by_its_network(bench: Bench) -> None:

@@ -178,7 +178,13 @@ class TrustRows:
         Bool(), "false", Place.AUTH, "An address from which somebody has authenticated is trusted.", strict="false"
     )
     treatusersasknownip = Row(
-        Bool(), "false", Place.AUTH, "Addresses of registered users are known addresses.", strict="false"
+        Bool(),
+        "false",
+        Place.AUTH,
+        "The whole address of a user who proves a password is known to the gate for an hour. Otherwise only the device "
+        "is, by address and port, so that others behind that address gain nothing; over TCP the address always is.",
+        in_force=True,
+        strict="false",
     )
     callingcardauth = Row(
         Enum(

@@ -2,13 +2,10 @@
 
 from appliance.config.fields import Enum, Int
 from appliance.config.row import Place, Row, Strict
+from appliance.config.scanners import AGENTS, AgentList
 from appliance.config.textual import Duration, ListOf
 
 COUNTED = (Place.NIC, Place.SIGNALLING)
-SCANNERS = (
-    "friendly-scanner,friendly-request,sipvicious,sipcli,sundayddr,sip-scan,smap,iWar,pplsip,VaxSIPUserAgent,"
-    "siparmyknife,Test Agent,sipscan,gulp,svmap,svwar,svcrack"
-)
 
 
 class GateRows:
@@ -26,18 +23,19 @@ class GateRows:
         Int(low=1),
         "39000",
         COUNTED,
-        "An address that sends more messages than this within the period is banned.",
+        "An address that sends more messages than this within the period is banned. It is also the depth of a known "
+        "source's bucket at the NIC.",
         unit="messages",
-        partly="it is the depth of a known source's bucket at the NIC: what is above it is dropped",
+        in_force=True,
         see=("maxsubsmmsgperiod", "banperiod"),
     )
     maxsubsmmsgperiod = Row(
         Duration(),
         "3m",
         COUNTED,
-        "Period of the message count.",
+        "Period of the message count; a known source's bucket at the NIC refills within it.",
         unit="s",
-        partly="a known source's bucket at the NIC refills within it",
+        in_force=True,
         see=("maxsubsmmsgcount",),
     )
     maxwrongmsgallowed = Row(
@@ -46,10 +44,17 @@ class GateRows:
         COUNTED,
         "An address that sends more malformed or meaningless messages than this within the period is banned.",
         unit="messages",
+        in_force=True,
         see=("maxwrongmsgperiod", "banperiod"),
     )
     maxwrongmsgperiod = Row(
-        Duration(), "1h", COUNTED, "Period of the count of wrong messages.", unit="s", see=("maxwrongmsgallowed",)
+        Duration(),
+        "1h",
+        COUNTED,
+        "Period of the count of wrong messages.",
+        unit="s",
+        in_force=True,
+        see=("maxwrongmsgallowed",),
     )
     maxwrongauthfromip = Row(
         Int(low=1),
@@ -58,6 +63,7 @@ class GateRows:
         "An address that sends more requests without usable credentials, or for users that do not exist, than this "
         "within the period is banned. A first request that is challenged and then answered correctly counts nowhere.",
         unit="requests",
+        in_force=True,
         see=("maxsubfailauthperiod", "banperiod"),
     )
     maxfailedauthenabledipport = Row(
@@ -67,6 +73,7 @@ class GateRows:
         "An address:port from which more wrong passwords than this come within the period is banned. A wrong "
         "password is a wrong answer to a valid challenge.",
         unit="requests",
+        in_force=True,
         strict=Strict("5"),
         see=("maxfailedauthenabledip", "maxsubfailauthperiod"),
     )
@@ -76,6 +83,7 @@ class GateRows:
         Place.SIGNALLING,
         "An address from which, over all its ports, more wrong passwords than this come within the period is banned.",
         unit="requests",
+        in_force=True,
         strict=Strict("20"),
         see=("maxfailedauthenabledipport", "maxsubfailauthperiod"),
     )
@@ -85,33 +93,38 @@ class GateRows:
         Place.SIGNALLING,
         "Period of the three counts of failed authentication.",
         unit="s",
+        in_force=True,
         see=("maxwrongauthfromip", "maxfailedauthenabledipport", "maxfailedauthenabledip"),
     )
     reenabledosblocked = Row(
         Duration(),
         "6h",
         COUNTED,
-        "After so long every count above starts anew and automatic bans are lifted.",
+        "What happened longer ago counts nowhere above, and a first automatic ban is lifted. The bans of those who "
+        "come back to it last as banperiod says.",
         unit="s",
+        in_force=True,
         see=("banperiod",),
     )
     banperiod = Row(
         Duration(),
         "6h",
         COUNTED,
-        "Length of an automatic ban; each repetition makes it longer.",
+        "Length of an automatic ban. Each repetition within banperiodmax doubles it, unless the address may be forged.",
         unit="s",
+        in_force=True,
         see=("banperiodmax", "reenabledosblocked"),
     )
-    banperiodmax = Row(Duration(), "7d", COUNTED, "Longest automatic ban.", unit="s", see=("banperiod",))
+    banperiodmax = Row(Duration(), "7d", COUNTED, "Longest automatic ban.", unit="s", in_force=True, see=("banperiod",))
     fastauthsubswrongusermsg = Row(
         Int(low=1),
         "300",
         COUNTED,
-        "Unauthenticated messages that the registrar takes from one address within 90 seconds; from all addresses "
-        "together it takes ten times as many.",
+        "An address that leaves more challenges than this unanswered within 90 seconds is banned, unless it may be "
+        "forged and devices are registered behind it. After ten times as many from all addresses together the registrar "
+        "asks strangers to come back later. It is also the depth of an unknown source's bucket at the NIC.",
         unit="messages",
-        partly="it is the depth of an unknown source's bucket at the NIC, which refills within 90 seconds",
+        in_force=True,
     )
     checkrtpaddr = Row(
         Enum(
@@ -123,14 +136,27 @@ class GateRows:
         ),
         "0",
         (Place.MEDIA, Place.NIC),
-        "From which sources audio (RTP and RTCP) is let through.",
+        "From which sources audio (RTP and RTCP) is let through. The announced one always may send first. With 0 and "
+        "1 one that nobody announced must send some packets in order first; with 0 it gives way to the announced one. "
+        "New calls only.",
         strict="2",
+        in_force=True,
     )
     blockua = Row(
-        ListOf(),
-        SCANNERS,
+        AgentList(),
+        ",".join(AGENTS),
         COUNTED,
-        "Requests whose User-Agent contains one of these are dropped. Known scanners are listed from the start.",
+        "Requests of strangers whose User-Agent contains one of these, in any case, get no answer. Known scanners are "
+        "listed from the start; they are also known by the shape of their messages when they change the name, unless "
+        "this list is empty.",
+    )
+    decoyextensions = Row(
+        ListOf(),
+        "",
+        Place.SIGNALLING,
+        "User names and numbers that nobody has: whoever asks for one, or says to be one, is banned at once, if its "
+        "address is proven (a connection, or an answer to a challenge).",
+        see=("banperiod",),
     )
 
 
