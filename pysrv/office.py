@@ -15,9 +15,11 @@ from appliance.config.load import layered
 from appliance.config.options import CANNOT_RUN, RunOptions
 from appliance.config.schema import ROWS
 from appliance.config.settings import parse_all
+from appliance.metrics import Reading
 from pysrv.control import Control
 from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
+from pysrv.net.host import protected_of_host
 from pysrv.net.keyed_hash import keyed_hash
 from pysrv.net.names import Names
 from pysrv.net.pulse import QueueDelay
@@ -90,6 +92,7 @@ class Office:
             options.sip_port,
             (options.rtp_first, options.rtp_last),
             keyed_hash,
+            protected_of_host,
         )
         self._service = Service(self._store, loaded.settings, world)
         self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
@@ -210,6 +213,15 @@ class Office:
             gate_problem=self._gate_problem,
             notices=(*self._problems, *self._unpriced()),
         )
+
+    async def reading(self) -> Reading:
+        """What the keeper says now, for the metrics."""
+        status: asyncio.Future[wire.GateStatus | None] = self._loop.create_future()
+        tallies: asyncio.Future[tuple[wire.Tally, ...]] = self._loop.create_future()
+        self._gate.read_status(lambda answer: None if status.done() else status.set_result(answer))
+        self._gate.tallies(lambda answer: None if tallies.done() else tallies.set_result(answer))
+        self._gate.flush()
+        return Reading(await status, await tallies)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

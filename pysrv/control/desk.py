@@ -14,6 +14,7 @@ from appliance.config.settings import BadSettings, Settings, parse_all
 from appliance.wire import WireError
 from pysrv.billing import money
 from pysrv.billing.deck import RateError
+from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
 
 
@@ -53,6 +54,28 @@ class Live(Protocol):
     def disallow(self, prefix: str) -> None:
         """Tell the gate."""
 
+    def policy_changed(self) -> None:
+        """Rules, report-only, protected addresses or the change that waits: tell the gate what holds now."""
+
+    def lists_changed(self) -> None:
+        """A list came, went or was replaced: bring the gate's lists up to date."""
+
+    def lists_held(self) -> Mapping[str, str]:
+        """Name to digest of the lists that the gate has in force."""
+
+    def protected(self) -> Mapping[str, str]:
+        """Networks that nothing may cut off, each with the reason."""
+
+
+@dataclass(slots=True)
+class ListImport:
+    """A list that comes in pieces; `end` is the last address so far."""
+
+    list_id: int
+    name: str
+    kind: str
+    end: bytes = b""
+
 
 @dataclass(slots=True)
 class Desk:
@@ -64,6 +87,7 @@ class Desk:
     file: Mapping[str, Any] = field(default_factory=dict)
     who: str = ""
     import_id: int | None = None
+    list_import: ListImport | None = None
     _after: list[Callable[[Live], None]] = field(default_factory=list)
 
     def loaded(self) -> Loaded:
@@ -75,6 +99,10 @@ class Desk:
     def settings(self) -> Settings:
         """The settings now."""
         return self.loaded().settings
+
+    def protected(self) -> Mapping[str, str]:
+        """Networks that nothing may cut off, each with the reason; the machine's own only while the service runs."""
+        return self.live.protected() if self.live is not None else protected(self.store, {})
 
     def read_file(self, texts: Mapping[str, str]) -> None:
         """Take the settings file's values from the command; only a single run does not know them itself."""
@@ -103,6 +131,10 @@ class Desk:
 
     def close(self) -> None:
         """The operator has gone: an import that was not finished is given up."""
+        if self.list_import is not None:
+            self.store.list_abort(self.list_import.list_id)
+            self.store.commit()
+            self.list_import = None
         if self.import_id is not None:
             self.store.import_abort(self.import_id)
             self.store.commit()

@@ -9,6 +9,7 @@ from appliance import wire
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
 from pysrv.limits.sources import lies_in
+from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
 
 
@@ -41,6 +42,7 @@ def _part(prefix: str, effect: str) -> str:
 def add_ban(desk: Desk, args: wire.Ban) -> dict[str, Any]:
     """bans.add"""
     prefix, reason = _part(canonical(args.prefix), "ban everyone"), args.reason[:200]
+    refuse_protected(prefix, desk.protected())
     row = BanRow(prefix, args.rule, reason, desk.clock(), args.expires_at, desk.who)
     desk.store.add_ban(row)
     desk.after_commit(lambda live: live.ban(wire.Ban(prefix, args.expires_at, args.rule, reason)))

@@ -8,6 +8,7 @@ from appliance.config.schema import ROWS, UnknownSetting, row
 from appliance.config.settings import Settings, warnings
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
+from pysrv.control.firewall import pending, with_undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,11 @@ class SettingNamed:
 
 @dataclass(frozen=True, slots=True)
 class SetSettings:
-    """New texts by name; null takes a stored change back."""
+    """New texts by name; null takes a stored change back. With `confirm_s` they are, without a word within so many
+    seconds, taken back by themselves."""
 
     changes: dict[str, Any]
+    confirm_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +88,21 @@ def change(desk: Desk, args: SetSettings) -> dict[str, Any]:
             raise WireError("bad_args", f"the value of {name} must be text")
     before = desk.settings
     settings = before.with_changes(args.changes)
+    names = tuple(dict.fromkeys(_canonical(name) for name in args.changes))
+    with_undo(desk, args.confirm_s, "settings: " + ", ".join(names), names)
     generation = before.generation
-    for name in dict.fromkeys(_canonical(name) for name in args.changes):
+    for name in names:
         text = settings.stored().get(name)
         generation = desk.store.set_setting(name, text, desk.who, secret=ROWS[name].kind.secret)
     settings = settings.with_changes({}, generation)
     desk.after_commit(lambda live: live.apply_settings(settings))
-    names = [name for name in ROWS if name in {_canonical(name) for name in args.changes}]
+    shown = [name for name in ROWS if name in names]
     return {
         "generation": generation,
-        "settings": [shape(settings, name) for name in names],
+        "settings": [shape(settings, name) for name in shown],
         "warnings": [p.message for p in warnings(settings) if p.name in names] + _realm_warning(desk, before, settings),
         "live": desk.live is not None,
+        "pending": pending(desk),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from appliance import wire
 from appliance.wire import WireError
-from pysrv.control import accounts, calls, routing, security, settings
+from pysrv.control import accounts, calls, firewall, lists, routing, security, settings
 from pysrv.control.desk import Desk, Live, refusals
 from pysrv.store import Store, StoreCode, StoreError
 
@@ -69,6 +69,22 @@ ROWS = (
     Verb("allows.list", Nothing, security.allows),
     Verb("allows.add", wire.Source, security.add_allow, writes=True),
     Verb("allows.remove", wire.Prefix, security.remove_allow, writes=True),
+    Verb("lists.list", Nothing, lists.list_all),
+    Verb("lists.begin", lists.BeginList, lists.begin, writes=True),
+    Verb("lists.rows", lists.ListRows, lists.rows, writes=True),
+    Verb("lists.commit", Nothing, lists.commit, writes=True),
+    Verb("lists.remove", lists.ListNamed, lists.remove, writes=True),
+    Verb("firewall.list", Nothing, firewall.rules),
+    Verb("firewall.add", firewall.AddRules, firewall.add, writes=True),
+    Verb("firewall.remove", firewall.RemoveRules, firewall.remove, writes=True),
+    Verb("firewall.test", firewall.Probe, firewall.test),
+    Verb("protected.list", Nothing, firewall.guarded),
+    Verb("protected.here", firewall.Here, firewall.here, writes=True),
+    Verb("rules.list", Nothing, firewall.reported),
+    Verb("rules.report_only", firewall.ReportOnly, firewall.report_only, writes=True),
+    Verb("changes.show", Nothing, firewall.show_change),
+    Verb("changes.confirm", Nothing, firewall.confirm_change, writes=True),
+    Verb("changes.undo", Nothing, firewall.undo_change, writes=True),
     Verb("calls.list", Nothing, calls.list_all),
     Verb("calls.hangup", calls.Hangup, calls.hangup),
     Verb("cdrs.list", calls.CdrsOf, calls.cdrs),
@@ -127,8 +143,8 @@ class Session:
                 return result
         except BaseException:
             self._desk.give_up(wrote=verb.writes)
-            if verb.name.startswith("rates."):
-                self._desk.close()  # all of a deck or nothing
+            if verb.name.startswith(("rates.", "lists.")):
+                self._desk.close()  # all of a deck or a list, or nothing
             raise
 
     def close(self) -> None:

@@ -204,6 +204,28 @@ class GateClient:
         """Stop trusting a source now."""
         self._ask(KeeperVerb.DISALLOW, wire.Prefix(prefix))
 
+    def ask(
+        self,
+        verb: KeeperVerb,
+        args: Any,
+        done: Callable[[dict[str, Any]], None],
+        refused: Callable[[WireError], None],
+    ) -> None:
+        """Buffer any verb; while the keeper is away nothing is asked and nothing called back."""
+        self._ask(verb, args, done=done, refused=refused)
+
+    def read_status(self, callback: Callable[[wire.GateStatus | None], None]) -> None:
+        """Ask what the keeper runs now; the callback gets None while the keeper is away."""
+        if self._ready:
+            self._ask(
+                KeeperVerb.STATUS,
+                None,
+                done=lambda result: callback(wire.from_dict(wire.GateStatus, result)),
+                refused=lambda _: callback(None),
+            )
+        else:
+            self._soon(callback, None)
+
     def tallies(self, callback: Callable[[tuple[wire.Tally, ...]], None]) -> None:
         """Ask for every verdict's totals; the callback gets none while the keeper is away."""
         self._ask_rows(KeeperVerb.TALLIES, wire.Tally, callback)

@@ -31,7 +31,9 @@ from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Caller, Guard, Unproven
+from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
+from pysrv.service.firewall import ListLoader, protected
 from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
@@ -83,6 +85,8 @@ class Service:
         self._transfers = Transfers(self.b2bua, self._admission)
         self._callers: dict[TransactionKey, Caller] = {}
         self._housekeeping = Housekeeping(store, world)
+        self._lists = ListLoader(store, world.gate)
+        self._changes = Changes(store, world.clock, self._taken_back)
         self._recovery = Recovery(store, self.b2bua, self.accounting, world)
         self._counters_at = 0.0
         self.malformed = 0
@@ -92,6 +96,7 @@ class Service:
 
     def start(self) -> None:
         """Take up what an earlier process left: bindings, running calls."""
+        self._changes.run()
         found = self._registration.load()
         now = self._world.clock.monotonic()
         resumed, settled = self._recovery.start(now)
@@ -125,6 +130,7 @@ class Service:
             self._counters_at if self.accounting.running else None,
             self._housekeeping.get_timer(),
             self._defence.get_timer(),
+            self._changes.get_timer(),
             self._recovery.get_timer(),
         ]
         return min((moment for moment in moments if moment is not None), default=None)
@@ -139,6 +145,7 @@ class Service:
         self._registration.expire()
         self._housekeeping.run(now)
         self._defence.run()
+        self._changes.run()
         self._recovery.run(now)
         if now >= self._counters_at and self.accounting.running:
             self._counters_at = now + COUNTERS_EVERY_S
@@ -163,6 +170,7 @@ class Service:
     def on_connected(self, status: wire.GateStatus) -> None:
         """The keeper has taken the plan."""
         _log.info("gate connected relay=%s %s", status.relay, status.relay_reason)
+        self._lists.connected()
 
     def on_disconnected(self, reason: str) -> None:
         """The keeper is away."""
@@ -258,6 +266,29 @@ class Service:
         """Tell the gate; what authenticates inside that network may be known again."""
         self._world.gate.disallow(prefix)
         self._world.gate.resync()
+
+    def policy_changed(self) -> None:
+        """Rules, report-only, protected addresses or the change that waits."""
+        self._changes.look()
+        self._world.gate.resync()
+        self._lists.changed()
+
+    def lists_changed(self) -> None:
+        """Bring the gate's lists up to date."""
+        self._lists.changed()
+
+    def lists_held(self) -> Mapping[str, str]:
+        """Name to digest of the lists in force."""
+        return self._lists.held
+
+    def protected(self) -> Mapping[str, str]:
+        """Networks that nothing may cut off, each with the reason."""
+        return protected(self._store, self._world.host())
+
+    def _taken_back(self, texts: Mapping[str, str | None]) -> None:
+        """A change was not confirmed: its settings have their old texts again."""
+        self.apply_settings(self._settings.with_changes(dict(texts), self._store.generation()))
+        self._lists.changed()
 
     # -- events of the endpoint -----------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from appliance import wire
 from appliance.config.settings import Settings
 from pysrv.service.defence import gate_bans
+from pysrv.service.firewall import gate_rules, protected
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 
@@ -38,6 +39,9 @@ def gate_plan(
         bans=bans,
         pair_bans=pair_bans,
         known_pairs=known_pairs,
+        firewall=gate_rules(store),
+        report_only=tuple(store.report_only()),
+        protected=tuple(protected(store, world.host())),
     )
 
 

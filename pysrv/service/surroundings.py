@@ -4,9 +4,9 @@ The store is used as it is (pysrv.store); sockets, the keeper's client and the c
 drive the whole service without a kernel and without a wait.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from appliance import wire
 from pysrv.sip.siphash import KeyedHash, siphash_24
@@ -58,6 +58,15 @@ class Gate(Protocol):
     def forget_pair(self, pair: wire.Pair) -> None:
         """No device speaks from here any more."""
 
+    def ask(
+        self,
+        verb: wire.KeeperVerb,
+        args: Any,
+        done: Callable[[dict[str, Any]], None],
+        refused: Callable[[wire.WireError], None],
+    ) -> None:
+        """Queue any verb; while the keeper is away neither callback is called."""
+
     def flush(self) -> None:
         """Send what is queued."""
 
@@ -84,3 +93,4 @@ class Surroundings:
     sip_port: int
     relay_ports: tuple[int, int]
     keyed_hash: KeyedHash = siphash_24  # of nonces; the ring gives a faster one
+    host: Callable[[], Mapping[str, str]] = dict  # the machine's own addresses and gateways, each with what it is

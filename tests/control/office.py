@@ -23,6 +23,8 @@ class Service:
     def __init__(self, settings: Settings | None = None) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.calls: set[str] = set()
+        self.held: dict[str, str] = {}
+        self.guarded: dict[str, str] = {}
         self._settings = settings or Settings()
 
     def settings(self) -> Settings:
@@ -59,6 +61,18 @@ class Service:
 
     def disallow(self, prefix: str) -> None:
         self.told.append(("disallow", prefix))
+
+    def policy_changed(self) -> None:
+        self.told.append(("policy",))
+
+    def lists_changed(self) -> None:
+        self.told.append(("lists",))
+
+    def lists_held(self) -> Mapping[str, str]:
+        return self.held
+
+    def protected(self) -> Mapping[str, str]:
+        return self.guarded
 
 
 class Operator:

@@ -4,7 +4,7 @@ A `Client` is a peer at one address: it knows a name and a password, and answers
 kept by destination until a test takes it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -38,6 +38,7 @@ class FakeGate:
     known: list[str] = field(default_factory=list)
     bans: dict[tuple[str, int], wire.Ban | wire.PairBan] = field(default_factory=dict)
     pairs: dict[tuple[str, int], float] = field(default_factory=dict)
+    asked: list[tuple[wire.KeeperVerb, Any, Callable[..., None], Callable[..., None]]] = field(default_factory=list)
 
     def open_session(self, session: wire.RelaySession) -> None:
         self.sessions[session.session] = session
@@ -52,6 +53,9 @@ class FakeGate:
 
     def allow(self, source: wire.Source) -> None:
         self.known.append(source.prefix)
+
+    def ask(self, verb: wire.KeeperVerb, args: Any, done: Callable[..., None], refused: Callable[..., None]) -> None:
+        self.asked.append((verb, args, done, refused))
 
     def request_counters(self) -> None: ...
     def resync(self) -> None: ...

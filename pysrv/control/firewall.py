@@ -1,0 +1,299 @@
+"""Verbs about static rules, countries, report-only, protected addresses, and the change that waits for its word."""
+
+import ipaddress
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from appliance import networks
+from appliance.config.schema import ROWS
+from appliance.wire import WireError
+from pysrv.control.desk import Desk
+from pysrv.control.security import canonical
+from pysrv.service import changes
+from pysrv.service.firewall import deciding, piece_holds, refuse_protected
+from pysrv.store.firewall import Rule, match_text
+
+PROTOCOLS, ACTIONS = ("any", "udp", "tcp"), ("allow", "deny")
+_VERDICT = re.compile(r"[a-z][a-z0-9_]{0,63}").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class NewRule:
+    """A rule about a network or a country (two letters); `port` 0: every port."""
+
+    action: str
+    prefix: str = ""
+    country: str = ""
+    protocol: str = "any"
+    port: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddRules:
+    """Rules that count together. With `confirm_s` they are taken back after so many seconds without a word."""
+
+    rules: tuple[NewRule, ...]
+    confirm_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRules:
+    """Rules by their numbers."""
+
+    ids: tuple[int, ...]
+    confirm_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Which packet to think of."""
+
+    address: str
+    port: int = 5060
+    protocol: str = "udp"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOnly:
+    """Verdicts that shall only count, or act again."""
+
+    verdicts: tuple[str, ...]
+    on: bool
+    confirm_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Addresses from which the appliance is managed now, each with the reason."""
+
+    addresses: tuple[tuple[str, str], ...]
+
+
+def rules(desk: Desk, _: Any) -> dict[str, Any]:
+    """firewall.list"""
+    known = {row.name for row in desk.store.lists("country")}
+    shown = [
+        asdict(rule) | {"match": match_text(rule), "idle": bool(rule.country) and rule.country not in known}
+        for rule in desk.store.firewall_rules()
+    ]
+    return {"rules": shown, "pending": pending(desk)}
+
+
+def add(desk: Desk, args: AddRules) -> dict[str, Any]:
+    """firewall.add"""
+    made = [_checked(desk, rule) for rule in args.rules]
+    what = "firewall: " + ", ".join(f"{rule.action} {match_text(rule)}" for rule in made)
+    with_undo(desk, args.confirm_s, what)
+    stored = [desk.store.add_firewall_rule(rule) for rule in made]
+    desk.after_commit(lambda live: live.policy_changed())
+    return {"rules": [asdict(rule) | {"match": match_text(rule)} for rule in stored], "pending": pending(desk)}
+
+
+def _checked(desk: Desk, rule: NewRule) -> Rule:
+    if rule.action not in ACTIONS or rule.protocol not in PROTOCOLS or not 0 <= rule.port <= 65535:
+        raise WireError("invalid", f"{rule.action} {rule.protocol} {rule.port} is no rule", "allow or deny, udp or tcp")
+    if bool(rule.prefix) == bool(rule.country):
+        raise WireError("invalid", "a rule is about a network or about a country")
+    if rule.protocol != "any" and not rule.port:
+        raise WireError("invalid", f"a rule for {rule.protocol} alone names a port")
+    made = Rule(0, rule.action, "", rule.country, rule.protocol, rule.port, rule.note[:200], 0.0, desk.who)
+    if rule.country:
+        return _about_country(desk, made)
+    made = replace(made, prefix=canonical(rule.prefix))
+    if made.action == "deny":
+        _demand_no_exact(desk, made)
+    return made
+
+
+def _about_country(desk: Desk, rule: Rule) -> Rule:
+    if not re.fullmatch(r"[A-Z]{2}", rule.country) or rule.port:
+        raise WireError("invalid", f"{rule.country[:20]!r}: a country is two letters, and its rule has no port")
+    if desk.store.list_named(rule.country) is None:
+        raise WireError(
+            "no_networks", f"the networks of {rule.country} are not known", "'appliance firewall countries'"
+        )
+    return rule
+
+
+def _demand_no_exact(desk: Desk, rule: Rule) -> None:
+    """A wide deny leaves protected addresses alone; one that names them is a mistake."""
+    row = networks.parsed(rule.prefix)
+    guarded = {each: why for each, why in desk.protected().items() if networks.parsed(each)[16] <= row[16]}
+    refuse_protected(rule.prefix, guarded, "denying")
+
+
+def remove(desk: Desk, args: RemoveRules) -> dict[str, Any]:
+    """firewall.remove"""
+    with_undo(desk, args.confirm_s, "firewall: remove " + ", ".join(map(str, args.ids)))
+    gone = [desk.store.remove_firewall_rule(rule_id, desk.who) for rule_id in args.ids]
+    if not args.confirm_s:  # a change that may be taken back still needs them
+        _forget_countries(desk)
+    desk.after_commit(lambda live: live.policy_changed())
+    return {"removed": [asdict(rule) | {"match": match_text(rule)} for rule in gone], "pending": pending(desk)}
+
+
+def _forget_countries(desk: Desk) -> None:
+    """Networks of countries that no rule is about."""
+    wanted = {rule.country for rule in desk.store.firewall_rules()}
+    for row in desk.store.lists("country"):
+        if row.name not in wanted:
+            desk.store.remove_list(row.name, desk.who)
+
+
+def test(desk: Desk, args: Probe) -> dict[str, Any]:
+    """firewall.test: which rule decides a packet, in the order of the gate; nothing is sent."""
+    try:
+        address = str(ipaddress.ip_address(args.address))
+    except ValueError as error:
+        raise WireError("invalid", str(error)) from None
+    steps = list(_steps(desk, address, args))
+    verdict = next((step["verdict"] for step in steps if step["verdict"]), "")
+    return {"address": address, "port": args.port, "protocol": args.protocol, "verdict": verdict, "steps": steps}
+
+
+def _steps(desk: Desk, address: str, args: Probe) -> list[dict[str, str]]:
+    """Every rule about the source that speaks, until one decides. `verdict` empty: the packet goes on."""
+    row = networks.parsed(address)
+    guarded = next((why for each, why in desk.protected().items() if networks.overlap(row, networks.parsed(each))), "")
+    rule = deciding(desk.store.firewall_rules(), address, args.protocol, args.port)
+    steps = [_step("protected", guarded, "")] if guarded else []
+    passes = bool(guarded)
+    if rule is not None and rule.action == "allow":
+        words = f"rule {rule.id}: allow {match_text(rule)}"
+        if not rule.port:
+            return [*steps, _step("firewall", words, "source_allowed")]
+        steps.append(_step("firewall", words + ", so no deny, list or country; ban and bucket hold", ""))
+        passes = True
+    allowed = next((each for each in desk.store.allows() if _holds(each.prefix, row) and each.kind == "allow"), None)
+    if allowed:
+        return [*steps, _step("allow list", f"{allowed.prefix} is on the allow list", "source_allowed")]
+    for ban in desk.store.bans():
+        if _holds(ban.prefix, row) and not ban.port and not guarded:
+            return [
+                *steps,
+                _step(
+                    "ban",
+                    f"{ban.prefix} is banned by {ban.rule}",
+                    "banned" if "/" not in ban.prefix else "banned_prefix",
+                ),
+            ]
+    if passes:
+        return steps
+    if rule is not None:
+        return [*steps, _step("firewall", f"rule {rule.id}: deny {match_text(rule)}", "firewall_denied")]
+    return steps + _listed(desk, row)
+
+
+def _listed(desk: Desk, row: bytes) -> list[dict[str, str]]:
+    """What lists and countries say of an address."""
+    for each in desk.store.lists():
+        for piece in desk.store.list_rows(each.id):
+            if hit := piece_holds(piece, row[:16]):
+                words = f"list {each.name} holds {networks.text(hit)}; what is registered or a trunk passes"
+                return [_step("list", words, "listed")]
+    actions = {rule.country: rule.action for rule in desk.store.firewall_rules() if rule.country}
+    found = next(
+        (each.name for each in desk.store.lists("country") if each.name in actions and _in_list(desk, each.id, row)), ""
+    )
+    if actions.get(found) == "deny":
+        return [_step("country", f"country {found} is denied", "country_denied")]
+    if found:
+        return [_step("country", f"country {found} is let in", "")]
+    if "allow" in actions.values():
+        return [_step("country", "the address lies in no country that is let in", "country_denied")]
+    return []
+
+
+def _in_list(desk: Desk, list_id: int, row: bytes) -> bool:
+    return any(piece_holds(piece, row[:16]) for piece in desk.store.list_rows(list_id))
+
+
+def _holds(prefix: str, row: bytes) -> bool:
+    return networks.overlap(networks.parsed(prefix), row)
+
+
+def _step(stage: str, words: str, verdict: str) -> dict[str, str]:
+    return {"stage": stage, "words": words, "verdict": verdict}
+
+
+def report_only(desk: Desk, args: ReportOnly) -> dict[str, Any]:
+    """rules.report_only"""
+    for verdict in args.verdicts:
+        if not _VERDICT(verdict):
+            raise WireError("invalid", f"{verdict[:60]!r} is no verdict", "'appliance rules' lists them")
+    with_undo(desk, args.confirm_s, f"report-only {'on' if args.on else 'off'}: {', '.join(args.verdicts)}")
+    for verdict in args.verdicts:
+        desk.store.set_report_only(verdict, args.on, desk.who)
+    desk.after_commit(lambda live: live.policy_changed())
+    return {"report_only": desk.store.report_only(), "pending": pending(desk)}
+
+
+def reported(desk: Desk, _: Any) -> dict[str, Any]:
+    """rules.list"""
+    return {"report_only": desk.store.report_only(), "pending": pending(desk)}
+
+
+def guarded(desk: Desk, _: Any) -> dict[str, Any]:
+    """protected.list"""
+    return {"protected": [{"prefix": prefix, "why": why} for prefix, why in sorted(desk.protected().items())]}
+
+
+def here(desk: Desk, args: Here) -> dict[str, Any]:
+    """protected.here: the command says from where it is used."""
+    before = desk.protected()
+    for address, why in args.addresses[:64]:
+        prefix = canonical(address)
+        desk.store.managed_from(prefix, why[:100])
+        if prefix not in before:
+            desk.after_commit(lambda live: live.policy_changed())
+    return {}
+
+
+def with_undo(desk: Desk, confirm_s: float, what: str, settings: tuple[str, ...] = ()) -> None:
+    """Every change of policy goes through here before it is made: with `confirm_s` it waits for its word."""
+    changes.demand_none(desk.store)
+    if confirm_s:
+        if desk.live is None:
+            raise WireError("not_running", "only a running appliance can take a change back", "leave --confirm out")
+        undo = changes.snapshot(desk.store, settings)
+        changes.hold(desk.store, desk.clock(), confirm_s, what, undo, desk.who)
+        desk.after_commit(lambda live: live.policy_changed())
+
+
+def pending(desk: Desk) -> dict[str, Any] | None:
+    """The change that waits as JSON."""
+    waiting = desk.store.pending_change()
+    if waiting is None:
+        return None
+    left_s = max(0.0, waiting.deadline_at - desk.clock())
+    return {"what": waiting.what, "made_at": waiting.made_at, "left_s": left_s, "who": waiting.who}
+
+
+def show_change(desk: Desk, _: Any) -> dict[str, Any]:
+    """changes.show"""
+    return {"pending": pending(desk)}
+
+
+def confirm_change(desk: Desk, _: Any) -> dict[str, Any]:
+    """changes.confirm"""
+    change = desk.store.drop_pending_change("confirmed", desk.who)
+    if change is None:
+        raise WireError("not_found", "no change waits for confirmation", "it may have been taken back already")
+    _forget_countries(desk)
+    desk.after_commit(lambda live: live.policy_changed())
+    return {"confirmed": change.what}
+
+
+def undo_change(desk: Desk, _: Any) -> dict[str, Any]:
+    """changes.undo"""
+    waiting = desk.store.pending_change()
+    if waiting is None:
+        raise WireError("not_found", "no change waits for confirmation")
+    texts = changes.take_back(desk.store, "undone", desk.who)
+    if texts:
+        settings = desk.settings.with_changes(dict(texts), desk.store.generation())
+        desk.after_commit(lambda live: live.apply_settings(settings))
+    desk.after_commit(lambda live: live.policy_changed())
+    return {"undone": waiting.what, "settings": [name for name in ROWS if name in texts]}

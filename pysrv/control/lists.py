@@ -1,0 +1,112 @@
+"""Verbs about imported lists: a list comes in packed pieces, and is put in force when the last one has been checked."""
+
+import base64
+import binascii
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from appliance import networks
+from appliance.wire import WireError
+from pysrv.control.desk import Desk, ListImport
+from pysrv.service.firewall import COUNTRIES
+from pysrv.store.lists import StoredList
+
+KINDS = ("ban", "country")
+
+
+@dataclass(frozen=True, slots=True)
+class BeginList:
+    """`source` says where it came from, `skipped` how many of its lines were not taken."""
+
+    name: str
+    kind: str = "ban"
+    source: str = ""
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListRows:
+    """Base64 of appliance.networks' rows: in order, disjoint, and all after those of the piece before."""
+
+    packed: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListNamed:
+    """A list by its name."""
+
+    name: str
+
+
+def begin(desk: Desk, args: BeginList) -> dict[str, Any]:
+    """lists.begin"""
+    if args.kind not in KINDS or args.name in COUNTRIES.values():
+        raise WireError("invalid", f"{args.name[:80]!r} of kind {args.kind[:20]!r} cannot be imported")
+    if args.kind == "ban" and len(args.name) == 2 and args.name.isupper():
+        raise WireError("invalid", f"{args.name} is the name of a country", "name the list with three letters or more")
+    desk.close()
+    list_id = desk.store.list_begin(args.name, args.kind, args.source, args.skipped, desk.who)
+    desk.list_import = ListImport(list_id, args.name, args.kind)
+    return {}
+
+
+def rows(desk: Desk, args: ListRows) -> dict[str, Any]:
+    """lists.rows"""
+    under_way = _under_way(desk)
+    try:
+        packed = base64.b64decode(args.packed, validate=True)
+    except (binascii.Error, ValueError):
+        raise WireError("bad_list", "a piece must be base64") from None
+    if wrong := networks.fault(packed, under_way.end):
+        raise WireError("bad_list", wrong)
+    if under_way.kind == "ban":
+        _spare(desk, packed)
+    desk.store.list_rows_add(under_way.list_id, packed)
+    under_way.end = networks.last_address(packed[-networks.ROW_BYTES :])
+    return {"rows": len(packed) // networks.ROW_BYTES}
+
+
+def _spare(desk: Desk, packed: bytes) -> None:
+    guarded = {networks.parsed(prefix): why for prefix, why in desk.protected().items()}
+    for row, protected in networks.clashes(networks.rows(packed), guarded):
+        words = f"{networks.text(row)} would cut off {networks.text(protected)}: {guarded[protected]}"
+        raise WireError("protected", words, "leave it out")
+
+
+def commit(desk: Desk, _: Any) -> dict[str, Any]:
+    """lists.commit"""
+    under_way = _under_way(desk)
+    stored = desk.store.list_commit(under_way.list_id)
+    desk.list_import = None
+    desk.after_commit(lambda live: live.lists_changed())
+    return {"list": _shown(desk, stored), "live": desk.live is not None}
+
+
+def remove(desk: Desk, args: ListNamed) -> dict[str, Any]:
+    """lists.remove"""
+    if not desk.store.remove_list(args.name, desk.who):
+        raise WireError("not_found", f"there is no list {args.name[:80]!r}", "'appliance lists show' shows all")
+    desk.after_commit(lambda live: live.lists_changed())
+    return {"removed": args.name}
+
+
+def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+    """lists.list"""
+    return {
+        "lists": [_shown(desk, row) for row in desk.store.lists()],
+        "countries": [_shown(desk, row) for row in desk.store.lists("country")],
+    }
+
+
+def _shown(desk: Desk, row: StoredList) -> dict[str, Any]:
+    held = desk.live.lists_held() if desk.live is not None else {}
+    in_force = (
+        held.get(row.name) == row.digest if row.kind == "ban" else any(name in held for name in COUNTRIES.values())
+    )
+    return asdict(row) | {"in_force": in_force}
+
+
+def _under_way(desk: Desk) -> ListImport:
+    if desk.list_import is None:
+        raise WireError("invalid", "no list is being imported", "begin with lists.begin")
+    return desk.list_import
