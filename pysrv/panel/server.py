@@ -1,4 +1,4 @@
-"""The panel's HTTPS server: the status page, its JSON, its two static files, and /healthz.
+"""The panel's HTTPS server: the status page, its JSON, its two static files, /metrics, and /healthz.
 
 Knows HTTP, TLS and who may look; what is shown comes from a StatusSource. No request changes anything. Headers follow
 CSP Level 3 and the Fetch standard: nothing is loaded from elsewhere, nothing runs inline, nothing is cached.
@@ -17,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from appliance import metrics
 from pysrv.panel import page
 from pysrv.panel.doors import Doors, Visit
 from pysrv.panel.login import BackOff, Credentials, Remembered, parse_basic
@@ -79,6 +80,7 @@ class Panel:
         application.on_response_prepare.append(_add_headers)
         application.router.add_get("/", self._page)
         application.router.add_get("/api/status.json", self._json)
+        application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/static/{name}", self._static)
         application.router.add_get("/healthz", self._health)
         return application
@@ -137,6 +139,10 @@ class Panel:
 
     async def _json(self, _request: web.Request) -> web.Response:
         return web.json_response((await self._source.snapshot()).to_dict())
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        text = metrics.exposition(await self._source.reading())
+        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

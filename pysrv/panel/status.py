@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from appliance import wire
+from appliance.metrics import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,6 @@ class StatusSource(Protocol):
 
     async def snapshot(self) -> Snapshot:
         """The state now; cheap enough to be asked every two seconds."""
+
+    async def reading(self) -> Reading:
+        """What the keeper says now, for the metrics."""

@@ -52,7 +52,7 @@ class Keeper:
         return wire.reply(ident, self._do(KeeperVerb(verb), args))
 
     def _do(self, verb: KeeperVerb, args: dict[str, Any]) -> Any:
-        if verb is KeeperVerb.HELLO:
+        if verb in (KeeperVerb.HELLO, KeeperVerb.STATUS):
             return wire.GateStatus(self.version, (wire.Interface("eth0", "native"),), self.relay)
         if verb is KeeperVerb.SYNC:
             self.plan = wire.from_dict(wire.Plan, args)

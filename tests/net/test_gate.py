@@ -212,6 +212,18 @@ async def test_tallies_and_bans_come_to_their_callers(bench: Bench) -> None:
     assert answers[0][0].packets == 3
 
 
+async def test_the_status_comes_to_its_caller_or_none_while_the_keeper_is_away(bench: Bench) -> None:
+    answers: list[wire.GateStatus | None] = []
+    bench.gate.read_status(answers.append)
+    await until(lambda: answers == [None])
+    await bench.up()
+    bench.gate.read_status(answers.append)
+    bench.gate.flush()
+    await until(lambda: len(answers) == 2)
+    assert answers[1] is not None
+    assert answers[1].interfaces[0].name == "eth0"
+
+
 async def test_resync_sends_the_plan_again(bench: Bench) -> None:
     await bench.up()
     bench.gate.resync()

@@ -11,7 +11,10 @@ from types import SimpleNamespace
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from appliance import metrics
+from appliance.metrics import Reading
 from pysrv.panel import certificate, doors
 from pysrv.panel.login import FREE_GUESSES
 from pysrv.panel.server import HEADERS, Panel
@@ -29,11 +32,17 @@ class Office:
     now: float = 1000.0
     checks: list[str] = field(default_factory=list)
     fault: Exception | None = None
+    keeper: bool = True
 
     async def snapshot(self) -> Snapshot:
         if self.fault:
             raise self.fault
         return FULL
+
+    async def reading(self) -> Reading:
+        if self.fault:
+            raise self.fault
+        return Reading(FULL.gate if self.keeper else None, FULL.tallies if self.keeper else ())
 
     def verify(self, name: str, password: str) -> bool:
         self.checks.append(password)
@@ -79,12 +88,29 @@ async def test_an_administrator_sees_the_page_its_files_and_its_json(visitor: Vi
     assert (await visitor.get("/static/page.css", ADMIN)).headers["Content-Type"] == "text/css; charset=utf-8"
 
 
-@pytest.mark.parametrize("path", ["/", "/api/status.json", "/static/page.js", "/nothing", "/static/..%2fpage.py"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/status.json", "/metrics", "/static/page.js", "/nothing", "/static/..%2fpage.py"]
+)
 async def test_nobody_else_sees_anything(visitor: Visitor, path: str) -> None:
     for auth in (None, WRONG):
         answer = await visitor.get(path, auth)
         assert answer.status == 401
         assert answer.headers["WWW-Authenticate"].startswith("Basic realm=")
+
+
+async def test_prometheus_reads_the_metrics_with_an_administrators_password(visitor: Visitor) -> None:
+    answer = await visitor.get("/metrics", ADMIN)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, metrics.CONTENT_TYPE)
+    assert 'appliance_gate_packets_total{action="DROP",verdict="BANNED"} 42.0' in answer.text
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert families["appliance_gate_up"].samples[0].value == 1
+    assert {row.name.removesuffix("_total") for row in metrics.ROWS} >= families.keys()
+
+
+async def test_without_a_keeper_the_metrics_say_that_and_no_more(visitor: Visitor, office: Office) -> None:
+    office.keeper = False
+    families = list(text_string_to_metric_families((await visitor.get("/metrics", ADMIN)).text))
+    assert [(family.name, family.samples[0].value) for family in families] == [("appliance_gate_up", 0)]
 
 
 async def test_health_is_open_and_says_nothing_more(visitor: Visitor) -> None:
