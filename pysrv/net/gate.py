@@ -171,7 +171,7 @@ class GateClient:
 
     def unban(self, prefix: str) -> None:
         """Lift a ban now."""
-        self._ask(KeeperVerb.UNBAN, wire.Prefix(prefix))
+        self._ask(KeeperVerb.UNBAN, wire.Prefix(prefix), refused=_unless_gone)
 
     def ban_pair(self, ban: wire.PairBan) -> None:
         """Ban one port of an address now; the plan must hold it too."""
@@ -179,7 +179,7 @@ class GateClient:
 
     def unban_pair(self, pair: wire.Pair) -> None:
         """Lift the ban of a port now."""
-        self._ask(KeeperVerb.UNBAN_PAIR, pair)
+        self._ask(KeeperVerb.UNBAN_PAIR, pair, refused=_unless_gone)
 
     def know_pair(self, pair: wire.KnownPair) -> None:
         """A device speaks from here; again moves its end. The plan must hold it too."""
@@ -357,6 +357,12 @@ class GateClient:
 
     def _soon(self, callback: Callable[..., None], *args: Any) -> None:
         asyncio.get_running_loop().call_soon(callback, *args)
+
+
+def _unless_gone(error: WireError) -> None:
+    """A ban that ran out at the gate by itself is as lifted as can be."""
+    if error.code != "not_banned":
+        _log.warning("keeper: unban: %s", error)
 
 
 def _rows(kind: type[_T], result: dict[str, Any], name: str) -> tuple[_T, ...]:
