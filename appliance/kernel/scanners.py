@@ -23,6 +23,8 @@ MATCH: Final = (STATES - 1) * CLASSES
 PRINTS: Final = 16
 _MULTIPLIER: Final = 0x9E3779B97F4A7C15
 _WORD: Final = (1 << 64) - 1
+_HEADER: Final = re.compile(r"\bHEADER_(\w+) = (\d+),")
+_NAME: Final = re.compile(r'\bNAME\((\w+), "([a-z-]+)"\)')
 _SHAPE: Final = re.compile(r'^SHAPE\((\w+), "((?:[^"\\]|\\.)*)"\)$', re.MULTILINE)
 
 
@@ -94,21 +96,20 @@ def _step(steps: _Steps, fallback: list[int], state: int, letter: str) -> int:
 
 
 def order_hash(names: Sequence[str]) -> int:
-    """The kernel's hash of the first header names, each by its first eight bytes with the colon, in lower case."""
-    order = 0
+    """The kernel's hash of the first header names: of each its kind, if it is told apart, and its first letter."""
+    order, kinds = 0, _header_kinds()
     for name in names[:ORDERED_HEADERS]:
-        word = _name_word(f"{name}:".encode())
-        order = ((order << 5 | order >> 59) & _WORD) ^ word
-        order = order * _MULTIPLIER & _WORD
+        kind = kinds.get(name.lower(), 0)
+        order = (order + (kind << 8 | ord(name[0]) | 0x20)) * _MULTIPLIER & _WORD
     return order
 
 
-def _name_word(line: bytes) -> int:
-    """The bytes before the colon and the colon itself, at most eight, as the machine reads them."""
-    head = line[:8]
-    colon = head.find(b":")
-    kept = head if colon < 0 else head[: colon + 1]
-    return int.from_bytes(bytes(byte | 0x20 for byte in kept), "little")
+@cache
+def _header_kinds() -> dict[str, int]:
+    """The kernel's number for each header name that it tells apart."""
+    numbers = dict(_HEADER.findall((layout.BPF_DIR / "layout.h").read_text(encoding="ascii")))
+    names = _NAME.findall((layout.BPF_DIR / "sipread.h").read_text(encoding="ascii"))
+    return {name: int(numbers[kind]) for kind, name in names}
 
 
 @cache
@@ -134,9 +135,9 @@ class ScannersRow(NamedTuple):
 
 
 def wanted(agents: Sequence[str]) -> ScannersRow:
-    """The row for these patterns and the fingerprints of this release. Raises WireError("bad_scanners")."""
+    """The row for these patterns and this release's fingerprints; none and none. Raises WireError("bad_scanners")."""
     _checked(agents)
-    return ScannersRow(tuple(agents), tuple(fingerprint_rows()))
+    return ScannersRow(tuple(agents), tuple(fingerprint_rows()) if agents else ())
 
 
 def pack(shape: layout.Shape, _key: Any, row: ScannersRow) -> bytes:

@@ -181,6 +181,14 @@ class GateClient:
         """Lift the ban of a port now."""
         self._ask(KeeperVerb.UNBAN_PAIR, pair, refused=_unless_gone)
 
+    def remember(self, refresh: wire.Refresh) -> None:
+        """Let the gate answer repetitions of a REGISTER; no plan holds it."""
+        self._ask(KeeperVerb.REMEMBER, refresh)
+
+    def forget(self, ref: wire.RefreshRef) -> None:
+        """Let the gate answer them no more."""
+        self._ask(KeeperVerb.FORGET, ref)
+
     def know_pair(self, pair: wire.KnownPair) -> None:
         """A device speaks from here; again moves its end. The plan must hold it too."""
         self._ask(KeeperVerb.KNOW_PAIR, pair)

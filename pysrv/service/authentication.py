@@ -40,10 +40,11 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose request it is: exactly one of the two is set."""
+    """Whose request it is: exactly one of the two is set. Not `proven`: believed from an earlier proof."""
 
     account: Account | None = None
     trunk: Trunk | None = None
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,10 @@ from pysrv.service.pairs import KnownPairs
 from pysrv.service.plan import gate_plan
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
+from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.transfers import Transfers
+from pysrv.service.trust import Trust
 from pysrv.sip.digest import Authenticator, NonceKeys
 from pysrv.sip.endpoint import Endpoint
 from pysrv.sip.events import (
@@ -78,7 +80,10 @@ class Service:
         self._defence = Defence(store, settings, world, self._pairs)
         guard = Guard(self._defence, self._pairs, lambda: self._settings.treatusersasknownip)
         self._authentication = Authentication(store, authenticator, world, guard)
-        self._registration = Registration(store, self.registrar, world, self._pairs)
+        self._trust = Trust(store, settings.cacheregistrations, world)
+        self._defence.on_ban = self._trust.forget_source
+        self._strangers = Strangers(store, settings, self._defence, self._pairs)
+        self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self.accounting = Accounting(store, world)
         self._admission = Admission(store, self.b2bua, self.registrar, self.accounting, world, self.settings)
@@ -215,6 +220,8 @@ class Service:
         self._settings = settings
         self._authentication.use_realm(settings.realm, self._nonce_keys)
         self._defence.use(settings)
+        self._strangers.use(settings)
+        self._trust.use(settings.cacheregistrations)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:
@@ -246,7 +253,8 @@ class Service:
         self._world.gate.resync()
 
     def ban(self, ban: wire.Ban) -> None:
-        """Tell the gate."""
+        """Tell the gate; nobody there is believed any more."""
+        self._trust.forget_source(ban.prefix)
         self._world.gate.ban(ban)
 
     def unban(self, prefix: str, port: int) -> None:
@@ -294,6 +302,10 @@ class Service:
 
     def _take(self, event: Event, now: float) -> None:
         match event:
+            case RequestReceived() if event.request.to.tag is None and self._strangers.is_scanner(
+                event.request, event.flow
+            ):
+                self.endpoint.ignore(event.request)
             case RequestReceived() if _is_fresh(event.request):
                 self._fresh_request(event, now)
             case MalformedReceived():
@@ -313,7 +325,8 @@ class Service:
             if not self.b2bua.handle(event, now):
                 self._outside_calls(event)
             return
-        caller = self._authentication.caller(event.request, event.flow, proxy=method != b"REGISTER")
+        believed = self._trust.believed(event.request, event.flow)
+        caller = Caller(account=believed, proven=False) if believed is not None else self._caller(event)
         if isinstance(caller, Unproven):
             response = response_to(event.request, caller.status, headers=caller.headers)
             self.endpoint.respond_stateless(event.request, response, event.flow)
@@ -322,7 +335,22 @@ class Service:
         elif method == b"MESSAGE":
             self._paging.message(event, caller, now)
         elif caller.account is not None:
-            self._respond(event, self._registration.register(event.request, event.flow, caller.account), now)
+            proven = caller.proven
+            answer = self._registration.register(event.request, event.flow, caller.account, proven=proven)
+            self._respond(event, answer, now)
+
+    def _caller(self, event: RequestReceived) -> Caller | Unproven:
+        """Whose a request is that nobody is believed to have sent; what it fails in has consequences."""
+        request, flow = event.request, event.flow
+        caller = self._authentication.caller(request, flow, proxy=request.method != b"REGISTER")
+        if not isinstance(caller, Unproven):
+            return caller
+        believed = self._trust.believed_again(request, flow, caller)
+        if believed is not None:
+            return Caller(account=believed, proven=False)
+        self._strangers.refused(request, flow, caller)
+        self._trust.failed(caller)
+        return caller
 
     def _invited(self, event: RequestReceived, caller: Caller, now: float) -> None:
         """A call that somebody proven asks for. It is decided here and now, so the caller is remembered no longer."""

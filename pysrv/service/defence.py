@@ -7,7 +7,7 @@ pairs working. The limits and the table are pure (pysrv.limits.strikes, pysrv.li
 
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
 from appliance import wire
@@ -38,6 +38,7 @@ class Defence:
         self._strikes = Strikes(settings)
         self._samples: OrderedDict[str, deque[str]] = OrderedDict()
         self._sweep_at = 0.0
+        self.on_ban: Callable[[str, int], object] | None = None  # told the address or network, and the port or 0
 
     def use(self, settings: Settings) -> None:
         """New limits, for what happens from now on."""
@@ -173,6 +174,8 @@ class Defence:
         )  # fmt: skip
 
     def _tell(self, row: BanRow) -> None:
+        if self.on_ban is not None:
+            self.on_ban(row.prefix, row.port)
         if row.port:
             self._world.gate.ban_pair(pair_ban(row))
         else:

@@ -39,6 +39,7 @@ def gate_plan(
         bans=bans,
         pair_bans=pair_bans,
         known_pairs=known_pairs,
+        scanners=settings.blockua,
         firewall=gate_rules(store),
         report_only=tuple(store.report_only()),
         protected=tuple(protected(store, world.host())),

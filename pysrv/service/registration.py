@@ -9,6 +9,7 @@ from pysrv.limits.stages import registration_refusal
 from pysrv.service.journal import visible
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
+from pysrv.service.trust import Trust
 from pysrv.sip.events import Flow
 from pysrv.sip.grammar import split_list, unescape
 from pysrv.sip.headers import NameAddr
@@ -22,12 +23,17 @@ _log = logging.getLogger("pysrv.registrar")
 class Registration:
     """Applies REGISTER requests of proven accounts; the address of record is the account's name."""
 
-    def __init__(self, store: Store, registrar: Registrar, world: Surroundings, pairs: KnownPairs) -> None:
-        self._store, self._registrar, self._world, self._pairs = store, registrar, world, pairs
+    def __init__(
+        self, store: Store, registrar: Registrar, world: Surroundings, pairs: KnownPairs, trust: Trust
+    ) -> None:
+        self._store, self._registrar, self._world, self._pairs, self._trust = store, registrar, world, pairs, trust
         self._devices: set[tuple[str, str]] = set()  # (account, contact) of what is stored
 
-    def register(self, request: Request, flow: Flow, account: Account) -> Response:
-        """The answer to a REGISTER that `account` sent. Nobody registers for somebody else (10.3 step 3)."""
+    def register(self, request: Request, flow: Flow, account: Account, *, proven: bool = True) -> Response:
+        """The answer to a REGISTER that `account` sent. Nobody registers for somebody else (10.3 step 3).
+
+        `proven`: it brought the password itself, and was not merely believed.
+        """
         refusal = registration_refusal(account)
         if refusal is not None:
             _log.info("registration refused account=%s: %s", account.name, refusal.sentence)
@@ -36,6 +42,7 @@ class Registration:
             return response_to(request, 403, b"Not Your Address Of Record")
         outcome = self._registrar.register(account.name, request, flow, self._world.clock.wall())
         self._keep(outcome.changes)
+        self._trust.registered(request, flow, account.name, outcome, proven=proven)
         return response_to(request, outcome.status, outcome.reason.encode() or None, headers=outcome.headers)
 
     def expire(self) -> None:
@@ -48,6 +55,7 @@ class Registration:
 
     def recheck(self, name: str) -> None:
         """An account was changed: one that is gone or locked out loses its devices."""
+        self._trust.forget_account(name)
         account = self._store.account(name)
         if account is None or registration_refusal(account) is not None:
             self._keep(self._registrar.remove(name))
@@ -80,6 +88,7 @@ class Registration:
                     _log.info("registered account=%s source=%s contact=%s", row.aor, row.remote_host, row.contact)
             else:
                 contact = binding.contact_text
+                self._trust.forget_account(binding.aor)
                 self._store.remove_binding(binding.aor, contact)
                 self._devices.discard((binding.aor, contact))
                 _log.info("device gone account=%s contact=%s", binding.aor, contact)

@@ -67,6 +67,12 @@ class Gate(Protocol):
     ) -> None:
         """Queue any verb; while the keeper is away neither callback is called."""
 
+    def remember(self, refresh: wire.Refresh) -> None:
+        """Answer repetitions of a REGISTER."""
+
+    def forget(self, ref: wire.RefreshRef) -> None:
+        """Answer them no more."""
+
     def flush(self) -> None:
         """Send what is queued."""
 

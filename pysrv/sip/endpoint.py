@@ -136,6 +136,12 @@ class Endpoint:
             hop.set_to_tag(response, self.stateless_tag(request))
         self._layer.outbox.append((response.to_bytes(), txn.flow if txn else hop.response_flow(request, flow)))
 
+    def ignore(self, request: Request) -> None:
+        """Forget a request that gets no answer at all: repetitions come up as new ones."""
+        txn = self._layer.servers.get(self._inbound.key_of(request))
+        if txn is not None and txn.request is request:
+            self._layer.drop(txn)
+
     def stateless_tag(self, request: Request) -> bytes:
         """The To tag that `respond_stateless` gives: always the same one for the same request."""
         return keys.stateless_tag(self._secret, request)

@@ -38,6 +38,8 @@ class FakeGate:
     known: list[str] = field(default_factory=list)
     bans: dict[tuple[str, int], wire.Ban | wire.PairBan] = field(default_factory=dict)
     pairs: dict[tuple[str, int], float] = field(default_factory=dict)
+    remembered: list[wire.Refresh] = field(default_factory=list)
+    forgotten: list[wire.RefreshRef] = field(default_factory=list)
     asked: list[tuple[wire.KeeperVerb, Any, Callable[..., None], Callable[..., None]]] = field(default_factory=list)
 
     def open_session(self, session: wire.RelaySession) -> None:
@@ -72,6 +74,12 @@ class FakeGate:
 
     def unban_pair(self, pair: wire.Pair) -> None:
         self.bans.pop((pair.address, pair.port), None)
+
+    def remember(self, refresh: wire.Refresh) -> None:
+        self.remembered.append(refresh)
+
+    def forget(self, ref: wire.RefreshRef) -> None:
+        self.forgotten.append(ref)
 
     def know_pair(self, pair: wire.KnownPair) -> None:
         self.pairs[pair.address, pair.port] = pair.expires_at
