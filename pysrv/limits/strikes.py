@@ -72,6 +72,12 @@ LIMITS: Final[Mapping[Rule, Callable[[StrikeSettings], Figures]]] = {
 }
 
 
+def figures(rule: Rule, settings: StrikeSettings) -> Figures:
+    """Limit and period of a rule; no period is longer than `reenabledosblocked`, after which all begins anew."""
+    limit, period = LIMITS[rule](settings)
+    return limit, min(period, settings.reenabledosblocked)
+
+
 @dataclass(frozen=True, slots=True)
 class Trip:
     """A limit was passed: `count` events in `window_s` where `limit` are allowed. `ports`: events by port.
@@ -229,9 +235,8 @@ class Strikes:
         return self._everybody.count("", now, GUARD_PERIOD_S) > limit
 
     def figures(self, rule: Rule) -> Figures:
-        """Limit and period of a rule; no period is longer than `reenabledosblocked`, after which all begins anew."""
-        limit, period = LIMITS[rule](self._settings)
-        return limit, min(period, self._settings.reenabledosblocked)
+        """Limit and period of a rule."""
+        return figures(rule, self._settings)
 
     def forget(self, prefix: str | None = None) -> None:
         """Counts anew for an address with all its ports, for a network, or for everybody: a ban was lifted."""

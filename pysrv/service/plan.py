@@ -2,13 +2,15 @@
 
 from appliance import wire
 from appliance.config.settings import Settings
+from pysrv.limits.strikes import GUARD_FACTOR, Rule, figures
 from pysrv.service.defence import gate_bans
 from pysrv.service.firewall import gate_rules, protected
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 
 NS = 1_000_000_000
-STRANGER_WINDOW_S = 90  # the window of fastauthsubswrongusermsg
+PS_PER_KILOBIT_BYTE = 8_000_000_000  # picoseconds for a byte at 1 kbit/s
+_COUNTED = (Rule.MESSAGES, Rule.WRONG_MESSAGES, Rule.STRANGERS)
 
 
 def gate_plan(
@@ -47,12 +49,26 @@ def gate_plan(
 
 
 def _limits(settings: Settings) -> wire.Limits:
-    """The buckets: a window's count is the depth, and the depth refills once a window."""
+    """The buckets and the windows of the gate. A bucket's depth is a window's count, and refills once a window.
+
+    Strangers who prove nothing have `fastauthsubswrongusermsg` for each address, and ten times that among them all;
+    what is challenged and answered has the gate's own, wider ones.
+    """
+    messages, wrong, guard = (figures(rule, settings) for rule in _COUNTED)
     return wire.Limits(
         {
-            "known_burst": settings.maxsubsmmsgcount,
-            "known_interval": int(settings.maxsubsmmsgperiod * NS / settings.maxsubsmmsgcount),
-            "stranger_burst": settings.fastauthsubswrongusermsg,
-            "stranger_interval": STRANGER_WINDOW_S * NS // settings.fastauthsubswrongusermsg,
+            "interface_interval": PS_PER_KILOBIT_BYTE // settings.maxnetworkspeed if settings.maxnetworkspeed else 0,
+            "known_burst": messages[0],
+            "known_interval": int(messages[1] * NS / messages[0]),
+            "pair_burst": messages[0],
+            "pair_interval": int(messages[1] * NS / messages[0]),
+            "messages_most": messages[0],
+            "messages_window": int(messages[1] * NS),
+            "wrong_most": wrong[0],
+            "wrong_window": int(wrong[1] * NS),
+            "guard_burst": guard[0],
+            "guard_window": int(guard[1] * NS),
+            "budget_burst": GUARD_FACTOR * guard[0],
+            "budget_interval": int(guard[1] * NS / (GUARD_FACTOR * guard[0])),
         }
     )

@@ -322,6 +322,23 @@ def test_bans_and_known_devices_survive_a_restart_in_the_plan(bench: Bench) -> N
     assert plan.bans == ()
 
 
+def test_the_gate_counts_with_the_same_figures(bench: Bench) -> None:
+    limited(bench, maxsubsmmsgcount=10, maxsubsmmsgperiod=5.0, maxwrongmsgallowed=7, fastauthsubswrongusermsg=30)
+    values = bench.service.plan().limits.values
+    assert (values["messages_most"], values["messages_window"], values["wrong_most"]) == (10, 5_000_000_000, 7)
+    assert (values["guard_burst"], values["guard_window"], values["budget_burst"]) == (30, 90_000_000_000, 300)
+    assert values["budget_interval"] == 300_000_000
+    assert "stranger_burst" not in values  # challenges are cheap: 500 phones may ask for one at once
+
+
+@pytest.mark.parametrize(("speed", "interval"), [(800_000, 10_000), (80_000, 100_000), (0, 0)])
+def test_maxnetworkspeed_is_the_time_that_a_byte_takes_at_the_interface(
+    bench: Bench, speed: int, interval: int
+) -> None:
+    limited(bench, maxnetworkspeed=speed)
+    assert bench.service.plan().limits.values["interface_interval"] == interval
+
+
 # -- avalanche --------------------------------------------------------------------------------------------------------
 
 

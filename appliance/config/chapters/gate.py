@@ -18,6 +18,7 @@ class GateRows:
         "Most that each interface takes in, audio included. The default leaves room for headers on a gigabit port; "
         "on a 100 Mbit port use 80000.",
         unit="kbit/s",
+        in_force=True,
     )
     maxsubsmmsgcount = Row(
         Int(low=1),
