@@ -8,7 +8,20 @@ import tomllib
 from importlib.metadata import version
 
 from appliance import docs
-from appliance.cli import accounts, bans, calls, completion, gate, selftest, service, settings, trunks
+from appliance.cli import (
+    accounts,
+    bans,
+    calls,
+    completion,
+    firewall,
+    gate,
+    lists,
+    policy,
+    selftest,
+    service,
+    settings,
+    trunks,
+)
 from appliance.cli.table import Book
 
 
@@ -26,13 +39,27 @@ ABOUT = "A VoIP security appliance: a gate at the network card, a SIP back-to-ba
 BOOK = Book(
     about=ABOUT,
     version=_version(),
-    groups=(accounts.GROUP, *trunks.GROUPS, settings.GROUP, bans.GROUP, calls.GROUP, gate.GROUP, selftest.GROUP),
+    groups=(
+        accounts.GROUP,
+        *trunks.GROUPS,
+        settings.GROUP,
+        bans.GROUP,
+        firewall.GROUP,
+        lists.GROUP,
+        *policy.GROUPS,
+        calls.GROUP,
+        gate.GROUP,
+        selftest.GROUP,
+    ),
     commands=(
         *service.COMMANDS,
         *accounts.COMMANDS,
         *trunks.COMMANDS,
         *settings.COMMANDS,
         *bans.COMMANDS,
+        *firewall.COMMANDS,
+        *lists.COMMANDS,
+        *policy.COMMANDS,
         *calls.COMMANDS,
         *gate.COMMANDS,
         *selftest.COMMANDS,

@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from appliance.cli.exits import Exit, Failure
+from appliance.cli.policy import CONFIRM, confirm_s, told, waiting
 from appliance.cli.show import Answer, Column, facts, line, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.profiles import Profile
@@ -70,24 +71,26 @@ def _get(session: Session, name: str) -> Answer:
     return Answer(result, (line(describe(found)), facts(shown)))
 
 
-def _set(session: Session, name: str, value: str) -> Answer:
+def _set(session: Session, name: str, value: str, confirm: str | None) -> Answer:
     found = found_row(name)
-    return _changed(session, {found.name: value})
+    return _changed(session, {found.name: value}, confirm)
 
 
-def _reset(session: Session, name: str) -> Answer:
-    return _changed(session, {found_row(name).name: None})
+def _reset(session: Session, name: str, confirm: str | None) -> Answer:
+    return _changed(session, {found_row(name).name: None}, confirm)
 
 
-def _changed(session: Session, changes: dict[str, str | None]) -> Answer:
-    result = session.link().office("settings.set", {"changes": changes})
+def _changed(session: Session, changes: dict[str, str | None], confirm: str | None) -> Answer:
+    args = {"changes": changes} | ({"confirm_s": confirm_s(confirm)} if confirm else {})
+    result = told(session.link(), "settings.set", args)
     words = []
     for each in result["settings"]:
         idle = "" if each["in_force"] else f"  ({IDLE})"
         words.append(line(f"{each['name']} = {each['value'] or '(empty)'}{idle}"))
-    told = "in force" if result["live"] else "saved; in force when the appliance starts"
+    state = "in force" if result["live"] else "saved; in force when the appliance starts"
     warned = [line(f"warning: {warning}", "yellow") for warning in result["warnings"]]
-    return Answer(result, (*words, *warned, line(f"generation {result['generation']}, {told}", "dim")))
+    last = line(f"generation {result['generation']}, {state}", "dim")
+    return Answer(result, (*words, *warned, last, *waiting(result.get("pending"))))
 
 
 def _diff(session: Session, profile: str) -> Answer:
@@ -95,7 +98,7 @@ def _diff(session: Session, profile: str) -> Answer:
     return Answer(result, (table(DIFF, result["changes"], f"nothing differs from {profile}"),))
 
 
-def _apply(session: Session, profile: str, yes: bool) -> Answer:
+def _apply(session: Session, profile: str, yes: bool, confirm: str | None) -> Answer:
     difference = _diff(session, profile)
     changes = {each["name"]: each["wanted"] for each in difference.value["changes"] if not each["by_hand"]}
     if not changes:
@@ -105,7 +108,7 @@ def _apply(session: Session, profile: str, yes: bool) -> Answer:
             raise click.UsageError("with --json, 'settings apply' needs --yes")
         say(difference, as_json=False)
         click.confirm(f"Apply these {len(changes)} changes?", abort=True)
-    return _changed(session, changes)
+    return _changed(session, changes, confirm)
 
 
 def _file(_session: Session) -> Answer:
@@ -153,10 +156,12 @@ COMMANDS = (
         "settings set",
         "Change a setting; takes effect at once.",
         _set,
-        (NAME, argument("value", shell_complete=complete_value)),
+        (NAME, argument("value", shell_complete=complete_value), CONFIRM),
         minus=True,
     ),
-    Command("settings reset", "Take a change back: the file's value or the default holds again.", _reset, (NAME,)),
+    Command(
+        "settings reset", "Take a change back: the file's value or the default holds again.", _reset, (NAME, CONFIRM)
+    ),
     Command("settings diff", "Show what a profile would change.", _diff, (PROFILE,)),
     Command(
         "settings apply",
@@ -165,6 +170,7 @@ COMMANDS = (
         (
             argument("profile", type=click.Choice([str(profile) for profile in Profile])),
             option("--yes", is_flag=True, default=False, help="Do not ask."),
+            CONFIRM,
         ),
     ),
     Command("settings file", "Print a settings file with every default, commented out.", _file),
