@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,13 @@ from tests.appliance.namespaces import Namespace
 from tests.appliance.trees import REPOSITORY, KeeperProcess
 
 SERVES = "state on https://"
+READ = """
+import base64, ssl, sys, urllib.request
+login = base64.b64encode(sys.argv[2].encode()).decode()
+asked = urllib.request.Request(sys.argv[1], headers={"Authorization": f"Basic {login}"})
+with urllib.request.urlopen(asked, context=ssl._create_unverified_context()) as answer:
+    sys.stdout.write(answer.read().decode())
+"""
 
 
 @pytest.fixture
@@ -77,3 +85,15 @@ def test_secrets_are_printed_once_only(namespace: Namespace, tmp_path: Path) -> 
             process.process.send_signal(signal.SIGINT)
             printed = [*process.seen, *process.rest()]
         assert sum("password" in line for line in printed if line.startswith("administrator")) == times
+
+
+def test_prometheus_reads_the_gate_of_a_running_appliance(namespace: Namespace, tmp_path: Path) -> None:
+    with appliance(namespace, tmp_path) as process:
+        password = process.line("administrator: user 'admin', password '").partition("'")[0]
+        process.line("INFO pysrv.service: gate connected")
+        address = next(line for line in process.seen if line.startswith(SERVES)).split()[2]
+        read = [*namespace.enter, sys.executable, "-c", READ, f"{address}metrics", f"admin:{password}"]
+        told = subprocess.run(read, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "appliance_gate_up 1.0" in told
+    assert 'appliance_gate_interface_mode{interface="ours",mode="native"} 1.0' in told
+    assert any(line.startswith("appliance_service_queue_delay_seconds ") for line in told)
