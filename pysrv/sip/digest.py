@@ -21,6 +21,7 @@ from pysrv.sip.nonces import Count, NonceCounts, NonceKeys
 from pysrv.sip.uri import Uri
 
 __all__ = [
+    "NONCE_TTL_S",
     "Algorithm",
     "AuthOutcome",
     "Authenticator",
@@ -32,6 +33,7 @@ __all__ = [
     "response_of",
 ]
 
+NONCE_TTL_S: Final = 300.0
 _PARAMETER: Final = rb'[ \t]*+([A-Za-z0-9_*-]++)[ \t]*+=[ \t]*+(?:"((?:[^"\\]++|\\.)*)"|([^",\s]++))[ \t]*+(?:,|\Z)'
 _parameters: Final = re.compile(_PARAMETER, re.DOTALL).findall
 _are_parameters: Final = re.compile(rb"(?:" + _PARAMETER + rb")*[ \t,]*+", re.DOTALL).fullmatch
@@ -123,7 +125,7 @@ class Authenticator:
     """Challenges and verifies for one realm."""
 
     def __init__(
-        self, realm: bytes, keys: NonceKeys, nonce_ttl_s: float = 300.0, counts: NonceCounts | None = None
+        self, realm: bytes, keys: NonceKeys, nonce_ttl_s: float = NONCE_TTL_S, counts: NonceCounts | None = None
     ) -> None:
         """`nonce_ttl_s`: how long a nonce may be answered before it is stale, in seconds."""
         self.realm, self._keys, self._ttl_s = realm, keys, nonce_ttl_s

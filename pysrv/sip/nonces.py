@@ -70,6 +70,11 @@ class NonceKeys:
         head = nonce[: STAMP_DIGITS + SALT_DIGITS]
         return made if compare_digest(nonce[len(head) :], self._mac(head, source, epoch)) else None
 
+    @property
+    def rotate_s(self) -> float:
+        """How long a key makes nonces, in seconds."""
+        return self._rotate_s
+
     def epoch(self, now: float) -> int:
         """The number of the key that makes nonces at that time."""
         return int(now // self._rotate_s)

@@ -1,6 +1,6 @@
 """Settings of the gate, of the counters that lead to bans, and of how long things may last."""
 
-from appliance.config.fields import Enum, Int
+from appliance.config.fields import Bool, Enum, Int
 from appliance.config.row import Place, Row, Strict
 from appliance.config.scanners import AGENTS, AgentList
 from appliance.config.textual import Duration, ListOf
@@ -122,8 +122,8 @@ class GateRows:
         "300",
         COUNTED,
         "An address that leaves more challenges than this unanswered within 90 seconds is banned, unless it may be "
-        "forged and devices are registered behind it. After ten times as many from all addresses together the registrar "
-        "asks strangers to come back later. It is also the depth of an unknown source's bucket at the NIC.",
+        "forged and devices are registered behind it. After ten times as many from all addresses together the "
+        "registrar asks strangers to come back later. It is also the depth of an unknown source's bucket at the NIC.",
         unit="messages",
         in_force=True,
     )
@@ -142,6 +142,15 @@ class GateRows:
         "New calls only.",
         strict="2",
         in_force=True,
+    )
+    nicchallenge = Row(
+        Bool(),
+        "true",
+        Place.NIC,
+        "REGISTER and INVITE of unknown UDP sources are answered in the kernel with a challenge; only what brings its "
+        "answer reaches the service. OPTIONS and keepalives of known sources are answered there too. (Ours.)",
+        in_force=True,
+        see=("fastauthsubswrongusermsg",),
     )
     blockua = Row(
         AgentList(),

@@ -1,0 +1,518 @@
+"""The stateless challenge: who is answered, with what, and what a nonce is worth. One test for each rule."""
+
+import time
+
+import pytest
+from scapy.layers.inet import IP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
+from scapy.packet import Raw
+
+from appliance import wire
+from appliance.kernel.testrun import Action
+from pysrv.sip.digest import Algorithm, AuthOutcome, ha1
+from pysrv.sip.parser import parse_datagram
+from pysrv.sip.siphash import siphash_24
+from tests.bpf.asking import (
+    EPOCH_S,
+    REALM,
+    SECRET,
+    STRANGER,
+    STRANGER6,
+    Ask,
+    answered,
+    authenticator,
+    challenge,
+    check_answer,
+    datagram,
+    is_stale,
+    keys,
+    nonce_of,
+    packet_of,
+    switch_on,
+    with_nonce,
+)
+from tests.bpf.rig import Rig
+
+INVITE = Ask("INVITE", uri="sip:2000@pbx.example.net", to="<sip:2000@pbx.example.net>")
+KNOWN = {"sources": (wire.Source(STRANGER, wire.SourceClass.KNOWN), wire.Source(STRANGER6, wire.SourceClass.KNOWN))}
+
+
+def changed(ask: Ask, **parts: object) -> Ask:
+    return Ask(**{**vars(ask), **parts})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def on(rig: Rig) -> Rig:
+    switch_on(rig)
+    return rig
+
+
+# -- who is challenged
+
+
+def test_a_strangers_register_is_answered_with_401(on: Rig) -> None:
+    nonce_of(answered(on, Ask(), "challenge_401", 401))
+
+
+def test_a_strangers_invite_is_answered_with_407(on: Rig) -> None:
+    nonce_of(answered(on, INVITE, "challenge_407", 407))
+
+
+def test_the_same_over_ipv6(on: Rig) -> None:
+    nonce_of(answered(on, Ask(source=STRANGER6), "challenge_401", 401))
+    nonce_of(answered(on, changed(INVITE, source=STRANGER6), "challenge_407", 407))
+
+
+def test_the_answer_names_server_and_has_no_body(on: Rig) -> None:
+    response = answered(on, Ask(), "challenge_401", 401)
+    assert response.headers.get(b"server") == b"appliance"
+
+
+def test_switched_off_strangers_go_to_the_service(rig: Rig) -> None:
+    switch_on(rig, challenge=challenge(enabled=False))
+    assert rig.send(Ask().packet()).verdict == "sip_request"
+    assert rig.send(INVITE.packet()).verdict == "sip_request"
+
+
+def test_without_keys_nothing_is_challenged(rig: Rig) -> None:
+    switch_on(rig, challenge=challenge(keys=()))
+    assert rig.send(Ask().packet()).verdict == "sip_request"
+
+
+def test_known_sources_and_known_devices_skip_the_challenge(rig: Rig) -> None:
+    switch_on(rig, **KNOWN)
+    assert rig.send(Ask().packet()).verdict == "sip_request"
+    switch_on(rig, known_pairs=(wire.KnownPair(STRANGER, 5062, time.time() + 60),))
+    assert rig.send(Ask().packet()).verdict == "sip_request"
+    assert rig.send(Ask(port=5063).packet()).verdict == "challenge_401"
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "SUBSCRIBE", "MESSAGE", "NOTIFY", "BYE", "CANCEL", "PUBLISH"])
+def test_other_methods_of_strangers_go_to_the_service_within_their_budget(on: Rig, method: str) -> None:
+    assert on.send(changed(INVITE, method=method).packet()).verdict == "sip_request"
+
+
+def test_requests_inside_a_dialog_go_to_the_service(on: Rig) -> None:
+    assert on.send(changed(INVITE, to="<sip:2000@pbx.example.net>;tag=abc").packet()).verdict == "sip_request"
+
+
+def test_tcp_is_never_answered(on: Rig) -> None:
+    from scapy.layers.inet import TCP
+
+    ether = Ask().packet()
+    packet = (
+        Ether(bytes(ether)[:14])
+        / IP(src=STRANGER, dst="10.77.1.1")
+        / TCP(dport=5060, flags="PA")
+        / Raw(Ask().to_bytes())
+    )
+    assert on.send(packet).action == Action.PASS
+
+
+# -- what an answer looks like on the wire
+
+
+def test_vlan_tags_are_kept(on: Rig) -> None:
+    inner = Ask().packet()[IP]
+    for tags in (Dot1Q(vlan=7, prio=3), Dot1AD(vlan=100) / Dot1Q(vlan=7)):
+        packet = Ether(src="02:00:00:00:00:0a", dst="02:00:00:00:00:01") / tags / inner
+        out = on.send(packet)
+        assert out.verdict == "challenge_401"
+        assert bytes(out.packet)[12:18] == bytes(packet)[12:18]
+        check_answer(Ask().to_bytes(), out, 401, STRANGER, 5062)
+
+
+def test_the_frame_goes_back_where_it_came_from_with_a_fresh_hop_limit(on: Rig) -> None:
+    packet = Ask().packet()
+    packet[IP].ttl = 3
+    del packet[IP].chksum
+    out = on.send(packet)
+    assert (out.ether.src, out.ether.dst) == (packet.dst, packet.src)
+    assert (out.ether[IP].ttl, out.ether[IP].options, int(out.ether[IP].flags)) == (64, [], 2)
+    out = on.send(Ask(source=STRANGER6).packet())
+    assert out.ether[IPv6].hlim == 64
+
+
+def test_ip_options_are_not_copied(on: Rig) -> None:
+    from scapy.layers.inet import IPOption_NOP
+
+    packet = Ask().packet()
+    packet[IP].options = [IPOption_NOP()] * 4
+    del packet[IP].ihl, packet[IP].len, packet[IP].chksum
+    check_answer(Ask().to_bytes(), on.send(Ether(bytes(packet))), 401, STRANGER, 5062)
+
+
+# -- what an answer copies
+
+
+def test_every_via_is_copied_in_its_order(on: Rig) -> None:
+    vias = tuple(f"SIP/2.0/UDP 10.9.{n}.1:5060;branch=z9hG4bKp{n};received=10.9.9.{n};rport=5070" for n in range(7))
+    for count in (1, 3, 7):
+        response = answered(on, changed(Ask(), vias=vias[:count]), "challenge_401", 401)
+        assert len(response.vias) == count + 1
+
+
+def test_more_vias_than_are_copied_are_left_to_the_strict_bucket(on: Rig) -> None:
+    vias = tuple(f"SIP/2.0/UDP 10.9.{n}.1;branch=z9hG4bKp{n}" for n in range(8))
+    assert on.send(Ask(vias=vias).packet()).verdict == "sip_odd"
+
+
+def test_vias_joined_by_commas_are_copied(on: Rig) -> None:
+    for rport in (";rport", ""):
+        via = f"SIP/2.0/UDP 198.51.100.7:5062;branch=z9hG4bK1{rport}, SIP/2.0/TCP 10.1.1.1;branch=z9hG4bKzz"
+        response = answered(on, Ask(via=via), "challenge_401", 401)
+        assert len(response.vias) == 2
+
+
+def test_rport_may_stand_before_the_branch(on: Rig) -> None:
+    answered(on, Ask(via="SIP/2.0/UDP 198.51.100.7:5062;rport;branch=z9hG4bK1"), "challenge_401", 401)
+
+
+@pytest.mark.parametrize(
+    ("via", "port"),
+    [
+        ("198.51.100.7:7777", 7777),
+        ("198.51.100.7", 5060),
+        ("phone5061.example", 5060),
+        ("[2001:db8::1]:5070", 5070),
+        ("[2001:db8::5062]", 5060),
+        ("198.51.100.7:64999", 64999),
+    ],
+)
+def test_without_rport_the_answer_goes_to_the_port_of_sent_by(on: Rig, via: str, port: int) -> None:
+    ask = Ask(via=f"SIP/2.0/UDP {via};branch=z9hG4bK1", port=40000)
+    out = on.send(ask.packet())
+    assert out.verdict == "challenge_401"
+    assert datagram(out)[3] == port
+    check_answer(ask.to_bytes(), out, 401, STRANGER, port)
+
+
+def test_a_port_below_1024_without_rport_is_not_answered(on: Rig) -> None:
+    assert on.send(Ask(port=53, rport=False).packet()).verdict == "sip_odd"
+    assert on.send(Ask(via="SIP/2.0/UDP 198.51.100.7:53;branch=z9hG4bK1").packet()).verdict == "sip_odd"
+    answered(on, Ask(port=53), "challenge_401", 401)
+
+
+def test_compact_forms_are_understood_and_copied(on: Rig) -> None:
+    names = {"Via": "v", "From": "f", "To": "t", "Call-ID": "i", "Contact": "m"}
+    response = answered(on, Ask(names=names), "challenge_401", 401)
+    text = parse_datagram(Ask(names=names).to_bytes())
+    assert response.call_id == text.call_id
+
+
+def test_names_of_headers_in_any_case(on: Rig) -> None:
+    names = {name: name.upper() for name in ("Via", "From", "To", "Call-ID", "CSeq")}
+    answered(on, Ask(names=names), "challenge_401", 401)
+    names = {name: name.lower() for name in names}
+    answered(on, Ask(names=names), "challenge_401", 401)
+
+
+def test_a_retransmission_gets_the_same_tag_and_another_nonce(on: Rig) -> None:
+    first, second = (answered(on, INVITE, "challenge_407", 407) for _ in range(2))
+    assert first.to.tag == second.to.tag
+    assert nonce_of(first) != nonce_of(second)
+
+
+def test_the_tag_is_the_keyed_hash_of_the_call_id(on: Rig) -> None:
+    row = on.gate.current()["policies"][0].challenge  # type: ignore[index]
+    key = b"".join(word.to_bytes(8, "little") for word in row.tag_key)
+    for call_id in ("a", "1234567", "12345678", "123456789", "x" * 140):
+        response = answered(on, Ask(call_id=call_id, lines=("X-Pad: " + "p" * 200,)), "challenge_401", 401)
+        assert response.to.tag == b"%016x" % siphash_24(key, call_id.encode())
+
+
+# -- never larger, never garbage
+
+
+def test_server_is_left_out_when_the_answer_would_be_too_long(on: Rig) -> None:
+    short = b"REGISTER sip:pbx.example.net SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7:5062;rport;branch=z9hG4bK1\r\n"
+    short += b"From: <sip:a@pbx.example.net>;tag=1\r\nTo: <sip:a@pbx.example.net>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n"
+    for room in range(60, 140):
+        payload = short + b"Subject: " + b"x" * room + b"\r\n\r\n"
+        out = on.send(packet_of(payload))
+        if out.verdict == "challenge_401":
+            response = check_answer(payload, out, 401, STRANGER, 5062)
+            assert b"server" not in response.headers
+            return
+    pytest.fail("no length at which Server alone is too much")
+
+
+def test_a_request_too_short_for_its_answer_is_left_to_the_strict_bucket(on: Rig) -> None:
+    short = b"REGISTER sip:a SIP/2.0\r\nv:SIP/2.0/UDP a;rport;branch=z9hG4bK1\r\nf:<sip:a@a>;tag=1\r\nt:<sip:a@a>\r\n"
+    short += b"i:1\r\nCSeq: 1 REGISTER\r\n\r\n"
+    assert on.send(packet_of(short)).verdict == "sip_odd"
+
+
+ODD = {
+    "folded": {"lines": ("Subject: a", " b")},
+    "a tab": {"lines": ("Subject:\ta",)},
+    "a control character": {"lines": ("Subject: a\x01b",)},
+    "a blank before a colon": {"names": {"Via": "Via "}},
+    "two Call-IDs": {"lines": ("Call-ID: x",)},
+    "two Tos": {"lines": ("t: <sip:a@b>",)},
+    "no To": {"names": {"To": "Tx"}},
+    "CSeq of another method": {"cseq": "1 INVITE"},
+    "CSeq without a number": {"cseq": "REGISTER"},
+    "CSeq beyond 31 bits": {"cseq": "4294967295 REGISTER"},
+    "maddr": {"via": "SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1;rport;maddr=192.0.2.1"},
+    "received already": {"via": "SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1;rport;received=192.0.2.1"},
+    "rport already": {"via": "SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1;rport=5060"},
+    "rport twice": {"via": "SIP/2.0/UDP 198.51.100.7;rport;branch=z9hG4bK1;rport"},
+    "Via of TCP": {"via": "SIP/2.0/TCP 198.51.100.7;branch=z9hG4bK1;rport"},
+    "garbage in Via": {"via": "SIP/2.0/UDP 198.51.100.7;branch=<script>;rport"},
+    "garbage in a lower Via": {"vias": ("SIP/2.0/UDP a b c",)},
+    "From without an address": {"from_": "Alice"},
+    "an open quote": {"from_": '"Alice <sip:1000@pbx.example.net>;tag=1'},
+    "an escape in quotes": {"from_": '"Al\\"ice" <sip:1000@pbx.example.net>;tag=1'},
+    "an open bracket": {"to": "<sip:1000@pbx.example.net"},
+    "eight bits outside quotes": {"to": "J\xfcrgen <sip:1000@pbx.example.net>"},
+    "a tel URI": {"to": "<tel:+4312345>"},
+    "blanks in the Call-ID": {"call_id": "a b"},
+    "a Request-URI with a blank": {"uri": "sip:a b"},
+    "credentials without a nonce": {"lines": ("Authorization: Basic YTpi",)},
+    "a Via longer than what is read": {"via": "SIP/2.0/UDP 198.51.100.7;rport;branch=" + "x" * 400},
+    "five credentials": {"lines": ('Authorization: Digest nonce="a"',) * 5},
+}
+
+
+@pytest.mark.parametrize("about", ODD)
+def test_what_the_gate_does_not_answer_is_left_to_the_strict_bucket(on: Rig, about: str) -> None:
+    out = on.send(Ask(**ODD[about]).packet())  # type: ignore[arg-type]
+    assert (out.verdict, out.action) == ("sip_odd", Action.PASS)
+
+
+def test_eight_bits_in_a_quoted_display_name_are_copied(on: Rig) -> None:
+    ask = Ask(from_='"J\xfcrgen" <sip:1000@pbx.example.net>;tag=1')
+    assert b"J\xfcrgen" in datagram(on.send(ask.packet()))[4]
+
+
+def test_a_request_longer_than_a_frame_can_hold_is_odd(on: Rig) -> None:
+    assert on.send(Ask(lines=("X-Pad: " + "p" * 1400,)).packet()).verdict == "sip_odd"
+
+
+def test_a_request_without_an_end_of_its_headers_is_odd(on: Rig) -> None:
+    assert on.send(packet_of(Ask().to_bytes()[:-2])).verdict == "sip_odd"
+
+
+def test_first_fragments_of_strangers_are_odd(on: Rig) -> None:
+    packet = Ask().packet()
+    packet[IP].flags = "MF"
+    del packet[IP].chksum
+    assert on.send(Ether(bytes(packet))).verdict == "sip_odd"
+
+
+def test_all_strangers_share_the_strict_bucket(rig: Rig) -> None:
+    switch_on(rig, limits=wire.Limits({"odd_burst": 3, "odd_interval": 10**12}))
+    odd = [rig.send(Ask(source=f"198.51.100.{n}", cseq="1 INVITE").packet()).verdict for n in range(1, 6)]
+    assert odd == ["sip_odd"] * 3 + ["odd_over_rate"] * 2
+    answered(rig, Ask(), "challenge_401", 401)
+
+
+# -- what a nonce is worth
+
+
+def test_a_valid_nonce_passes(on: Rig) -> None:
+    nonce = nonce_of(answered(on, Ask(), "challenge_401", 401))
+    assert on.send(with_nonce(Ask(), nonce).packet()).verdict == "nonce_valid"
+    assert on.send(with_nonce(INVITE, nonce, proxy=True).packet()).verdict == "nonce_valid"
+
+
+def test_a_valid_nonce_passes_over_ipv6(on: Rig) -> None:
+    ask = Ask(source=STRANGER6)
+    nonce = nonce_of(answered(on, ask, "challenge_401", 401))
+    assert on.send(with_nonce(ask, nonce).packet()).verdict == "nonce_valid"
+    elsewhere = Ask(source="2001:db8:7::8")
+    assert on.send(with_nonce(elsewhere, nonce).packet()).verdict == "challenge_401"
+
+
+def test_a_valid_nonce_does_not_draw_on_the_strangers_budget(rig: Rig) -> None:
+    switch_on(
+        rig,
+        limits=wire.Limits({"guard_burst": 1, "guard_window": 10**12, "budget_burst": 1, "budget_interval": 10**12}),
+    )
+    nonce = nonce_of(answered(rig, Ask(), "challenge_401", 401))
+    assert [rig.send(with_nonce(Ask(), nonce).packet()).verdict for _ in range(5)] == ["nonce_valid"] * 5
+
+
+def test_a_valid_nonce_has_a_rate_of_its_own_for_each_source(rig: Rig) -> None:
+    switch_on(rig, limits=wire.Limits({"pass_burst": 2, "pass_interval": 10**12}))
+    nonce = nonce_of(answered(rig, Ask(), "challenge_401", 401))
+    verdicts = [rig.send(with_nonce(Ask(), nonce).packet()).verdict for _ in range(3)]
+    assert verdicts == ["nonce_valid", "nonce_valid", "nonce_over_rate"]
+    other = Ask(source="198.51.100.8")
+    nonce = nonce_of(answered(rig, other, "challenge_401", 401))
+    assert rig.send(with_nonce(other, nonce).packet()).verdict == "nonce_valid"
+
+
+def test_the_best_of_several_credentials_counts(on: Rig) -> None:
+    nonce = nonce_of(answered(on, Ask(), "challenge_401", 401))
+    forged = 'Authorization: Digest username="x", realm="elsewhere", nonce="abc", uri="sip:a", response="b"'
+    assert on.send(with_nonce(Ask(lines=(forged,)), nonce).packet()).verdict == "nonce_valid"
+
+
+@pytest.mark.parametrize("form", ['Digest nonce="{}"', "Digest nonce={}", 'Digest username="x",NONCE="{}",realm="y"'])
+def test_a_nonce_is_found_in_any_spelling_of_the_parameter(on: Rig, form: str) -> None:
+    nonce = nonce_of(answered(on, Ask(), "challenge_401", 401)).decode()
+    assert on.send(Ask(lines=("Authorization: " + form.format(nonce),)).packet()).verdict == "nonce_valid"
+
+
+def test_a_cnonce_is_no_nonce(on: Rig) -> None:
+    nonce = nonce_of(answered(on, Ask(), "challenge_401", 401)).decode()
+    out = on.send(Ask(lines=(f'Authorization: Digest username="x",cnonce="{nonce}",nonce="zz"',)).packet())
+    assert out.verdict == "challenge_401"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda nonce: nonce[:-1] + (b"0" if nonce[-1:] != b"0" else b"1"),
+        lambda nonce: b"f" + nonce[1:],
+        lambda nonce: nonce.upper() if nonce.upper() != nonce else b"x" * 32,
+        lambda nonce: nonce[:-1],
+        lambda _: b"",
+    ],
+)
+def test_a_forged_nonce_gets_a_new_challenge_and_is_counted(on: Rig, change: object) -> None:
+    nonce = nonce_of(answered(on, Ask(), "challenge_401", 401))
+    ask = with_nonce(Ask(), change(nonce))  # type: ignore[operator]
+    out = on.send(ask.packet())
+    assert (out.verdict, out.notes) == ("challenge_401", ("nonce_forged",))
+    assert not is_stale(check_answer(ask.to_bytes(), out, 401, STRANGER, 5062))
+
+
+def test_another_address_s_nonce_is_forged(on: Rig) -> None:
+    nonce = keys().make(time.time(), "198.51.100.8")
+    assert on.send(with_nonce(Ask(), nonce).packet()).notes == ("nonce_forged",)
+
+
+def test_an_old_nonce_of_ours_is_stale(on: Rig) -> None:
+    ask = with_nonce(Ask(), keys().make(time.time() - 301, STRANGER))
+    assert is_stale(answered(on, ask, "challenge_stale", 401))
+    ask = with_nonce(INVITE, keys().make(time.time() - 301, STRANGER), proxy=True)
+    assert is_stale(answered(on, ask, "challenge_stale", 407))
+
+
+def test_a_nonce_from_before_the_clock_was_set_back_is_stale(on: Rig) -> None:
+    ask = with_nonce(Ask(), keys().make(time.time() + 60, STRANGER))
+    assert is_stale(answered(on, ask, "challenge_stale", 401))
+
+
+def test_the_keys_of_four_epochs_are_known(on: Rig) -> None:
+    for step in (-1, 0, 1, 2):
+        made = (time.time() // EPOCH_S + step) * EPOCH_S + 1
+        ask = with_nonce(Ask(), keys().make(made, STRANGER))
+        assert on.send(ask.packet()).notes == ()
+
+
+def test_a_nonce_of_the_kernel_is_good_at_the_service(on: Rig) -> None:
+    nonce = nonce_of(answered(on, Ask(), "challenge_401", 401))
+    request = parse_datagram(with_nonce(Ask(), nonce).to_bytes())
+    found = authenticator().verify(request, lookup, time.time(), STRANGER, proxy=False)  # type: ignore[arg-type]
+    assert found.outcome is AuthOutcome.OK
+
+
+def test_a_nonce_of_the_service_is_good_at_the_kernel(on: Rig) -> None:
+    for source in (STRANGER, STRANGER6):
+        nonce = keys().make(time.time(), source)
+        assert on.send(with_nonce(Ask(source=source), nonce).packet()).verdict == "nonce_valid"
+
+
+def lookup(user: bytes, algorithm: Algorithm) -> bytes | None:
+    return ha1(user, REALM.encode(), b"secret", algorithm)
+
+
+def test_the_clock_of_nonces_follows_the_wall_clock(on: Rig) -> None:
+    surface = on.gate
+    before = surface._unix_ns
+    try:
+        surface._unix_ns = lambda: time.time_ns() + 7_200_000_000_000
+        surface.tick()
+        made = int(nonce_of(answered(on, Ask(), "challenge_401", 401))[:8], 16)
+        assert abs(made - time.time() - 7200) < 5
+    finally:
+        surface._unix_ns = before
+        surface.tick()
+
+
+# -- ACK
+
+
+def test_the_ack_of_our_407_is_absorbed(on: Rig) -> None:
+    response = answered(on, INVITE, "challenge_407", 407)
+    to = (response.headers.get(b"to") or b"").decode()
+    assert on.send(changed(INVITE, method="ACK", to=to).packet()).verdict == "ack_absorbed"
+
+
+def test_any_other_ack_goes_to_the_service(on: Rig) -> None:
+    response = answered(on, INVITE, "challenge_407", 407)
+    tag = (response.to.tag or b"").decode()
+    for wrong in (tag[:-1] + ("0" if tag[-1] != "0" else "1"), "abc", tag + "0"):
+        ask = changed(INVITE, method="ACK", to=f"<sip:2000@pbx.example.net>;tag={wrong}")
+        assert on.send(ask.packet()).verdict == "sip_request"
+    ask = changed(INVITE, method="ACK", to=f"<sip:2000@pbx.example.net>;tag={tag}", call_id="another")
+    assert on.send(ask.packet()).verdict == "sip_request"
+
+
+# -- known sources
+
+
+def test_options_of_a_known_source_is_answered_with_200(rig: Rig) -> None:
+    switch_on(rig, **KNOWN)
+    response = answered(rig, Ask("OPTIONS"), "options_answered", 200)
+    assert b"REGISTER" in (response.headers.get(b"allow") or b"")
+    assert response.headers.get(b"accept") == b"application/sdp"
+    answered(rig, Ask("OPTIONS", source=STRANGER6), "options_answered", 200)
+
+
+def test_options_of_a_known_source_that_asks_for_more_goes_to_the_service(rig: Rig) -> None:
+    switch_on(rig, **KNOWN)
+    assert rig.send(Ask("OPTIONS", lines=("Require: foo",)).packet()).verdict == "sip_request"
+    assert rig.send(Ask("OPTIONS", to="<sip:a@b>;tag=1").packet()).verdict == "sip_request"
+    assert rig.send(Ask("OPTIONS", lines=("Subject: a", " b")).packet()).verdict == "sip_request"
+
+
+def test_a_double_crlf_of_a_known_source_is_answered_with_one(rig: Rig) -> None:
+    switch_on(rig, **KNOWN)
+    for source in (STRANGER, STRANGER6):
+        out = rig.send(packet_of(b"\r\n\r\n", source, 40000))
+        assert (out.verdict, out.action) == ("keepalive_answered", Action.TX)
+        assert datagram(out)[1:] == (5060, source, 40000, b"\r\n")
+
+
+def test_a_single_crlf_of_a_known_source_wants_no_answer(rig: Rig) -> None:
+    switch_on(rig, **KNOWN)
+    assert rig.send(packet_of(b"\r\n")).verdict == "keepalive_absorbed"
+
+
+def test_keepalives_of_strangers_are_not_answered(on: Rig) -> None:
+    assert on.send(packet_of(b"\r\n\r\n")).action != Action.TX
+
+
+# -- slip
+
+
+def test_every_nth_request_over_the_limit_gets_503(rig: Rig) -> None:
+    switch_on(rig, limits=wire.Limits({"stranger_burst": 1, "stranger_interval": 10**12, "slip_every": 3}))
+    answered(rig, Ask(), "challenge_401", 401)
+    outs = [rig.send(Ask().packet()) for _ in range(6)]
+    assert sorted(out.verdict for out in outs) == ["over_rate_stranger"] * 4 + ["slip_503"] * 2
+    slipped = next(out for out in outs if out.verdict == "slip_503")
+    response = check_answer(Ask().to_bytes(), slipped, 503, STRANGER, 5062)
+    assert response.headers.get(b"retry-after") == b"30"
+
+
+def test_an_ack_over_the_limit_gets_no_503(rig: Rig) -> None:
+    switch_on(rig, limits=wire.Limits({"stranger_burst": 1, "stranger_interval": 10**12, "slip_every": 1}))
+    ack = changed(INVITE, method="ACK", to="<sip:a@b>;tag=1")
+    rig.send(ack.packet())
+    assert rig.send(ack.packet()).verdict == "over_rate_stranger"
+    assert rig.send(Ask(lines=("Subject: a", " b")).packet()).verdict == "over_rate_stranger"
+
+
+def test_the_secret_is_the_only_secret(on: Rig) -> None:
+    """Another installation's nonces are worth nothing here."""
+    from pysrv.sip.nonces import NonceKeys
+
+    foreign = NonceKeys(SECRET[::-1], EPOCH_S).make(time.time(), STRANGER)
+    assert on.send(with_nonce(Ask(), foreign).packet()).verdict == "challenge_401"
