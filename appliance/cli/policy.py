@@ -17,6 +17,7 @@ from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link, Request
 from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
+from appliance.config.banning import BANNING
 from appliance.config.fields import BadValue
 from appliance.config.textual import Duration
 from appliance.kernel import layout
@@ -132,6 +133,7 @@ def _rules(session: Session) -> Answer:
     with contextlib.suppress(Failure):  # the counts are the keeper's; without it the modes are shown alone
         counted = {each["verdict"]: each for each in link.keeper(KeeperVerb.TALLIES)["tallies"]}
     reporting, of_verdict = set(stored["report_only"]), _settings_by_verdict()
+    every = rule_names() | {name: f"bans for {text}" for name, text in BANNING.items()}
     rows = [
         {
             "verdict": name,
@@ -141,7 +143,7 @@ def _rules(session: Session) -> Answer:
             "settings": of_verdict.get(name, []),
             "text": text,
         }
-        for name, text in rule_names().items()
+        for name, text in every.items()
     ]
     value = {"rules": rows, "pending": stored["pending"]}
     return Answer(value, (table(RULES, rows, ""), *waiting(stored["pending"])))
@@ -161,6 +163,7 @@ def verdicts_of(name: str) -> Sequence[str]:
     if name in known:
         return (name,)
     found = [verdict for verdict in SETTINGS.get(name.lower(), ()) if verdict in known]
+    found += [rule for rule in BANNING if rule == name.lower()]
     if not found:
         words = f"{name} is neither a rule that drops nor a setting of one"
         raise Failure(Exit.NOT_FOUND, words, "'appliance rules' lists the rules")
@@ -177,7 +180,7 @@ def _report_only(session: Session, name: str, mode: str, confirm: str | None) ->
 
 def complete_rule(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:
     """Rules and settings that begin so."""
-    return [name for name in (*rule_names(), *SETTINGS) if name.startswith(begun)]
+    return [name for name in (*rule_names(), *SETTINGS, *BANNING) if name.startswith(begun)]
 
 
 GROUPS = (

@@ -1,6 +1,7 @@
 """What the gate should look like, gathered from the store and the settings. Level-triggered: always the whole of it."""
 
 from appliance import wire
+from appliance.config.banning import BANNING
 from appliance.config.settings import Settings
 from pysrv.limits.strikes import GUARD_FACTOR, Rule, figures
 from pysrv.service.defence import gate_bans
@@ -43,7 +44,7 @@ def gate_plan(
         known_pairs=known_pairs,
         scanners=settings.blockua,
         firewall=gate_rules(store),
-        report_only=tuple(store.report_only()),
+        report_only=tuple(name for name in store.report_only() if name not in BANNING),
         protected=tuple(protected(store, world.host())),
     )
 

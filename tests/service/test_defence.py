@@ -1,15 +1,18 @@
 """Whoever fails too often is banned, by the smallest ban that stops it; customers are not. Each limit on and off."""
 
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from appliance import wire
+from appliance.config.banning import BANNING
 from appliance.config.settings import Settings
 from pysrv.limits.sentence import PAIRS_BEFORE_ADDRESS
-from pysrv.limits.strikes import PENDING_S
+from pysrv.limits.strikes import PENDING_S, Rule
+from pysrv.sip.digest import answer_challenge
 from pysrv.sip.events import Flow
 from pysrv.sip.message import Request
 from pysrv.sip.parser import parse_datagram
@@ -171,6 +174,21 @@ def test_what_the_kernel_counted_bans_as_well(bench: Bench) -> None:
 # -- whom a ban hits --------------------------------------------------------------------------------------------------
 
 
+def test_a_bot_that_sends_every_guess_under_one_branch_is_counted_all_the_same(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=3)
+    for number in range(4):
+        bot = Client(bench, "alice", BOT, 6000)
+        bench.sent.clear()
+        bench.receive(bot.message("REGISTER", ""), bot.flow)
+        (challenge,) = bot.responses()
+        asked, uri = challenge.headers.get(b"www-authenticate") or b"", f"sip:{APPLIANCE[0]}".encode()
+        answer = answer_challenge(asked, b"REGISTER", uri, b"alice", b"guess%d" % number, b"cnonce")
+        guess = bot.message("REGISTER", "", extra=(b"Authorization: " + answer,), call_id="same")
+        bench.receive(re.sub(rb"branch=\w+", b"branch=z9hG4bKsame", guess), bot.flow)
+        bench.receive(re.sub(rb"branch=\w+", b"branch=z9hG4bKsame", guess), bot.flow)
+    assert banned(bench) == [f"{BOT}:6000"]
+
+
 def test_a_challenged_request_that_is_answered_counts_nowhere(bench: Bench) -> None:
     limited(bench, maxwrongauthfromip=1, fastauthsubswrongusermsg=1)
     for _ in range(20):
@@ -272,6 +290,8 @@ def test_a_rule_in_report_only_says_what_it_would_have_done(bench: Bench, caplog
     guess(bench, "alice", 6000, 2)
     assert banned(bench) == []
     assert "would ban source=192.0.2.66 rule=maxfailedauthenabledipport" in caplog.text
+    assert bench.service.plan().report_only == ()  # the gate has no rule of that name
+    assert set(BANNING) == {*Rule, "decoyextensions"}
 
 
 # -- how long ---------------------------------------------------------------------------------------------------------
