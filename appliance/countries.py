@@ -1,14 +1,15 @@
 """Which networks lie in a country, by a database file: CSV lines `start,end,CC` or MaxMind's .mmdb format.
 
 CSV is what Debian's package tor-geoipdb holds (made of the IPFire location database, CC BY-SA 4.0): IPv4 ends as
-numbers, IPv6 ends as addresses. A .mmdb file needs the library maxminddb.
+numbers, IPv6 ends as addresses.
 """
 
-import importlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
+
+import maxminddb
 
 from appliance import networks
 
@@ -79,15 +80,11 @@ def _address(text: str) -> Any:
 
 def _mmdb(path: Path, wanted: set[str]) -> Iterator[tuple[str, list[bytes]]]:
     try:
-        library = importlib.import_module("maxminddb")
-    except ImportError:
-        raise NoDatabase(f"reading {path} needs the library maxminddb: apt-get install python3-maxminddb") from None
-    try:
-        with library.open_database(str(path)) as reader:
+        with maxminddb.open_database(str(path)) as reader:
             for network, record in reader:
                 if (country := _country(record)) in wanted:
                     yield country, [networks.row(network)]
-    except library.InvalidDatabaseError as error:
+    except maxminddb.InvalidDatabaseError as error:
         raise NoDatabase(f"{path} is no database of countries: {error}") from None
 
 

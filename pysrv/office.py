@@ -211,7 +211,7 @@ class Office:
             settings_total=len(ROWS),
             generation=settings.generation,
             gate_problem=self._gate_problem,
-            notices=(*self._problems, *self._unpriced()),
+            notices=(*self._problems, *self._unpriced(), *self._waiting()),
         )
 
     async def reading(self) -> Reading:
@@ -223,6 +223,11 @@ class Office:
         self._gate.flush()
         return Reading(await status, await tallies)
 
+    def signed_in(self, address: str) -> None:
+        """An administrator uses the panel from here."""
+        if self._service.managed_from(address, "an administrator uses the panel from there"):
+            self._soon()
+
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _unpriced(self) -> tuple[str, ...]:
@@ -230,6 +235,13 @@ class Office:
         if self._service.settings().blocknotbilledcalls or not self._store.trunks():
             return ()
         return ("calls over a trunk without a rate are free: set blocknotbilledcalls to 1 to refuse them",)
+
+    def _waiting(self) -> tuple[str, ...]:
+        waiting = self._store.pending_change()
+        if waiting is None:
+            return ()
+        left_s = max(0.0, waiting.deadline_at - time.time())
+        return (f"a change is taken back in {left_s:.0f} s unless it is confirmed: {waiting.what}",)
 
     def _plan(self) -> wire.Plan:
         return self._service.plan()

@@ -48,6 +48,7 @@ ROOMS = {
     "appliance.kernel.range": Room((*SHARED, "appliance.kernel", "pyroute2")),
     "appliance.selftest": Room(("appliance.wire", "appliance.kernel", "cryptography")),
     "appliance.launch": Room(),
+    "appliance.countries": Room(("appliance.networks", "maxminddb")),
     "appliance": Room(("appliance", "click", "rich")),
     # The office's pure rooms.
     "pysrv.sip": Room(pure=True),

@@ -6,6 +6,7 @@ from typing import Any
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
 from pysrv.control.desk import Desk, not_found, written
+from pysrv.control.firewall import pending
 from pysrv.store.rows import CdrFilter, OpenCall, SavedBinding
 
 
@@ -110,4 +111,7 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "registrations": len(store.bindings()),
         "bans": store.ban_count(),
     }
+    waiting = pending(desk)
+    if waiting is not None:
+        counted["unconfirmed"] = f"{waiting['what']} (taken back in {waiting['left_s']:.0f} s)"
     return counted | (dict(desk.live.status()) if desk.live else {})

@@ -110,6 +110,7 @@ class Panel:
             return _challenge()
         now, address = self._clock(), request.remote or ""
         if self._remembered.holds(credentials, now):
+            self._source.signed_in(address)
             return None
         wait_s = self._back_off.wait_s(address, now)
         if wait_s:
@@ -124,6 +125,7 @@ class Panel:
             return _challenge()
         self._back_off.forgive(address)
         self._remembered.add(credentials, now)
+        self._source.signed_in(address)
         return None
 
     async def _check(self, credentials: Credentials) -> bool:

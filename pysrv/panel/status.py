@@ -73,5 +73,8 @@ class StatusSource(Protocol):
     async def snapshot(self) -> Snapshot:
         """The state now; cheap enough to be asked every two seconds."""
 
+    def signed_in(self, address: str) -> None:
+        """An administrator has proven himself from this address: nothing may cut it off."""
+
     async def reading(self) -> Reading:
         """What the keeper says now, for the metrics."""

@@ -4,6 +4,7 @@ One turn: feed datagrams, pump events, commit the store once, then transmit. Wha
 disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks for what is to be sent.
 """
 
+import ipaddress
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +34,7 @@ from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Caller, Guard, Unproven
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
-from pysrv.service.firewall import ListLoader, protected
+from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
@@ -75,6 +76,7 @@ class Service:
         self.b2bua = B2bua(self.endpoint, self._ports, B2buaConfig(), world.tokens)
         self.registrar = Registrar()
         self._nonce_keys = NonceKeys(store.get_or_make("nonce", SECRET_BYTES), keyed_hash=world.keyed_hash)
+        self._nonce_epoch = self._nonce_keys.epoch(world.clock.wall())
         authenticator = Authenticator(settings.realm.encode(), self._nonce_keys)
         self._pairs = KnownPairs(world)
         self._defence = Defence(store, settings, world, self._pairs)
@@ -92,6 +94,7 @@ class Service:
         self._housekeeping = Housekeeping(store, world)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
+        self._managers = Managers()
         self._recovery = Recovery(store, self.b2bua, self.accounting, world)
         self._counters_at = 0.0
         self.malformed = 0
@@ -149,12 +152,20 @@ class Service:
             self._lapse(lapsed.call_id, lapsed.shortfall, now)
         self._registration.expire()
         self._housekeeping.run(now)
+        self._turn_keys()
         self._defence.run()
         self._changes.run()
         self._recovery.run(now)
         if now >= self._counters_at and self.accounting.running:
             self._counters_at = now + COUNTERS_EVERY_S
             self._world.gate.request_counters()
+
+    def _turn_keys(self) -> None:
+        """The kernel gets the next nonce key well before it needs it."""
+        epoch = self._nonce_keys.epoch(self._world.clock.wall())
+        if epoch != self._nonce_epoch:
+            self._nonce_epoch = epoch
+            self._world.gate.resync()
 
     def turn(self) -> list[tuple[bytes, Flow]]:
         """Pump all events, commit, release the gate's verbs; returns the datagrams that may leave now."""
@@ -207,7 +218,7 @@ class Service:
     def plan(self) -> wire.Plan:
         """The whole state that the gate should have, but for sessions."""
         known, pairs = self._authentication.known(), self._pairs.rows()
-        return gate_plan(self._store, self._settings, self._world, known, pairs)
+        return gate_plan(self._store, self._settings, self._world, known, pairs, nonces=self._nonce_keys)
 
     # -- Live: operators ------------------------------------------------------------------------------------------
 
@@ -292,6 +303,14 @@ class Service:
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason."""
         return protected(self._store, self._world.host())
+
+    def managed_from(self, address: str, why: str) -> bool:
+        """Somebody manages the appliance from this address; True: that was news, and the gate is told."""
+        if not self._managers.news(address, self._world.clock.wall()):
+            return False
+        self._store.managed_from(str(ipaddress.ip_address(address.partition("%")[0])), why)
+        self._world.gate.resync()
+        return True
 
     def _taken_back(self, texts: Mapping[str, str | None]) -> None:
         """A change was not confirmed: its settings have their old texts again."""

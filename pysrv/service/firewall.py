@@ -21,6 +21,7 @@ COUNTRIES = {ListKind.COUNTRY_DENY: "countries kept out", ListKind.COUNTRY_ALLOW
 # Addresses of no country: RFC 1918, 6598, 3927, 1122, 4193, 4291. Letting countries in must not keep these out.
 NOWHERE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8",
            "fc00::/7", "fe80::/10", "::1")  # fmt: skip
+NOTED_FOR_S = 3600.0
 _log = logging.getLogger("pysrv.service")
 
 
@@ -84,6 +85,21 @@ def piece_holds(piece: bytes, address: bytes) -> bytes | None:
         return None
     row = address + networks.SINGLE
     return next((found for found, _ in networks.clashes(networks.rows(piece), [row])), None)
+
+
+class Managers:
+    """Addresses from which the appliance is managed, so that not every request of a panel is written down."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, float] = {}
+
+    def news(self, address: str, now: float) -> bool:
+        """Whether this address has not been noted within NOTED_FOR_S; it is from now on. `now` in Unix seconds."""
+        self._seen = {each: at for each, at in self._seen.items() if now - at < NOTED_FOR_S}
+        if not address or address in self._seen:
+            return False
+        self._seen[address] = now
+        return True
 
 
 class Line(Protocol):

@@ -33,6 +33,10 @@ class Office:
     checks: list[str] = field(default_factory=list)
     fault: Exception | None = None
     keeper: bool = True
+    administrators: set[str] = field(default_factory=set)
+
+    def signed_in(self, address: str) -> None:
+        self.administrators.add(address)
 
     async def snapshot(self) -> Snapshot:
         if self.fault:
