@@ -74,7 +74,7 @@ def _with_rates(before: Sequence[Row], after: Sequence[Row], key: str, counted: 
     """`after` with a rate for each row: what `counted` grew by in a second. A table that began anew has none."""
     old = {row[key]: row[counted] for row in before}
     return [
-        {**row, "rate": max(0, row[counted] - old[row[key]]) / wait_s if row[key] in old and wait_s else ""}
+        {**row, "rate": max(0, row[counted] - old[row[key]]) / wait_s if row[key] in old and wait_s else None}
         for row in after
     ]
 
@@ -225,7 +225,8 @@ COMMANDS = (
             ),
             option("--times", type=click.IntRange(0), default=0, help="With --watch: how often; 0: until Ctrl-C."),
         ),
-        "Counts are those of the messages on service ports; an IPv6 source is its /64.",
+        "Counts are those of messages to service ports; an IPv6 source is its /64. Whom a ban keeps out is counted by "
+        "the ban's verdict alone.",
     ),
     Command(
         "gate capture",

@@ -142,12 +142,11 @@ class Evidence:
         number = _verdict_number(query.verdict)
         wanted = layout.network(query.address) if query.address else None
         self.drain()
+        new = itertools.takewhile(lambda each: each[0] > query.after, reversed(self._samples))
         found = (
             (ident, row)
-            for ident, row in reversed(self._samples)
-            if ident > query.after
-            and (not number or row.verdict == number)
-            and (wanted is None or _within(frame_source(row.frame), *wanted))
+            for ident, row in new
+            if (not number or row.verdict == number) and (wanted is None or _within(frame_source(row.frame), *wanted))
         )
         return [self._sample(*each) for each in reversed(list(itertools.islice(found, limit)))]
 

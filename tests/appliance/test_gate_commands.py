@@ -100,7 +100,7 @@ def test_verdicts_are_shown_with_their_text_and_their_rate(keeper: Keeper) -> No
     assert "sip_garbage" in keeper.run("verdicts", "--all", "--seconds", "0").stdout
     (row,) = keeper.json("verdicts", "--seconds", "0.1")["tallies"]
     assert (row["verdict"], row["rate"]) == ("banned", 0.0)
-    assert keeper.json("verdicts", "--seconds", "0")["tallies"][0]["rate"] == ""
+    assert keeper.json("verdicts", "--seconds", "0")["tallies"][0]["rate"] is None
 
 
 def test_the_group_alone_shows_verdicts(keeper: Keeper) -> None:
