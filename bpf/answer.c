@@ -132,11 +132,14 @@ int read(struct xdp_md *ctx)
 int lines(struct xdp_md *ctx)
 {
 	struct reading *reading = reading_row();
+	struct packet *packet = packet_row();
 
-	if (!reading)
+	if (!reading || !packet)
 		return fault(ctx);
 	if (!read_lines(reading))
 		stages.call(ctx, STAGE_lines);
+	if (!known_source(packet))
+		stages.call(ctx, STAGE_scan);
 	stages.call(ctx, STAGE_check);
 	return fault(ctx);
 }
@@ -276,7 +279,14 @@ static inline u32 judge_stranger(struct reading *reading, const struct policy *p
 
 static inline u32 judge_known(struct reading *reading, struct packet *packet, u64 method)
 {
-	if (method != EIGHT("OPTIONS ") || reading->count[HEADER_REQUIRE] || port_doubtful(reading, packet))
+	if (port_doubtful(reading, packet) || reading->count[HEADER_REQUIRE])
+		return packet->sniffed;
+	if (registration_mark(reading) && refresh_find(packet, reading, packet_now(packet))) {
+		reading->kind = ANSWER_registered;
+		packet->verdict = VERDICT_registration_answered;
+		return VERDICT_NONE;
+	}
+	if (method != EIGHT("OPTIONS "))
 		return packet->sniffed;
 	reading->kind = ANSWER_options;
 	packet->verdict = VERDICT_options_answered;
@@ -380,6 +390,8 @@ int write(struct xdp_md *ctx)
 	text = &policy->challenge.answers[reading->kind & (ANSWERS - 1)];
 	put_text(reading, text->status, text->status_bytes, ANSWER_STATUS);
 	write_request(reading, packet);
+	if (reading->kind == ANSWER_registered && !write_registration(reading, packet))
+		return leave(ctx, packet, packet->sniffed);
 	write_rest(reading, policy, packet);
 	if (reading->odd || !answer_fits(reading, reading->answer_bytes))
 		return leave(ctx, packet, unanswered(ctx, policy, packet));

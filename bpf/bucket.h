@@ -7,18 +7,28 @@
 #ifndef BUCKET_H
 #define BUCKET_H
 
-static __always_inline bool bucket_take(struct bucket *bucket, u64 now, u64 burst, u64 interval)
+
+/* `cost` from a bucket that is `depth` deep, both in ns: the time in which it would gain as much. */
+static __always_inline bool bucket_charge(struct bucket *bucket, u64 now, u64 cost, u64 depth)
 {
 	u64 full = bucket->full_ns;
 
-	if (!interval)
+	if (full < now) {
+		if (cost > depth)
+			return false;
+		bucket->full_ns = now + cost;
 		return true;
-	if (full < now)
-		full = now;
-	if (full - now + interval > burst * interval)
+	}
+	if (full - now + cost > depth)
 		return false;
-	bucket->full_ns = full + interval;
+	__sync_fetch_and_add(&bucket->full_ns, cost);
 	return true;
+}
+
+/* One packet from a bucket of `burst` packets that gains one every `interval` ns; an interval of 0: no limit. */
+static __always_inline bool bucket_take(struct bucket *bucket, u64 now, u64 burst, u64 interval)
+{
+	return !interval || bucket_charge(bucket, now, interval, burst * interval);
 }
 
 /* Whose bucket a source draws from: an IPv4 address its own, an IPv6 address that of its /64. */

@@ -55,7 +55,7 @@ static __always_inline u64 nonce_hash(const struct challenge *challenge, u32 mad
 	u32 epoch_s = challenge->epoch_s ? challenge->epoch_s : 1;
 	struct siphash hash;
 
-	siphash_begin(&hash, &challenge->keys[(made_s / epoch_s & (NONCE_KEYS - 1)) * 2]);
+	siphash_begin(&hash, challenge->keys[(made_s / epoch_s) & (NONCE_KEYS - 1)].word);
 	siphash_add(&hash, (u64)BIG32(made_s) | (u64)BIG32(salt) << 32);
 	siphash_add(&hash, (u64)source->word[0] | (u64)source->word[1] << 32);
 	siphash_add(&hash, (u64)source->word[2] | (u64)source->word[3] << 32);

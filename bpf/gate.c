@@ -14,9 +14,15 @@
 #include "bucket.h"
 #include "sip.h"
 #include "relay.h"
+#include "siphash.h"
+#include "sipread.h"
+#include "challenge.h"
+#include "scanner.h"
 #include "maps.c"
 #include "policy.c"
 #include "evidence.c"
+#include "offender.c"
+#include "fragment.c"
 #include "firewall.c"
 #include "source.c"
 #include "rate.c"
@@ -27,6 +33,8 @@
 #define ACTION_NOTE XDP_ABORTED
 #define ACTION_ABORT XDP_ABORTED
 #define ACTION_FORWARD forward_action
+#define ACTION_REPLY XDP_TX
+#define ACTION_REPLY XDP_TX
 
 static inline int action_of(u32 verdict, int forward_action)
 {
@@ -40,40 +48,116 @@ static inline int action_of(u32 verdict, int forward_action)
 	return XDP_ABORTED;
 }
 
-/* The one exit: counts the verdict, keeps a sample of what is dropped, and does what verdicts.def says. */
+/* A packet that is to be dropped: keeps a sample. With its verdict in report-only it passes instead: what is a rule has
+ * asked ruled() before and never comes here so; what ends the walk by itself, as a malformed packet does, comes here. */
+static inline int settle_drop(struct xdp_md *ctx, u32 verdict, u64 bytes)
+{
+	u32 zero = 0, slot;
+	struct packet *packet = packets.lookup(&zero);
+	struct policy *policy;
+
+	if (packet) {
+		slot = packet->policy;
+		policy = policies.lookup(&slot);
+		if (policy && !ruled(policy, verdict, bytes)) {
+			count(VERDICT_report_only, bytes);
+			return XDP_PASS;
+		}
+		sample_drop(ctx, packet, verdict);
+	}
+	count(verdict, bytes);
+	return XDP_DROP;
+}
+
+/* The one exit: counts the verdict and does what verdicts.def says. */
 static inline int settle(struct xdp_md *ctx, u32 verdict, u64 bytes, int forward_action)
 {
 	int action = action_of(verdict, forward_action);
-	u32 zero = 0;
-	struct packet *packet;
 
+	if (action == XDP_DROP)
+		return settle_drop(ctx, verdict, bytes);
 	count(verdict, bytes);
-	if (action != XDP_DROP)
-		return action;
-	packet = packets.lookup(&zero);
-	if (packet)
-		sample_drop(ctx, packet, verdict);
 	return action;
 }
 
-/* A packet to a service port. */
-static inline u32 judge_service(const struct policy *policy, const struct cursor *cursor, const struct packet *packet,
-				u64 bytes)
+#include "refresh.c"
+#include "answer.c"
+#include "scan.c"
+
+static __always_inline bool wrong_message(u32 start)
 {
-	u32 verdict = judge_rate(policy, packet, bytes);
+	return start == VERDICT_sip_garbage || start == VERDICT_sip_stun;
+}
+
+/* Known sources' requests that the kernel may answer. */
+static __always_inline bool answered_here(const struct policy *policy, const struct cursor *cursor)
+{
+	const u8 *at = cursor->at + sizeof(struct udp_header);
+
+	if ((void *)(at + 8) > cursor->end)
+		return false;
+	if (eight_at(at) == EIGHT("REGISTER"))
+		return policy->limits[LIMIT_answer_registrations];
+	return policy->challenge.enabled && eight_at(at) == EIGHT("OPTIONS ");
+}
+
+/* A datagram to a service port. */
+static inline u32 judge_datagram(struct xdp_md *ctx, const struct policy *policy, const struct cursor *cursor,
+				 struct packet *packet, u64 bytes)
+{
+	struct offender *offender = offender_message(ctx, policy, packet);
+	u32 start = VERDICT_sip_fragment, verdict;
+
+	if (!packet->fragment)
+		start = sip_sniff(cursor->at + sizeof(struct udp_header), cursor->end, packet->payload_bytes);
+	verdict = judge_rate(policy, packet, bytes);
+	if (verdict)
+		return shed(ctx, policy, packet, offender, start, verdict);
+	if (wrong_message(start)) {
+		packet->verdict = start;
+		offender_wrong(ctx, policy, packet, offender);
+		return start;
+	}
+	if (start == VERDICT_sip_empty)
+		return start;
+	verdict = judge_speed(policy, packet, known_source(packet) ? EIGHTHS_ALL : EIGHTHS_STRANGER);
+	if (verdict)
+		return shed(ctx, policy, packet, offender, start, verdict);
+	packet->sniffed = start;
+	if (start == VERDICT_sip_request ? !known_source(packet) || answered_here(policy, cursor) :
+					   start == VERDICT_sip_keepalive && known_source(packet) && policy->challenge.enabled)
+		stages.call(ctx, STAGE_read);
+	if (known_source(packet))
+		return start;
+	if (policy->challenge.enabled && packet->fragment)
+		return judge_odd(policy, packet);
+	verdict = judge_guard(ctx, policy, packet, offender);
+	return verdict ? shed(ctx, policy, packet, offender, start, verdict) : start;
+}
+
+static inline u32 judge_connection(const struct policy *policy, struct packet *packet, u64 bytes)
+{
+	u32 verdict = judge_tcp(policy, packet, bytes);
+
+	if (!verdict)
+		verdict = judge_speed(policy, packet, known_source(packet) ? EIGHTHS_ALL : EIGHTHS_STRANGER);
+	return verdict ? verdict : VERDICT_tcp_service;
+}
+
+/* A port that is not ours to guard, and every port for a source on the allow list. */
+static inline u32 judge_other(const struct policy *policy, struct packet *packet)
+{
+	u64 eighths = packet->protocol == PROTOCOL_TCP ? EIGHTHS_OTHER_TCP : EIGHTHS_STRANGER;
+	u32 verdict = judge_speed(policy, packet, known_source(packet) ? EIGHTHS_ALL : eighths);
 
 	if (verdict)
 		return verdict;
-	if (packet->protocol == PROTOCOL_TCP)
-		return VERDICT_tcp_service;
-	if (packet->fragment)
-		return VERDICT_sip_fragment;
-	return sip_sniff(cursor->at + sizeof(struct udp_header), cursor->end, packet->payload_bytes);
+	return packet->class == SOURCE_ALLOWED ? VERDICT_source_allowed : VERDICT_other_port;
 }
 
 /* UDP or TCP whose ports are known. */
 static inline u32 judge_ports(struct xdp_md *ctx, const struct policy *policy, const struct cursor *cursor,
-			      const struct packet *packet, u64 bytes, int *action)
+			      struct packet *packet, u64 bytes, int *action)
 {
 	struct service_port service = {.port = packet->target_port, .protocol = packet->protocol};
 	u16 port = BIG16(packet->target_port);
@@ -83,11 +167,11 @@ static inline u32 judge_ports(struct xdp_md *ctx, const struct policy *policy, c
 			return VERDICT_rtp_to_user;
 		return relay(ctx, policy, cursor, packet, bytes, action);
 	}
-	if (packet->class == SOURCE_ALLOWED)
-		return VERDICT_source_allowed;
-	if (!service_ports.lookup(&service))
-		return VERDICT_other_port;
-	return judge_service(policy, cursor, packet, bytes);
+	if (packet->class == SOURCE_ALLOWED || !service_ports.lookup(&service))
+		return judge_other(policy, packet);
+	if (packet->protocol == PROTOCOL_TCP)
+		return judge_connection(policy, packet, bytes);
+	return judge_datagram(ctx, policy, cursor, packet, bytes);
 }
 
 static inline u32 walk(struct xdp_md *ctx, u64 bytes, int *action)
@@ -118,7 +202,10 @@ static inline u32 walk(struct xdp_md *ctx, u64 bytes, int *action)
 	if (packet->fragment == FRAGMENT_LATER)
 		return packet->class == SOURCE_ALLOWED ? VERDICT_source_allowed : judge_fragment(policy, packet, bytes);
 	cursor.at = cursor.start + (packet->offset & OFFSET_MASK);
-	return judge_ports(ctx, policy, &cursor, packet, bytes, action);
+	verdict = judge_ports(ctx, policy, &cursor, packet, bytes, action);
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_note(packet, action_of(verdict, XDP_TX) != XDP_DROP);
+	return verdict;
 }
 
 int gate(struct xdp_md *ctx)

@@ -19,6 +19,8 @@
 #define MAX_SERVICE_PORTS 64
 #define MAX_PATHS 256        /* interfaces a packet may leave by */
 #define MAX_STAGES 16        /* programs a packet may be handed on to */
+#define MAX_SPEEDS 1024      /* interfaces, by the lower bits of their number; a power of two */
+#define MAX_FRAGMENTS 65536  /* fragmented datagrams whose first fragment is remembered */
 #define MAX_OFFENDERS 65536  /* sources whose messages are counted; the longest silent one makes room */
 #define OFFENCES_BYTES 524288  /* of the ring: some 1,600 records */
 #define SAMPLES_BYTES 1048576  /* of the ring: some 3,600 records */
@@ -53,6 +55,48 @@ enum mode { MODE_ACT = 0, MODE_REPORT = 1 };
 
 #define MODES ((VERDICTS + 7) / 8 * 8)
 
+#define NONCE_KEYS 4
+#define ANSWER_STATUS 64
+#define ANSWER_REST 384
+#define ANSWERS 8 /* the next power of two */
+
+/* What is ready of an answer: its status line, and all that follows CSeq. */
+struct answer_text {
+	u16 status_bytes;
+	u16 rest_bytes;
+	u16 lean_bytes; /* of `rest`, when Server has no room; an empty line then follows */
+	u16 nonce_at;   /* in `rest`; 0: no nonce */
+	u8 status[ANSWER_STATUS];
+	u8 rest[ANSWER_REST];
+};
+
+enum answer {
+	ANSWER_unauthorized = 0,
+	ANSWER_unauthorized_stale = 1,
+	ANSWER_proxy = 2,
+	ANSWER_proxy_stale = 3,
+	ANSWER_options = 4,
+	ANSWER_unavailable = 5,
+	ANSWER_registered = 6,
+};
+
+/* bcc gets arrays of arrays wrong: it leaves one of the two lengths out. */
+struct key128 {
+	u64 word[2];
+};
+
+/* The stateless SIP challenge; see challenge.h. Keys as the machine reads them from their bytes. */
+struct challenge {
+	struct key128 keys[NONCE_KEYS]; /* by epoch */
+	u64 tag_key[2];
+	u64 boot_ns;             /* Unix time in ns at which CLOCK_MONOTONIC was 0 */
+	u32 epoch_s;
+	u32 ttl_s;
+	u32 enabled;
+	u32 zero;
+	struct answer_text answers[ANSWERS];
+};
+
 /* All that a packet is judged by beside the tables. There are two of them; see policy.c. */
 struct policy {
 	u64 generation;
@@ -61,6 +105,7 @@ struct policy {
 	u16 relay_last;
 	u32 relay_here; /* 1: this program relays; 0: userspace does, and media passes */
 	u8 modes[MODES]; /* by verdict */
+	struct challenge challenge;
 };
 
 /* The service's last sign of life, and how long a datagram waits for it; at_ns 0: it has never given one. */
@@ -71,7 +116,7 @@ struct pulse {
 
 /* Programs that a packet may be handed on to, by their place in `stages`. Each is a function of the same name; one that
  * does not exist is not installed, and the walk goes on without it. */
-enum stage { STAGE_read = 0, STAGE_answer = 1 };
+enum stage { STAGE_read = 0, STAGE_lines = 1, STAGE_check = 2, STAGE_decide = 3, STAGE_write = 4, STAGE_answer = 5, STAGE_scan = 6 };
 
 /* IPv6, or IPv4 mapped into it (RFC 4291 2.5.5.2). */
 struct address {
@@ -153,11 +198,38 @@ struct source {
 	u32 class;
 };
 
-enum bucket_lane { LANE_SERVICE = 0, LANE_FRAGMENT = 1 };
+/* What a bucket is for. BUDGET, FRAGMENT and ODD are one bucket for all; PAIR has the device's port in its upper half. */
+enum bucket_lane {
+	LANE_STRANGER = 0,
+	LANE_KNOWN = 1,
+	LANE_PAIR = 2,
+	LANE_GUARD = 3,
+	LANE_BUDGET = 4,
+	LANE_FRAGMENT = 5,
+	LANE_CONNECT = 6,
+	LANE_TCP = 7,
+	LANE_PASS = 8,
+	LANE_ODD = 9,
+};
 
 struct bucket_key {
-	struct address ip; /* IPv6: its /64 */
+	struct address ip; /* IPv6: its /64, but for PAIR */
 	u32 lane;
+};
+
+struct fragment_key {
+	struct address source;
+	struct address target;
+	u32 id;
+	u32 protocol;
+};
+
+/* What became of a datagram's first fragment. */
+struct fragment_row {
+	u64 at_ns;
+	u32 later; /* fragments that have followed it */
+	u16 passed;
+	u16 pair; /* enum pair_state: the first one knew the port */
 };
 
 /* The instant at which the bucket is full again; see bucket.h. */
@@ -257,6 +329,7 @@ struct path {
 /* What the rest of the walk needs to know of a frame. It lies in a map and not on the stack: the verifier then forgets by
  * which of many ways a field got its value, and the walk stays within what it will follow. Lengths in bytes. */
 struct packet {
+	u64 now_ns; /* read when it is first needed; see packet_now() */
 	struct address source;
 	struct address target;
 	u32 tags[2];
@@ -275,9 +348,17 @@ struct packet {
 	u8 fragment;
 	u8 class; /* enum source_class */
 	u8 pair;  /* enum pair_state */
+	u8 connects; /* 1: a TCP packet that opens a connection */
+	u8 zero;
+	u16 zero2;
+	u32 fragment_id; /* as it stands in the packet */
 	u32 policy; /* slot of the policy that this packet is judged by */
 	u32 bytes;  /* of the whole frame */
 	u32 verdict; /* what a stage is about to return, if it knows already: an offence says it */
+	u32 over;    /* what ends it when `slip` is set and there is no answer */
+	u16 sniffed; /* the verdict that its first bytes earn, when it is handed on to be read */
+	u8 slip;     /* 1: over its limit, and due a 503 */
+	u8 proven;   /* 1: brought a valid nonce: the source's address is its own */
 };
 
 /* What one source did on service ports; IPv6: its /64. Each figure that has a limit is of the window that began at the
@@ -376,6 +457,96 @@ struct refresh {
 	u32 contact_bytes;
 	u32 zero;
 	u8 contact[REFRESH_CONTACT];
+};
+
+#define MESSAGE_BYTES 2048
+#define MESSAGE_MASK 2047
+#define MESSAGE_SLACK 64 /* what may be read or written past a place in the message */
+#define MAX_VIAS 8
+#define MAX_CREDENTIALS 4
+#define ORDERED_HEADERS 8
+
+/* Headers that are told apart. HEADERS: the next power of two. */
+enum header {
+	HEADER_OTHER = 0,
+	HEADER_VIA = 1,
+	HEADER_FROM = 2,
+	HEADER_TO = 3,
+	HEADER_CALL_ID = 4,
+	HEADER_CSEQ = 5,
+	HEADER_CONTACT = 6,
+	HEADER_EXPIRES = 7,
+	HEADER_REQUIRE = 8,
+	HEADER_USER_AGENT = 9,
+	HEADER_CREDENTIALS = 10,
+	HEADERS = 16,
+};
+
+/* A SIP request while it is read, and the answer while it is written. Places and lengths are in bytes of `message`; those
+ * of a header are of its first line, CRLF included, and 0 when there is none. All from `mask` on is zero to begin with. */
+struct reading {
+	u8 message[MESSAGE_BYTES + MESSAGE_SLACK];
+	u8 answer[MESSAGE_BYTES + MESSAGE_SLACK];
+	u64 controls[32]; /* control characters: one bit for each byte */
+	u64 hash[4];      /* SipHash at work */
+	u64 mask;         /* what is left to look at in the chunk in hand */
+	u64 order;        /* of the first ORDERED_HEADERS headers; see order_add() */
+	u64 headers;      /* how many there are */
+	u32 bytes;
+	u32 odd;          /* 1: not of the form that is answered here */
+	u32 chunk;
+	u32 chunks;
+	u32 line;         /* where the line in hand begins */
+	u32 first_line_bytes;
+	u32 head_end;     /* behind the empty line; 0: not read to there */
+	u32 found;
+	u32 from;
+	u32 to;
+	u32 state;
+	u32 method_bytes;
+	u32 count[HEADERS];
+	u32 at[HEADERS];
+	u32 length[HEADERS];
+	u32 value_at[HEADERS]; /* behind the colon */
+	u32 vias;
+	u32 credentials;
+	u32 via_at[MAX_VIAS];
+	u32 via_bytes[MAX_VIAS];
+	u32 credentials_at[MAX_CREDENTIALS];
+	u32 credentials_bytes[MAX_CREDENTIALS];
+	u32 has_rport;     /* 1: the top Via asks for it */
+	u32 has_to_tag;
+	u32 sent_by_end;   /* in the top Via */
+	u32 rport_end;
+	u32 via_end;       /* end of the first element of the top Via */
+	u32 nonce_at;      /* 0: none found */
+	u32 kind;          /* enum answer */
+	u32 now_s;         /* Unix time */
+	u32 answer_bytes;  /* 0: nothing is written yet */
+	u32 reply_port;    /* in network order */
+	u64 tag;           /* SipHash of the Call-ID */
+	u64 registration;  /* what a REGISTER says, as the mark of refresh_key */
+};
+
+enum line_verdict { LINE_REFUSED = 0, LINE_ACCEPTED = 1, LINE_MARKED = 2 };
+
+/* First states of the rules of appliance/kernel/grammar.py, in its order. */
+enum line_rule {
+	RULE_via = 3,
+	RULE_vias = 4,
+	RULE_address = 5,
+	RULE_call_id = 6,
+	RULE_cseq = 7,
+	RULE_request = 8,
+};
+
+#define GRAMMAR_CLASSES 64
+#define GRAMMAR_ROWS 16384 /* 256 states */
+
+/* What lines may look like: an automaton that takes a byte at a time. */
+struct grammar {
+	u8 classes[256];
+	u8 following[GRAMMAR_ROWS];
 };
 
 struct tally {

@@ -44,6 +44,8 @@ MAP("array", u32, struct list, lists, MAX_LISTS, 0); /* the keeper's notes on ea
 MAP("array_of_maps$listed_shape", u32, u32, listed, MAX_LISTS, 0); /* each list's single addresses */
 MAP("array_of_maps$listed_net_shape", u32, u32, listed_nets, MAX_LISTS, 0); /* each list's networks */
 MAP("lru_hash", struct bucket_key, struct bucket, buckets, MAX_BUCKETS, 0); /* how full each source's bucket is */
+MAP("array", u32, struct bucket, speeds, MAX_SPEEDS, 0); /* how full each interface's ceiling is */
+MAP("lru_hash", struct fragment_key, struct fragment_row, fragments, MAX_FRAGMENTS, 0); /* what became of first fragments */
 MAP("hash", struct endpoint, struct stream, streams, MAX_STREAMS, BPF_F_NO_PREALLOC); /* what the office wants of each media stream */
 MAP("hash", struct endpoint, struct stream_state, stream_state, MAX_STREAMS, BPF_F_NO_PREALLOC); /* what the kernel counted and learned of it */
 MAP("hash", u64, u64, leases, MAX_LEASES, BPF_F_NO_PREALLOC); /* session to the instant at which its media end */
@@ -59,3 +61,5 @@ MAP("percpu_array", u32, u64, sampled_at, VERDICTS, 0); /* when a drop of each v
 MAP("percpu_array", u32, u64, losses, LOSSES, 0); /* records that found their ring full */
 RING(struct offence, offences, OFFENCES_BYTES); /* limits that sources passed */
 RING(struct sample, samples, SAMPLES_BYTES); /* sampled drops */
+MAP("percpu_array", u32, struct reading, readings, 1, 0); /* the request in hand, and the answer to it */
+MAP("array", u32, struct grammar, grammars, 1, 0); /* what lines of requests that are answered here may look like */

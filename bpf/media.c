@@ -198,7 +198,7 @@ static inline u32 send_on(struct xdp_md *ctx, const struct packet *packet, const
 }
 
 static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const struct cursor *cursor,
-			const struct packet *packet, u64 bytes, int *action)
+			struct packet *packet, u64 bytes, int *action)
 {
 	struct endpoint local = {.ip = packet->target, .port = packet->target_port};
 	struct stream *stream = streams.lookup(&local);
@@ -214,6 +214,8 @@ static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const s
 		return VERDICT_gate_fault;
 	now = bpf_ktime_get_ns();
 	verdict = admit(policy, cursor, packet, stream, state, now, &kind);
+	if (!verdict)
+		verdict = judge_speed(policy, packet, EIGHTHS_ALL);
 	if (!verdict)
 		verdict = send_on(ctx, packet, stream, action);
 	if (verdict) {

@@ -168,6 +168,7 @@ static __always_inline enum verdict parse_ip4(struct cursor *cursor, struct pack
 		packet->fragment = FRAGMENT_FIRST;
 	packet->flow = (u32)ip->tos << 20;
 	packet->ip4_id = ip->id;
+	packet->fragment_id = ip->id;
 	packet->ip4_keep = !(ip->fragment & BIG16(0x4000));
 	packet->hops = ip->ttl;
 	packet->protocol = ip->protocol;
@@ -195,6 +196,7 @@ static __always_inline enum verdict parse_extension(struct cursor *cursor, struc
 		u32 flags = BIG16(*(u16 *)(at + 2));
 
 		bytes = 8;
+		packet->fragment_id = *(u32 *)(at + 4);
 		if (flags & IP6_OFFSET) {
 			packet->fragment = FRAGMENT_LATER;
 			*done = true;
@@ -287,6 +289,7 @@ static __always_inline enum verdict parse_tcp(struct cursor *cursor, struct pack
 		return VERDICT_tcp_header_length;
 	if (tcp_flags_impossible(tcp->flags))
 		return VERDICT_tcp_flags;
+	packet->connects = (tcp->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	packet->source_port = tcp->source;
 	packet->target_port = tcp->target;
 	return VERDICT_NONE;

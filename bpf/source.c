@@ -30,40 +30,44 @@ static inline u32 source_class(const struct packet *packet)
 	return SOURCE_STRANGER;
 }
 
-/* What is known of the one device at this address and port. A later fragment has no port and so no device. */
-static inline u32 pair_state(const struct packet *packet)
+/* What is known of the one device at this address and port. A later fragment has no port: it is what its first one was. */
+static inline u32 pair_state(struct packet *packet)
 {
 	struct endpoint device = {.ip = packet->source, .port = packet->source_port};
 	struct pair *pair;
 	u64 now;
 
-	if (packet->fragment == FRAGMENT_LATER)
-		return PAIR_NONE;
+	if (packet->fragment == FRAGMENT_LATER) {
+		struct fragment_row *first = fragment_first(packet);
+
+		return first ? first->pair : PAIR_NONE;
+	}
 	pair = pairs.lookup(&device);
 	if (!pair)
 		return PAIR_NONE;
-	now = bpf_ktime_get_ns();
+	now = packet_now(packet);
 	if (now < pair->banned_until_ns)
 		return PAIR_BANNED;
 	return now < pair->known_until_ns ? PAIR_KNOWN : PAIR_NONE;
 }
 
-/* Does this ban hold for the packet? Some bans leave devices that are known working. */
-static __always_inline bool ban_holds(const struct ban *ban, bool known)
+/* Does this ban hold for the packet? Some bans leave devices that are known working: only then they are looked up. */
+static __always_inline bool ban_holds(const struct ban *ban, struct packet *packet)
 {
-	return alive(ban->until_ns) && !(known && ban->flags & BAN_SPARES_KNOWN);
+	if (!alive(ban->until_ns))
+		return false;
+	return !(ban->flags & BAN_SPARES_KNOWN) || pair_state(packet) != PAIR_KNOWN;
 }
 
-static inline u32 ban_verdict(const struct packet *packet, u64 bytes)
+static inline u32 ban_verdict(struct packet *packet, u64 bytes)
 {
 	struct address single = packet->source;
 	struct network network = {.prefix_bits = 128, .ip = packet->source};
 	struct ban *ban = bans.lookup(&single);
-	bool known = packet->pair == PAIR_KNOWN;
 	bool expired = false;
 
 	if (ban) {
-		if (ban_holds(ban, known))
+		if (ban_holds(ban, packet))
 			return VERDICT_banned;
 		expired = !alive(ban->until_ns);
 	}
@@ -72,7 +76,7 @@ static inline u32 ban_verdict(const struct packet *packet, u64 bytes)
 		ban = ban_nets.lookup(&network);
 		if (!ban)
 			break;
-		if (ban_holds(ban, known))
+		if (ban_holds(ban, packet))
 			return VERDICT_banned_prefix;
 		if (!alive(ban->until_ns))
 			expired = true;
@@ -93,14 +97,13 @@ static inline u32 judge_source(const struct policy *policy, struct packet *packe
 	packet->class = rule == FIREWALL_ALLOW ? SOURCE_ALLOWED : source_class(packet);
 	if (packet->class == SOURCE_ALLOWED)
 		return VERDICT_NONE;
-	packet->pair = pair_state(packet);
-	if (packet->pair == PAIR_BANNED) {
-		verdict = ruled(policy, VERDICT_banned_pair, bytes);
-		if (verdict)
-			return verdict;
-	}
 	verdict = ban_verdict(packet, bytes);
 	if (verdict)
 		verdict = ruled(policy, verdict, bytes);
+	if (verdict)
+		return verdict;
+	packet->pair = pair_state(packet);
+	if (packet->pair == PAIR_BANNED)
+		verdict = ruled(policy, VERDICT_banned_pair, bytes);
 	return verdict ? verdict : judge_firewall(policy, packet, rule, bytes);
 }

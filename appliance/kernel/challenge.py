@@ -127,7 +127,8 @@ def _answers(realm: str, server: str) -> tuple[AnswerText, ...]:
     ]
     texts.append(_text("SIP/2.0 200 OK", f"Allow: {ALLOW}\r\nAccept: application/sdp\r\n", server))
     texts.append(_text("SIP/2.0 503 Service Unavailable", f"Retry-After: {RETRY_AFTER_S}\r\n", server))
-    return (*texts, AnswerText(), AnswerText())
+    texts.append(_text("SIP/2.0 200 OK", "", server))  # behind the Contact that refresh.c writes
+    return (*texts, AnswerText())
 
 
 def _digest(name: str, realm: str, stale: str) -> str:

@@ -1,7 +1,8 @@
 """The gate in the kernel: compiles, loads and attaches bpf/gate.c, and gives its maps to the verbs of surface.py.
 
 The only importer of bcc. Without `pin_dir` nothing outlives the process: maps and links hang on its descriptors. With
-it the maps lie in `<pin_dir>/<layout version>` and the links in `<pin_dir>/links`, and the next load takes both over.
+it the maps lie in `<pin_dir>/<version>` and the links in `<pin_dir>/links`, and the next load takes both over. Another
+version has maps of its own: a program never meets maps, or stages, of another one.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance import wire
-from appliance.kernel import headers, layout, link
+from appliance.kernel import grammar, headers, layout, link, syscall
 from appliance.kernel.maps import Handle, KernelTables
 from appliance.kernel.neighbour import Neighbours
 from appliance.kernel.rings import KernelWitness, Take
@@ -38,6 +39,7 @@ class Gate(GateSurface):
         self.maps = {row.name: _handle(program, row.name) for row in layout.maps()}
         self.kernel = KernelTables(self.maps)
         self.kernel.witness = KernelWitness(_Rings(program), self.maps)
+        _write_grammar(self.maps["grammars"])
         self._install_stages()
         super().__init__(self.kernel)
         self._pinned = pin_dir is not None
@@ -93,6 +95,20 @@ class Gate(GateSurface):
         self._attachments.clear()
         self._interfaces.clear()
         self._choose_relay()
+
+    def settle_pins(self) -> None:
+        """Once all interfaces carry this program: removes what an earlier keeper pinned and nothing uses now.
+
+        Not before: the earlier program finds its stages through a pinned map, which is emptied with its last pin.
+        """
+        if self._pin_dir is None:
+            return
+        for held in (self._pin_dir / "links").glob("*"):
+            if held.name not in self._attachments:
+                held.unlink(missing_ok=True)
+        for other in self._pin_dir.iterdir():
+            if other.name not in (layout.version(), "links"):
+                shutil.rmtree(other, ignore_errors=True)
 
     def close(self) -> None:
         """Unpinned: detaches and unloads. Pinned: lets go, and the kernel goes on with the last plan."""
@@ -192,9 +208,23 @@ class _Rings:
         self._program.ring_buffer_consume()
 
 
+def _write_grammar(handle: Handle) -> None:
+    """The table by which the reading stages check lines; it never changes while they run."""
+    table = grammar.table()
+    shape = layout.Shape(handle.leaf)
+    row = shape.pack({"classes": table.classes, "following": table.following})
+    key = layout.Shape(handle.key)
+    syscall.MapDescriptor(handle.fd, key.bytes, shape.bytes).update(key.pack_number(0), row)
+
+
 def _handle(program: Any, name: str) -> Handle:
     table = program[name.encode()]
-    return Handle(table.map_fd, table.Key, getattr(table, "sLeaf", table.Leaf))  # sLeaf: one CPU's value
+    made = Handle(table.map_fd, table.Key, getattr(table, "sLeaf", table.Leaf))  # sLeaf: one CPU's value
+    said, sizes = (ctypes.sizeof(made.key), ctypes.sizeof(made.leaf)), syscall.map_sizes(made.fd)
+    if sizes != said and sizes != (0, 0):  # a ring has neither keys nor values
+        message = f"bcc makes {said[0]} and {said[1]} bytes of map {name}'s rows, the kernel {sizes[0]} and {sizes[1]}"
+        raise wire.WireError("bpf_refused", message, "no type of layout.h may hold an array of arrays")
+    return made
 
 
 def _compile(flags: list[str]) -> Any:
@@ -213,14 +243,11 @@ def _compile(flags: list[str]) -> Any:
 
 
 def _pins(pin_dir: Path) -> Path:
-    """The directory of this layout's map pins; pins of another layout are of no use and go."""
+    """The directory of this version's map pins. Those of another stay until no program needs them: settle_pins()."""
     if not _on_bpffs(pin_dir):
         raise wire.WireError("no_bpffs", f"{pin_dir} is not in a bpf file system", f"mount -t bpf bpf {pin_dir.parent}")
     here = pin_dir / layout.version()
     here.mkdir(parents=True, exist_ok=True)
-    for other in pin_dir.iterdir():
-        if other.name not in (here.name, "links"):
-            shutil.rmtree(other, ignore_errors=True)
     return here
 
 

@@ -11,6 +11,7 @@ from zlib import crc32
 
 from appliance import wire
 from appliance.kernel import layout, policy, scanners
+from appliance.kernel.challenge import challenge_row
 from appliance.kernel.policy import PolicyRow
 
 Endpoint = tuple[bytes, int]  # (16 bytes, port)
@@ -124,7 +125,7 @@ def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool, ski
     left out. Raises WireError that names the entry which is wrong.
     """
     rows: Rows = {name: {} for name in MapName}
-    rows[MapName.POLICY][0] = policy_row(plan, relay_here)
+    rows[MapName.POLICY][0] = policy_row(plan, relay_here, boot_ns)
     rows[MapName.SCANNERS][0] = scanners.wanted(plan.scanners)
     for protocol, port in plan.service_ports:
         rows[MapName.SERVICE_PORTS][service_port(protocol, port)] = 1
@@ -257,8 +258,8 @@ def limit_values(limits: wire.Limits) -> tuple[int, ...]:
     return tuple(limits.values.get(slot.name, slot.default) for slot in layout.limits())
 
 
-def policy_row(plan: wire.Plan, relay_here: bool) -> PolicyRow:
-    """Limits, modes, media range and generation, checked."""
+def policy_row(plan: wire.Plan, relay_here: bool, boot_ns: int) -> PolicyRow:
+    """Limits, modes, media range, challenge and generation, checked."""
     first, last = plan.relay_ports
     if (first, last) != (0, 0) and not 1 <= first <= last <= 65535:
         raise wire.WireError("bad_port", f"relay ports {first}-{last} are no range of ports")
@@ -266,7 +267,9 @@ def policy_row(plan: wire.Plan, relay_here: bool) -> PolicyRow:
         if protocol == "udp" and first <= port <= last:
             raise wire.WireError("bad_port", f"service port udp {port} lies in the media range {first}-{last}")
     limits, reported = limit_values(plan.limits), policy.reported(plan.report_only)
-    return PolicyRow(plan.generation, first, last, relay_here, limits, reported)
+    return PolicyRow(
+        plan.generation, first, last, relay_here, limits, reported, challenge_row(plan.challenge, boot_ns)
+    )
 
 
 def service_port(protocol: str, port: int) -> tuple[int, int]:

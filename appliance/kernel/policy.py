@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from appliance import wire
-from appliance.kernel import layout, syscall
+from appliance.kernel import challenge, layout, syscall
+from appliance.kernel.challenge import ChallengeRow
 
 _MEMBARRIER: Final = {"x86_64": 324, "aarch64": 283, "riscv64": 283, "ppc64le": 365, "s390x": 356, "armv7l": 389}
 _BARRIER_GLOBAL: Final = 1
@@ -33,6 +34,7 @@ class PolicyRow(NamedTuple):
     relay_here: bool = False
     limits: tuple[int, ...] = ()
     reported: frozenset[str] = frozenset()
+    challenge: ChallengeRow = ChallengeRow()
 
     def limit(self, slot: str) -> int:
         """The value of a slot of limits.def."""
@@ -60,7 +62,7 @@ def pack(shape: layout.Shape, _key: Any, row: PolicyRow) -> bytes:
     for verdict in layout.verdicts():
         modes[verdict.number] = _REPORT if verdict.name in row.reported else _ACT
     head = {name: int(getattr(row, name)) for name in ("generation", "relay_first", "relay_last", "relay_here")}
-    return shape.pack({**head, **fields, "modes": bytes(modes)})
+    return shape.pack({**head, **fields, **challenge.pack(row.challenge), "modes": bytes(modes)})
 
 
 def unpack(shape: layout.Shape, row: bytes) -> PolicyRow:
@@ -73,6 +75,7 @@ def unpack(shape: layout.Shape, row: bytes) -> PolicyRow:
         bool(fields["relay_here"]),
         tuple(fields[f"limits.{slot.number}"] for slot in layout.limits()),
         frozenset(v.name for v in layout.verdicts() if fields["modes"][v.number] == _REPORT),
+        challenge.unpack(fields),
     )
 
 

@@ -221,6 +221,12 @@ def _info(fd: int, size: int) -> bytes:
     return info.raw
 
 
+def map_sizes(fd: int) -> tuple[int, int]:
+    """Bytes of a map's key and of its value, as the kernel copies them."""
+    key, value = struct.unpack_from("=II", _info(fd, 64), 8)
+    return int(key), int(value)
+
+
 def link_ifindex(link_fd: int) -> int:
     """The interface that an XDP link holds; 0 when the interface is gone."""
     return int(struct.unpack_from("=I", _info(link_fd, 64), 16)[0])

@@ -47,17 +47,23 @@ class Rig:
         self.phone, self.trunk = lab.hosts["phone"], lab.hosts["trunk"]
 
     def sync(self, *, keep_lists: bool = False, **parts: object) -> wire.Applied:
-        """The base plan, with `parts` of it different; buckets start full, and no list is in force."""
+        """The base plan, with `parts` of it different; buckets are full, nobody has a past, no list is in force."""
         for status in () if keep_lists else self.gate.lists():
             self.gate.drop_list(wire.ListRef(status.name))
-        for key, _ in list(self.buckets.items()):
-            self.buckets.delete(key)
+        for name in ("buckets", "offenders", "fragments"):
+            rows = self.rows(name)
+            for key, _ in list(rows.items()):
+                rows.delete(key)
         plan = {"generation": 1, "service_ports": SERVICE, "relay_ports": MEDIA, **parts}
         return self.gate.sync(wire.Plan(**plan))  # type: ignore[arg-type]
 
     @property
     def buckets(self) -> syscall.MapDescriptor:
-        handle = self.gate.maps["buckets"]
+        return self.rows("buckets")
+
+    def rows(self, name: str) -> syscall.MapDescriptor:
+        """One map, as bytes."""
+        handle = self.gate.maps[name]
         return syscall.MapDescriptor(handle.fd, layout.Shape(handle.key).bytes, layout.Shape(handle.leaf).bytes)
 
     def counts(self) -> dict[str, tuple[int, int]]:

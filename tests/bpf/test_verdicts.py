@@ -131,6 +131,16 @@ def ip6_fragment(offset: int, more: int, payload: bytes) -> Packet:
 
 LATER = L2 / IP(src=FROM, dst=TO, frag=100, proto=17) / Raw(bytes(64))
 
+FIRST = L2 / IP(src=FROM, dst=TO, flags="MF") / UDP(sport=5060, dport=5060, len=3000) / Raw(OPTIONS)
+FIRST6 = ip6_fragment(0, 1, bytes(UDP(sport=5060, dport=5060, len=3000, chksum=1)) + OPTIONS)
+
+
+def later_media() -> Packet:
+    packet = phone_media(rtp())
+    packet[IP].id, packet[IP].frag = 9, 100
+    return packet
+
+
 CASES: dict[str, list[Case]] = {
     "not_ip": [Case("an ARP request", L2 / ARP(pdst=TO)), Case("ARP in a VLAN", L2 / Dot1Q(vlan=5) / ARP(pdst=TO))],
     "other_protocol": [
@@ -240,8 +250,18 @@ CASES: dict[str, list[Case]] = {
     ],
     "ban_expired": [Case("a ban that has run out", frame(), before=run_out, note="ban_expired")],
     "fragment_later": [
+        Case("IPv4", LATER, before=sent(FIRST)),
+        Case("IPv6", ip6_fragment(100, 0, bytes(64)), before=sent(FIRST6)),
+    ],
+    "fragment_refused": [
+        Case("media", later_media(), session(), sent(phone_media(rtp(), flags="MF", id=9))),
+    ],
+    "fragment_unknown": [
         Case("IPv4", LATER),
         Case("IPv6", ip6_fragment(100, 0, bytes(64))),
+    ],
+    "over_speed": [
+        Case("more than the interface may take in", frame(), limited(interface_interval=10**12, interface_depth=1)),
     ],
     "fragment_flood": [
         Case("over the bucket", LATER, limited(fragment_burst=1, fragment_interval=10**12), sent(LATER)),
@@ -262,7 +282,34 @@ CASES: dict[str, list[Case]] = {
             limited(**STRANGER),
             sent(frame(src=FROM6, dst=TO6)),
         ),
-        Case("TCP too", tcp("S"), limited(**STRANGER), sent(frame())),
+    ],
+    "over_rate_pair": [
+        Case(
+            "the second in a bucket of one",
+            frame(),
+            limited(pair_burst=1, pair_interval=10**12) | {"known_pairs": (wire.KnownPair(FROM, 5060, 0.0),)},
+            sent(frame()),
+        )
+    ],
+    "over_guard": [
+        Case("the second in a bucket of one", frame(), limited(guard_burst=1, guard_window=10**12), sent(frame())),
+    ],
+    "over_budget": [
+        Case(
+            "the second in a bucket of one, of somebody else",
+            frame(src="203.0.113.9"),
+            limited(budget_burst=1, budget_interval=10**12),
+            sent(frame()),
+        ),
+    ],
+    "tcp_connections": [
+        Case("the second at once", tcp("S"), limited(connect_burst=1, connect_interval=10**12), sent(tcp("S"))),
+    ],
+    "tcp_bytes": [
+        Case("the second in a bucket of sixty", tcp("A"), limited(tcp_burst=60, tcp_interval=10**12), sent(tcp("A"))),
+    ],
+    "report_only": [
+        Case("what would have been malformed", frame(sport=0), {"report_only": ("udp_port_zero",)}),
     ],
     "tcp_service": [
         Case("SYN", tcp("S")),
