@@ -11,6 +11,7 @@ from pysrv.store import Store
 
 NS = 1_000_000_000
 PS_PER_KILOBIT_BYTE = 8_000_000_000  # picoseconds for a byte at 1 kbit/s
+STRANGER_BURST_S = 15  # how long an unknown address may send at its rate before it has to keep to it
 _COUNTED = (Rule.MESSAGES, Rule.WRONG_MESSAGES, Rule.STRANGERS)
 
 
@@ -59,6 +60,8 @@ def _limits(settings: Settings) -> wire.Limits:
     return wire.Limits(
         {
             "interface_interval": PS_PER_KILOBIT_BYTE // settings.maxnetworkspeed if settings.maxnetworkspeed else 0,
+            "stranger_burst": STRANGER_BURST_S * settings.maxstrangermsgpersec,
+            "stranger_interval": NS // settings.maxstrangermsgpersec,
             "known_burst": messages[0],
             "known_interval": int(messages[1] * NS / messages[0]),
             "pair_burst": messages[0],

@@ -9,6 +9,7 @@ import pytest
 
 from appliance import wire
 from appliance.config.banning import BANNING
+from appliance.config.profiles import Profile, changes
 from appliance.config.settings import Settings
 from pysrv.limits.sentence import PAIRS_BEFORE_ADDRESS
 from pysrv.limits.strikes import PENDING_S, Rule
@@ -348,7 +349,15 @@ def test_the_gate_counts_with_the_same_figures(bench: Bench) -> None:
     assert (values["messages_most"], values["messages_window"], values["wrong_most"]) == (10, 5_000_000_000, 7)
     assert (values["guard_burst"], values["guard_window"], values["budget_burst"]) == (30, 90_000_000_000, 300)
     assert values["budget_interval"] == 300_000_000
-    assert "stranger_burst" not in values  # challenges are cheap: 500 phones may ask for one at once
+    assert (values["stranger_burst"], values["stranger_interval"]) == (3000, 5_000_000)  # room for 500 phones at once
+
+
+def test_the_strict_profile_takes_30_messages_a_second_from_an_unknown_address(bench: Bench) -> None:
+    bench.service.apply_settings(Settings().with_changes(changes(Settings(), Profile.STRICT), 2))
+    settings, values = bench.service.settings(), bench.service.plan().limits.values
+    assert (settings.maxfailedauthenabledipport, settings.maxfailedauthenabledip) == (5, 20)
+    assert settings.maxsubfailauthperiod == HOUR
+    assert (values["stranger_burst"], values["stranger_interval"]) == (450, 33_333_333)
 
 
 @pytest.mark.parametrize(("speed", "interval"), [(800_000, 10_000), (80_000, 100_000), (0, 0)])

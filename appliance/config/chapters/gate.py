@@ -127,6 +127,17 @@ class GateRows:
         unit="messages",
         in_force=True,
     )
+    maxstrangermsgpersec = Row(
+        Int(low=1, high=1_000_000),
+        "200",
+        Place.NIC,
+        "Messages that the gate takes from one unknown address in a second, challenges and their answers included; "
+        "fifteen times as many at once.",
+        unit="messages/s",
+        in_force=True,
+        strict=Strict("30"),
+        see=("fastauthsubswrongusermsg",),
+    )
     checkrtpaddr = Row(
         Enum(
             {
@@ -148,7 +159,7 @@ class GateRows:
         "true",
         Place.NIC,
         "REGISTER and INVITE of unknown UDP sources are answered in the kernel with a challenge; only what brings its "
-        "answer reaches the service. OPTIONS and keepalives of known sources are answered there too. (Ours.)",
+        "answer reaches the service. OPTIONS and keepalives of known sources are answered there too.",
         in_force=True,
         see=("fastauthsubswrongusermsg",),
     )
