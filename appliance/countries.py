@@ -15,7 +15,7 @@ from appliance import networks
 
 DEFAULTS: Final = (
     ("/usr/share/tor/geoip", "/usr/share/tor/geoip6"),
-    ("/var/lib/appliance/geoip", "/var/lib/appliance/geoip6"),
+    ("/usr/local/share/appliance/geoip", "/usr/local/share/appliance/geoip6"),
     ("/usr/share/GeoIP/GeoLite2-Country.mmdb",),
     ("/var/lib/GeoIP/GeoLite2-Country.mmdb",),
 )

@@ -82,6 +82,22 @@ install_packages() {
     disable_services $missing
 }
 
+# Which country a network lies in, out of Debian's tor-geoipdb (made of the IPFire location database, CC BY-SA 4.0): its
+# two files alone, because the package itself would bring a tor that runs.
+take_countries() {
+    local place=/usr/local/share/appliance work
+    [ -e $place/geoip ] && [ -e $place/geoip6 ] && return 0
+    work=$(mktemp -d "$root/.build/countries.XXXXXX")
+    if (cd "$work" && apt-get download -qq tor-geoipdb && dpkg-deb -x tor-geoipdb_*.deb .) \
+        >"$root/.build/countries.log" 2>&1; then
+        say "database of countries: $place/geoip, geoip6"
+        install -D -m 644 -t $place "$work/usr/share/tor/geoip" "$work/usr/share/tor/geoip6"
+    else
+        say "no database of countries (see .build/countries.log): firewall rules about countries need --database FILE"
+    fi
+    rm -rf "$work"
+}
+
 make_user() {
     id -u $user >/dev/null 2>&1 && return 0
     say "user $user: no home, no shell"
@@ -128,6 +144,7 @@ mkdir -p "$root/.build"
 exec 9>"$root/.build/setup.lock"
 flock 9
 install_packages
+take_countries
 make_user
 make_venv
 make_command
