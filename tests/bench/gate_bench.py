@@ -80,7 +80,9 @@ def verdicts(gate: Gate, lab: Lab) -> None:
 def relayed(gate: Gate, ifindex: int) -> None:
     """A stream that is its own other side, so that the rewritten packet is the same packet one hop on."""
     here, there = ("10.77.1.1", 20000), ("10.77.1.2", 20002)
-    session = wire.RelaySession(1, FAR_FUTURE, (wire.RelayStream(here, there), wire.RelayStream(there, here)))
+    session = wire.RelaySession(
+        1, FAR_FUTURE, (wire.RelayStream(here, there, there), wire.RelayStream(there, here, here))
+    )
     gate.sync(plan(session))
     testrun.run(gate.program_fd, udp4(here, there, rtp()), ifindex=ifindex)
     report("gate ns: RTP relayed", program_ns(gate, udp4(there, here, rtp(), ttl=255), ifindex, 200))
@@ -92,7 +94,10 @@ def sessions(lab: Lab, count: int) -> list[wire.RelaySession]:
     made = []
     for index in range(count):
         near, far = (phone.gateway, FIRST + 2 * index), (trunk.gateway, FIRST + 2 * index)
-        streams = (wire.RelayStream(near, far, None), wire.RelayStream(far, near, (trunk.address, 4000 + index)))
+        streams = (
+            wire.RelayStream(near, far, (phone.address, 4000 + index)),
+            wire.RelayStream(far, near, (trunk.address, 4000 + index)),
+        )
         made.append(wire.RelaySession(1 + index, FAR_FUTURE, streams))
     return made
 

@@ -9,7 +9,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.test_calls import pause
 from tests.e2e.test_peers import tallies
 from tests.lab.carrier import Carrier, Outcome, answering, calling, load, registering
-from tests.lab.network import Host, Lab
+from tests.lab.network import Lab
 from tests.lab.product import Product
 from tests.lab.scenarios import with_own_ports
 from tests.lab.talk import EVIL, GOOD, PERIOD_S, Injector, Leg, Talkers, rtp
