@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from appliance.kernel import syscall, testrun
+
 CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -43,6 +45,7 @@ class Lab:
         self.peers = tuple(peers)
         self.hosts: dict[str, Host] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._passes: list[int] = []  # a program that passes everything, and where it hangs
 
     def __enter__(self) -> "Lab":
         try:
@@ -86,6 +89,9 @@ class Lab:
         for process in reversed(self._processes):
             end(process)
         self._processes.clear()
+        for descriptor in self._passes:
+            os.close(descriptor)
+        self._passes.clear()
         for name in [self.appliance, *(f"{self.prefix}-{peer}" for peer in self.peers)]:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
         self.hosts.clear()
@@ -109,13 +115,21 @@ class Lab:
             _ip("-n", space, "addr", "add", f"{six}/64", "dev", link, "nodad")
             _ip("-n", space, "link", "set", link, "up")
         _ip("-n", namespace, "route", "add", "default", "via", host.gateway)
-        # A veth end receives redirected frames only with GRO (or a program of its own): driver, veth_xdp_xmit().
+        # A veth end receives redirected frames only with GRO or a program of its own (driver, veth_xdp_xmit()), and
+        # frames that its other end turned round (XDP_TX) only with the latter (veth_xdp_flush()).
         subprocess.run(
             ["nsenter", f"--net=/run/netns/{namespace}", "ethtool", "-K", far, "gro", "on", "tx", "off"],
             capture_output=True,
             check=True,
         )
+        with entered(namespace):
+            self._passes.append(syscall.link_xdp(self._pass(), socket.if_nametoindex(far), syscall.XDP_NATIVE))
         return host
+
+    def _pass(self) -> int:
+        if not self._passes:
+            self._passes.append(testrun.pass_program())
+        return self._passes[0]
 
 
 @contextlib.contextmanager
