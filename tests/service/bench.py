@@ -93,8 +93,8 @@ class FakeGate:
 class Bench:
     """One service and its surroundings."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self.store, self.gate, self.now = store, FakeGate(), 1000.0
+    def __init__(self, store: Store, settings: Settings, now: float = 1000.0) -> None:
+        self.store, self.gate, self.now = store, FakeGate(), now
         self.service = Service(store, settings, self._world())
         self.sent: list[tuple[Request | Response, Flow]] = []
         self.service.start()
