@@ -47,17 +47,15 @@ static inline void offence(struct xdp_md *ctx, const struct packet *packet, u32 
 }
 
 /* Keeps a sample of a dropped packet, if one is due. The coarse clock moves with the timer's tick, and costs nothing. */
-static inline void sample_drop(struct xdp_md *ctx, const struct packet *packet, u32 verdict)
+static inline void sample_drop(struct xdp_md *ctx, const struct policy *policy, const struct packet *packet,
+			       struct tally *tally, u32 verdict)
 {
-	u32 slot = packet->policy;
-	struct policy *policy = policies.lookup(&slot);
-	u64 *last = sampled_at.lookup(&verdict);
-	u64 now = bpf_ktime_get_coarse_ns();
+	u64 now = bpf_ktime_get_coarse_ns(), last = tally->sampled_ns;
 	struct sample *record;
 
-	if (!policy || !last || (*last && now - *last < policy->limits[LIMIT_sample_interval]))
+	if (last && now - last < policy->limits[LIMIT_sample_interval])
 		return;
-	*last = now;
+	tally->sampled_ns = now;
 	record = samples.ringbuf_reserve(sizeof(struct sample));
 	if (!record)
 		return lost(LOSS_SAMPLE);

@@ -54,7 +54,8 @@ static inline int settle_drop(struct xdp_md *ctx, u32 verdict, u64 bytes)
 {
 	u32 zero = 0, slot;
 	struct packet *packet = packets.lookup(&zero);
-	struct policy *policy;
+	struct policy *policy = NULL;
+	struct tally *tally;
 
 	if (packet) {
 		slot = packet->policy;
@@ -63,9 +64,10 @@ static inline int settle_drop(struct xdp_md *ctx, u32 verdict, u64 bytes)
 			count(VERDICT_report_only, bytes);
 			return XDP_PASS;
 		}
-		sample_drop(ctx, packet, verdict);
 	}
-	count(verdict, bytes);
+	tally = count(verdict, bytes);
+	if (policy && tally)
+		sample_drop(ctx, policy, packet, tally, verdict);
 	return XDP_DROP;
 }
 

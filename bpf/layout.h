@@ -554,6 +554,7 @@ struct tally {
 	u64 bytes;
 	u64 reported; /* packets that this verdict would have ended, were it not in report-only */
 	u64 reported_bytes;
+	u64 sampled_ns; /* when a packet of this verdict was last kept as a sample; coarse clock */
 };
 
 #endif

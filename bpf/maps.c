@@ -57,7 +57,6 @@ MAP("array", u32, struct scanners, scanners, 2, 0); /* how scanners are known, a
 MAP("array", u32, u32, scanners_active, 1, 0); /* which of the two is in force */
 MAP("hash", struct refresh_key, struct refresh, refreshes, MAX_REFRESHES, BPF_F_NO_PREALLOC); /* registrations whose repetition is answered here */
 MAP("lru_hash", struct address, struct offender, offenders, MAX_OFFENDERS, 0); /* what each source did on service ports */
-MAP("percpu_array", u32, u64, sampled_at, VERDICTS, 0); /* when a drop of each verdict was last sampled */
 MAP("percpu_array", u32, u64, losses, LOSSES, 0); /* records that found their ring full */
 RING(struct offence, offences, OFFENCES_BYTES); /* limits that sources passed */
 RING(struct sample, samples, SAMPLES_BYTES); /* sampled drops */

@@ -13,7 +13,7 @@ static __always_inline u64 packet_now(struct packet *packet)
 	return packet->now_ns;
 }
 
-static inline void count(u32 verdict, u64 bytes)
+static inline struct tally *count(u32 verdict, u64 bytes)
 {
 	struct tally *tally = tallies.lookup(&verdict);
 
@@ -21,6 +21,7 @@ static inline void count(u32 verdict, u64 bytes)
 		tally->packets++;
 		tally->bytes += bytes;
 	}
+	return tally;
 }
 
 /* The policy in force now; the packet keeps to it. */

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from appliance import wire
-from appliance.kernel import layout, rings, syscall, testrun
+from appliance.kernel import layout, syscall, testrun
 from appliance.kernel.gate import Gate
+from appliance.kernel.maps import possible_cpus
 from tests.bpf.rig import Rig, frame
 
 ALWAYS = wire.Limits({"sample_interval": 0})
@@ -45,8 +46,8 @@ def one_cpu() -> Iterator[None]:
 @pytest.fixture
 def fresh(rig: Rig) -> Rig:
     """Nothing has been sampled yet."""
-    handle = rig.gate.maps["sampled_at"]
-    width = rings.possible_cpus() * 8
+    handle = rig.gate.maps["tallies"]
+    width = possible_cpus() * layout.Shape(handle.leaf).bytes
     raw = syscall.MapDescriptor(handle.fd, 4, width)
     for verdict in layout.verdicts():
         raw.update(verdict.number.to_bytes(4, "little"), bytes(width))
