@@ -185,9 +185,16 @@ class GateSurface(AnswerVerbs):
         """Upkeep, once a second or so: rings, next hops, and what has expired. How many rows went."""
         now_ns, gone = self._monotonic_ns(), self._expire()
         self.evidence.drain()
+        self._set_clock()
         if now_ns - self._reached_ns > _REACH_EVERY_NS:
             self._reach_all()
         return gone
+
+    def _set_clock(self) -> None:
+        """The challenge's idea of Unix time follows when the wall clock is set."""
+        told = self._policy.challenge
+        if told.enabled and told.boot_ns != self.boot_ns:
+            self._set_policy(self._policy._replace(challenge=told._replace(boot_ns=self.boot_ns)))
 
     def _reach_all(self) -> None:
         self._reached_ns = self._monotonic_ns()

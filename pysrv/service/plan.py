@@ -7,9 +7,13 @@ from pysrv.limits.strikes import GUARD_FACTOR, Rule, figures
 from pysrv.service.defence import gate_bans
 from pysrv.service.firewall import gate_rules, protected
 from pysrv.service.surroundings import Surroundings
+from pysrv.sip.digest import NONCE_TTL_S
+from pysrv.sip.nonces import NonceKeys
 from pysrv.store import Store
 
 NS = 1_000_000_000
+LONGEST_REALM = 96  # characters, where the kernel writes it
+SERVER = "appliance"
 PS_PER_KILOBIT_BYTE = 8_000_000_000  # picoseconds for a byte at 1 kbit/s
 STRANGER_BURST_S = 15  # how long an unknown address may send at its rate before it has to keep to it
 _COUNTED = (Rule.MESSAGES, Rule.WRONG_MESSAGES, Rule.STRANGERS)
@@ -21,6 +25,8 @@ def gate_plan(
     world: Surroundings,
     known: list[wire.Source],
     known_pairs: tuple[wire.KnownPair, ...] = (),
+    *,
+    nonces: NonceKeys,
 ) -> wire.Plan:
     """Ports, limits, sources and bans; sessions are added by the gate's client."""
     trunks = [
@@ -45,8 +51,21 @@ def gate_plan(
         known_pairs=known_pairs,
         scanners=settings.blockua,
         firewall=gate_rules(store),
+        challenge=_challenge(settings, nonces, world.clock.wall()),
         report_only=tuple(name for name in store.report_only() if name not in BANNING),
         protected=tuple(protected(store, world.host())),
+    )
+
+
+def _challenge(settings: Settings, nonces: NonceKeys, now: float) -> wire.Challenge:
+    """The kernel makes the service's own nonces; a realm that has no room in its answers leaves strangers to us."""
+    return wire.Challenge(
+        enabled=settings.nicchallenge and settings.realm.isprintable() and len(settings.realm) <= LONGEST_REALM,
+        realm=settings.realm[:LONGEST_REALM],
+        keys=tuple(key.hex() for key in nonces.slots(now)),
+        epoch_s=int(nonces.rotate_s),
+        nonce_ttl_s=int(NONCE_TTL_S),
+        server=SERVER,
     )
 
 
@@ -72,6 +91,7 @@ def _limits(settings: Settings) -> wire.Limits:
             "wrong_window": int(wrong[1] * NS),
             "guard_burst": guard[0],
             "guard_window": int(guard[1] * NS),
+            "answer_registrations": int(settings.cacheregistrations > 0),
             "budget_burst": GUARD_FACTOR * guard[0],
             "budget_interval": int(guard[1] * NS / (GUARD_FACTOR * guard[0])),
         }
