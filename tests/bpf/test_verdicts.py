@@ -21,7 +21,7 @@ from scapy.packet import Packet, Raw
 from appliance import networks, wire
 from appliance.kernel import layout, plan
 from tests import streams
-from tests.bpf import relaying
+from tests.bpf import asking, registering, relaying, scanning
 from tests.bpf.rig import GATE_MAC, OPTIONS, PHONE_MAC, Rig, frame, rtcp, rtp
 
 L2 = Ether(src=PHONE_MAC, dst=GATE_MAC)
@@ -333,6 +333,11 @@ CASES: dict[str, list[Case]] = {
         Case("from a known source", frame(), sources(FROM, wire.SourceClass.KNOWN)),
         Case("with padding behind it", padded(frame(b"ACK sip:a")) + bytes(9)),
     ],
+    "scanner_agent": [
+        Case("by its name", frame(scanning.agent("friendly-scanner")), {"scanners": ("friendly-scanner",)})
+    ],
+    "scanner_shape": [Case("by its shape", frame(scanning.request(**scanning.SIPVICIOUS)), {"scanners": ("x-scan",)})],
+    "registration_answered": [Case("said again", asking.Ask().packet(), registering.WITHIN, registering.accepted)],
     "sip_response": [Case("200", frame(b"SIP/2.0 200 OK\r\n\r\n"))],
     "sip_unknown_method": [
         Case("NEWMETHOD", frame(b"NEWMETHOD sip:a SIP/2.0\r\n")),
@@ -465,7 +470,13 @@ def test_a_packet_ends_as_its_row_says(rig: Rig, verdict: str, case: Case) -> No
         assert out.notes == (case.note,)
         return
     assert out.verdict == verdict
-    expected = {"PASS": {"PASS"}, "DROP": {"DROP"}, "ABORT": {"ABORTED"}, "FORWARD": {"TX", "REDIRECT"}}
+    expected = {
+        "PASS": {"PASS"},
+        "DROP": {"DROP"},
+        "ABORT": {"ABORTED"},
+        "FORWARD": {"TX", "REDIRECT"},
+        "REPLY": {"TX"},
+    }
     assert out.action.name in expected[action_of(verdict)]
 
 
