@@ -38,10 +38,10 @@ RULES = (
 )
 # Settings whose limit the kernel acts on, and the verdicts in which that ends.
 SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "maxnetworkspeed": ("over_interface_speed", "interface_flood"),
-    "fastauthsubswrongusermsg": ("over_rate_stranger", "over_guard", "over_budget"),
+    "maxnetworkspeed": ("over_speed",),
+    "fastauthsubswrongusermsg": ("over_guard", "over_budget"),
     "maxsubsmmsgcount": ("over_rate_known", "over_rate_pair"),
-    "blockua": ("scanner",),
+    "blockua": ("scanner_agent", "scanner_shape"),
     "checkrtpaddr": ("rtp_source", "rtp_learning", "rtp_ssrc", "rtp_sequence"),
     "blockearlymedia": ("rtp_early",),
 }

@@ -1,0 +1,229 @@
+"""Lists, firewall rules, report-only and changes that wait, on the command line."""
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.cli import policy
+from appliance.cli.exits import Exit, Failure
+from appliance.cli.firewall import country_codes, port_of
+from tests.appliance.test_cli import Shell
+from tests.control.office import Service, keeper, office
+
+FEED = "# a feed\n198.51.100.7\n198.51.100.7\n198.51.100.0/28 ; SBL1\nnonsense\n10.0.0.0/24\n2001:db8::/32\n"
+GEOIP = "3325256704,3325256959,CN\n3405803776,3405804031,RU\n"
+
+
+class Same:
+    """A digest that is every digest."""
+
+    def __eq__(self, _other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Held(dict[str, Any]):
+    """A gate that holds whatever it is asked for."""
+
+    def get(self, _name: str, _default: Any = None) -> Any:
+        return Same()
+
+
+@pytest.fixture
+def service() -> Service:
+    made = Service()
+    made.held = Held()
+    made.guarded = {"10.0.0.1": "the default gateway"}
+    return made
+
+
+@pytest.fixture
+def up(tmp_path: Path, service: Service) -> Iterator[Shell]:
+    """An office that runs."""
+    shell = Shell(tmp_path)
+    with office(shell.runtime, shell.database, service):
+        yield shell
+
+
+@pytest.fixture(autouse=True)
+def on_the_spot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is logged in over the network, whoever runs the tests."""
+    monkeypatch.setattr(policy, "ssh_client", lambda: "")
+    monkeypatch.setattr(policy, "UTMP", Path("/nonexistent"))
+    monkeypatch.setattr(policy.logged_in, "__defaults__", (Path("/nonexistent"),))
+
+
+def test_a_list_is_imported_and_what_was_not_taken_is_named(up: Shell, service: Service, tmp_path: Path) -> None:
+    (tmp_path / "feed.txt").write_text(FEED)
+    result = up.run("lists", "import", "feed", str(tmp_path / "feed.txt"))
+    assert result.exit_code == Exit.OK, result.output
+    assert "feed: 2 networks, 2 doubles and covered ones left out; in force" in result.stdout
+    assert "not taken: 2" in result.stdout
+    assert "nonsense" in result.stdout
+    assert "would cut off 10.0.0.1: the default gateway" in result.stdout
+    assert ("lists",) in service.told
+    (shown,) = up.json("lists")["lists"]
+    assert (shown["name"], shown["entries"], shown["skipped"]) == ("feed", 2, 2)
+
+
+def test_in_json_every_line_that_was_not_taken_has_its_number(up: Shell) -> None:
+    answer = up.json("lists", "import", "feed", "-", stdin="198.51.100.7\n" + "bad\n" * 30)
+    assert [bad["line"] for bad in answer["bad"]] == list(range(2, 32))
+    assert answer["in_force"] is True
+
+
+@pytest.mark.parametrize("text", ["198.51.100.7\nnonsense\n", "198.51.100.7\n10.0.0.1\n"])
+def test_strict_takes_all_or_nothing(up: Shell, text: str) -> None:
+    result = up.run("lists", "import", "feed", "-", "--strict", stdin=text)
+    assert result.exit_code == Exit.REFUSED
+    assert "nothing was imported" in result.stderr
+    assert up.json("lists")["lists"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("", "names no network"), ("nonsense\n", "line 1: nonsense"), ("[1,", "is not JSON")]
+)
+def test_a_list_without_a_network_is_refused(up: Shell, text: str, words: str) -> None:
+    result = up.run("lists", "import", "feed", "-", stdin=text)
+    assert result.exit_code == Exit.REFUSED
+    assert words in result.stderr
+
+
+def test_a_list_is_removed(up: Shell) -> None:
+    up.json("lists", "import", "feed", "-", stdin="198.51.100.7\n")
+    assert up.run("lists", "remove", "feed").exit_code == Exit.OK
+    assert up.run("lists", "remove", "feed").exit_code == Exit.NOT_FOUND
+
+
+def test_rules_are_added_listed_tested_and_removed(up: Shell) -> None:
+    assert "rule 1: deny 192.0.2.0/24" in up.run("firewall", "deny", "192.0.2.0/24").stdout
+    result = up.run("firewall", "allow", "192.0.2.0/24", "--port", "5060/udp", "--note", "phones")
+    assert "rule 2: allow 192.0.2.0/24 port 5060/udp" in result.stdout
+    assert "phones" in up.run("firewall").stdout
+    assert "dropped as firewall_denied" in up.run("firewall", "test", "192.0.2.7", "5060/tcp").stdout
+    assert "no rule about the source stops it" in up.run("firewall", "test", "192.0.2.7", "5060/udp").stdout
+    assert "removed rule 1" in up.run("firewall", "remove", "1", "2").stdout
+    assert "no firewall rules" in up.run("firewall").stdout
+
+
+def test_countries_come_from_a_database_file(up: Shell, tmp_path: Path) -> None:
+    (tmp_path / "geoip").write_text(GEOIP)
+    database = ("--database", str(tmp_path / "geoip"))
+    result = up.run("firewall", "deny", "country", "cn,RU", *database)
+    assert result.exit_code == Exit.OK, result.output
+    assert "rule 1: deny country CN" in result.stdout
+    assert [row["name"] for row in up.json("lists")["countries"]] == ["CN", "RU"]
+    assert "country_denied" in up.run("firewall", "test", "198.51.100.7").stdout
+    missing = up.run("firewall", "deny", "country", "UK", *database)
+    assert "GB, not UK" in missing.stderr
+    (tmp_path / "geoip").write_text(GEOIP + "16777216,16777471,CN\n")
+    assert up.json("firewall", "countries", *database)["read"] == {"CN": 2, "RU": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("firewall", "deny", "country"), "nothing is no country"),
+        (("firewall", "deny", "country", "China"), "CHINA is no country"),
+        (("firewall", "deny", "country", "CN", "--port", "5060"), "has no port"),
+        (("firewall", "deny", "192.0.2.0/24", "CN"), "what is 'CN'"),
+        (("firewall", "deny", "192.0.2.0/24", "--port", "sip"), "name a port"),
+        (("firewall", "deny", "192.0.2.1/24"), "did you mean 192.0.2.0/24"),
+        (("firewall", "deny", "192.0.2.0/24", "--confirm", "soon"), "--confirm"),
+    ],
+)
+def test_wrong_words_are_usage_errors(up: Shell, words: tuple[str, ...], said: str) -> None:
+    result = up.run(*words)
+    assert result.exit_code == Exit.USAGE
+    assert said in result.stderr
+
+
+def test_a_deny_of_a_protected_address_says_which_and_why(up: Shell) -> None:
+    result = up.run("firewall", "deny", "10.0.0.1")
+    assert result.exit_code == Exit.REFUSED
+    assert "denying 10.0.0.1 would cut off 10.0.0.1: the default gateway" in result.stderr
+    assert "the default gateway" in up.run("firewall", "protected").stdout
+
+
+def test_the_session_of_whoever_types_is_protected_before_anything_is_done(
+    up: Shell, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "ssh_client", lambda: "203.0.113.9")
+    up.run("firewall", "deny", "192.0.2.0/24")
+    assert service.told == [("policy",), ("policy",)]
+    ((_, args),) = policy.here()
+    assert args == {"addresses": [("203.0.113.9", "your own SSH session")]}
+
+
+def test_who_is_logged_in_is_read_from_utmp(tmp_path: Path) -> None:
+    def entry(kind: int, user: bytes, host: bytes) -> bytes:
+        return struct.pack(
+            "=hxxi32s4s32s256shhiii16s20x", kind, 1, b"pts/0", b"0", user, host, 0, 0, 0, 0, 0, bytes(16)
+        )
+
+    path = tmp_path / "utmp"
+    path.write_bytes(
+        entry(2, b"reboot", b"6.1")
+        + entry(7, b"root", b"192.0.2.7")
+        + entry(7, b"ada", b"")
+        + entry(8, b"", b"192.0.2.8")
+    )
+    assert list(policy.logged_in(path)) == [("192.0.2.7", "root is logged in from there")]
+
+
+def test_a_setting_changed_with_confirm_waits_and_is_confirmed_or_undone(up: Shell, service: Service) -> None:
+    result = up.run("settings", "set", "maxlines", "3", "--confirm", "60s")
+    assert "taken back in 60 s unless 'appliance changes confirm' comes before" in result.stdout
+    assert service.settings().maxlines == 3
+    assert "settings: maxlines" in up.run("changes").stdout
+    assert up.run("settings", "set", "maxlines", "4").exit_code == Exit.REFUSED
+    assert "taken back: settings: maxlines" in up.run("changes", "undo").stdout
+    assert service.settings().maxlines == 5
+    up.run("settings", "apply", "strict", "--yes", "--confirm", "2m")
+    assert "stays: settings:" in up.run("changes", "confirm").stdout
+    assert up.run("changes", "confirm").exit_code == Exit.NOT_FOUND
+    assert "no change waits" in up.run("changes").stdout
+
+
+def test_rules_show_their_mode_and_what_they_stopped(up: Shell) -> None:
+    tally = {"verdict": "listed", "action": "DROP", "text": "", "packets": 7, "bytes": 1, "reported": 5}
+    with keeper(up.runtime, {"tallies": {"tallies": [tally]}}):
+        up.run("rules", "report-only", "listed", "on")
+        rows = {row["verdict"]: row for row in up.json("rules")["rules"]}
+    assert (rows["listed"]["mode"], rows["listed"]["packets"], rows["listed"]["reported"]) == ("reports only", 7, 5)
+    assert rows["banned"]["mode"] == "acts"
+    assert "rtp_source" in rows
+    assert "sip_request" not in rows
+
+
+def test_a_settings_name_means_all_of_its_rules(up: Shell) -> None:
+    result = up.json("rules", "report-only", "checkrtpaddr", "on")
+    assert "rtp_source" in result["report_only"]
+    assert up.json("rules", "report-only", "checkrtpaddr", "off")["report_only"] == []
+    assert up.run("rules", "report-only", "nonsense", "on").exit_code == Exit.NOT_FOUND
+
+
+def test_every_setting_of_rules_has_rules_that_drop() -> None:
+    for setting, verdicts in policy.SETTINGS.items():
+        assert set(verdicts) <= policy.rule_names().keys(), setting
+
+
+@pytest.mark.parametrize(("text", "port"), [(None, ("any", 0)), ("5060", ("any", 5060)), ("udp/53", ("udp", 53))])
+def test_ports_are_read(text: str | None, port: tuple[str, int]) -> None:
+    assert port_of(text) == port
+
+
+@pytest.mark.parametrize("text", ["0", "70000", "5060/sctp", "udp", "1/2", "5060/udp/tcp"])
+def test_what_is_no_port_is_refused(text: str) -> None:
+    with pytest.raises(Failure):
+        port_of(text)
+
+
+def test_a_country_is_named_once() -> None:
+    assert country_codes("cn, RU,CN") == ["CN", "RU"]
+    assert json.dumps(country_codes("de")) == '["DE"]'
