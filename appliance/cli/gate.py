@@ -127,7 +127,8 @@ def _watched(
 
 
 def _top_table(rows: Sequence[Row]) -> RenderableType:
-    return table(OFFENDERS, bars(rows), "no source has been counted yet")
+    columns = [column for column in OFFENDERS if column.key != "rate" or any("rate" in row for row in rows)]
+    return table(columns, bars(rows), "no source has been counted yet")
 
 
 def _draw(pictures: Iterable[RenderableType]) -> None:
@@ -216,7 +217,7 @@ COMMANDS = (
             option("--limit", type=click.IntRange(1, 1000), default=20, help="How many."),
             option(
                 "--watch",
-                type=click.FloatRange(0.1, 3600),
+                type=click.FloatRange(0.5, 3600),
                 is_flag=False,
                 flag_value=2.0,
                 default=None,

@@ -102,7 +102,7 @@ class _Losses:
 
 
 class _Offenders:
-    """The map of offenders, ranked; few of its rows are unpacked, so that a full one holds the keeper but shortly."""
+    """The map of offenders, ranked. A full one holds the keeper for a tenth of a second, most of it in the kernel."""
 
     def __init__(self, handle: Handle) -> None:
         key, self._leaf = layout.Shape(handle.key), layout.Shape(handle.leaf)
