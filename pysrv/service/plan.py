@@ -16,6 +16,9 @@ LONGEST_REALM = 96  # characters, where the kernel writes it
 SERVER = "appliance"
 PS_PER_KILOBIT_BYTE = 8_000_000_000  # picoseconds for a byte at 1 kbit/s
 STRANGER_BURST_S = 15  # how long an unknown address may send at its rate before it has to keep to it
+# On loopback our own requests to a device come in again as those of a stranger. No card brings such a source: the
+# kernel drops it as a martian (RFC 1122 section 3.2.1.3).
+_THIS_MACHINE = tuple(wire.Source(prefix, wire.SourceClass.KNOWN, 0.0, "loopback") for prefix in ("127.0.0.0/8", "::1"))
 _COUNTED = (Rule.MESSAGES, Rule.WRONG_MESSAGES, Rule.STRANGERS)
 
 
@@ -38,7 +41,7 @@ def gate_plan(
     allowed = [
         wire.Source(row.prefix, wire.SourceClass(row.kind), row.expires_at, row.reason) for row in store.allows()
     ]
-    sources = {source.prefix: source for source in (*known, *trunks, *allowed)}
+    sources = {source.prefix: source for source in (*_THIS_MACHINE, *known, *trunks, *allowed)}
     bans, pair_bans = gate_bans(store.bans())
     return wire.Plan(
         generation=settings.generation,

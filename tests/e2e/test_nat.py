@@ -46,7 +46,9 @@ def test_500_phones_behind_one_address_come_back_within_10_s_and_nobody_is_banne
     )  # fmt: skip
     assert (outcome.succeeded, outcome.failed) == (PHONES, 0)
     assert time.monotonic() - began < WITHIN_S + 1.0  # SIPp itself takes a moment to start and end
-    assert product.command("status")["office"]["registrations"] == PHONES
+    sources = {(row["remote_host"], row["remote_port"]) for row in product.command("registrations")["registrations"]}
+    assert len(sources) > PHONES * 0.9  # a port that SIPp has closed may come back
+    assert {address for address, _ in sources} == {host.address}
     assert bans(product) == []
 
 
