@@ -46,6 +46,7 @@ module_path /usr/lib/baresip/modules
 module g711.so
 module aufile.so
 module sndfile.so
+{modules}
 snd_path {directory}
 module_tmp uuid.so
 module_tmp account.so
@@ -164,6 +165,7 @@ class Phone:
             control_port=CONTROL_PORT,
             rtp_ports=RTP_PORTS,
             rtcp_mux="yes" if options.get("rtcp_mux") else "no",
+            modules="\n".join(f"module {name}" for name in options.get("modules", ())),
         )
         (self.directory / "config").write_text(config)
         account = (
