@@ -60,7 +60,7 @@ def test_what_is_malformed_passes_when_its_verdict_is_in_report_only(rig: Rig) -
 
 
 def test_packets_meet_the_old_policy_or_the_new_one_and_never_a_mixture(rig: Rig) -> None:
-    """One policy takes the packet by its bucket, the other by its mode: half of each would drop it or pass it elsewhere.
+    """One policy passes the packet for want of a bucket, the other by report-only: half of each would drop it.
 
     Under A strangers have no bucket and the media range holds the port; under B they have one that is empty and in
     report-only, and the port is none of ours. A mixture would end as over_rate_stranger or rtp_to_user.
