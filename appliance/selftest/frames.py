@@ -47,7 +47,10 @@ def rtp(sequence: int, *, ssrc: int, payload_type: int = 0, mark: bytes = b"", s
 
 
 def request(method: str, user: str, host: str, number: int, *, agent: str, extra: str = "") -> bytes:
-    """A SIP request (RFC 3261 8.1.1) whose branch, tag and Call-ID carry `number`; `extra` is whole header lines."""
+    """A SIP request (RFC 3261 8.1.1) whose branch, tag and Call-ID carry `number`; `extra` is whole header lines.
+
+    As long as phones' requests are: an answer may not be much longer than what it answers.
+    """
     lines = (
         f"{method} sip:{host if method in ('REGISTER', 'OPTIONS') else f'{user}@{host}'} SIP/2.0",
         f"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx{number:08x};rport",
@@ -57,6 +60,9 @@ def request(method: str, user: str, host: str, number: int, *, agent: str, extra
         f"Call-ID: c{number:08x}@192.0.2.1",
         f"CSeq: 1 {method}",
         f"Contact: <sip:{user}@192.0.2.1:5060>",
+        "Expires: 3600",
+        "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE",
+        "Supported: replaces, timer, path, outbound",
         f"User-Agent: {agent}",
     )
     return ("\r\n".join(lines) + "\r\n" + extra + "Content-Length: 0\r\n\r\n").encode("ascii")

@@ -21,6 +21,7 @@ from appliance.wire import WireError
 
 RANGE_DIR: Final = layout.BPF_DIR / "range"
 BATCH: Final = 64
+SPARE_BYTES: Final = 8  # see bpf/range/generator.c
 LEAST_BYTES: Final = 62
 MOST_BYTES: Final = 1400
 
@@ -43,7 +44,7 @@ class Generator:
         longest = max(LEAST_BYTES, *map(len, frames))
         if longest > MOST_BYTES:
             raise WireError("bad_frame", f"a frame of {longest} bytes is more than {MOST_BYTES}")
-        self._namespace, self._frame = namespace, frames[0].ljust(longest, b"\0")
+        self._namespace, self._frame = namespace, frames[0].ljust(longest + SPARE_BYTES, b"\0")
         with entered(namespace):
             self._ifindex = socket.if_nametoindex(interface)
         flags = [f"-DFRAMES={len(frames)}", f"-DFRAME_BYTES={longest}", f"-DIFINDEX={self._ifindex}"]

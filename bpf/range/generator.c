@@ -1,11 +1,13 @@
 /* The attacker of the self-test and of the benchmarks: sends templates in turn, as fast as one CPU can.
  *
  * Not part of the gate. Run on live frames (BPF_F_TEST_XDP_LIVE_FRAMES, kernel 5.18), whose pages come back as the
- * receiver left them: so each frame is written whole, every time. FRAMES, FRAME_BYTES, IFINDEX and the flags come from
- * the command line of the compiler.
+ * receiver left them: so each frame is written whole, every time. Its length comes back too, and the kernel sets it
+ * right only where this program has changed it (ctx_was_changed() in net/bpf/test_run.c): hence SPARE_BYTES, which are
+ * cut off each time. FRAMES, FRAME_BYTES, IFINDEX and the flags come from the command line of the compiler.
  */
 #include <uapi/linux/bpf.h>
 
+#define SPARE_BYTES 8
 #define SOURCE_AT 26  /* of the IPv4 source in an untagged frame, and of the ports behind it */
 #define PORT_AT 34
 #define IP_CHECKSUM_AT 24
@@ -54,7 +56,7 @@ int generate(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	index = (*count)++ % FRAMES;
 	template = templates.lookup(&index);
-	if (!template || bpf_xdp_store_bytes(ctx, 0, template->byte, FRAME_BYTES))
+	if (!template || bpf_xdp_adjust_tail(ctx, -SPARE_BYTES) || bpf_xdp_store_bytes(ctx, 0, template->byte, FRAME_BYTES))
 		return XDP_ABORTED;
 #ifdef FORGE_SOURCES
 	if (forge_source(ctx))

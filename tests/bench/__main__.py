@@ -1,4 +1,4 @@
-"""`make bench`: ratios to other programs, as JSON lines. Arguments choose: parse relay drop register calls.
+"""`make bench`: ratios to other programs, as JSON lines. Arguments choose: parse relay drop challenge register calls.
 
 `store` and `gate` have no peers but budgets, and run only when they are named. Ends with 1 when one of them could not
 be measured; what falls short of its goal is reported and fails nothing, because machines differ.
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from tests.bench import calls, drop, gate_bench, parse, register, relay, store_bench
+from tests.bench import calls, challenge, drop, gate_bench, parse, register, relay, store_bench
 from tests.bench.report import Row, say, show
 
 LIMIT_S = 75
@@ -19,6 +19,7 @@ STANDARD: dict[str, Callable[[], Iterator[Row]]] = {
     "parse": parse.run,
     "relay": relay.run,
     "drop": drop.run,
+    "challenge": challenge.run,
     "register": register.run,
     "calls": calls.run,
 }

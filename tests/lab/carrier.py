@@ -24,12 +24,18 @@ From: <sip:[field0]@[remote_ip]>;tag=[pid]c[call_number]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What SIPp counted over its whole run."""
+    """What SIPp counted over its whole run; `answer_ms`: from each first INVITE to its answer."""
 
     succeeded: int
     failed: int
     retransmissions: int
     exit_status: int
+    answer_ms: tuple[float, ...] = ()
+
+    def answered_within_ms(self, share: float) -> float:
+        """The answer time that `share` of the calls did not exceed; infinite when there was none."""
+        ordered = sorted(self.answer_ms)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("inf")
 
 
 def answering(*, ring_ms: int = 100, status: int = 200) -> str:
@@ -57,10 +63,10 @@ def calling(*, talk_ms: int = 1000, login_first: bool = False) -> str:
     ident = "Call-ID: [call_id]\n"
     contact = "Contact: <sip:[field0]@[local_ip]:[local_port];transport=[transport]>\n"
 
-    def invite(cseq: int, extra: str) -> str:
+    def invite(cseq: int, extra: str, mark: str = "") -> str:
         return (
-            f'<send retrans="500"><![CDATA[\nINVITE {uri} SIP/2.0\n{_COMMON}{to}\n{ident}CSeq: {cseq} INVITE\n{contact}'
-            f"{extra}Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}]]></send>"
+            f'<send retrans="500"{mark}><![CDATA[\nINVITE {uri} SIP/2.0\n{_COMMON}{to}\n{ident}CSeq: {cseq} INVITE\n'
+            f"{contact}{extra}Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}]]></send>"
         )
 
     refused = (
@@ -69,13 +75,13 @@ def calling(*, talk_ms: int = 1000, login_first: bool = False) -> str:
     )
     talk = (
         '<recv response="100" optional="true"/><recv response="180" optional="true"/>'
-        '<recv response="183" optional="true"/><recv response="200" rrs="true"/>'
+        '<recv response="183" optional="true"/><recv response="200" rtd="1" rrs="true"/>'
         f"<send><![CDATA[\nACK [next_url] SIP/2.0\n{_COMMON}[routes]\n[last_To:]\n{ident}CSeq: 2 ACK\n"
         f'Content-Length: 0\n\n]]></send><pause milliseconds="{talk_ms}"/>'
         f'<send retrans="500"><![CDATA[\nBYE [next_url] SIP/2.0\n{_COMMON}[routes]\n[last_To:]\n{ident}CSeq: 3 BYE\n'
         'Content-Length: 0\n\n]]></send><recv response="200"/>'
     )
-    return _scenario("caller", invite(1, "") + refused + invite(2, "[field1]\n") + talk)
+    return _scenario("caller", invite(1, "", ' start_rtd="1"') + refused + invite(2, "[field1]\n") + talk)
 
 
 def registering() -> str:
@@ -139,6 +145,7 @@ def load(
     command = ["sipp", "-sf", str(directory / "load.xml"), "-inf", str(callers), "-i", host.address, "-p", str(port)]
     command += ["-m", str(calls), "-r", f"{rate:g}", "-l", str(max(10, int(rate * 20))), "-nostdin", "-trace_stat"]
     command += ["-stf", str(statistics), "-fd", "1", "-timeout", f"{timeout_s:.0f}s", "-timeout_error"]
+    command += ["-trace_rtt", "-rtt_freq", "1"]
     command += ["-recv_timeout", "20000", "-buff_size", "4000000", *options, f"{server}:5060"]
     with (directory / "load.log").open("wb") as log:
         process = lab.start(host.namespace, command, stdout=log, stderr=log, cwd=str(directory))
@@ -146,10 +153,19 @@ def load(
             status = process.wait(timeout_s + 15)
         except subprocess.TimeoutExpired:
             status = end(process)
-    return _outcome(statistics, status)
+    return _outcome(statistics, status, _answer_times(directory))
 
 
-def _outcome(statistics: Path, status: int) -> Outcome:
+def _answer_times(directory: Path) -> list[float]:
+    found: list[float] = []
+    for path in directory.glob("*_rtt.csv"):
+        with path.open() as file:
+            found += [float(row["response_time_ms"]) for row in csv.DictReader(file, delimiter=";")]
+        path.unlink()
+    return found
+
+
+def _outcome(statistics: Path, status: int, answer_ms: list[float]) -> Outcome:
     with statistics.open() as file:
         rows = list(csv.DictReader(file, delimiter=";"))
     last = rows[-1] if rows else {}
@@ -157,7 +173,7 @@ def _outcome(statistics: Path, status: int) -> Outcome:
     def count(name: str) -> int:
         return int(last.get(f"{name}(C)") or 0)
 
-    return Outcome(count("SuccessfulCall"), count("FailedCall"), count("Retransmissions"), status)
+    return Outcome(count("SuccessfulCall"), count("FailedCall"), count("Retransmissions"), status, tuple(answer_ms))
 
 
 def _scenario(name: str, body: str) -> str:
