@@ -5,6 +5,7 @@ from typing import Any
 
 from appliance.wire import WireError
 from pysrv.control.desk import Desk, amount, not_found, written
+from pysrv.limits.decoys import taken
 from pysrv.store.rows import Account, AccountType, NewAccount
 
 _MOST_PASSWORD = 128
@@ -116,6 +117,7 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     """accounts.add"""
     check_password(desk, args.name, args.password)
     _check_deck(desk, args.deck)
+    _check_decoys(desk, (args.name, *args.numbers))
     settings = desk.settings
     new = NewAccount(
         name=args.name,
@@ -135,6 +137,12 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     account = desk.store.add_account(new, desk.who)
     desk.after_commit(lambda live: live.account_changed(args.name))
     return {"account": shape(account)}
+
+
+def _check_decoys(desk: Desk, names: tuple[str, ...]) -> None:
+    """Whoever calls a decoy is banned: nobody may have its name or number."""
+    if wrong := taken(desk.settings.decoyextensions, names):
+        raise WireError("invalid", f"{', '.join(wrong)} is a decoy (decoyextensions)", "take it off that list first")
 
 
 def _not_negative(text: str) -> int:
@@ -167,6 +175,7 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     plain: dict[str, Any] = {name: getattr(wanted, name) for name in PLAIN if getattr(wanted, name) is not None}
     _check_deck(desk, wanted.deck)
     if wanted.numbers is not None:
+        _check_decoys(desk, wanted.numbers)
         plain["numbers"] = wanted.numbers
     if wanted.password is not None:
         check_password(desk, args.name, wanted.password)

@@ -9,6 +9,7 @@ from appliance.config.settings import Settings, warnings
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
 from pysrv.control.firewall import pending, with_undo
+from pysrv.limits.decoys import taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ def change(desk: Desk, args: SetSettings) -> dict[str, Any]:
             raise WireError("bad_args", f"the value of {name} must be text")
     before = desk.settings
     settings = before.with_changes(args.changes)
+    _check_decoys(desk, settings)
     names = tuple(dict.fromkeys(_canonical(name) for name in args.changes))
     with_undo(desk, args.confirm_s, "settings: " + ", ".join(names), names)
     generation = before.generation
@@ -104,6 +106,16 @@ def change(desk: Desk, args: SetSettings) -> dict[str, Any]:
         "live": desk.live is not None,
         "pending": pending(desk),
     }
+
+
+def _check_decoys(desk: Desk, settings: Settings) -> None:
+    """A decoy that is somebody would ban whoever calls him. Raises WireError("invalid")."""
+    if not settings.decoyextensions:
+        return
+    people = [word for account in desk.store.accounts() for word in (account.name, *account.numbers)]
+    if wrong := taken(settings.decoyextensions, people):
+        hint = "choose names and numbers that no account has"
+        raise WireError("invalid", f"decoyextensions: {', '.join(wrong[:5])} belongs to an account", hint)
 
 
 def _realm_warning(desk: Desk, before: Settings, after: Settings) -> list[str]:

@@ -100,8 +100,11 @@ class AuthenticationRows:
         Duration("off"),
         "0",
         Place.AUTH,
-        "For so long a device that has logged in is believed without a new challenge.",
+        "For so long a device that has logged in is believed without a new challenge when it repeats its registration "
+        "from the same address and port; in the first half of what it was granted the NIC answers. It ends with a "
+        "changed or locked account, a wrong password for it, a ban, and a removed registration.",
         unit="s",
+        in_force=True,
     )
     authfastusers = Row(
         Bool(), "true", Place.AUTH, "Accounts on the fast registrar are challenged like the others.", strict="true"

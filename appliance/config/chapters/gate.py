@@ -170,6 +170,7 @@ class GateRows:
         "Requests of strangers whose User-Agent contains one of these, in any case, get no answer. Known scanners are "
         "listed from the start; they are also known by the shape of their messages when they change the name, unless "
         "this list is empty.",
+        in_force=True,
     )
     decoyextensions = Row(
         ListOf(),
@@ -177,6 +178,7 @@ class GateRows:
         Place.SIGNALLING,
         "User names and numbers that nobody has: whoever asks for one, or says to be one, is banned at once, if its "
         "address is proven (a connection, or an answer to a challenge).",
+        in_force=True,
         see=("banperiod",),
     )
 
