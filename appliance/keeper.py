@@ -11,12 +11,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
-from appliance import verbs, wire
-from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, OPTIONS_VARIABLE, Relay, RunOptions
+from appliance import verbs
+from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, OPTIONS_VARIABLE, Mode, Relay, RunOptions
+from appliance.fallback import HeldGate, Load, XdpGate, hold
+from appliance.kernel import ruleset
 from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, Launch, account, tidy
 from appliance.listener import Listener
 from appliance.prerequisites import BPFFS, CannotStart, RuntimeLock, Wanted, check, check_powers, settle
@@ -27,18 +27,6 @@ from appliance.wire import WireError
 TICK_S = 1.0
 CANNOT_START = 1
 LOOPBACK = ("127.0.0.1", "::1")
-
-
-class LoadedGate(verbs.Gate, Protocol):
-    """The gate as the keeper itself uses it, beside its verbs."""
-
-    def attach(self, ifname: str, mode: str = "auto", /) -> wire.Interface: ...
-    def tick(self) -> int: ...
-    def close(self) -> None: ...
-    def relay_in_userspace(self, reason: str, /) -> None: ...
-
-
-Load = Callable[[Path | None], LoadedGate]
 
 
 def say(line: str) -> None:
@@ -90,7 +78,8 @@ def _wanted(options: RunOptions, listen: tuple[str, ...]) -> Wanted:
         Path(options.runtime),
         options.interfaces,
         tuple((protocol, address, port) for address in listen for protocol, port in ports),
-        options.pin,
+        pinned=options.pin and options.mode is not Mode.NFTABLES,
+        compiler=options.mode in (Mode.NATIVE, Mode.GENERIC),
     )
 
 
@@ -109,27 +98,25 @@ def _addresses(interfaces: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(usable)
 
 
-def _load(pin_dir: Path | None) -> LoadedGate:
+def _load(pin_dir: Path | None) -> XdpGate:
     from appliance.kernel.gate import Gate  # takes bcc in, which takes a while
 
     return Gate.load(pin_dir)
 
 
-def pin_dir(options: RunOptions) -> Path | None:
+def pin_dir(options: RunOptions) -> Path:
     """Where a service keeps its pins; another runtime directory has other pins."""
-    if not options.pin:
-        return None
     other = "" if options.runtime == DEFAULT_RUNTIME else "-" + hashlib.sha256(options.runtime.encode()).hexdigest()[:8]
     return BPFFS / f"appliance{other}"
 
 
 def _hold(options: RunOptions, load: Load) -> int:
-    """Load the gate, serve, and let go of it again however serving ends."""
+    """Hold a gate, serve, and let go of it again however serving ends."""
     started_at = time.monotonic()
     try:
-        gate = load(pin_dir(options))
+        gate = hold(load, options, pin_dir(options), ruleset.table_name(options.runtime))
         try:
-            _attach(gate, options)
+            _say_what_is_held(gate, options)
             say(f"ready to serve after {time.monotonic() - started_at:.1f} s")
             return asyncio.run(_serve(gate, options))
         finally:
@@ -138,13 +125,15 @@ def _hold(options: RunOptions, load: Load) -> int:
         raise CannotStart(f"{error.message}: {error.hint}" if error.hint else error.message) from None
 
 
-def _attach(gate: LoadedGate, options: RunOptions) -> None:
-    for name in options.interfaces:
-        interface = gate.attach(name, options.mode.value)
-        say(f"gate attached to {name}, {interface.mode}" + (f": {interface.reason}" if interface.reason else ""))
+def _say_what_is_held(gate: HeldGate, options: RunOptions) -> None:
+    for interface in gate.status().interfaces:
+        why = f": {interface.reason}" if interface.reason else ""
+        say(f"gate attached to {interface.name}, {interface.mode}{why}")
     if options.relay is Relay.USER:
         gate.relay_in_userspace("--relay user was chosen")
     status = gate.status()
+    for missing in status.missing:
+        say(f"this gate has not {missing}")
     if options.relay is Relay.KERNEL and status.relay != "kernel":
         raise CannotStart(f"the kernel cannot relay here ({status.relay_reason}): use --relay auto")
     say(f"audio is relayed by the {'kernel' if status.relay == 'kernel' else 'office: ' + status.relay_reason}")
@@ -152,7 +141,7 @@ def _attach(gate: LoadedGate, options: RunOptions) -> None:
         say("lo reaches this machine alone; for a real interface: make run IFACE=eth0")
 
 
-async def _serve(gate: LoadedGate, options: RunOptions) -> int:
+async def _serve(gate: HeldGate, options: RunOptions) -> int:
     """Serve verbs and keep the office running until a signal, or until the office cannot be started at all."""
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -196,7 +185,7 @@ def _launch(options: RunOptions) -> Launch:
     )
 
 
-async def _tick(gate: LoadedGate) -> None:
+async def _tick(gate: HeldGate) -> None:
     """The gate's upkeep, once a second. A fault is said once and does not stop the keeper."""
     said = ""
     while True:

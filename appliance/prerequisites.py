@@ -46,6 +46,7 @@ class Wanted:
     interfaces: tuple[str, ...]
     listeners: tuple[tuple[str, str, int], ...]
     pinned: bool = False
+    compiler: bool = True  # without one nftables will do
 
 
 def check_powers() -> None:
@@ -58,7 +59,7 @@ def check_powers() -> None:
 def check(wanted: Wanted) -> None:
     """Raise CannotStart with everything that is missing."""
     reasons = [
-        *_software(),
+        *(_software() if wanted.compiler else ()),
         *_code(),
         *_interfaces(wanted.interfaces),
         *_directories(wanted),

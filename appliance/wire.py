@@ -82,7 +82,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """One attached interface. `mode` is native, generic or none; `reason` says why it is not native."""
+    """One guarded interface. `mode` is native, generic, nftables or none; `reason` says why it is no better one."""
 
     name: str
     mode: str
@@ -108,6 +108,7 @@ class GateStatus:
     lost_offences: int = 0
     samples: int = 0
     lost_samples: int = 0
+    missing: tuple[str, ...] = ()  # protection that this kind of gate does not give, in words
 
 
 @dataclass(frozen=True, slots=True)

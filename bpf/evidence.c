@@ -19,11 +19,9 @@ static inline u32 frame_begin(struct xdp_md *ctx, u8 *frame, u64 bytes)
 	u64 kept = bytes < EVIDENCE_BYTES ? bytes : EVIDENCE_BYTES;
 
 	OPAQUE(kept);
-	if (kept > EVIDENCE_BYTES)
-		return 0;
-	OPAQUE(kept); /* else both comparisons become one, and Linux 6.1 does not see that 0 is out */
-	if (kept < 1)
-		return 0;
+	kept = (kept - 1) & (EVIDENCE_BYTES - 1); /* Linux 6.1 learns nothing from a comparison with 0 */
+	OPAQUE(kept);
+	kept++;
 	return bpf_xdp_load_bytes(ctx, 0, frame, kept) ? 0 : kept;
 }
 

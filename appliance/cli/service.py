@@ -108,6 +108,7 @@ def _keeper_lines(keeper: dict[str, Any] | None, silent: str) -> list[Any]:
         ("sessions", str(keeper["sessions"])),
         ("bans", str(keeper["bans"])),
         ("plan", f"generation {keeper['generation']}{', pinned' if keeper['pinned'] else ''}"),
+        *(("missing", each) for each in keeper.get("missing") or ()),
     ]
     counted = [each for each in keeper["tallies"] if each["packets"]]
     return [facts(shown), table(TALLIES, counted, "no packet yet"), line("")]
@@ -228,7 +229,7 @@ COMMANDS = (
                 type=click.Choice([str(each) for each in Mode]),
                 default="auto",
                 envvar="APPLIANCE_MODE",
-                help="How the gate is attached.",
+                help="How the gate is held; auto: the best of the others that works here.",
             ),
         ),
         "Every option can stand in the environment, as APPLIANCE_ and its name.",

@@ -19,11 +19,12 @@ CANNOT_RUN = 78  # EX_CONFIG of sysexits.h: starting it again would not help
 
 
 class Mode(StrEnum):
-    """How the gate is attached: in the driver, in the stack, or in the driver where that works."""
+    """How the gate is held: XDP in the driver, XDP in the stack, nftables, or the first of these that works."""
 
     AUTO = "auto"
     NATIVE = "native"
     GENERIC = "generic"
+    NFTABLES = "nftables"
 
 
 class Relay(StrEnum):

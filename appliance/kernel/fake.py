@@ -92,6 +92,9 @@ class FakeGate(GateSurface):
         self._interfaces.clear()
         self._set_relay(False, "no interface is attached")
 
+    def settle_pins(self) -> None:
+        """There are none."""
+
     def close(self) -> None:
         """After this, `closed` is True."""
         self.detach_all()

@@ -35,6 +35,7 @@ RING: Final = "ringbuf"
 ACTIONS: Final = {
     "PASS": "goes on to the stack",
     "DROP": "is dropped",
+    "REPLY": "is answered from here",
     "FORWARD": "is sent out again, rewritten",
     "NOTE": "is counted, and judged on",
     "ABORT": "is dropped, with a trace event",
@@ -153,10 +154,9 @@ def programs(text: str) -> set[str]:
 
 @cache
 def version() -> str:
-    """Names the layout in the path of the pins: whatever changes the meaning of a row changes it."""
+    """Names the gate in the path of its pins: whatever changes a program or the meaning of a row changes it."""
     (number,) = re.findall(r"^#define LAYOUT_VERSION (\d+)$", _read("layout.h"), re.MULTILINE)
-    names = [v.name for v in verdicts()] + [r.name for r in rules()] + [s.name for s in limits()]
-    parts = [_read("layout.h"), *names, *map(repr, maps())]
+    parts = [_read(path.name) for path in sorted(BPF_DIR.iterdir()) if path.suffix in (".c", ".h", ".def")]
     return f"v{number}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:8]}"
 
 

@@ -26,11 +26,13 @@ def _message(kind: int, flags: int, body: bytes) -> bytes:
     return struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | flags, 1, 0) + body
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
+def attribute(kind: int, value: bytes) -> bytes:
+    """One netlink attribute, padded (netlink(7))."""
     return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
-def _attributes(body: bytes) -> dict[int, bytes]:
+def attributes(body: bytes) -> dict[int, bytes]:
+    """The attributes of a message or of a nested attribute, by kind."""
     found, at = {}, 0
     while at + 4 <= len(body):
         size, kind = struct.unpack_from("=HH", body, at)
@@ -73,7 +75,7 @@ class Neighbours:
     def _resolve(self, address: bytes) -> bool:
         try:
             route = self._ask(_message(_GETROUTE, 0, _route(address)))
-            found = _attributes(route[12:])
+            found = attributes(route[12:])
             if _RTA_OIF not in found:
                 return False
             hop = found.get(_RTA_GATEWAY, address)
@@ -110,9 +112,9 @@ def _family(address: bytes) -> int:
 
 def _route(address: bytes) -> bytes:
     head = struct.pack("=BBBBBBBBI", _family(address), len(address) * 8, 0, 0, 0, 0, 0, 0, 0)
-    return head + _attribute(_RTA_DST, address)
+    return head + attribute(_RTA_DST, address)
 
 
 def _neighbour(hop: bytes, ifindex: int, flags: int) -> bytes:
     head = struct.pack("=BBHIHBB", _family(hop), 0, 0, ifindex, 0, flags, 0)
-    return head + _attribute(_NDA_DST, hop)
+    return head + attribute(_NDA_DST, hop)

@@ -11,6 +11,7 @@ import pytest
 
 from appliance.config.options import RunOptions
 from appliance.keeper import CANNOT_START, pin_dir, run
+from appliance.kernel.ruleset import table_name
 from tests.appliance.trees import Tree
 
 OFFICE = """
@@ -200,7 +201,8 @@ def test_without_root_the_keeper_says_so(monkeypatch: pytest.MonkeyPatch, capsys
     assert capsys.readouterr().err.startswith("cannot start: must be root")
 
 
-def test_every_runtime_directory_has_pins_of_its_own_and_only_when_pinned() -> None:
-    assert pin_dir(RunOptions()) is None
-    assert pin_dir(RunOptions(pin=True)) == Path("/sys/fs/bpf/appliance")
-    assert pin_dir(RunOptions(pin=True, runtime="/run/other")) != pin_dir(RunOptions(pin=True, runtime="/run/another"))
+def test_every_runtime_directory_has_pins_and_an_nftables_table_of_its_own() -> None:
+    assert pin_dir(RunOptions()) == Path("/sys/fs/bpf/appliance")
+    assert pin_dir(RunOptions(runtime="/run/other")) != pin_dir(RunOptions(runtime="/run/another"))
+    assert table_name("/run/appliance") == "inet appliance"
+    assert table_name("/run/other") != table_name("/run/another")
