@@ -61,6 +61,8 @@ def test_a_brute_force_bot_among_them_is_banned_by_its_port_alone(office: tuple[
         "-t", "u1", calls=len(guesses), rate=50, timeout_s=20, port=BOT_PORT,
     )  # fmt: skip
     assert outcome.succeeded == 0
+    tallies = product.command("status")["keeper"]["tallies"]
+    assert next(row["packets"] for row in tallies if row["verdict"] == "banned_pair") > 0
     (ban,) = bans(product)
     assert (ban["source"], ban["rule"]) == (f"{host.address}:{BOT_PORT}", "maxfailedauthenabledipport")
     assert ban["count"] == WRONG_ALLOWED + 1

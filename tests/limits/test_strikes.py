@@ -137,6 +137,16 @@ def test_what_the_kernel_saw_unauthenticated_is_set_against_the_correct_answers(
     assert [trip.address for trip in counters.due(5.0 + PENDING_S)] == [BOT]
 
 
+def test_requests_that_wait_are_bounded_and_what_does_not_fit_counts_nowhere() -> None:
+    counters = Strikes(Limits(maxwrongauthfromip=1, fastauthsubswrongusermsg=1), most_pending=3)
+    for number in range(100):
+        assert counters.challenged(f"198.51.100.{number}", 5060, b"c%d" % number, b"", 1.0) == []
+    assert counters.due(100.0) == []
+    for number in range(3):
+        counters.challenged(BOT, 5060, b"d%d" % number, b"%d" % number, 200.0)
+    assert len(counters.due(300.0)) == 2
+
+
 def test_the_guard_over_all_addresses_closes_at_ten_times_the_limit_and_opens_again() -> None:
     counters = strikes(maxwrongauthfromip=1000)
     for number in range(41):

@@ -145,6 +145,11 @@ class Client:
         self.bench, self.name, self.address, self.port = bench, name, address, port
         self.flow = Flow("udp", APPLIANCE, (address, port))
 
+    @property
+    def host(self) -> str:
+        """Its address as SIP writes it."""
+        return f"[{self.address}]" if ":" in self.address else self.address
+
     def message(
         self, method: str, user: str, *, extra: tuple[bytes, ...] = (), body: bytes = b"", seq: int = 1,
         call_id: str = "", from_: bytes = b"", to: bytes = b"",
@@ -155,13 +160,13 @@ class Client:
         sender = from_ or f"<sip:{self.name}@example.org>".encode()
         lines = [
             f"{method} {uri} SIP/2.0".encode(),
-            f"Via: SIP/2.0/UDP {self.address}:{self.port};branch=z9hG4bK{number};rport".encode(),
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{number};rport".encode(),
             b"Max-Forwards: 70",
             b"From: " + sender + b";tag=%d" % number,
             b"To: " + (to or f"<sip:{user or self.name}@example.org>".encode()),
             f"Call-ID: {call_id or f'c{number}'}".encode(),
             f"CSeq: {seq} {method}".encode(),
-            f"Contact: <sip:{self.name}@{self.address}:{self.port}>".encode(),
+            f"Contact: <sip:{self.name}@{self.host}:{self.port}>".encode(),
             *extra,
             *([b"Content-Type: application/sdp"] if body else []),
             b"Content-Length: %d" % len(body),
@@ -215,7 +220,7 @@ class Client:
             b"To: " + (request.headers.get(b"to") or b"") + (b"" if request.to.tag else b";tag=" + tag),
             b"Call-ID: " + request.call_id,
             b"CSeq: " + (request.headers.get(b"cseq") or b""),
-            f"Contact: <sip:{self.name}@{self.address}:{self.port}>".encode(),
+            f"Contact: <sip:{self.name}@{self.host}:{self.port}>".encode(),
             *([b"Content-Type: application/sdp"] if body else []),
             b"Content-Length: %d" % len(body),
         ]
@@ -225,13 +230,13 @@ class Client:
         """A request of the caller in the dialog that `answer` made, as bytes."""
         lines = [
             f"{method} sip:appliance@{APPLIANCE[0]} SIP/2.0".encode(),
-            f"Via: SIP/2.0/UDP {self.address}:{self.port};branch=z9hG4bK{next(self._order)};rport".encode(),
+            f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{next(self._order)};rport".encode(),
             b"Max-Forwards: 70",
             b"From: " + (answer.headers.get(b"from") or b""),
             b"To: " + (answer.headers.get(b"to") or b""),
             b"Call-ID: " + answer.call_id,
             f"CSeq: {seq} {method}".encode(),
-            f"Contact: <sip:{self.name}@{self.address}:{self.port}>".encode(),
+            f"Contact: <sip:{self.name}@{self.host}:{self.port}>".encode(),
             *extra,
             b"Content-Length: 0",
         ]

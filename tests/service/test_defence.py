@@ -261,6 +261,20 @@ def test_a_distributed_attack_ends_by_its_network(bench: Bench) -> None:
     assert (ban.source, ban.scope, ban.spares_known) == ("203.0.113.0/24", "network", True)
 
 
+def test_an_ipv6_bot_that_changes_its_address_is_banned_by_its_64_bits(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledip=5)
+    for last in range(6):
+        guess(bench, "alice", 6000, 1, f"2001:db8::{last + 1:x}")
+    assert banned(bench) == ["2001:db8::/64"]
+
+
+def test_an_ipv6_bot_beside_a_phone_of_its_network_is_banned_by_its_own_address_and_port(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledip=5)
+    Client(bench, "alice", "2001:db8::a", 5060).register()
+    guess(bench, "alice", 6000, 6, "2001:db8::66")
+    assert banned(bench) == ["[2001:db8::66]:6000"]
+
+
 def test_a_network_in_which_a_trunk_lives_is_not_banned_as_a_whole(bench: Bench) -> None:
     limited(bench, maxfailedauthenabledipport=1)
     for last in range(8):
@@ -392,6 +406,7 @@ def test_500_phones_behind_one_address_come_back_within_10_s_and_nobody_is_banne
     assert bench.now - began <= 10.001
     offence = wire.Offence("fastauthsubswrongusermsg", ALICE, 10_000, 500, WALL + began, WALL + bench.now, "x")
     bench.service.on_offences((offence,))
+    bench.sleep(PENDING_S + 1)
     assert banned(bench) == [f"{ALICE}:50000"]
     assert len(bench.gate.pairs) == 500
 
