@@ -212,7 +212,7 @@ static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const s
 	state = stream_state.lookup(&local);
 	if (!state)
 		return VERDICT_gate_fault;
-	now = bpf_ktime_get_ns();
+	now = packet_now(packet);
 	verdict = admit(policy, cursor, packet, stream, state, now, &kind);
 	if (!verdict)
 		verdict = judge_speed(policy, packet, EIGHTHS_ALL);

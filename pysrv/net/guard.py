@@ -1,4 +1,4 @@
-"""What may pass on one media stream: the rules of bpf/relay.h and bpf/media.c, for the relay that works on sockets.
+"""What may pass on one media stream: the rules of bpf/relay.h, sender.h and media.c, for the relay on sockets.
 
 Verdicts have the names of bpf/verdicts.def; "" means that the packet may pass. One table of cases is held against both
 (tests/streams.py). Pure: bytes, addresses and nanoseconds come in. RFC 3550 5.1, 6.1 and A.1 (RTP, RTCP, sequence),
