@@ -149,7 +149,7 @@ static inline u32 judge_connection(const struct policy *policy, struct packet *p
 /* A port that is not ours to guard, and every port for a source on the allow list. */
 static inline u32 judge_other(const struct policy *policy, struct packet *packet)
 {
-	u64 eighths = packet->protocol == PROTOCOL_TCP ? EIGHTHS_OTHER_TCP : EIGHTHS_STRANGER;
+	u64 eighths = packet->protocol == PROTOCOL_TCP ? EIGHTHS_OTHER : EIGHTHS_STRANGER;
 	u32 verdict = judge_speed(policy, packet, known_source(packet) ? EIGHTHS_ALL : eighths);
 
 	if (verdict)
@@ -165,8 +165,11 @@ static inline u32 judge_ports(struct xdp_md *ctx, const struct policy *policy, c
 	u16 port = BIG16(packet->target_port);
 
 	if (packet->protocol == PROTOCOL_UDP && port >= policy->relay_first && port <= policy->relay_last) {
-		if (!policy->relay_here)
-			return VERDICT_rtp_to_user;
+		if (!policy->relay_here) {
+			u32 verdict = judge_speed(policy, packet, known_source(packet) ? EIGHTHS_ALL : EIGHTHS_OTHER);
+
+			return verdict ? verdict : VERDICT_rtp_to_user;
+		}
 		return relay(ctx, policy, cursor, packet, bytes, action);
 	}
 	if (packet->class == SOURCE_ALLOWED || !service_ports.lookup(&service))

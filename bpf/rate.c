@@ -1,12 +1,12 @@
 /* How much a source may send: buckets by source and class, the speed of an interface, and the pressure of the service.
  *
  * An interface's ceiling is one bucket of bytes. Who matters less may fill a smaller part of it, so that there is always
- * room for those who matter more: strangers on service ports half, other TCP ports (ssh is one) seven eighths, known
- * and allowed sources and running media sessions all of it. ICMP and ARP are not counted.
+ * room for those who matter more: strangers on service ports half, other TCP ports (ssh is one) and media for a relay
+ * in userspace seven eighths, known and allowed sources and running media sessions all of it. ICMP and ARP do not count.
  */
 
 #define EIGHTHS_STRANGER 4
-#define EIGHTHS_OTHER_TCP 7
+#define EIGHTHS_OTHER 7
 #define EIGHTHS_ALL 8
 
 static __always_inline bool known_source(const struct packet *packet)
@@ -113,16 +113,22 @@ static inline u32 judge_fragment(const struct policy *policy, struct packet *pac
 	struct fragment_row *first = fragment_first(packet);
 	struct bucket_key shared = {.lane = LANE_FRAGMENT};
 	u64 interval = policy->limits[LIMIT_fragment_interval];
+	u32 verdict;
 
 	if (first) {
 		__sync_fetch_and_add(&first->later, 1);
-		if (first->passed)
-			return VERDICT_fragment_later;
-		return VERDICT_fragment_refused;
+		if (!first->passed)
+			return VERDICT_fragment_refused;
+		verdict = judge_speed(policy, packet, known_source(packet) ? EIGHTHS_ALL : EIGHTHS_STRANGER);
+		return verdict ? verdict : VERDICT_fragment_later;
 	}
-	if (!interval || within(&shared, packet_now(packet), interval, policy->limits[LIMIT_fragment_burst] * interval))
-		return VERDICT_fragment_unknown;
-	return ruled(policy, VERDICT_fragment_flood, bytes) ? VERDICT_fragment_flood : VERDICT_fragment_unknown;
+	if (interval && !within(&shared, packet_now(packet), interval, policy->limits[LIMIT_fragment_burst] * interval)) {
+		verdict = ruled(policy, VERDICT_fragment_flood, bytes);
+		if (verdict)
+			return verdict;
+	}
+	verdict = judge_speed(policy, packet, EIGHTHS_STRANGER);
+	return verdict ? verdict : VERDICT_fragment_unknown;
 }
 
 /* TCP to a service port: how often the source may connect, and how many bytes it may send. A flood of connections from

@@ -4,6 +4,7 @@ import base64
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -481,8 +482,12 @@ def test_a_packet_ends_as_its_row_says(rig: Rig, verdict: str, case: Case) -> No
 
 
 def test_every_verdict_has_a_case() -> None:
+    """In the table above, or in the tests of the stage that it belongs to."""
     names = {verdict.name for verdict in layout.verdicts()}
-    assert CASES.keys() == names, "verdicts.def and the table of cases differ"
+    here = Path(__file__)
+    stages = " ".join(path.read_text(encoding="utf-8") for path in here.parent.glob("test_*.py") if path != here)
+    assert CASES.keys() <= names, "the table has cases of what is no verdict"
+    assert {name for name in names - CASES.keys() if f'"{name}"' not in stages} == set()
     assert {name for name, cases in CASES.items() if not cases} == UNREACHABLE
 
 
