@@ -22,6 +22,7 @@ PENDING_S: Final = 32.0
 GUARD_PERIOD_S: Final = 90.0
 GUARD_FACTOR: Final = 10  # the registrar's guard over all addresses, in limits of one address
 MOST_PENDING: Final = 50_000
+EXACT_MESSAGES: Final = 256  # moments of one source's messages; beyond, they are put together by 256ths of the period
 _STEP_S: Final = 1.0  # unanswered requests are looked at once a second
 
 
@@ -134,6 +135,7 @@ class Strikes:
     def __init__(self, settings: StrikeSettings, most_pending: int = MOST_PENDING) -> None:
         self._settings, self._most_pending = settings, most_pending
         self._windows: dict[Rule, Window[str | tuple[str, int]]] = {rule: Window() for rule in Rule}
+        self._windows[Rule.MESSAGES] = Window(exact=EXACT_MESSAGES)
         self._answers: Window[str] = Window()
         self._everybody: Window[str] = Window()
         self._pending: deque[_Pending] = deque()

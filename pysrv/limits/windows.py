@@ -1,17 +1,18 @@
 """Sliding windows over many sources, exact and of bounded memory; and the things seen once. Pure.
 
 A window holds the moment of every event. A source with more than EXACT of them has further events of one 4096th of
-the period put together under the moment of the first, so that a count is never too high. When all sources together
-hold more than `most` moments, the source that was silent longest is forgotten.
+the period put together under the moment of the first, so that a count is never too high. When there are more
+than `sources` of them, or all together hold more than `most` moments, the one that was silent longest is forgotten.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 EXACT: Final = 4096
-MOST_STAMPS: Final = 400_000  # of one window over all its sources: about 50 MB
+MOST_STAMPS: Final = 200_000  # of one window over all its sources: about 25 MB
+MOST_SOURCES: Final = 50_000  # of one window: about 25 MB
 MOST_SEEN: Final = 100_000
 
 K = TypeVar("K", bound=Hashable)
@@ -29,17 +30,17 @@ class Stamp:
 
 @dataclass(slots=True)
 class _Source:
-    stamps: deque[Stamp] = field(default_factory=deque)
+    stamps: list[Stamp] = field(default_factory=list)
     total: int = 0
 
 
 class Window(Generic[K]):
     """Events by source within a period that ends now. The period is an argument: a changed setting holds at once."""
 
-    def __init__(self, most: int = MOST_STAMPS, exact: int = EXACT) -> None:
+    def __init__(self, most: int = MOST_STAMPS, exact: int = EXACT, sources: int = MOST_SOURCES) -> None:
         """`most`: moments that all sources together may hold; `exact`: those of one before events are put together."""
         self._sources: OrderedDict[K, _Source] = OrderedDict()
-        self._most, self._exact, self._held = most, exact, 0
+        self._most, self._exact, self._most_sources, self._held = most, exact, sources, 0
 
     def add(self, key: K, at: float, period: float, *, port: int = 0, proven: bool = False, count: int = 1) -> int:
         """Counts `count` events at `at`; returns how many lie in the period that ends then, these included."""
@@ -102,13 +103,18 @@ class Window(Generic[K]):
         return tuple(source.stamps) if source is not None else ()
 
     def _drop(self, source: _Source, until: float) -> None:
-        stamps = source.stamps
-        while stamps and stamps[0].at <= until:
-            source.total -= stamps.popleft().count
-            self._held -= 1
+        stamps, gone = source.stamps, 0
+        for stamp in stamps:
+            if stamp.at > until:
+                break
+            source.total -= stamp.count
+            gone += 1
+        if gone:
+            del stamps[:gone]
+            self._held -= gone
 
     def _make_room(self, newest: K) -> None:
-        while self._held > self._most:
+        while self._held > self._most or len(self._sources) > self._most_sources:
             key, source = self._sources.popitem(last=False)
             self._held -= len(source.stamps)
             if key == newest:

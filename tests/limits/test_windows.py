@@ -50,6 +50,14 @@ def test_a_full_table_forgets_whoever_was_silent_longest() -> None:
     assert window.count("a", 5.0, 100.0) == 3
 
 
+def test_a_window_holds_so_many_sources_and_no_more() -> None:
+    window: Window[int] = Window(sources=10)
+    for source in range(1000):
+        window.add(source, float(source), 1e9)
+    assert window.sources() == list(range(990, 1000))
+    assert window.held == 10
+
+
 def test_what_was_seen_is_known_until_it_is_old_and_the_table_is_bounded() -> None:
     seen = Seen(10.0, most=3)
     assert not seen.again("a", 0.0)
