@@ -6,6 +6,7 @@ Pure: no kernel, no clock, no files. Rows are named tuples that compare by value
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -21,6 +22,7 @@ PROTOCOLS: Final = {"tcp": 6, "udp": 17}
 _MAPPED: Final = layout.network("0.0.0.0/0")[0][:12]
 _LARGEST: Final = (1 << 62) - 1
 FOREVER: Final = (1 << 64) - 1
+_network = lru_cache(maxsize=256)(layout.network)  # the same prefix is asked for several times in a row
 
 
 class MapName(StrEnum):
@@ -186,7 +188,7 @@ def _put_session(rows: Rows, session: wire.RelaySession) -> None:
 
 def place(maps: tuple[MapName, MapName], prefix: str) -> tuple[MapName, Any]:
     """The map and the key of a prefix: single addresses lie in the first map, networks in the second."""
-    packed, bits = layout.network(prefix)
+    packed, bits = _network(prefix)
     if bits < 96 and packed == _masked(bits):
         raise wire.WireError("bad_prefix", f"{prefix} would hold for every IPv4 address too", "name a longer prefix")
     return (maps[0], packed) if bits == 128 else (maps[1], (packed, bits))
@@ -199,7 +201,7 @@ def _masked(bits: int) -> bytes:
 
 def bannable(prefix: str) -> str:
     """`prefix` itself; raises WireError when it would ban everyone."""
-    packed, bits = layout.network(prefix)
+    packed, bits = _network(prefix)
     if bits == 0 or (bits == 96 and packed[:12] == _MAPPED):
         raise wire.WireError("bad_prefix", f"{prefix} would ban everyone", "name a longer prefix")
     return prefix
@@ -214,7 +216,7 @@ def covers(protected: Iterable[Network], prefix: str) -> bool:
     """Does `prefix` have an address in common with one of `protected`?"""
     if not protected:
         return False
-    packed, bits = layout.network(prefix)
+    packed, bits = _network(prefix)
     number = int.from_bytes(packed, "big")
     return any((number ^ int.from_bytes(net, "big")) >> (128 - min(bits, wide)) == 0 for net, wide in protected)
 
