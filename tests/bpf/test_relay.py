@@ -14,6 +14,7 @@ from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet
 
 from appliance import wire
+from appliance.kernel import testrun
 from appliance.kernel.testrun import Action
 from tests.bpf.relaying import (
     PHONE,
@@ -219,6 +220,15 @@ def test_a_gateway_that_changes_its_address_on_the_link_is_followed(rig: Rig) ->
     rig.send(from_phone(rtp()))
     rig.send(datagram(rtp(), PHONE, PHONE_LOCAL, "02:00:00:00:00:66"))
     assert rig.send(from_trunk(rtp()), "to-trunk").ether.dst == "02:00:00:00:00:66"
+
+
+def test_a_stream_is_held_to_the_packets_a_second_of_its_codecs(rig: Rig) -> None:
+    rig.sync(sessions=(session(packets_per_s=100, muted=True),))  # muted: a packet that is not sent on stays the same
+    before = rig.counts()
+    testrun.run(rig.gate.program_fd, bytes(from_phone(rtp())), ifindex=socket.if_nametoindex("to-phone"), repeat=1000)
+    ends = {name: rig.counts()[name][0] - before[name][0] for name in ("rtp_early", "rtp_over_rate")}
+    assert sum(ends.values()) == 1000
+    assert 100 <= ends["rtp_early"] <= 200, "a second's packets, and what comes in while the test runs"
 
 
 def test_an_invalid_packet_locks_nobody_in(rig: Rig) -> None:

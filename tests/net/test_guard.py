@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from appliance.wire import RelayStream
 from pysrv.net.guard import GuardLimits, StreamGuard, is_rtcp, is_rtp
-from tests.streams import LOCAL, PEER, PHONE, TALES, Tale
+from tests.streams import LOCAL, PEER, PHONE, TALES, Tale, rtp
 
 NOW_NS = 10**12
 KINDS = ("learn", "rtcp", "muted", "dtls", "many", "final")
@@ -22,6 +22,14 @@ def test_the_guard_gives_the_verdicts_of_the_shared_table(tale: Tale) -> None:
         guard, beside = (control, rtp) if step.control else (rtp, None)
         verdict = guard.judge(step.packet, step.source, NOW_NS + number, beside)
         assert verdict == step.verdict, f"step {number}"
+
+
+def test_a_stream_is_held_to_the_packets_a_second_of_its_codecs() -> None:
+    guard = StreamGuard(RelayStream(LOCAL, PEER, PHONE, packets_per_s=100), GuardLimits())
+    at_once = [guard.judge(rtp(number), PHONE, NOW_NS) for number in range(103)]
+    assert at_once == [""] * 100 + ["rtp_over_rate"] * 3
+    later = [guard.judge(rtp(200 + number), PHONE, NOW_NS + 20_000_000) for number in range(3)]
+    assert later == ["", "", "rtp_over_rate"]
 
 
 @given(st.lists(st.tuples(st.binary(max_size=80), st.sampled_from([PHONE, ("192.0.2.1", 9)])), max_size=20))
