@@ -2,6 +2,7 @@
 # make demo     phones, a carrier and an attacker in network namespaces of their own, in under a minute
 # make test     all tests            make check   lint, types, formatting, directions, generated documents
 # make bench    ratios to other programs             make install   the command `appliance` for every shell
+# make test-kernels   the gate under the kernels and compilers of Debian 12 and 13, in virtual machines without a network
 #
 # make run IFACE=eth0                a real interface instead of lo (several: IFACE="eth0 eth1")
 # make run STATE=/srv/pbx LISTEN=192.0.2.1 RUNTIME=/run/pbx ARGS="--relay user"
@@ -15,7 +16,7 @@ comma := ,
 RUN_ARGS = $(addprefix --interface ,$(IFACE)) $(addprefix --listen ,$(LISTEN)) \
 	$(if $(STATE),--state $(STATE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(ARGS)
 
-.PHONY: run demo test check bench setup install clean docs
+.PHONY: run demo test test-kernels check bench setup install clean docs
 
 run: setup
 	@exec .venv/bin/appliance run --demo-accounts $(RUN_ARGS)
@@ -30,6 +31,10 @@ demo:
 test:
 	@appliance/setup.sh test
 	@exec $(PYTHON) -m tests $(ARGS)
+
+test-kernels:
+	@appliance/setup.sh kernels
+	@exec $(PYTHON) -m tests.qemu $(ARGS)
 
 check:
 	@appliance/setup.sh test

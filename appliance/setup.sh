@@ -3,7 +3,7 @@
 # says what it does, and is done at once when there is nothing to do.
 #
 #   setup.sh run      what the appliance needs            setup.sh bench    and what the benchmarks compare with
-#   setup.sh test     and what its tests need
+#   setup.sh test     and what its tests need            setup.sh kernels  and what boots other kernels (make test-kernels)
 #
 # The virtual environment comes from /usr/bin/python3 and sees Debian's packages: bcc is Debian's python3-bpfcc (the
 # package of that name on PyPI is another thing). Everything else is pinned in requirements*.txt beside this file.
@@ -17,9 +17,10 @@ venv=$root/.venv
 system_python=/usr/bin/python3
 user=pysrv
 
-run_packages="python3 python3-venv python3-bpfcc linux-libc-dev iproute2 ethtool ca-certificates"
-test_packages="sip-tester sipsak sipvicious baresip-core sox nftables procps openssl tcpdump"
+run_packages="python3 python3-venv python3-bpfcc python3-nftables nftables linux-libc-dev iproute2 ethtool ca-certificates"
+test_packages="sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli"
 bench_packages="xdp-tools bpftool iptables kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
+kernels_packages="qemu-system-x86 mmdebstrap cpio debian-archive-keyring"
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -29,7 +30,8 @@ packages_of() {
         run) echo "$run_packages" ;;
         test) echo "$run_packages $test_packages" ;;
         bench) echo "$run_packages $test_packages $bench_packages" ;;
-        *) die "unknown level '$1': say run, test or bench" ;;
+        kernels) echo "$run_packages $test_packages $kernels_packages" ;;
+        *) die "unknown level '$1': say run, test, bench or kernels" ;;
     esac
 }
 
