@@ -84,21 +84,26 @@ def calling(*, talk_ms: int = 1000, login_first: bool = False) -> str:
     return _scenario("caller", invite(1, "", ' start_rtd="1"') + refused + invite(2, "[field1]\n") + talk)
 
 
+def _register(cseq: int, extra: str) -> str:
+    return (
+        f'<send retrans="500"><![CDATA[\nREGISTER sip:[remote_ip] SIP/2.0\n{_COMMON}'
+        f"To: <sip:[field0]@[remote_ip]>\nCall-ID: [call_id]\nCSeq: {cseq} REGISTER\n"
+        f"Contact: <sip:[field0]@[local_ip]:[local_port]>\n{extra}"
+        "Expires: 600\nContent-Length: 0\n\n]]></send>"
+    )
+
+
 def registering() -> str:
     """Registrations with digest: field0 is the user, field1 the [authentication] keyword."""
-
-    def register(cseq: int, extra: str) -> str:
-        return (
-            f'<send retrans="500"><![CDATA[\nREGISTER sip:[remote_ip] SIP/2.0\n{_COMMON}'
-            f"To: <sip:[field0]@[remote_ip]>\nCall-ID: [call_id]\nCSeq: {cseq} REGISTER\n"
-            f"Contact: <sip:[field0]@[local_ip]:[local_port]>\n{extra}"
-            "Expires: 600\nContent-Length: 0\n\n]]></send>"
-        )
-
     return _scenario(
-        "register", register(1, "") + "<recv response=\"401\" auth=\"true\"/>" + register(2, "[field1]\n")
+        "register", _register(1, "") + "<recv response=\"401\" auth=\"true\"/>" + _register(2, "[field1]\n")
         + "<recv response=\"200\"/>",
     )  # fmt: skip
+
+
+def refreshing() -> str:
+    """The same registration again, without credentials: who is believed gets 200 at once."""
+    return _scenario("refresh", _register(3, "") + '<recv response="200"/>')
 
 
 def callers_file(path: Path, rows: list[tuple[str, str, str]]) -> Path:
