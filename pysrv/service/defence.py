@@ -6,6 +6,8 @@ pairs working. The limits and the table are pure (pysrv.limits.strikes, pysrv.li
 """
 
 import logging
+import re
+from base64 import b64decode
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
@@ -24,7 +26,8 @@ from pysrv.store import BanRow, Store
 
 SAMPLES = 5  # of what a source sent
 MOST_SAMPLED = 4096  # sources of which samples are kept
-SAMPLE_CHARACTERS = 400
+SAMPLE_CHARACTERS = 512
+_words = re.compile(rb"[\x20-\x7e]{8,64}").search
 NEIGHBOURS_KEPT = 20
 SWEEP_S = 600.0
 _log = logging.getLogger("pysrv.defence")
@@ -96,7 +99,7 @@ class Defence:
             except ValueError:
                 continue
             if each.sample:
-                self._sample(each.address, f"frame {each.sample}")
+                self._sample(each.address, _framed(each.sample))
             self._convict(self._strikes.kernel(each.rule, each.address, each.port, each.count, each.since_at, each.at))
 
     def is_crowded(self, flow: Flow) -> bool:
@@ -248,6 +251,15 @@ def gate_bans(rows: Iterable[BanRow]) -> tuple[tuple[wire.Ban, ...], tuple[wire.
     """Stored bans as the gate's plan takes them."""
     kept = list(rows)
     return tuple(address_ban(row) for row in kept if not row.port), tuple(pair_ban(row) for row in kept if row.port)
+
+
+def _framed(sample: str) -> str:
+    """A packet that the kernel kept: the first words in it for people, and all of it in base64."""
+    try:
+        words = _words(b64decode(sample))
+    except ValueError:
+        words = None
+    return f"{words[0].decode()} frame {sample}" if words else f"frame {sample}"
 
 
 def _told(request: Request) -> str:

@@ -166,10 +166,17 @@ def test_fastauthsubswrongusermsg_times_ten_closes_the_registrar_to_strangers_an
 
 def test_what_the_kernel_counted_bans_as_well(bench: Bench) -> None:
     since = WALL + bench.now
-    offence = wire.Offence("maxwrongmsgallowed", BOT, 5060, 4001, since, since + 60, "sip_malformed", "RVhBTVBMRQ==")
+    offence = wire.Offence(
+        "maxwrongmsgallowed", BOT, 5060, 4001, since, since + 60, "sip_malformed", "AAFSRUdJU1RFUiBzaXA6eA0K"
+    )
     bench.service.on_offences((offence, wire.Offence("maxwrongmsgallowed", "no address", 1, 5000, 0, 1, "x")))
     (ban,) = bench.store.bans()
-    assert (ban.prefix, ban.count, ban.proven, ban.samples) == (BOT, 4001, False, ("frame RVhBTVBMRQ==",))
+    assert (ban.prefix, ban.count, ban.proven, ban.samples) == (
+        BOT,
+        4001,
+        False,
+        ("REGISTER sip:x frame AAFSRUdJU1RFUiBzaXA6eA0K",),
+    )
 
 
 # -- whom a ban hits --------------------------------------------------------------------------------------------------
