@@ -25,6 +25,7 @@ from tests.service.bench import PASSWORD, TRUNK, WALL, Bench, Client, opened
 
 ALICE, BOT = "192.0.2.11", "192.0.2.66"
 HOUR = 3600.0
+FRAME = "AAFSRUdJU1RFUiBzaXA6eA0K"  # two bytes and "REGISTER sip:x"
 
 
 @pytest.fixture
@@ -175,7 +176,7 @@ def test_what_the_kernel_counted_bans_as_well(bench: Bench) -> None:
         BOT,
         4001,
         False,
-        ("REGISTER sip:x frame AAFSRUdJU1RFUiBzaXA6eA0K",),
+        (f"REGISTER sip:x frame {FRAME}",),
     )
 
 
