@@ -77,7 +77,7 @@ class Office:
         file = parse_all(options.settings)
         loaded = layered(file, self._store.overrides(), self._store.generation())
         self._problems = tuple(str(problem) for problem in loaded.problems)
-        self._names = Names()
+        self._names = Names(lambda: self._gate.resync())
         delay = QueueDelay()
         self._gate = GateClient(keeper, self._plan, self, queue_delay_s=delay.take)
         routes = LocalAddresses(list(options.listen))

@@ -5,15 +5,20 @@ import contextlib
 import ipaddress
 import socket
 import time
+from collections.abc import Callable
 
 REFRESH_S = 60.0
 MAX_NAMES = 1024
 
 
 class Names:
-    """Addresses of host names. An address is its own answer; a name is known once the resolver has spoken."""
+    """Addresses of host names. An address is its own answer; a name is known once the resolver has spoken.
 
-    def __init__(self) -> None:
+    `changed` is called when a name has got another address: the gate knows trunks by theirs.
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
         self._known: dict[str, tuple[str | None, float]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
 
@@ -41,3 +46,5 @@ class Names:
             self._known.clear()
         self._known[host] = found, time.monotonic()
         self._asking.pop(host, None)
+        if found != before:
+            self._changed()

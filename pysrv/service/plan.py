@@ -1,5 +1,7 @@
 """What the gate should look like, gathered from the store and the settings. Level-triggered: always the whole of it."""
 
+from collections.abc import Iterable
+
 from appliance import wire
 from appliance.config.banning import BANNING
 from appliance.config.settings import Settings
@@ -32,16 +34,10 @@ def gate_plan(
     nonces: NonceKeys,
 ) -> wire.Plan:
     """Ports, limits, sources and bans; sessions are added by the gate's client."""
-    trunks = [
-        wire.Source(prefix, wire.SourceClass.KNOWN, 0.0, f"trunk {trunk.name}")
-        for trunk in store.trunks()
-        for prefix in trunk.inbound
-        if trunk.enabled
-    ]
     allowed = [
         wire.Source(row.prefix, wire.SourceClass(row.kind), row.expires_at, row.reason) for row in store.allows()
     ]
-    sources = {source.prefix: source for source in (*_THIS_MACHINE, *known, *trunks, *allowed)}
+    sources = {source.prefix: source for source in (*_THIS_MACHINE, *known, *_trunks(store, world), *allowed)}
     bans, pair_bans = gate_bans(store.bans())
     return wire.Plan(
         generation=settings.generation,
@@ -58,6 +54,15 @@ def gate_plan(
         report_only=tuple(name for name in store.report_only() if name not in BANNING),
         protected=tuple(protected(store, world.host())),
     )
+
+
+def _trunks(store: Store, world: Surroundings) -> Iterable[wire.Source]:
+    """Where calls come from by agreement, and where ours go: a carrier's answers are no stranger's packets."""
+    for trunk in store.trunks():
+        if trunk.enabled:
+            address = world.resolve(trunk.host)
+            for prefix in (*trunk.inbound, *([address] if address else [])):
+                yield wire.Source(prefix, wire.SourceClass.KNOWN, 0.0, f"trunk {trunk.name}")
 
 
 def _challenge(settings: Settings, nonces: NonceKeys, now: float) -> wire.Challenge:
