@@ -3,7 +3,7 @@
  *   read -> lines (again while there are more) -> check -> decide -> write -> answer
  *
  * They are programs of their own, because the verifier follows only so much at a time; what one learned lies in the
- * packet's and the reading's rows for the next. Every one ends in leave() or hands on. What a request must look like to
+ * packet's and the reading's rows for the next. Every one hands on or ends in leave(). What a request must look like to
  * be answered is strict (grammar.py): all else goes on to the service, strangers' through one small bucket.
  */
 
@@ -28,17 +28,15 @@ static inline struct policy *policy_of(const struct packet *packet)
 	return policies.lookup(&slot);
 }
 
-static inline int leave(struct xdp_md *ctx, struct packet *packet, u32 verdict)
+/* The end of a stage that has not handed the packet on. */
+static inline int leave(struct xdp_md *ctx, u32 verdict)
 {
-	u32 bytes = packet->bytes;
+	struct packet *packet = packet_row();
 
+	if (!packet)
+		return XDP_ABORTED;
 	packet->verdict = verdict;
-	return settle(ctx, verdict, bytes, XDP_ABORTED);
-}
-
-static inline int fault(struct xdp_md *ctx)
-{
-	return settle(ctx, VERDICT_gate_fault, ctx->data_end - ctx->data, XDP_ABORTED);
+	return settle(ctx, verdict, packet->bytes, XDP_ABORTED);
 }
 
 /* A stranger's request that proves nothing: as if nobody had read it. */
@@ -108,40 +106,50 @@ static inline u32 answer_keepalive(struct xdp_md *ctx, struct reading *reading, 
 	return VERDICT_gate_fault;
 }
 
-int read(struct xdp_md *ctx)
+static inline u32 take_in(struct xdp_md *ctx)
 {
 	struct reading *reading = reading_row();
 	struct packet *packet = packet_row();
 	struct policy *policy;
 
 	if (!reading || !packet)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	policy = policy_of(packet);
 	if (!policy)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	if (packet->sniffed == VERDICT_sip_keepalive)
-		return leave(ctx, packet, answer_keepalive(ctx, reading, packet));
+		return answer_keepalive(ctx, reading, packet);
 	if (!load_message(ctx, reading, packet))
-		return leave(ctx, packet, unanswered(ctx, policy, packet));
+		return unanswered(ctx, policy, packet);
 	reading_begin(reading, packet->payload_bytes);
 	reading_scan(reading);
 	stages.call(ctx, STAGE_lines);
-	return fault(ctx);
+	return VERDICT_gate_fault;
 }
 
-int lines(struct xdp_md *ctx)
+int read(struct xdp_md *ctx)
+{
+	return leave(ctx, take_in(ctx));
+}
+
+static inline u32 find_lines(struct xdp_md *ctx)
 {
 	struct reading *reading = reading_row();
 	struct packet *packet = packet_row();
 
 	if (!reading || !packet)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	if (!read_lines(reading))
 		stages.call(ctx, STAGE_lines);
 	if (!known_source(packet))
 		stages.call(ctx, STAGE_scan);
 	stages.call(ctx, STAGE_check);
-	return fault(ctx);
+	return VERDICT_gate_fault;
+}
+
+int lines(struct xdp_md *ctx)
+{
+	return leave(ctx, find_lines(ctx));
 }
 
 /* The six lines that an answer needs are there, and of the form that is answered. */
@@ -195,7 +203,7 @@ static inline bool lower_vias_formed(struct reading *reading, const struct gramm
 	return true;
 }
 
-int check(struct xdp_md *ctx)
+static inline u32 check_form(struct xdp_md *ctx)
 {
 	struct reading *reading = reading_row();
 	struct packet *packet = packet_row();
@@ -204,17 +212,22 @@ int check(struct xdp_md *ctx)
 	struct policy *policy;
 
 	if (!reading || !packet || !grammar)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	policy = policy_of(packet);
 	if (!policy)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	if (!well_formed(reading, grammar) || !well_numbered(reading, grammar) || !lower_vias_formed(reading, grammar))
-		return leave(ctx, packet, unanswered(ctx, policy, packet));
+		return unanswered(ctx, policy, packet);
 	tag_make(reading, policy->challenge.tag_key);
 	via_find(reading);
 	reading->reply_port = reading->has_rport ? packet->source_port : BIG16(sent_by_port(reading));
 	stages.call(ctx, STAGE_decide);
-	return fault(ctx);
+	return VERDICT_gate_fault;
+}
+
+int check(struct xdp_md *ctx)
+{
+	return leave(ctx, check_form(ctx));
 }
 
 /* Without rport the answer goes to a port that the request names, or to one of its own that is nobody's phone: not from
@@ -321,7 +334,7 @@ static inline u32 judge_request(struct xdp_md *ctx, struct reading *reading, con
 	return judge_stranger(reading, policy, packet, invite);
 }
 
-int decide(struct xdp_md *ctx)
+static inline u32 judge(struct xdp_md *ctx)
 {
 	struct reading *reading = reading_row();
 	struct packet *packet = packet_row();
@@ -329,15 +342,20 @@ int decide(struct xdp_md *ctx)
 	u32 verdict;
 
 	if (!reading || !packet)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	policy = policy_of(packet);
 	if (!policy)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	verdict = judge_request(ctx, reading, policy, packet);
 	if (verdict)
-		return leave(ctx, packet, verdict);
+		return verdict;
 	stages.call(ctx, STAGE_write);
-	return fault(ctx);
+	return VERDICT_gate_fault;
+}
+
+int decide(struct xdp_md *ctx)
+{
+	return leave(ctx, judge(ctx));
 }
 
 /* The answer's first half: what it copies of the request. */
@@ -375,7 +393,7 @@ static inline void write_rest(struct reading *reading, const struct policy *poli
 			    bpf_get_prandom_u32(), &packet->source);
 }
 
-int write(struct xdp_md *ctx)
+static inline u32 write_answer(struct xdp_md *ctx)
 {
 	struct reading *reading = reading_row();
 	struct packet *packet = packet_row();
@@ -383,20 +401,25 @@ int write(struct xdp_md *ctx)
 	struct policy *policy;
 
 	if (!reading || !packet)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	policy = policy_of(packet);
 	if (!policy)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	text = &policy->challenge.answers[reading->kind & (ANSWERS - 1)];
 	put_text(reading, text->status, text->status_bytes, ANSWER_STATUS);
 	write_request(reading, packet);
 	if (reading->kind == ANSWER_registered && !write_registration(reading, packet))
-		return leave(ctx, packet, packet->sniffed);
+		return packet->sniffed;
 	write_rest(reading, policy, packet);
 	if (reading->odd || !answer_fits(reading, reading->answer_bytes))
-		return leave(ctx, packet, unanswered(ctx, policy, packet));
+		return unanswered(ctx, policy, packet);
 	stages.call(ctx, STAGE_answer);
-	return fault(ctx);
+	return VERDICT_gate_fault;
+}
+
+int write(struct xdp_md *ctx)
+{
+	return leave(ctx, write_answer(ctx));
 }
 
 /* The frame's headers, turned round for an answer of `bytes` bytes. Returns where its UDP header is, or NULL. */
@@ -443,7 +466,7 @@ static inline u16 answer_checksum(struct reading *reading, u64 bytes, const stru
 	return udp6_checksum(sum, length, from, to);
 }
 
-int answer(struct xdp_md *ctx)
+static inline u32 send_answer(struct xdp_md *ctx)
 {
 	struct reading *reading = reading_row();
 	struct packet *packet = packet_row();
@@ -453,7 +476,7 @@ int answer(struct xdp_md *ctx)
 	u16 checksum;
 
 	if (!reading || !packet)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	from.ip = packet->target;
 	from.port = packet->target_port;
 	to.ip = packet->source;
@@ -461,16 +484,21 @@ int answer(struct xdp_md *ctx)
 	bytes = reading->answer_bytes;
 	udp = turn_round(ctx, packet, bytes, &from, &to);
 	if (!udp)
-		return leave(ctx, packet, VERDICT_gate_fault);
+		return VERDICT_gate_fault;
 	checksum = answer_checksum(reading, bytes, &from, &to);
 	if (!udp_seal(udp, (void *)(long)ctx->data_end, checksum))
-		return leave(ctx, packet, VERDICT_gate_fault);
+		return VERDICT_gate_fault;
 	udp->length = BIG16((u32)bytes + sizeof(*udp));
 	OPAQUE(bytes);
 	if (bytes > ANSWER_MOST)
-		return leave(ctx, packet, VERDICT_gate_fault);
+		return VERDICT_gate_fault;
 	OPAQUE(bytes);
 	if (bytes < 2 || bpf_xdp_store_bytes(ctx, packet->offset + sizeof(struct udp_header), reading->answer, bytes))
-		return leave(ctx, packet, VERDICT_gate_fault);
-	return leave(ctx, packet, packet->verdict);
+		return VERDICT_gate_fault;
+	return packet->verdict;
+}
+
+int answer(struct xdp_md *ctx)
+{
+	return leave(ctx, send_answer(ctx));
 }

@@ -23,7 +23,7 @@ static inline u32 judge_scanner(struct reading *reading, const struct scanners *
 	return verdict;
 }
 
-int scan(struct xdp_md *ctx)
+static inline u32 look_for_scanner(struct xdp_md *ctx)
 {
 	struct reading *reading = reading_row();
 	struct packet *packet = packet_row();
@@ -32,13 +32,18 @@ int scan(struct xdp_md *ctx)
 	u32 verdict;
 
 	if (!reading || !packet || !known)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	policy = policy_of(packet);
 	if (!policy)
-		return fault(ctx);
+		return VERDICT_gate_fault;
 	verdict = judge_scanner(reading, known, policy, packet);
 	if (verdict)
-		return leave(ctx, packet, verdict);
+		return verdict;
 	stages.call(ctx, STAGE_check);
-	return fault(ctx);
+	return VERDICT_gate_fault;
+}
+
+int scan(struct xdp_md *ctx)
+{
+	return leave(ctx, look_for_scanner(ctx));
 }
