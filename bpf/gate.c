@@ -1,6 +1,6 @@
 /* The gate: the walk of a packet.
  *
- *   parse -> allowed? -> known or banned device? -> banned? -> media range -> service port? -> rates -> SIP? -> settle
+ *   parse -> allowed? -> banned? -> known or banned device? -> media range -> service port? -> rates -> SIP? -> settle
  *
  * There is one exit, settle(), which counts the verdict and acts as verdicts.def says. Files that touch maps are rooms
  * with the ending .c: the loader puts their text in the place of their #include, because bcc rewrites map calls in the

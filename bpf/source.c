@@ -51,59 +51,62 @@ static inline u32 pair_state(struct packet *packet)
 	return now < pair->known_until_ns ? PAIR_KNOWN : PAIR_NONE;
 }
 
-/* Does this ban hold for the packet? Some bans leave devices that are known working: only then they are looked up. */
-static __always_inline bool ban_holds(const struct ban *ban, struct packet *packet)
-{
-	if (!alive(ban->until_ns))
-		return false;
-	return !(ban->flags & BAN_SPARES_KNOWN) || pair_state(packet) != PAIR_KNOWN;
-}
-
-static inline u32 ban_verdict(struct packet *packet, u64 bytes)
+/* The ban that holds for the source, as a verdict. `spares`: all that do leave devices that are known working. */
+static inline u32 ban_verdict(const struct packet *packet, u64 bytes, bool *spares)
 {
 	struct address single = packet->source;
 	struct network network = {.prefix_bits = 128, .ip = packet->source};
 	struct ban *ban = bans.lookup(&single);
+	u32 verdict = VERDICT_NONE;
 	bool expired = false;
 
-	if (ban) {
-		if (ban_holds(ban, packet))
-			return VERDICT_banned;
-		expired = !alive(ban->until_ns);
+	if (ban && alive(ban->until_ns)) {
+		verdict = VERDICT_banned;
+		if (!(ban->flags & BAN_SPARES_KNOWN))
+			return verdict;
+	} else if (ban) {
+		expired = true;
 	}
 #pragma unroll
 	for (int i = 0; i < MAX_NESTED_NETWORKS; i++) {
 		ban = ban_nets.lookup(&network);
 		if (!ban)
 			break;
-		if (ban_holds(ban, packet))
-			return VERDICT_banned_prefix;
-		if (!alive(ban->until_ns))
+		if (alive(ban->until_ns)) {
+			verdict = verdict ? verdict : VERDICT_banned_prefix;
+			if (!(ban->flags & BAN_SPARES_KNOWN))
+				return verdict;
+		} else {
 			expired = true;
+		}
 		if (!ban->prefix_bits)
 			break;
 		network.prefix_bits = (ban->prefix_bits - 1) & 127;
 	}
-	if (expired)
+	*spares = verdict;
+	if (expired && !verdict)
 		count(VERDICT_ban_expired, bytes);
-	return VERDICT_NONE;
+	return verdict;
 }
 
 /* The first rule about the source that refuses the packet. packet->class and packet->pair are set on the way. */
 static inline u32 judge_source(const struct policy *policy, struct packet *packet, u64 bytes)
 {
 	u32 verdict, rule = firewall_says(packet);
+	bool spares = false;
 
 	packet->class = rule == FIREWALL_ALLOW ? SOURCE_ALLOWED : source_class(packet);
 	if (packet->class == SOURCE_ALLOWED)
 		return VERDICT_NONE;
-	verdict = ban_verdict(packet, bytes);
-	if (verdict)
+	verdict = ban_verdict(packet, bytes, &spares);
+	if (verdict && !spares)
 		verdict = ruled(policy, verdict, bytes);
-	if (verdict)
+	if (verdict && !spares)
 		return verdict;
 	packet->pair = pair_state(packet);
-	if (packet->pair == PAIR_BANNED)
+	if (verdict)
+		verdict = packet->pair == PAIR_KNOWN ? VERDICT_NONE : ruled(policy, verdict, bytes);
+	if (!verdict && packet->pair == PAIR_BANNED)
 		verdict = ruled(policy, VERDICT_banned_pair, bytes);
 	return verdict ? verdict : judge_firewall(policy, packet, rule, bytes);
 }
