@@ -1,16 +1,18 @@
 """Lists in the kernel's maps: a million rows in few calls, slots that are used again, and what a new keeper finds."""
 
 import base64
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from appliance import networks, wire
-from appliance.kernel import syscall
+from appliance.kernel import syscall, testrun
 from appliance.kernel.gate import Gate
 from appliance.kernel.lists import MAX_LISTS, KernelSlots, Lists, MemorySlots
-from appliance.wire import ListChunk, ListKind, ListStatus
+from appliance.wire import FirewallAction, FirewallRule, ListChunk, ListKind, ListStatus
+from tests.bpf.rig import frame
 
 MILLION = 1_000_000
 IP4 = bytes(10) + b"\xff\xff"
@@ -116,7 +118,7 @@ def test_a_piece_that_is_no_rows_is_refused(packed: bytes) -> None:
 def test_a_piece_of_a_list_that_was_not_begun_is_refused() -> None:
     lists = Lists(MemorySlots())
     lists.load(chunk("feed", singles(1), last=False))
-    with pytest.raises(wire.WireError, match="no list .feed. is being loaded"):
+    with pytest.raises(wire.WireError, match=r"no list .feed. is being loaded"):
         lists.load(chunk("feed", singles(1), digest="other", first=False))
 
 
@@ -127,3 +129,35 @@ def test_lists_show_as_what_they_are() -> None:
         text = base64.b64encode(singles(1)[0]).decode()
         lists.load(ListChunk(f"list {number}", "d", text, True, True, kind))
     assert slots.masks == {ListKind.BAN: 1, ListKind.COUNTRY_DENY: 2, ListKind.COUNTRY_ALLOW: 4}
+
+
+@pytest.fixture
+def pin_dir(tmp_path: Path) -> Iterator[Path]:
+    """A directory in a bpf file system of this test's own."""
+    mount = tmp_path / "bpffs"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "bpf", str(mount)], check=True)
+    try:
+        yield mount / "appliance"
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_lists_and_rules_outlive_the_keeper_in_pinned_maps(pin_dir: Path, header_cache: Path) -> None:
+    listed, denied = IP4 + bytes((198, 51, 100, 7)) + networks.SINGLE, "203.0.113.0/24"
+    first = Gate.load(pin_dir, header_cache)
+    first.load_list(chunk("feed", [listed], digest="of the feed"))
+    first.sync(wire.Plan(1, (("udp", 5060),), (0, 0), firewall=(FirewallRule(denied, FirewallAction.DENY),)))
+    first.close()
+    again = Gate.load(pin_dir, header_cache)
+    try:
+        assert again.lists() == [ListStatus("feed", "of the feed", 1)]
+        before = {tally.verdict: tally.packets for tally in again.tallies()}
+        for source in ("198.51.100.7", "203.0.113.9"):
+            testrun.run(again.program_fd, bytes(frame(src=source)))
+        after = {tally.verdict: tally.packets for tally in again.tallies()}
+        assert [after[name] - before[name] for name in ("listed", "firewall_denied")] == [1, 1]
+        again.drop_list(wire.ListRef("feed"))
+        assert again.lists() == []
+    finally:
+        again.remove()
