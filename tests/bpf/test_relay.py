@@ -289,6 +289,14 @@ def test_a_plan_that_repeats_a_session_keeps_its_counters(rig: Rig) -> None:
     assert sum(s.packets for s in rig.gate.session_counters(7).streams) == 3
 
 
+def test_every_field_of_a_stream_is_found_again_in_the_kernel(rig: Rig) -> None:
+    checks = {"near": "192.0.2.9", "final": True, "muted": True, "dtls": True, "many": True}
+    running = session(payload_types=(0, 13, 101, 127), packets_per_s=150, packet_bytes=620, **checks)
+    assert rig.sync(sessions=(running,)).added
+    again = rig.sync(sessions=(running,))
+    assert (again.added, again.changed, again.removed) == (0, 0, 0)
+
+
 def test_counters_say_what_was_relayed_and_refused(rig: Rig) -> None:
     rig.sync(sessions=(session(),))
     before = time.monotonic_ns()

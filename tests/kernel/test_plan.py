@@ -82,6 +82,30 @@ def test_each_stream_knows_what_its_peer_announced() -> None:
     assert streams[plan.endpoint(a)].peer_remote is None
 
 
+@pytest.mark.parametrize(
+    ("remote", "near", "learn", "far"),
+    [
+        (("192.0.2.1", 9), "192.0.2.1", True, False),
+        (("10.1.1.1", 9), "192.0.2.1", True, True),
+        (("192.0.2.1", 9), "", True, True),
+        (None, "192.0.2.1", True, True),
+        (("10.1.1.1", 9), "192.0.2.1", False, False),
+    ],
+    ids=["behind no NAT", "behind NAT", "signalling unknown", "nothing announced", "learning off"],
+)
+def test_media_are_learned_anywhere_only_if_signalling_and_announcement_differ(
+    remote: tuple[str, int] | None, near: str, learn: bool, far: bool
+) -> None:
+    rows = plan.stream_rows(wire.RelaySession(7, 99, (wire.RelayStream(A, B, remote, learn, near=near),)))
+    assert rows[plan.endpoint(A)].learn_far is far
+
+
+@pytest.mark.parametrize(("pps", "pace"), [(0, (0, 0)), (10, (50, 100_000_000)), (150, (150, 6_666_666))])
+def test_a_stream_may_send_a_second_of_packets_at_once(pps: int, pace: tuple[int, int]) -> None:
+    rows = plan.stream_rows(wire.RelaySession(7, 99, (wire.RelayStream(A, B, packets_per_s=pps),)))
+    assert rows[plan.endpoint(A)].pace == pace
+
+
 A, B = ("10.0.0.1", 20000), ("10.0.0.1", 20002)
 ONE_WAY = (wire.RelayStream(A, B),)
 WRONG: list[tuple[str, dict[str, Any], str]] = [
@@ -105,6 +129,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("bad_deadline", {"sessions": (wire.RelaySession(1, -1, ()),)}, "64 bits"),
     ("bad_stream", {"sessions": (wire.RelaySession(1, 0, ONE_WAY * 2),)}, "two streams"),
     ("bad_stream", {"sessions": (wire.RelaySession(1, 0, (wire.RelayStream(A, B, payload_types=(128,)),)),)}, "128"),
+    ("bad_stream", {"sessions": (wire.RelaySession(1, 0, (wire.RelayStream(A, B, packets_per_s=-1),)),)}, "-1"),
+    ("bad_stream", {"sessions": (wire.RelaySession(1, 0, (wire.RelayStream(A, B, packet_bytes=65536),)),)}, "65536"),
+    ("bad_address", {"sessions": (wire.RelaySession(1, 0, (wire.RelayStream(A, B, near="here"),)),)}, "'here'"),
     ("port_in_use", {"sessions": (wire.RelaySession(1, 0, ONE_WAY), wire.RelaySession(2, 0, ONE_WAY))}, "session 1"),
 ]
 
