@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from appliance import wire
-from appliance.kernel import link, ruleset
+from appliance.kernel import chains, link, ruleset
 from appliance.kernel.nft import Nft
 from appliance.kernel.nft_tables import NftTables
 from appliance.kernel.surface import GateSurface
@@ -61,6 +61,7 @@ class NftGate(GateSurface):
     def tick(self) -> int:
         """As GateSurface's; and a table that somebody has flushed or changed is written again."""
         gone = super().tick()
+        self._written.feel_pressure()
         if not self._written.stands():
             self._written.settle(anew=True)
         elif (names := self._names()) != self._written.interfaces:
@@ -78,7 +79,7 @@ class NftGate(GateSurface):
 
     def status(self) -> wire.GateStatus:
         """As GateSurface's, with what this gate cannot do."""
-        return replace(super().status(), missing=ruleset.MISSING)
+        return replace(super().status(), missing=chains.MISSING)
 
     def _names(self) -> frozenset[str]:
         """The interfaces and the VLAN interfaces on them: there packets arrive under the latter's names."""

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from appliance import networks
-from appliance.kernel import firewall, layout, nfcounters, ruleset
+from appliance.kernel import chains, firewall, layout, nfcounters, ruleset
+from appliance.kernel.chains import Judged
 from appliance.kernel.fake import MemoryTables
 from appliance.kernel.lists import MemorySlots, Slot
 from appliance.kernel.plan import MapName
-from appliance.kernel.ruleset import Element, Judged
+from appliance.kernel.ruleset import Element
 from appliance.wire import ListKind, WireError
 
 MAX_LISTED: Final = 262_144  # networks of one list: a second's work
@@ -23,6 +24,7 @@ _SINGLES: Final = (MapName.SOURCES, MapName.PAIRS, MapName.BANS)
 _NETWORKS: Final = {MapName.BAN_NETS: ("banned", "spared"), MapName.SOURCE_NETS: ("allowed", "known")}
 _CHAINS: Final = "chains"
 _LISTS: Final = "lists"
+_BUDGET: Final = "budget"
 
 
 class Runs(Protocol):
@@ -79,6 +81,7 @@ class NftTables(MemoryTables):
         self._depth = 0
         self._refused = False
         self._waiting = False  # the chains are an earlier keeper's, and judge until the first plan
+        self._pressed = False
         self.interfaces: frozenset[str] = frozenset()
         self.firewall: _Rules = _Rules(self)
         self.list_slots: _Slots = _Slots(self)
@@ -147,6 +150,21 @@ class NftTables(MemoryTables):
         super().drop_many(name, gone)
         self.touch(name)
 
+    def pulse(self, at_ns: int, delay_ns: int) -> None:
+        """The office is alive; when it falls behind, or has caught up, the strangers' budget changes."""
+        super().pulse(at_ns, delay_ns)
+        self.feel_pressure()
+
+    def feel_pressure(self) -> None:
+        """As rate.c's pressed(); a service that never gave a sign of life has no say."""
+        at_ns, delay_ns = self.beat
+        policy = self._rows[MapName.POLICY][0]
+        late = time.monotonic_ns() > at_ns + policy.limit("pulse_patience")
+        pressed = bool(at_ns) and (late or delay_ns > policy.limit("pressure_delay"))
+        if pressed != self._pressed:
+            self._pressed = pressed
+            self.touch(_BUDGET)
+
     def tallies(self) -> list[tuple[int, int, int]]:
         """Packets, bytes, and packets that report-only let pass, by verdict."""
         found, none = nfcounters.read(self._table.split()[1]), (0, 0)
@@ -205,9 +223,13 @@ class NftTables(MemoryTables):
                 rows = self.list_slots.rows_of(kind)
                 yield from ruleset.addition(self._table, ruleset.listed(kind, rows), now_ns)
         if dirty & {_CHAINS, _LISTS}:
-            countries = bool(self.list_slots.masks.get(ListKind.COUNTRY_ALLOW))
-            judged = Judged(self._rows[MapName.POLICY][0], self.firewall.held, countries)
-            yield from ruleset.rules(self._table, judged)
+            yield from chains.rules(self._table, self._judged())
+        elif _BUDGET in dirty:
+            yield from chains.pressure(self._table, self._judged())
+
+    def _judged(self) -> Judged:
+        countries = bool(self.list_slots.masks.get(ListKind.COUNTRY_ALLOW))
+        return Judged(self._rows[MapName.POLICY][0], self.firewall.held, countries, self._pressed)
 
     def _interface_commands(self) -> Iterator[str]:
         yield f"flush set {self._table} interfaces"

@@ -170,6 +170,41 @@ def test_a_stranger_has_the_burst_and_a_known_source_more(gate: NftGate, line: L
     assert line.heard(times=20) == 9
 
 
+def test_a_known_device_has_a_bucket_of_its_own(gate: NftGate, line: Line) -> None:
+    gate.sync(plan(limits=wire.Limits({"stranger_burst": 1, "pair_burst": 7, "pair_interval": 10**11})))
+    gate.know_pair(wire.KnownPair(PHONE, 5060, time.time() + 60))
+    before = counted(gate, "over_rate_pair")
+    assert line.heard(times=10) == 7
+    assert counted(gate, "over_rate_pair") == before + 3
+
+
+def test_strangers_share_a_budget_that_shrinks_when_the_service_falls_behind(gate: NftGate, line: Line) -> None:
+    limits = {"budget_burst": 8, "budget_interval": 10**11, "pressure_divisor": 4, "pressure_delay": 10**6}
+    gate.sync(plan(limits=wire.Limits(limits)))
+    assert line.heard(times=10) == 8
+    before = counted(gate, "over_budget")
+    gate.pulse(wire.Pulse(queue_delay_ms=5.0))
+    assert line.heard(times=10) == 2
+    assert counted(gate, "over_budget") == before + 8
+    gate.pulse(wire.Pulse(queue_delay_ms=0.0))
+    assert line.heard(times=10) == 8
+
+
+def test_a_source_may_connect_only_so_often(gate: NftGate, lab: Lab) -> None:
+    gate.sync(plan(limits=wire.Limits({"connect_burst": 3, "connect_interval": 10**11})))
+    host = lab.hosts["phone"]
+    before = counted(gate, "tcp_connections")
+    with socket.create_server((host.gateway, 5060)):
+        for number in range(5):
+            with lab.socket(host.namespace, socket.SOCK_STREAM) as opened:
+                opened.settimeout(0.2)
+                try:
+                    opened.connect((host.gateway, 5060))
+                except TimeoutError:
+                    assert number >= 3
+    assert counted(gate, "tcp_connections") >= before + 2
+
+
 def test_a_burst_of_strangers_elsewhere_takes_nothing_from_other_ports(
     gate: NftGate, lab: Lab, sockets: Sockets
 ) -> None:

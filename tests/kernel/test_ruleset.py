@@ -3,7 +3,7 @@
 import pytest
 
 from appliance import networks, wire
-from appliance.kernel import firewall, layout, plan, ruleset
+from appliance.kernel import chains, firewall, layout, plan, ruleset
 from appliance.kernel.plan import FOREVER, BanRow, MapName, PairRow, SourceRow
 from appliance.kernel.policy import PolicyRow
 from appliance.wire import FirewallAction, FirewallRule, ListKind, SourceClass
@@ -11,14 +11,14 @@ from appliance.wire import FirewallAction, FirewallRule, ListKind, SourceClass
 S = 1_000_000_000
 
 
-def judged(**parts: object) -> ruleset.Judged:
+def judged(**parts: object) -> chains.Judged:
     row = PolicyRow(1, 20000, 29999, False, plan.limit_values(wire.Limits()))
-    return ruleset.Judged(**{"policy": row, **parts})  # type: ignore[arg-type]
+    return chains.Judged(**{"policy": row, **parts})  # type: ignore[arg-type]
 
 
-def chain(name: str, of: ruleset.Judged) -> list[str]:
+def chain(name: str, of: chains.Judged) -> list[str]:
     head = f"add rule inet x {name} "
-    return [line.removeprefix(head) for line in ruleset.rules("inet x", of) if line.startswith(head)]
+    return [line.removeprefix(head) for line in chains.rules("inet x", of) if line.startswith(head)]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def chain(name: str, of: ruleset.Judged) -> list[str]:
     [(1_000_000, "1000/second"), (S, "60/minute"), (300_000_000, "200/minute"), (60 * S, "60/hour"), (9**18, "1/day")],
 )
 def test_a_rate_is_said_in_the_unit_that_keeps_it_exact(interval_ns: int, said: str) -> None:
-    number, _, unit = ruleset.rate(interval_ns).partition("/")
+    number, _, unit = chains.rate(interval_ns).partition("/")
     seconds = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}[unit]
     assert int(number) / seconds == pytest.approx(max(S / interval_ns, 1 / 86400), rel=0.01)
 
@@ -114,7 +114,7 @@ def test_every_counter_that_a_rule_names_is_a_verdict() -> None:
     declared = set(ruleset.declarations("inet x", owned=True))
     reporting = judged().policy._replace(reported=frozenset(v.name for v in layout.verdicts() if v.action == "DROP"))
     for each in (judged(), judged(policy=reporting)):
-        for line in ruleset.rules("inet x", each):
+        for line in chains.rules("inet x", each):
             name = line.partition("counter name ")[2].partition(" ")[0]
             if not name:
                 continue
