@@ -12,7 +12,7 @@ from tests.interrupt import INTERRUPTED, interruptible
 from tests.qemu import machine, root
 from tests.qemu.report import Outcome, table
 
-TESTS = ("tests/bpf", "tests/kernel")
+TESTS = ("tests/bpf", "tests/kernel/test_paths.py", "tests/kernel/test_nft.py")
 
 
 def main(arguments: list[str]) -> int:
