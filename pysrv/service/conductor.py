@@ -84,7 +84,7 @@ class Service:
         self._authentication = Authentication(store, authenticator, world, guard)
         self._trust = Trust(store, settings.cacheregistrations, world)
         self._defence.on_ban = self._trust.forget_source
-        self._strangers = Strangers(store, settings, self._defence, self._pairs)
+        self._strangers = Strangers(store, settings, self._defence, self._pairs, world.clock)
         self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self.accounting = Accounting(store, world)
@@ -381,6 +381,7 @@ class Service:
     def _outside_calls(self, event: RequestReceived) -> None:
         """Requests that belong to no call: anybody may send them, so their answers keep no state."""
         request = event.request
+        self._strangers.asked(request, event.flow)
         match request.method:
             case b"OPTIONS":
                 headers = [

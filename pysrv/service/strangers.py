@@ -14,6 +14,7 @@ from pysrv.limits.scanners import Scanners, Seen
 from pysrv.service.authentication import Unproven
 from pysrv.service.defence import Defence
 from pysrv.service.pairs import KnownPairs
+from pysrv.service.surroundings import Clock
 from pysrv.sip.digest import AuthOutcome
 from pysrv.sip.errors import BadMessage
 from pysrv.sip.events import Flow
@@ -24,14 +25,17 @@ from pysrv.sip.uri import Uri
 from pysrv.store import Store
 
 _PROVES_ADDRESS = (AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER, AuthOutcome.REPLAYED, AuthOutcome.STALE)
+QUIET_S = 60.0  # between two lines of the log about one source
+MOST_TOLD = 4096
 _log = logging.getLogger("pysrv.strangers")
 
 
 class Strangers:
     """What becomes of requests of nobody that we know."""
 
-    def __init__(self, store: Store, settings: Settings, defence: Defence, pairs: KnownPairs) -> None:
-        self._store, self._defence, self._pairs = store, defence, pairs
+    def __init__(self, store: Store, settings: Settings, defence: Defence, pairs: KnownPairs, clock: Clock) -> None:
+        self._store, self._defence, self._pairs, self._clock = store, defence, pairs, clock
+        self._told: dict[tuple[str, str], float] = {}
         self.scanners_dropped = 0
         self.use(settings)
 
@@ -49,11 +53,16 @@ class Strangers:
             return False
         verdict, why = found
         if verdict in self._store.report_only() or "blockua" in self._store.report_only():
-            _log.info("would drop source=%s verdict=%s: %s (report-only)", flow.remote[0], verdict, why)
+            self._tell("would drop source=%s verdict=%s: %s (report-only)", flow.remote[0], verdict, why)
             return False
         self.scanners_dropped += 1
-        _log.info("dropped source=%s verdict=%s: %s", flow.remote[0], verdict, why)
+        self._tell("dropped source=%s verdict=%s: %s", flow.remote[0], verdict, why)
         return True
+
+    def asked(self, request: Request, flow: Flow) -> None:
+        """A request that wants no credentials, OPTIONS for one: over a connection it may touch a decoy, too."""
+        if flow.reliable and request.to.tag is None and not self._pairs.holds(flow.remote):
+            self.refused(request, flow, Unproven(0))
 
     def refused(self, request: Request, flow: Flow, unproven: Unproven) -> None:
         """A request that nobody known sent: did it touch a decoy?"""
@@ -64,9 +73,19 @@ class Strangers:
         touch = self._decoys.touch(_asked(request, unproven.user), proven=proven, neighbours=neighbours)
         if touch is None or self._is_somebody(touch.decoy):
             return
-        _log.info("decoy touched source=%s bans=%s: %s", flow.remote[0], touch.bans, touch.sentence)
+        self._tell("decoy touched source=%s bans=%s: %s", flow.remote[0], touch.bans, touch.sentence)
         if touch.bans:
             self._defence.decoy(request, flow, touch.sentence)
+
+    def _tell(self, form: str, source: str, *what: object) -> None:
+        """A line in the log, once a minute for each source and kind: a scan is thousands of requests."""
+        now = self._clock.monotonic()
+        if now - self._told.get((form, source), -QUIET_S) < QUIET_S:
+            return
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        self._told[form, source] = now
+        _log.info(form, source, *what)
 
     def _is_somebody(self, decoy: str) -> bool:
         """An account that was made after the list: it is no decoy any more."""

@@ -91,17 +91,32 @@ def test_a_wrong_password_on_the_way_to_a_decoy_bans_the_address(bench: Bench) -
 def test_over_tcp_the_first_request_is_enough(bench: Bench) -> None:
     use(bench, decoyextensions=("9999",))
     client = over_tcp(Client(bench, "x", ATTACKER))
-    bench.receive(b"", client.flow)
     message = parse_datagram(client.message("REGISTER", "", to=b"<sip:9999@example.org>"))
     bench.service.receive_message(message, client.flow)
     bench.turn()
     assert banned(bench) == [(ATTACKER, "decoyextensions")]
 
 
+def test_over_tcp_what_wants_no_credentials_touches_a_decoy_too(bench: Bench) -> None:
+    use(bench, decoyextensions=("9999",))
+    client = over_tcp(Client(bench, "x", ATTACKER))
+    client.ask("OPTIONS", "100")
+    assert banned(bench) == []
+    client.ask("OPTIONS", "9999")
+    assert banned(bench) == [(ATTACKER, "decoyextensions")]
+
+
+def test_a_scan_fills_no_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for _ in range(20):
+        Client(bench, "x", ATTACKER).ask("OPTIONS", "100", extra=SCANNER)
+    assert caplog.text.count("verdict=scanner_agent") == 1
+
+
 def test_a_datagram_that_anybody_may_have_sent_bans_nobody(bench: Bench) -> None:
     use(bench, decoyextensions=("9999",))
     client = Client(bench, "x", ATTACKER)
-    for method in ("REGISTER", "INVITE", "MESSAGE"):
+    for method in ("REGISTER", "INVITE", "MESSAGE", "OPTIONS"):
         bench.receive(client.message(method, "9999", from_=b"<sip:9999@example.org>"), client.flow)
     assert banned(bench) == []
 
