@@ -337,7 +337,7 @@ class ListKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListChunk:
-    """A part of a list: `packed` is base64 of appliance.networks' rows of 17 bytes, address (IPv4 mapped) and prefix bits.
+    """A part of a list: `packed` is base64 of appliance.networks' rows, address (IPv4 mapped) and prefix bits.
 
     `first` begins the list anew beside what is in force; `last` puts it in force and removes what it replaces.
     `entries` says with the first part how many rows there will be at most.

@@ -120,11 +120,11 @@ def _tell_keeper(link: Link, verb: KeeperVerb, args: Mapping[str, Any]) -> None:
             raise
 
 
-def _ban(session: Session, source: str, duration: str | None, reason: str, force: bool) -> Answer:
+def _ban(session: Session, source: str, duration: str | None, reason: str) -> Answer:
     prefix, expires_at = prefix_of(source), expiry(duration)
-    if covers_this_session(prefix) and not force:
+    if covers_this_session(prefix):
         words = f"{prefix} covers the address of your own session"
-        raise Failure(Exit.REFUSED, words, "--force bans it all the same; you would be cut off")
+        raise Failure(Exit.REFUSED, words, "you would be cut off")
     ban = {"prefix": prefix, "expires_at": expires_at, "rule": "operator", "reason": reason}
     result = tell(session.link(), "bans.add", ban, [(KeeperVerb.BAN, ban)])
     return Answer(result, (line(f"banned {prefix}, {f'until {moment(expires_at)}' if expires_at else until(0)}"),))
@@ -224,7 +224,7 @@ COMMANDS = (
         "ban",
         "Keep an address or network out.",
         _ban,
-        (SOURCE, FOR, REASON, option("--force", is_flag=True, default=False, help="Even if it cuts you off.")),
+        (SOURCE, FOR, REASON),
     ),
     Command(
         "unban",

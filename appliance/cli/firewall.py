@@ -11,7 +11,7 @@ from appliance.cli.bans import prefix_of
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link
 from appliance.cli.lists import send
-from appliance.cli.policy import CONFIRM, confirm_s, told, waiting
+from appliance.cli.policy import CONFIRM, confirm_s, waiting
 from appliance.cli.show import Answer, Column, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 
@@ -66,7 +66,7 @@ def _add(
             raise Failure(Exit.USAGE, f"what is {codes!r}?", "'firewall deny country CN,RU' or 'firewall deny NETWORK'")
         protocol, number = port_of(port)
         rules = [{"action": action, "prefix": prefix_of(source), "protocol": protocol, "port": number, "note": note}]
-    result = told(link, "firewall.add", {"rules": rules, "confirm_s": confirm_s(confirm)})
+    result = link.office("firewall.add", {"rules": rules, "confirm_s": confirm_s(confirm)})
     words = [line(f"rule {each['id']}: {each['action']} {each['match']}") for each in result["rules"]]
     return Answer(result, (*words, *waiting(result["pending"])))
 
@@ -123,7 +123,7 @@ def _countries(session: Session, database: tuple[Path, ...]) -> Answer:
 
 
 def _remove(session: Session, ids: tuple[int, ...], confirm: str | None) -> Answer:
-    result = told(session.link(), "firewall.remove", {"ids": list(ids), "confirm_s": confirm_s(confirm)})
+    result = session.link().office("firewall.remove", {"ids": list(ids), "confirm_s": confirm_s(confirm)})
     words = [line(f"removed rule {each['id']}: {each['action']} {each['match']}") for each in result["removed"]]
     return Answer(result, (*words, *waiting(result["pending"])))
 

@@ -102,6 +102,7 @@ class Link:
     runtime: Path
     file: Callable[[], Mapping[str, str]] = dict
     timeout_s: float = TIMEOUT_S
+    before: Callable[[], Sequence[Request]] = tuple  # what the office is told first, each time
 
     def keeper(self, verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask the keeper. Raises Failure."""
@@ -131,22 +132,32 @@ class Link:
             raise self.down() from None
 
     def _running(self, requests: Sequence[Request], on_progress: Progress | None) -> list[dict[str, Any]]:
+        first = self.before()
+        progress = None if on_progress is None else _beyond(len(first), on_progress)
         try:
-            return exchange(self.runtime / OFFICE_SOCKET, requests, on_progress, self.timeout_s)
+            everything = [*first, *requests]
+            return exchange(self.runtime / OFFICE_SOCKET, everything, progress, self.timeout_s)[len(first) :]
         except wire.WireError as error:
             raise Failure.of(error) from None
 
     def _once(self, requests: Sequence[Request], on_progress: Progress | None) -> list[dict[str, Any]]:
         if os.geteuid() != 0:
             raise Failure(Exit.NOT_PERMITTED, "only root can do this while the appliance is down", "run it as root")
-        everything = [("context", {"file": dict(self.file())}), *requests]
+        first = self.before()
+        everything = [("context", {"file": dict(self.file())}), *first, *requests]
         lines = b"".join(wire.request(ident, verb, args) for ident, (verb, args) in enumerate(everything))
-        return _Once(len(requests), on_progress).run(self.state, self.runtime, lines)
+        progress = None if on_progress is None else _beyond(len(first), on_progress)
+        return _Once(len(first) + len(requests), progress).run(self.state, self.runtime, lines)[len(first) :]
 
     def down(self) -> Failure:
         """Nobody listens."""
         words = f"the appliance is not running (nothing listens in {self.runtime})"
         return Failure(Exit.NOT_RUNNING, words, "start it with 'appliance run', or name another --runtime")
+
+
+def _beyond(first: int, on_progress: Progress) -> Progress:
+    """Progress of what was asked for, without what was told before."""
+    return lambda done, total: on_progress(done - first, total - first) if done > first else None
 
 
 class _Once:

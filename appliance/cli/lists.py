@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from appliance import feeds, networks
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link, Request
-from appliance.cli.policy import here
 from appliance.cli.show import Answer, Column, console, line, moment, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.feeds import BadLine, Feed, Format
@@ -45,8 +44,8 @@ def read_text(path: str) -> str:
 
 
 def protected(link: Link) -> dict[bytes, tuple[str, str]]:
-    """What no list may cover: row to (text, reason). The office is told first from where it is managed."""
-    rows = link.office_all([*here(), ("protected.list", {})])[-1]["protected"]
+    """What no list may cover: row to (text, reason)."""
+    rows = link.office("protected.list")["protected"]
     return {networks.parsed(each["prefix"]): (each["prefix"], each["why"]) for each in rows}
 
 

@@ -1,6 +1,6 @@
 """`appliance changes`, `rules` and `profile`: changes that wait for a word, rules that only report, whole profiles.
 
-What other commands of policy need stands here too: the option --confirm, and from where the command is used.
+What others need stands here too: the option --confirm, and from where the command is used.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import click
 
 from appliance.cli.bans import ssh_client
 from appliance.cli.exits import Exit, Failure
-from appliance.cli.link import Link, Request
+from appliance.cli.link import Request
 from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.banning import BANNING
@@ -77,16 +77,11 @@ def logged_in(utmp: Path = UTMP) -> Iterator[tuple[str, str]]:
 
 
 def here() -> list[Request]:
-    """What tells the office from where the appliance is managed now; nothing when it is used on the spot."""
+    """What tells the office, with every command, from where the appliance is managed; nothing on the spot."""
     found = dict(logged_in())
     if client := ssh_client():
         found[client.partition("%")[0]] = "your own SSH session"
     return [("protected.here", {"addresses": list(found.items())})] if found else []
-
-
-def told(link: Link, verb: str, args: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a verb of policy, after the office has been told whom it must not cut off."""
-    return link.office_all([*here(), (verb, args)])[-1]
 
 
 def waiting(pending: Mapping[str, Any] | None) -> list[Any]:
@@ -173,7 +168,7 @@ def verdicts_of(name: str) -> Sequence[str]:
 def _report_only(session: Session, name: str, mode: str, confirm: str | None) -> Answer:
     verdicts = verdicts_of(name)
     args = {"verdicts": list(verdicts), "on": mode == "on", "confirm_s": confirm_s(confirm)}
-    result = told(session.link(), "rules.report_only", args)
+    result = session.link().office("rules.report_only", args)
     words = f"{', '.join(verdicts)}: {REPORTS if mode == 'on' else ACTS}"
     return Answer(result, (line(words), *waiting(result["pending"])))
 

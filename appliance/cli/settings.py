@@ -8,7 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from appliance.cli.exits import Exit, Failure
-from appliance.cli.policy import CONFIRM, confirm_s, told, waiting
+from appliance.cli.policy import CONFIRM, confirm_s, waiting
 from appliance.cli.show import Answer, Column, facts, line, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.profiles import Profile
@@ -82,7 +82,7 @@ def _reset(session: Session, name: str, confirm: str | None) -> Answer:
 
 def _changed(session: Session, changes: dict[str, str | None], confirm: str | None) -> Answer:
     args = {"changes": changes} | ({"confirm_s": confirm_s(confirm)} if confirm else {})
-    result = told(session.link(), "settings.set", args)
+    result = session.link().office("settings.set", args)
     words = []
     for each in result["settings"]:
         idle = "" if each["in_force"] else f"  ({IDLE})"

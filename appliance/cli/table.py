@@ -37,7 +37,9 @@ class Session:
 
     def link(self) -> Link:
         """The line to this appliance."""
-        return Link(self.state, self.runtime, self.file_texts)
+        from appliance.cli.policy import here  # its commands stand on this module
+
+        return Link(self.state, self.runtime, self.file_texts, before=here)
 
     def file_text(self) -> str:
         """The settings file; empty when none is named and STATE has none. Raises Failure."""

@@ -11,7 +11,7 @@ from appliance.wire import WireError
 from pysrv.control.desk import Desk
 from pysrv.control.security import canonical
 from pysrv.service import changes
-from pysrv.service.firewall import deciding, piece_holds, refuse_protected
+from pysrv.service.firewall import NOTED_FOR_S, deciding, piece_holds, refuse_protected
 from pysrv.store.firewall import Rule, match_text
 
 PROTOCOLS, ACTIONS = ("any", "udp", "tcp"), ("allow", "deny")
@@ -242,9 +242,12 @@ def guarded(desk: Desk, _: Any) -> dict[str, Any]:
 
 def here(desk: Desk, args: Here) -> dict[str, Any]:
     """protected.here: the command says from where it is used."""
-    before = desk.protected()
+    before, fresh = desk.protected(), desk.clock() - NOTED_FOR_S
+    seen = {row.address for row in desk.store.management() if row.seen_at > fresh}
     for address, why in args.addresses[:64]:
         prefix = canonical(address)
+        if prefix in seen:
+            continue
         desk.store.managed_from(prefix, why[:100])
         if prefix not in before:
             desk.after_commit(lambda live: live.policy_changed())
