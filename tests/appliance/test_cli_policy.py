@@ -160,6 +160,15 @@ def test_the_session_of_whoever_types_is_protected_before_anything_is_done(
     assert args == {"addresses": [("203.0.113.9", "your own SSH session")]}
 
 
+def test_every_command_says_from_where_it_is_used(up: Shell, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "ssh_client", lambda: "203.0.113.9")
+    assert up.json("accounts")["accounts"] == []
+    assert service.told == [("policy",)]
+    up.json("accounts")
+    service.guarded["203.0.113.9"] = "your own SSH session"
+    assert up.run("ban", "203.0.113.9").exit_code == Exit.REFUSED
+
+
 def test_who_is_logged_in_is_read_from_utmp(tmp_path: Path) -> None:
     def entry(kind: int, user: bytes, host: bytes) -> bytes:
         return struct.pack(
