@@ -68,6 +68,7 @@ static __always_inline u32 lowest(u64 mask)
 {
 	u64 below = (mask & -mask) - 1;
 
+	OPAQUE(below); /* LLVM 19 knows this way of counting, and would take a table that bcc does not load */
 	below -= (below >> 1) & 0x5555555555555555ull;
 	below = (below & 0x3333333333333333ull) + ((below >> 2) & 0x3333333333333333ull);
 	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0full;
