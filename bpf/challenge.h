@@ -9,7 +9,6 @@
 
 #define SECOND_NS 1000000000ull
 #define NONCE_AHEAD_S 5 /* as in nonces.py */
-#define NONCE_DIGITS 32
 #define NONCE_STEPS 24   /* chunks and equals signs in one line of credentials */
 #define VIA_STEPS 24
 #define CALL_ID_STEPS 20 /* of eight bytes */

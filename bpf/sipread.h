@@ -13,7 +13,6 @@
 #define MESSAGE_MOST 1472
 #define MESSAGE_LEAST 64      /* no request with the six headers that it must have is shorter */
 #define GRAMMAR_STEPS 96      /* of four bytes */
-#define NAME_MOST 19
 
 #define REPEAT(c) (0x0101010101010101ull * (u64)(u8)(c))
 #define LOWER 0x2020202020202020ull
