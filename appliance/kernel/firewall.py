@@ -86,6 +86,7 @@ class KernelRules:
         self._key, self._leaf = (
             layout.Shape(part) for part in (handles["firewall_shape"].key, handles["firewall_shape"].leaf)
         )
+        self._like = handles["firewall_shape"].fd
         self._outer = syscall.MapDescriptor(handles["firewalls"].fd, 4, 4)
         self._held: Rules | None = None
 
@@ -93,7 +94,8 @@ class KernelRules:
         """Puts exactly these rules in force, all at once. Raises WireError("gate_full")."""
         if rows == self._held:
             return
-        fd = syscall.create_map(syscall.MAP_LPM_TRIE, self._key.bytes, self._leaf.bytes, MAX_RULES * 2, _NO_PREALLOC)
+        sizes = (self._key.bytes, self._leaf.bytes, MAX_RULES * 2)
+        fd = syscall.create_map(syscall.MAP_LPM_TRIE, *sizes, _NO_PREALLOC, self._like)
         try:
             inner = syscall.MapDescriptor(fd, self._key.bytes, self._leaf.bytes)
             for key, action in rows.items():
