@@ -10,6 +10,7 @@ fork's answer replaces the last (RFC 3261 section 13.2.2.4).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from appliance.wire import RelaySession, RelayStream
@@ -244,11 +245,17 @@ class MediaSession:
             muted=checks.mutes(side) and not self.answered,
             packets_per_s=_control_pps(rules) if rtcp else _most([rule.pace.packets_per_s for rule in rules]),
             packet_bytes=0 if rtcp else _most([rule.pace.packet_bytes for rule in rules]),
-            near=self.near.get(side, "") if checks.learn else "",
+            near=_near(self.near.get(side, "")) if checks.learn else "",
             final=checks.final,
             dtls=any(rule.dtls for rule in rules),
             many=any(rule.many for rule in rules),
         )
+
+
+def _near(signalling: str) -> str:
+    """Where media is learned soonest. On loopback the address says nothing: a socket that is bound to none of them
+    sends from 127.0.0.1, whichever its SDP names."""
+    return "" if signalling and ip_address(signalling).is_loopback else signalling
 
 
 def _most(figures: list[int]) -> int:

@@ -1,6 +1,7 @@
-"""`make bench`: ratios to other programs, as JSON lines. Arguments choose: parse relay drop challenge register calls.
+"""`make bench`: ratios to other programs, as JSON lines.
 
-`store` and `gate` have no peers but budgets, and run only when they are named. Ends with 1 when one of them could not
+Arguments choose: parse relay gate drop challenge register calls.
+`store` has no peers but budgets, and runs only when it is named. Ends with 1 when one of them could not
 be measured; what falls short of its goal is reported and fails nothing, because machines differ.
 """
 
@@ -18,12 +19,13 @@ LIMIT_S = 75
 STANDARD: dict[str, Callable[[], Iterator[Row]]] = {
     "parse": parse.run,
     "relay": relay.run,
+    "gate": gate_bench.run,
     "drop": drop.run,
     "challenge": challenge.run,
     "register": register.run,
     "calls": calls.run,
 }
-NAMED: dict[str, Callable[[], Iterator[Row]]] = {"store": store_bench.run, "gate": gate_bench.run}
+NAMED: dict[str, Callable[[], Iterator[Row]]] = {"store": store_bench.run}
 
 
 class TooLong(Exception):

@@ -37,9 +37,13 @@ class Host:
 
 
 class Lab:
-    """The appliance's namespace and one more for each named peer, wired by veth with native XDP in reach."""
+    """The appliance's namespace and one more for each named peer, wired by veth with native XDP in reach.
 
-    def __init__(self, peers: Sequence[str], *, tag: str = "lab") -> None:
+    `passing`: every peer carries an XDP program that passes everything; without it a test brings its own.
+    """
+
+    def __init__(self, peers: Sequence[str], *, tag: str = "lab", passing: bool = True) -> None:
+        self._passing = passing
         self.prefix = f"{tag}{os.getpid()}"
         self.appliance = f"{self.prefix}-appliance"
         self.peers = tuple(peers)
@@ -122,8 +126,9 @@ class Lab:
             capture_output=True,
             check=True,
         )
-        with entered(namespace):
-            self._passes.append(syscall.link_xdp(self._pass(), socket.if_nametoindex(far), syscall.XDP_NATIVE))
+        if self._passing:
+            with entered(namespace):
+                self._passes.append(syscall.link_xdp(self._pass(), socket.if_nametoindex(far), syscall.XDP_NATIVE))
         return host
 
     def _pass(self) -> int:
