@@ -7,6 +7,7 @@ packet carries a mark, so that nothing of the attacker's is ever counted as thei
 
 import contextlib
 import multiprocessing
+import os
 import selectors
 import socket
 import time
@@ -64,10 +65,10 @@ def sessions(ground: Range) -> tuple[wire.RelaySession, ...]:
 
 
 class Customers:
-    """The traffic, from entering the context until leaving it."""
+    """The traffic, from entering the context until leaving it, on the CPUs of `processors`."""
 
-    def __init__(self, ground: Range) -> None:
-        self._ground = ground
+    def __init__(self, ground: Range, processors: set[int]) -> None:
+        self._ground, self._processors = ground, processors
         self._counts: list[Synchronized[int]] = [multiprocessing.Value("q", 0) for _ in Kept.__slots__]
         self._ending = multiprocessing.Event()
         self._process = multiprocessing.get_context("fork").Process(target=self._run, daemon=True)
@@ -90,6 +91,7 @@ class Customers:
         return Kept(*(int(count.value) for count in self._counts))
 
     def _run(self) -> None:
+        os.sched_setaffinity(0, self._processors)
         with contextlib.suppress(KeyboardInterrupt):
             _Traffic(self._ground, self._counts).run(self._ending.is_set)
 
