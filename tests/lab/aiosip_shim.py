@@ -1,9 +1,10 @@
 """A phone out of aiosip's later form, asyncsip 0.1.2: an independent implementation to telephone with, and no more.
 
-    python -m tests.lab.aiosip_shim SERVER LOCAL_ADDRESS USER PASSWORD NUMBER
+    python -m tests.lab.aiosip_shim SERVER LOCAL_ADDRESS USER PASSWORD NUMBER [register|call]
 
-Registers with digest, asks OPTIONS, calls NUMBER, then waits for one incoming call, which it answers; prints one JSON
-object a line for each step. Runs in a process of its own, because it needs patches of the interpreter's modules.
+Registers with digest, asks OPTIONS, calls NUMBER, then waits for one incoming call, which it answers; or it registers
+and no more, or calls and no more. Prints one JSON object a line for each step. Runs in a process of its own, because it
+needs patches of the interpreter's modules.
 
 What the shim mends: asyncsip 0.1.2 does not import on Python 3.11 and later (`asyncio.coroutine` is gone), counts
 nonces with one digit where RFC 7616 wants eight, and has no answer to 407 for an INVITE (its handler calls itself).
@@ -50,7 +51,7 @@ def tell(step: str, **what: object) -> None:
     print(json.dumps({"step": step, **what}), flush=True)
 
 
-async def phone(server: str, local: str, user: str, password: str, number: str) -> None:
+async def phone(server: str, local: str, user: str, password: str, number: str, only: str = "") -> None:
     """Play the phone. Bounded: it ends after one incoming call, or WAIT_S."""
     sip = library()
     ended = asyncio.Event()
@@ -86,10 +87,14 @@ async def phone(server: str, local: str, user: str, password: str, number: str) 
             "contact_details": contact,
         }
 
-    registered = await peer.register(expires=600, password=password, timeout=5, **parties(me))
-    tell("registered", status=registered.status_code)
-    asked = await peer.request("OPTIONS", timeout=5, **parties(f"sip:{server}"))
-    tell("options", status=asked.status_code)
+    if only != "call":
+        registered = await peer.register(expires=600, password=password, timeout=5, **parties(me))
+        tell("registered", status=registered.status_code)
+    if only == "register":
+        return
+    if not only:
+        asked = await peer.request("OPTIONS", timeout=5, **parties(f"sip:{server}"))
+        tell("options", status=asked.status_code)
     headers = {"Content-Type": "application/sdp"}
     for _ in range(2):
         call = await peer.invite(headers=dict(headers), payload=SDP.format(local), **parties(them))
@@ -103,9 +108,11 @@ async def phone(server: str, local: str, user: str, password: str, number: str) 
         await asyncio.sleep(0.5)
         await call.close(timeout=5)
         tell("hung up")
+    if only:
+        return
     tell("waiting")
     await asyncio.wait_for(ended.wait(), WAIT_S)
 
 
 if __name__ == "__main__":
-    asyncio.run(phone(*sys.argv[1:6]))
+    asyncio.run(phone(*sys.argv[1:7]))
