@@ -107,4 +107,6 @@ def test_a_hundred_phones_call_on_through_a_flood_and_without_the_gate_they_cann
         with appliance(lab, tmp_path / "open", gated[:2]):
             with Storm(lab.hosts["attacker"].namespace, registers(lab), forge=True, cpu=cpu):
                 unprotected = day(lab, tmp_path / "unprotected")
+            p99 = [round(each[1].answered_within_ms(0.99)) for each in (quiet, flooded, unprotected)]
+            print(f"flood {rate:,.0f}/s; p99 of an answer, ms: quiet {p99[0]}, flooded {p99[1]}, without gate {p99[2]}")
             assert not unharmed(unprotected) or unprotected[1].answered_within_ms(0.99) > most_ms, unprotected
