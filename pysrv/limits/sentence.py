@@ -41,8 +41,8 @@ class Neighbour:
 class Standing:
     """What is known about an address when a limit is passed.
 
-    `exempt` says why nobody bans it automatically. `pairs` and `addresses` count bans within RECENT_S: of pairs of
-    this address, and of other proven addresses of its network.
+    `exempt` says why nobody bans it automatically. `pairs` and `addresses` count bans within RECENT_S that rest on a
+    proven address: of pairs of this one, and of others of its network.
     """
 
     neighbours: tuple[Neighbour, ...] = ()
@@ -83,7 +83,7 @@ def offenders(trip: Trip, standing: Standing) -> tuple[tuple[str, int], ...]:
 CASES: Final = (
     Case("exempt", lambda _, s: bool(s.exempt), Scope.NOBODY),
     Case("distributed attack", lambda t, s: t.proven and s.addresses + 1 >= ADDRESSES_BEFORE_NETWORK, Scope.NETWORK),
-    Case("pairs keep coming", lambda _, s: s.pairs >= PAIRS_BEFORE_ADDRESS, Scope.ADDRESS),
+    Case("pairs keep coming", lambda t, s: t.proven and s.pairs >= PAIRS_BEFORE_ADDRESS, Scope.ADDRESS),
     Case("the rule is for pairs", lambda t, _: t.rule == Rule.WRONG_PAIR, Scope.PAIR),
     Case("others are registered here", lambda t, s: bool(s.neighbours and offenders(t, s)), Scope.PAIR),
     Case("a known network is served", lambda t, s: bool(s.neighbours) and not t.proven, Scope.NOBODY),

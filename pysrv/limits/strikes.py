@@ -137,7 +137,7 @@ class Strikes:
         self._windows: dict[Rule, Window[str | tuple[str, int]]] = {rule: Window() for rule in Rule}
         self._windows[Rule.MESSAGES] = Window(exact=EXACT_MESSAGES)
         self._answers: Window[str] = Window()
-        self._everybody: Window[str] = Window()
+        self._everybody: Window[bool] = Window()  # by whether the address was proven
         self._pending: deque[_Pending] = deque()
         self._open: dict[tuple[str, bytes], _Pending] = {}
         self._heard: deque[_Heard] = deque()
@@ -231,10 +231,17 @@ class Strikes:
             trips += self._judge(self._heard.popleft(), now)
         return trips
 
-    def is_crowded(self, now: float) -> bool:
-        """Whether strangers left so many challenges unanswered that the registrar makes no more for now."""
+    def is_crowded(self, now: float, *, proven: bool = False) -> bool:
+        """Whether strangers left so many challenges unanswered that the registrar makes no more for now.
+
+        `proven`: for somebody whose address is proven. What may be forged counts against datagrams alone: a flood of
+        it must not keep those out who come over a connection.
+        """
         limit = GUARD_FACTOR * self._settings.fastauthsubswrongusermsg
-        return self._everybody.count("", now, GUARD_PERIOD_S) > limit
+        seen = self._everybody.count(True, now, GUARD_PERIOD_S)
+        if not proven:
+            seen += self._everybody.count(False, now, GUARD_PERIOD_S)
+        return seen > limit
 
     def figures(self, rule: Rule) -> Figures:
         """Limit and period of a rule."""
@@ -258,7 +265,7 @@ class Strikes:
             waiting.open = False
 
     def _unanswered(self, address: str, port: int, now: float, *, proven: bool) -> list[Trip]:
-        self._everybody.add("", now, min(GUARD_PERIOD_S, self._settings.reenabledosblocked))
+        self._everybody.add(proven, now, min(GUARD_PERIOD_S, self._settings.reenabledosblocked))
         trips = self._strike(Rule.UNPROVEN, address, port, now, proven=proven)
         return trips + self._strike(Rule.STRANGERS, address, port, now, proven=proven)
 

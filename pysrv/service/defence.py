@@ -104,7 +104,8 @@ class Defence:
 
     def is_crowded(self, flow: Flow) -> bool:
         """Whether the registrar makes no new challenge for this source: strangers left too many unanswered."""
-        return self._strikes.is_crowded(self._now()) and not self._pairs.neighbours(flow.remote[0])
+        crowded = self._strikes.is_crowded(self._now(), proven=flow.reliable)
+        return crowded and not self._pairs.neighbours(flow.remote[0])
 
     # -- time -----------------------------------------------------------------------------------------------------
 

@@ -41,8 +41,8 @@ class SecurityReading(Reading):
         return int(row[0]) if row else 0
 
     def banned_pairs(self, prefix: str, since: float) -> int:
-        """How many ports of this address were banned since then and still are."""
-        sql = "SELECT count(*) FROM bans WHERE prefix = ? AND port > 0 AND created_at >= ?"
+        """How many ports of this address were banned since then and still are; ports that may be forged not counted."""
+        sql = "SELECT count(*) FROM bans WHERE prefix = ? AND port > 0 AND created_at >= ? AND proven = 1"
         row = self._one(sql, (prefix, since))
         return int(row[0]) if row else 0
 

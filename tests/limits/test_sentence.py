@@ -61,6 +61,12 @@ def test_forged_packets_alone_never_ban_a_registered_pair_nor_a_network() -> Non
             assert not set(sentence.subjects) & {(near.address, near.port) for near in neighbours}
 
 
+def test_forged_packets_do_not_turn_the_bans_of_ports_into_one_of_the_address() -> None:
+    for ports in ({5070: 39_001}, {5060: 39_001}):
+        trip = replace(FORGED, ports=ports)
+        assert judge(trip, Standing(PHONES, pairs=PAIRS_BEFORE_ADDRESS)).scope is not Scope.ADDRESS
+
+
 def test_a_registered_device_that_proved_to_be_the_offender_is_banned_by_its_port() -> None:
     trip = replace(ADDRESS_TRIP, ports={5062: 801})
     assert judge(trip, Standing(PHONES)).subjects == ((BOT, 5062),)

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,18 @@ def test_fastauthsubswrongusermsg_times_ten_closes_the_registrar_to_strangers_an
     assert late is not None and late.status == 200
 
 
+def test_a_flood_of_forged_datagrams_does_not_close_the_registrar_to_those_on_connections(bench: Bench) -> None:
+    limited(bench, fastauthsubswrongusermsg=1)
+    for last in range(11):
+        knock(bench, 1, f"198.51.100.{last}")
+    bench.sleep(PENDING_S + 1)
+    for transport, status in (("udp", 503), ("tcp", 401)):
+        stranger = Client(bench, "bob", "203.0.113.9")
+        bench.sent.clear()
+        bench.receive(stranger.message("REGISTER", ""), replace(stranger.flow, transport=transport))
+        assert [answer.status for answer in stranger.responses()] == [status]
+
+
 def test_what_the_kernel_counted_bans_as_well(bench: Bench) -> None:
     since = WALL + bench.now
     offence = wire.Offence(
@@ -239,6 +252,15 @@ def test_forged_packets_get_no_registered_device_banned(bench: Bench) -> None:
         knock(bench, 1, ALICE)
     bench.sleep(PENDING_S + 1)
     assert banned(bench) == []
+
+
+def test_forged_ports_never_add_up_to_a_ban_of_the_address_that_customers_share(bench: Bench) -> None:
+    limited(bench, maxwrongmsgallowed=1)
+    Client(bench, "alice", ALICE).register()
+    for port in range(6000, 6000 + 2 * PAIRS_BEFORE_ADDRESS):
+        for _ in range(2):
+            bench.receive(b"REGISTER x\r\n\r\n", Flow("udp", APPLIANCE, (ALICE, port)))
+    assert (ALICE, 6000) in bench.gate.bans and (ALICE, 0) not in bench.gate.bans
 
 
 def test_a_ban_of_what_may_be_forged_does_not_grow(bench: Bench) -> None:

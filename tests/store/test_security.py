@@ -52,10 +52,11 @@ def test_a_ban_of_a_port_keeps_its_evidence_beside_the_ban_of_its_address(store:
 
 def test_pairs_and_proven_addresses_that_were_banned_lately_are_counted(store: Store, clock: Clock) -> None:
     for port in (1, 2, 3):
-        store.add_ban(BanRow("192.0.2.1", "r", created_at=clock.now - port, port=port, proven=port == 1))
+        store.add_ban(BanRow("192.0.2.1", "r", created_at=clock.now - port, port=port, proven=port != 2))
     store.add_ban(BanRow("192.0.2.2", "r", proven=False))
     store.add_ban(BanRow("192.0.2.0/24", "r", proven=True, scope="network"))
-    assert store.banned_pairs("192.0.2.1", clock.now - 2) == 2
+    assert store.banned_pairs("192.0.2.1", clock.now - 2) == 1
+    assert store.banned_pairs("192.0.2.1", clock.now - 3) == 2
     assert store.banned_addresses(clock.now - 10) == ["192.0.2.1"]
 
 
