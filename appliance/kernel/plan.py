@@ -269,9 +269,7 @@ def policy_row(plan: wire.Plan, relay_here: bool, boot_ns: int) -> PolicyRow:
         if protocol == "udp" and first <= port <= last:
             raise wire.WireError("bad_port", f"service port udp {port} lies in the media range {first}-{last}")
     limits, reported = limit_values(plan.limits), policy.reported(plan.report_only)
-    return PolicyRow(
-        plan.generation, first, last, relay_here, limits, reported, challenge_row(plan.challenge, boot_ns)
-    )
+    return PolicyRow(plan.generation, first, last, relay_here, limits, reported, challenge_row(plan.challenge, boot_ns))
 
 
 def service_port(protocol: str, port: int) -> tuple[int, int]:
