@@ -62,16 +62,22 @@ def _entries(path: Path, wanted: Iterable[str]) -> Iterator[tuple[str, list[byte
 
 
 def _csv(path: Path, wanted: set[str]) -> Iterator[tuple[str, list[bytes]]]:
+    entries = 0
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             words = line.strip().replace('"', "").split(",")
-            if len(words) < 3 or words[0].startswith(_COMMENTS) or words[2] not in wanted:
+            if len(words) < 3 or words[0].startswith(_COMMENTS):
+                continue
+            entries += len(words[2]) == 2
+            if words[2] not in wanted:
                 continue
             try:
                 ends = (_address(words[0]), _address(words[1]))
                 yield words[2], [networks.row(each) for each in ipaddress.summarize_address_range(*ends)]
             except (ValueError, TypeError) as error:
                 raise NoDatabase(f"{path}, line {number}: {error}") from None
+    if not entries:
+        raise NoDatabase(f"{path} is no database of countries: no line reads start,end,CC")
 
 
 def _address(text: str) -> Any:

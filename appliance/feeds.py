@@ -115,6 +115,9 @@ def _plain_rows(line: str) -> list[bytes]:
 def _range(first: str, last: str) -> list[bytes]:
     try:
         ends = ipaddress.ip_address(first), ipaddress.ip_address(last)
+    except ValueError:
+        raise ValueError("no range from an address to an address") from None
+    try:
         return [_bounded(networks.row(each)) for each in ipaddress.summarize_address_range(*ends)]
     except TypeError:
         raise ValueError(f"{first} and {last} are not of one kind") from None

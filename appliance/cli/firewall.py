@@ -1,5 +1,6 @@
 """`appliance firewall`: static rules about networks, ports and countries, and which of them decides a packet."""
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from appliance.cli.bans import prefix_of
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link
 from appliance.cli.lists import send
-from appliance.cli.policy import CONFIRM, confirm_s, waiting
+from appliance.cli.policy import CONFIRM, confirm_s, saved, waiting
 from appliance.cli.show import Answer, Column, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 
@@ -68,15 +69,16 @@ def _add(
         rules = [{"action": action, "prefix": prefix_of(source), "protocol": protocol, "port": number, "note": note}]
     result = link.office("firewall.add", {"rules": rules, "confirm_s": confirm_s(confirm)})
     words = [line(f"rule {each['id']}: {each['action']} {each['match']}") for each in result["rules"]]
-    return Answer(result, (*words, *waiting(result["pending"])))
+    return Answer(result, (*words, *saved(result), *waiting(result["pending"])))
 
 
 def country_codes(text: str | None) -> list[str]:
     """The countries of `CN,RU`. Raises Failure."""
     codes = [code.strip().upper() for code in (text or "").split(",") if code.strip()]
-    wrong = next((code for code in codes if not re.fullmatch("[A-Z]{2}", code)), None)
-    if wrong or not codes:
-        raise Failure(Exit.USAGE, f"{wrong or 'nothing'} is no country: name two letters each, such as CN,RU")
+    if not codes:
+        raise Failure(Exit.USAGE, "no country was named: name two letters each, such as CN,RU")
+    if wrong := next((code for code in codes if not re.fullmatch("[A-Z]{2}", code)), None):
+        raise Failure(Exit.USAGE, f"{wrong} is no country: name two letters each, such as CN,RU")
     return list(dict.fromkeys(codes))
 
 
@@ -88,7 +90,7 @@ def port_of(text: str | None) -> tuple[str, int]:
     number = next((word for word in words if word.isascii() and word.isdigit()), "")
     others = [word for word in words if word != number]
     if not number or not 1 <= int(number) <= 65535 or len(words) > 2 or others not in ([], ["udp"], ["tcp"]):
-        raise Failure(Exit.USAGE, f"--port {text}: name a port, and if you like udp or tcp: 5060/udp")
+        raise Failure(Exit.USAGE, f"{text!r} is no port: name a number to 65535, and if you like udp or tcp: 5060/udp")
     return (others[0] if others else "any"), int(number)
 
 
@@ -125,11 +127,15 @@ def _countries(session: Session, database: tuple[Path, ...]) -> Answer:
 def _remove(session: Session, ids: tuple[int, ...], confirm: str | None) -> Answer:
     result = session.link().office("firewall.remove", {"ids": list(ids), "confirm_s": confirm_s(confirm)})
     words = [line(f"removed rule {each['id']}: {each['action']} {each['match']}") for each in result["removed"]]
-    return Answer(result, (*words, *waiting(result["pending"])))
+    return Answer(result, (*words, *saved(result), *waiting(result["pending"])))
 
 
 def _test(session: Session, address: str, port: str) -> Answer:
     protocol, number = port_of(port)
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        raise Failure(Exit.USAGE, f"{address!r} is no address: name one such as 192.0.2.7") from None
     args = {"address": address, "port": number, "protocol": "udp" if protocol == "any" else protocol}
     result = session.link().office("firewall.test", args)
     what = f"{result['address']} to our {result['protocol']} port {result['port']}"

@@ -40,6 +40,8 @@ def read_text(path: str) -> str:
         raise Failure(Exit.NOT_FOUND, f"{path} cannot be read: {error.strerror}") from None
     if len(data) > MOST_BYTES:
         raise Failure(Exit.REFUSED, f"{path} is larger than {MOST_BYTES // 1024**2} MiB", "split the list")
+    if b"\0" in data:
+        raise Failure(Exit.REFUSED, f"{path} is no text", "unpack it first, if it is compressed", "bad_list")
     return data.decode("utf-8", errors="replace").replace("\r", "")
 
 

@@ -84,6 +84,11 @@ def here() -> list[Request]:
     return [("protected.here", {"addresses": list(found.items())})] if found else []
 
 
+def saved(result: Mapping[str, Any]) -> list[Any]:
+    """A line about a change that nothing acts on before the appliance runs."""
+    return [] if result["live"] else [line("saved; in force when the appliance starts", "dim")]
+
+
 def waiting(pending: Mapping[str, Any] | None) -> list[Any]:
     """Lines about the change that waits."""
     if not pending:
@@ -170,7 +175,7 @@ def _report_only(session: Session, name: str, mode: str, confirm: str | None) ->
     args = {"verdicts": list(verdicts), "on": mode == "on", "confirm_s": confirm_s(confirm)}
     result = session.link().office("rules.report_only", args)
     words = f"{', '.join(verdicts)}: {REPORTS if mode == 'on' else ACTS}"
-    return Answer(result, (line(words), *waiting(result["pending"])))
+    return Answer(result, (line(words), *saved(result), *waiting(result["pending"])))
 
 
 def complete_rule(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:

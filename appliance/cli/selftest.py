@@ -5,6 +5,7 @@ one CPU. What it needs of bcc is taken in when it runs, not when the command lin
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from appliance.cli.show import Answer, Column, console, facts, line, moment, tab
 from appliance.cli.table import Command, Group, Session, argument, option
 
 MOST_REPORT_BYTES = 4 * 1024 * 1024
+WRITES_ONE = "'appliance selftest attack --report FILE' writes one"
 
 GROUP = Group("selftest", "Attack this appliance's own gate, and check a report of it.", default="attack")
 
@@ -53,6 +55,10 @@ def _attack(session: Session, seconds: float, report: Path | None, mode: str) ->
     from appliance.selftest import report as reports
     from appliance.selftest.run import attack
 
+    if os.geteuid() != 0:
+        raise Failure(Exit.NOT_PERMITTED, "only root can make network namespaces", "run it as root")
+    if report is not None and not os.access(report if report.exists() else report.parent, os.W_OK):
+        raise Failure(Exit.REFUSED, f"{report} cannot be written", "name a file in a directory that is there")
     done = reports.signed(attack(seconds, mode=mode, progress=_progress(session)), session.state)
     if report is not None:
         _write(report, done)
@@ -123,10 +129,13 @@ def _verify(_session: Session, report: Path, key: str) -> Answer:
             document = json.loads(file.read(MOST_REPORT_BYTES))
     except OSError as error:
         raise Failure(Exit.NOT_FOUND, f"{report} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise Failure(Exit.REFUSED, f"{report} is not JSON: {error}") from None
+    except (ValueError, RecursionError):
+        raise Failure(Exit.REFUSED, f"{report} is no report: it is not JSON", WRITES_ONE) from None
     verified(document, key)
-    return _answer(document)
+    try:
+        return _answer(document)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Failure(Exit.REFUSED, f"{report} is signed, but is no report that this version can read") from None
 
 
 COMMANDS = (

@@ -212,7 +212,11 @@ def _misused(error: click.ClickException, *, as_json: bool) -> Exit:
         return Exit.USAGE
     context = getattr(error, "ctx", None)
     words, _, near = error.format_message().rstrip(".").partition(" (")
-    hint = near.rstrip(")") or (f"'{context.command_path} --help' explains" if context is not None else "")
+    near = near.rstrip(")")
+    if words.startswith("Got unexpected extra"):
+        words, near = f"{words}: {near}", ""
+    words = words.replace("a valid integer range", "a whole number").replace("a valid float range", "a number")
+    hint = near or (f"'{context.command_path} --help' explains" if context is not None else "")
     return _fail(Failure(Exit.USAGE, f"{words[:1].lower()}{words[1:]}", hint), as_json)
 
 

@@ -88,7 +88,16 @@ def add(desk: Desk, args: AddRules) -> dict[str, Any]:
     with_undo(desk, args.confirm_s, what)
     stored = [desk.store.add_firewall_rule(rule) for rule in made]
     desk.after_commit(lambda live: live.policy_changed())
-    return {"rules": [asdict(rule) | {"match": match_text(rule)} for rule in stored], "pending": pending(desk)}
+    return {"rules": [_shown(rule) for rule in stored], **_standing(desk)}
+
+
+def _shown(rule: Rule) -> dict[str, Any]:
+    return asdict(rule) | {"match": match_text(rule)}
+
+
+def _standing(desk: Desk) -> dict[str, Any]:
+    """What becomes of a change: whether a service acts on it, and whether it waits for confirmation."""
+    return {"pending": pending(desk), "live": desk.live is not None}
 
 
 def _checked(desk: Desk, rule: NewRule) -> Rule:
@@ -131,7 +140,7 @@ def remove(desk: Desk, args: RemoveRules) -> dict[str, Any]:
     if not args.confirm_s:  # a change that may be taken back still needs them
         _forget_countries(desk)
     desk.after_commit(lambda live: live.policy_changed())
-    return {"removed": [asdict(rule) | {"match": match_text(rule)} for rule in gone], "pending": pending(desk)}
+    return {"removed": [_shown(rule) for rule in gone], **_standing(desk)}
 
 
 def _forget_countries(desk: Desk) -> None:
@@ -227,7 +236,7 @@ def report_only(desk: Desk, args: ReportOnly) -> dict[str, Any]:
     for verdict in args.verdicts:
         desk.store.set_report_only(verdict, args.on, desk.who)
     desk.after_commit(lambda live: live.policy_changed())
-    return {"report_only": desk.store.report_only(), "pending": pending(desk)}
+    return {"report_only": desk.store.report_only(), **_standing(desk)}
 
 
 def reported(desk: Desk, _: Any) -> dict[str, Any]:

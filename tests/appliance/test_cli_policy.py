@@ -2,15 +2,18 @@
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance import launch
 from appliance.cli import policy
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.firewall import country_codes, port_of
+from pysrv.control.table import run_once
+from pysrv.store import Store
 from tests.appliance.test_cli import Shell
 from tests.control.office import Service, keeper, office
 
@@ -94,6 +97,14 @@ def test_a_list_without_a_network_is_refused(up: Shell, text: str, words: str) -
     assert words in result.stderr
 
 
+def test_a_list_that_is_no_text_is_not_written_on_the_terminal(up: Shell, tmp_path: Path) -> None:
+    (tmp_path / "feed.gz").write_bytes(b"\x1f\x8b\x08\x00\x00" + b"\xff\x1b" * 500)
+    result = up.run("lists", "import", "feed", str(tmp_path / "feed.gz"))
+    assert result.exit_code == Exit.REFUSED
+    assert "is no text" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
 def test_a_list_is_removed(up: Shell) -> None:
     up.json("lists", "import", "feed", "-", stdin="198.51.100.7\n")
     assert up.run("lists", "remove", "feed").exit_code == Exit.OK
@@ -128,11 +139,15 @@ def test_countries_come_from_a_database_file(up: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("firewall", "deny", "country"), "nothing is no country"),
+        (("firewall", "deny", "country"), "no country was named"),
         (("firewall", "deny", "country", "China"), "CHINA is no country"),
         (("firewall", "deny", "country", "CN", "--port", "5060"), "has no port"),
         (("firewall", "deny", "192.0.2.0/24", "CN"), "what is 'CN'"),
-        (("firewall", "deny", "192.0.2.0/24", "--port", "sip"), "name a port"),
+        (("firewall", "deny", "192.0.2.0/24", "--port", "sip"), "'sip' is no port"),
+        (("firewall", "test", "192.0.2.7", "70000"), "'70000' is no port"),
+        (("firewall", "test", "gateway"), "'gateway' is no address"),
+        (("firewall", "remove", "first"), "'first' is not a whole number"),
+        (("lists", "show", "feed"), "got unexpected extra argument: feed\n  hint: 'appliance lists show --help'"),
         (("firewall", "deny", "192.0.2.1/24"), "did you mean 192.0.2.0/24"),
         (("firewall", "deny", "192.0.2.0/24", "--confirm", "soon"), "--confirm"),
     ],
@@ -236,3 +251,18 @@ def test_what_is_no_port_is_refused(text: str) -> None:
 def test_a_country_is_named_once() -> None:
     assert country_codes("cn, RU,CN") == ["CN", "RU"]
     assert json.dumps(country_codes("de")) == '["DE"]'
+
+
+def test_without_a_service_a_change_is_saved_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    down = Shell(tmp_path)
+
+    def once(_state: Path, _runtime: Path, lines: bytes, on_line: Callable[[bytes], None]) -> int:
+        return run_once(lambda: Store.open(down.database), "root", lines.splitlines(), on_line)
+
+    monkeypatch.setattr(launch, "once", once)
+    for words in (
+        ("firewall", "deny", "192.0.2.0/24"),
+        ("firewall", "remove", "1"),
+        ("rules", "report-only", "over_speed", "on"),
+    ):
+        assert "saved; in force when the appliance starts" in down.run(*words).stdout, words

@@ -38,6 +38,14 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
         countries.networks_of([path], ["CN"])
 
 
+@pytest.mark.parametrize("data", [b"", b"\xff\x00" * 500, b"1.0.0.0/24 AU\n"])
+def test_a_file_without_a_line_of_a_database_is_none(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "geoip"
+    path.write_bytes(data)
+    with pytest.raises(countries.NoDatabase, match="is no database of countries"):
+        countries.networks_of([path], ["CN"])
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(countries.NoDatabase, match=r"nothing cannot be read: No such file"):
         countries.networks_of([tmp_path / "nothing"], ["CN"])

@@ -66,6 +66,7 @@ def test_ipv6_is_read_alike() -> None:
         ("0.0.0.0 - 255.255.255.255", "too wide"),
         ("192.0.2.9 - 192.0.2.1", "last IP address must be greater than first"),
         ("192.0.2.1 - 2001:db8::1", "not of one kind"),
+        ("192.0.2.1 - 192.0.2", "no range from an address to an address"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named_with_its_number_and_the_reason(line: str, reason: str) -> None:

@@ -41,3 +41,12 @@ def test_a_report_that_is_not_there_or_is_none_is_named(tmp_path: Path) -> None:
     assert "cannot be read" in appliance(tmp_path, "selftest", "verify", str(tmp_path / "none")).stderr
     (tmp_path / "text").write_text("no JSON")
     assert "is not JSON" in appliance(tmp_path, "selftest", "verify", str(tmp_path / "text")).stderr
+    (tmp_path / "text").write_text("[" * 100_000)
+    assert "is not JSON" in appliance(tmp_path, "selftest", "verify", str(tmp_path / "text")).stderr
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_attack(tmp_path: Path) -> None:
+    done = appliance(tmp_path, "selftest", "attack", "--report", str(tmp_path / "none" / "report.json"))
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert not (tmp_path / "selftest.key").exists()  # made when a report is signed
