@@ -41,7 +41,6 @@ ROOMS = {
     "appliance.capture": Room(("appliance.wire", "pcapng")),
     # The keeper.
     "appliance.kernel": Room(SHARED),
-    "appliance.kernel.gate": Room((*SHARED, "appliance.kernel", "bcc")),
     "appliance.kernel.compiler": Room((*SHARED, "appliance.kernel", "bcc")),
     "appliance.kernel.link": Room((*SHARED, "appliance.kernel", "pyroute2")),
     "appliance.kernel.nft": Room((*SHARED, "appliance.kernel", "nftables")),
@@ -68,7 +67,7 @@ ROOMS = {
 ONLY_IN = {
     "prometheus_client": ("appliance.metrics",),
     "pcapng": ("appliance.capture",),
-    "bcc": ("appliance.kernel.compiler", "appliance.kernel.gate"),
+    "bcc": ("appliance.kernel.compiler",),
     "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour", "appliance.kernel.range"),
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),

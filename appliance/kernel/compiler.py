@@ -1,4 +1,4 @@
-"""Compiles a C file for the kernel: the only importer of bcc. Half a second a program."""
+"""Compiles the kernel's programs from C: the only importer of bcc. Half a second a program."""
 
 import os
 from collections.abc import Sequence

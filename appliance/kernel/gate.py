@@ -1,19 +1,19 @@
 """The gate in the kernel: compiles, loads and attaches bpf/gate.c, and gives its maps to the verbs of surface.py.
 
-The only importer of bcc. Without `pin_dir` nothing outlives the process: maps and links hang on its descriptors. With
-it the maps lie in `<pin_dir>/<version>` and the links in `<pin_dir>/links`, and the next load takes both over. Another
-version has maps of its own: a program never meets maps, or stages, of another one.
+Without `pin_dir` nothing outlives the process: maps and links hang on its descriptors. With it the maps lie in
+`<pin_dir>/<version>` and the links in `<pin_dir>/links`, and the next load takes both over. Another version has maps
+of its own: a program never meets maps, or stages, of another one.
 """
 
 import contextlib
 import ctypes
-import os
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
 from appliance import wire
 from appliance.kernel import grammar, headers, layout, link, syscall
+from appliance.kernel.compiler import compiled, loaded
 from appliance.kernel.maps import Handle, KernelTables
 from appliance.kernel.neighbour import Neighbours
 from appliance.kernel.rings import KernelWitness, Take
@@ -30,7 +30,7 @@ class Gate(GateSurface):
     def __init__(self, program: Any, pin_dir: Path | None) -> None:
         self._program = program
         self._pin_dir = pin_dir
-        self.program_fd: int = program.load_func(b"gate", type(program).XDP).fd
+        self.program_fd = loaded(program, "gate")
         self._attachments: dict[str, link.Attachment] = {}
         self._forwarding: dict[Path, str] = {}
         self._unstripped: set[str] = set()
@@ -50,12 +50,11 @@ class Gate(GateSurface):
 
         Raises WireError: "no_bcc", "no_headers", "no_bpffs", "bad_pins", "bpf_refused" with what to do.
         """
-        headers.provide(header_cache)
         flags = [f"-I{layout.BPF_DIR}"]
         if pin_dir is not None:
             flags.append(f'-DPIN_DIR="{_pins(pin_dir)}"')
         try:
-            return cls(_compile(flags), pin_dir)
+            return cls(compiled(layout.source(), flags, header_cache), pin_dir)
         except wire.WireError:
             raise
         except Exception as error:  # bcc raises bare Exception, and has printed why
@@ -68,8 +67,7 @@ class Gate(GateSurface):
         """
         written = layout.programs(layout.source())
         for name, place in STAGES.items():
-            function = self._program.load_func(name.encode(), type(self._program).XDP) if name in written else None
-            self.kernel.set_stage(place, None if function is None else function.fd)
+            self.kernel.set_stage(place, loaded(self._program, name) if name in written else None)
 
     def attach(self, ifname: str, mode: str = link.Mode.AUTO) -> wire.Interface:
         """Attaches to an interface; `mode` is `auto` (natively if it can), `native` or `generic`.
@@ -225,21 +223,6 @@ def _handle(program: Any, name: str) -> Handle:
         message = f"bcc makes {said[0]} and {said[1]} bytes of map {name}'s rows, the kernel {sizes[0]} and {sizes[1]}"
         raise wire.WireError("bpf_refused", message, "no type of layout.h may hold an array of arrays")
     return made
-
-
-def _compile(flags: list[str]) -> Any:
-    try:
-        from bcc import BPF
-    except ImportError:
-        raise wire.WireError(
-            "no_bcc", "bcc for Python is missing", "apt-get install python3-bpfcc (not PyPI's bcc)"
-        ) from None
-    if os.geteuid() != 0:
-        raise wire.WireError("bpf_refused", "loading the gate needs root", "run as root")
-    try:
-        return BPF(text=layout.source().encode("ascii"), cflags=flags)
-    except Exception as error:  # bcc raises bare Exception, and has printed why
-        raise wire.WireError("bpf_refused", f"the gate does not compile: {error}", "see the compiler above") from error
 
 
 def _pins(pin_dir: Path) -> Path:
