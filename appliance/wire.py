@@ -452,7 +452,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a sync changed, in rows; `skipped` says which bans it left out because they cover a protected address."""
+    """What a sync changed, in rows, and what it left out.
+
+    `skipped`: bans and denies that cover a protected address, and names in `report_only` that no rule has.
+    """
 
     added: int
     changed: int

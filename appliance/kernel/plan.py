@@ -121,13 +121,14 @@ def diff(current: Rows, desired: Rows) -> PlanDiff:
 
 
 def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool, skipped: list[str] | None = None) -> Rows:
-    """All rows for `plan`; a ban that covers a protected address is left out, and named in `skipped`.
+    """All rows for `plan`; what is left out of it is named in `skipped` (see wire.Applied).
 
     `boot_ns` is the Unix time in ns at which CLOCK_MONOTONIC was 0 and `now_ns` that clock now: what has expired is
     left out. Raises WireError that names the entry which is wrong.
     """
     rows: Rows = {name: {} for name in MapName}
-    rows[MapName.POLICY][0] = policy_row(plan, relay_here, boot_ns)
+    left_out = skipped if skipped is not None else []
+    rows[MapName.POLICY][0] = policy_row(plan, relay_here, boot_ns, left_out)
     rows[MapName.SCANNERS][0] = scanners.wanted(plan.scanners)
     for protocol, port in plan.service_ports:
         rows[MapName.SERVICE_PORTS][service_port(protocol, port)] = 1
@@ -135,7 +136,6 @@ def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool, ski
         until_ns = deadline(source.expires_at, boot_ns)
         if not until_ns or until_ns > now_ns:
             _put(rows, (MapName.SOURCES, MapName.SOURCE_NETS), source.prefix, SourceRow(until_ns, source.kind))
-    left_out = skipped if skipped is not None else []
     protected = networks(plan.protected)
     for ban in plan.bans:
         until_ns = deadline(ban.expires_at, boot_ns)
@@ -260,7 +260,7 @@ def limit_values(limits: wire.Limits) -> tuple[int, ...]:
     return tuple(limits.values.get(slot.name, slot.default) for slot in layout.limits())
 
 
-def policy_row(plan: wire.Plan, relay_here: bool, boot_ns: int) -> PolicyRow:
+def policy_row(plan: wire.Plan, relay_here: bool, boot_ns: int, left_out: list[str]) -> PolicyRow:
     """Limits, modes, media range, challenge and generation, checked."""
     first, last = plan.relay_ports
     if (first, last) != (0, 0) and not 1 <= first <= last <= 65535:
@@ -268,7 +268,7 @@ def policy_row(plan: wire.Plan, relay_here: bool, boot_ns: int) -> PolicyRow:
     for protocol, port in plan.service_ports:
         if protocol == "udp" and first <= port <= last:
             raise wire.WireError("bad_port", f"service port udp {port} lies in the media range {first}-{last}")
-    limits, reported = limit_values(plan.limits), policy.reported(plan.report_only)
+    limits, reported = limit_values(plan.limits), policy.reported(plan.report_only, left_out)
     return PolicyRow(plan.generation, first, last, relay_here, limits, reported, challenge_row(plan.challenge, boot_ns))
 
 

@@ -8,10 +8,9 @@ import ctypes
 import errno
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from appliance import wire
 from appliance.kernel import challenge, layout, syscall
 from appliance.kernel.challenge import ChallengeRow
 
@@ -46,13 +45,15 @@ def fresh() -> PolicyRow:
     return PolicyRow(limits=(0,) * len(layout.limits()))
 
 
-def reported(names: tuple[str, ...]) -> frozenset[str]:
-    """The verdicts of a plan's `report_only`. Raises WireError("bad_verdict") for one that cannot be left undone."""
+def reported(names: Iterable[str], left_out: list[str]) -> frozenset[str]:
+    """The verdicts of a plan's `report_only`; a name that no rule of this release has goes to `left_out` instead.
+
+    An office of another release must not lose its whole plan over a verdict that was renamed.
+    """
     rules = {verdict.name for verdict in layout.verdicts() if verdict.action == "DROP"}
-    for name in names:
-        if name not in rules:
-            raise wire.WireError("bad_verdict", f"no rule ends packets as {name!r:.60}", "see bpf/README.md: Verdicts")
-    return frozenset(names)
+    wanted = frozenset(names)
+    left_out += sorted(wanted - rules)
+    return wanted & rules
 
 
 def pack(shape: layout.Shape, _key: Any, row: PolicyRow) -> bytes:
