@@ -13,7 +13,7 @@ from appliance.cli.show import Answer, Column, facts, line, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.profiles import Profile
 from appliance.config.render import default_file, describe, json_schema, words_of
-from appliance.config.row import IDLE, Row
+from appliance.config.row import Row
 from appliance.config.schema import ROWS, UnknownSetting, row
 
 COLUMNS = (
@@ -21,14 +21,14 @@ COLUMNS = (
     Column("value", "value"),
     Column("source", "from"),
     Column("scope", "scope"),
-    Column("in_force", "", lambda in_force: "" if in_force else IDLE),
+    Column("name", "", lambda name: ROWS[name].mark()),
 )
 DIFF = (
     Column("name", "name"),
     Column("current", "now"),
     Column("wanted", "profile"),
     Column("note", ""),
-    Column("in_force", "", lambda in_force: "" if in_force else IDLE),
+    Column("name", "", lambda name: ROWS[name].mark()),
 )
 
 
@@ -65,7 +65,7 @@ def _get(session: Session, name: str) -> Answer:
         ("strict", found.strict.words() if found.strict else ""),
         ("scope", str(found.scope)),
         ("acts at", where),
-        ("in force", "yes" if found.in_force else "no: it can be set and is checked, but nothing acts on it yet"),
+        ("in force", "yes" if found.in_force else f"no: it can be set and is checked, but {found.lack()}"),
         ("see also", ", ".join(found.see)),
     ]
     return Answer(result, (line(describe(found)), facts(shown)))
@@ -85,8 +85,8 @@ def _changed(session: Session, changes: dict[str, str | None], confirm: str | No
     result = session.link().office("settings.set", args)
     words = []
     for each in result["settings"]:
-        idle = "" if each["in_force"] else f"  ({IDLE})"
-        words.append(line(f"{each['name']} = {each['value'] or '(empty)'}{idle}"))
+        mark = ROWS[each["name"]].mark()
+        words.append(line(f"{each['name']} = {each['value'] or '(empty)'}" + (f"  ({mark})" if mark else "")))
     state = "in force" if result["live"] else "saved; in force when the appliance starts"
     warned = [line(f"warning: {warning}", "yellow") for warning in result["warnings"]]
     last = line(f"generation {result['generation']}, {state}", "dim")
@@ -149,7 +149,7 @@ COMMANDS = (
             option("--changed", is_flag=True, default=False, help="Only those that are not at their default."),
             option("--in-force/--idle", "in_force", default=None, help="Only those that something acts on, or not."),
         ),
-        f"PATTERN is a shell pattern such as 'max*'. '{IDLE}' marks those that nothing acts on so far.",
+        "PATTERN is a shell pattern such as 'max*'. Marked are those that do nothing, or not all, so far.",
     ),
     Command("settings get", "Explain one setting and show its value.", _get, (NAME,)),
     Command(

@@ -40,6 +40,7 @@ class Place(StrEnum):
 
 
 IDLE = "not in force yet"
+PARTLY = "in force in part"
 
 
 class Strict:
@@ -126,6 +127,16 @@ class Row(Generic[T]):
         if self.in_force:
             return ""
         return f"{IDLE}, but {self.partly}" if self.partly else IDLE
+
+    def mark(self) -> str:
+        """idle() in as few words as fit into a table."""
+        return "" if self.in_force else PARTLY if self.partly else IDLE
+
+    def lack(self) -> str:
+        """What one who sets it must know; empty for a setting that is in force."""
+        if self.in_force:
+            return ""
+        return f"{PARTLY}: {self.partly}" if self.partly else "nothing acts on it yet"
 
     def places(self) -> str:
         """Where it acts, as the documents print it."""

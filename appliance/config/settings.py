@@ -163,4 +163,4 @@ def warnings(settings: Settings) -> list[Problem]:
         if words:
             found.append(Problem(name, f"{name} is {settings.text(name)}: {words}"))
     idle = [name for name in settings.texts(secrets=False) if not ROWS[name].in_force]
-    return found + [Problem(name, f"{name} is set, but nothing acts on it yet") for name in idle]
+    return found + [Problem(name, f"{name} is set, but {ROWS[name].lack()}") for name in idle]
