@@ -4,7 +4,6 @@ One turn: feed datagrams, pump events, commit the store once, then transmit. Wha
 disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks for what is to be sent.
 """
 
-import ipaddress
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +30,7 @@ from pysrv.calls.registrar import Registrar
 from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
-from pysrv.service.authentication import Authentication, Caller, Guard, Unproven
+from pysrv.service.authentication import Authentication, Guard
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
 from pysrv.service.firewall import ListLoader, Managers, protected
@@ -41,6 +40,7 @@ from pysrv.service.pairs import KnownPairs
 from pysrv.service.plan import gate_plan
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
+from pysrv.service.requests import Requests, is_fresh
 from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.transfers import Transfers
@@ -54,13 +54,11 @@ from pysrv.sip.events import (
     RequestReceived,
     RequestTimedOut,
     ResponseReceived,
-    TransactionKey,
     TransportFailed,
 )
-from pysrv.sip.message import Message, Request, Response, response_to
+from pysrv.sip.message import Message
 from pysrv.store import Store
 
-ALLOW = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY, REGISTER"
 SECRET_BYTES = 32
 COUNTERS_EVERY_S = 5.0  # how often the relay's counters are read for mediatimeout
 _log = logging.getLogger("pysrv.service")
@@ -90,11 +88,21 @@ class Service:
         self.accounting = Accounting(store, world)
         self._admission = Admission(store, self.b2bua, self.registrar, self.accounting, world, self.settings)
         self._transfers = Transfers(self.b2bua, self._admission)
-        self._callers: dict[TransactionKey, Caller] = {}
+        self._requests = Requests(
+            self.endpoint,
+            self.b2bua,
+            self._authentication,
+            self._trust,
+            self._strangers,
+            self._defence,
+            self._registration,
+            self._paging,
+            self._pump_calls,
+        )
         self._housekeeping = Housekeeping(store, world)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
-        self._managers = Managers()
+        self._managers = Managers(store, world.clock)
         self._recovery = Recovery(store, self.b2bua, self.accounting, world)
         self._counters_at = 0.0
         self.malformed = 0
@@ -306,9 +314,8 @@ class Service:
 
     def managed_from(self, address: str, why: str) -> bool:
         """Somebody manages the appliance from this address; True: that was news, and the gate is told."""
-        if not self._managers.news(address, self._world.clock.wall()):
+        if not self._managers.noted(address, why):
             return False
-        self._store.managed_from(str(ipaddress.ip_address(address.partition("%")[0])), why)
         self._world.gate.resync()
         return True
 
@@ -321,12 +328,10 @@ class Service:
 
     def _take(self, event: Event, now: float) -> None:
         match event:
-            case RequestReceived() if event.request.to.tag is None and self._strangers.is_scanner(
-                event.request, event.flow
-            ):
-                self.endpoint.ignore(event.request)
-            case RequestReceived() if _is_fresh(event.request):
-                self._fresh_request(event, now)
+            case RequestReceived() if self._requests.ignored(event):
+                pass
+            case RequestReceived() if is_fresh(event.request):
+                self._requests.fresh(event, now)
             case MalformedReceived():
                 self.malformed += 1
                 self._defence.malformed(event)
@@ -335,74 +340,7 @@ class Service:
                 pass
             case _:
                 if not self.b2bua.handle(event, now) and isinstance(event, RequestReceived):
-                    self._outside_calls(event)
-
-    def _fresh_request(self, event: RequestReceived, now: float) -> None:
-        """A request outside of any dialog: whose is it?"""
-        method = event.request.method
-        if method not in (b"INVITE", b"REGISTER", b"MESSAGE"):
-            if not self.b2bua.handle(event, now):
-                self._outside_calls(event)
-            return
-        believed = self._trust.believed(event.request, event.flow)
-        caller = Caller(account=believed, proven=False) if believed is not None else self._caller(event)
-        if isinstance(caller, Unproven):
-            response = response_to(event.request, caller.status, headers=caller.headers)
-            self.endpoint.respond_stateless(event.request, response, event.flow)
-        elif method == b"INVITE":
-            self._invited(event, caller, now)
-        elif method == b"MESSAGE":
-            self._paging.message(event, caller, now)
-        elif caller.account is not None:
-            proven = caller.proven
-            answer = self._registration.register(event.request, event.flow, caller.account, proven=proven)
-            self._respond(event, answer, now)
-
-    def _caller(self, event: RequestReceived) -> Caller | Unproven:
-        """Whose a request is that nobody is believed to have sent; what it fails in has consequences."""
-        request, flow = event.request, event.flow
-        caller = self._authentication.caller(request, flow, proxy=request.method != b"REGISTER")
-        if not isinstance(caller, Unproven):
-            return caller
-        believed = self._trust.believed_again(request, flow, caller)
-        if believed is not None:
-            return Caller(account=believed, proven=False)
-        self._strangers.refused(request, flow, caller)
-        self._trust.failed(caller)
-        return caller
-
-    def _invited(self, event: RequestReceived, caller: Caller, now: float) -> None:
-        """A call that somebody proven asks for. It is decided here and now, so the caller is remembered no longer."""
-        self._callers[event.key] = caller
-        self.b2bua.handle(event, now)
-        self._pump_calls(now)
-        del self._callers[event.key]
-
-    def _outside_calls(self, event: RequestReceived) -> None:
-        """Requests that belong to no call: anybody may send them, so their answers keep no state."""
-        request = event.request
-        self._strangers.asked(request, event.flow)
-        match request.method:
-            case b"OPTIONS":
-                headers = [
-                    (b"allow", ALLOW),
-                    (b"accept", b"application/sdp"),
-                    (b"supported", b"100rel, timer, replaces"),
-                ]
-                self._answer_stranger(event, response_to(request, 200, headers=headers))
-            case b"BYE" | b"INFO" | b"UPDATE" | b"PRACK" | b"NOTIFY" | b"REFER":
-                self._answer_stranger(event, response_to(request, 481))
-            case b"SUBSCRIBE" | b"PUBLISH":
-                self._answer_stranger(event, response_to(request, 489))
-            case _:
-                self._defence.meaningless(request, event.flow)
-                self._answer_stranger(event, response_to(request, 405, headers=[(b"allow", ALLOW)]))
-
-    def _answer_stranger(self, event: RequestReceived, response: Response) -> None:
-        self.endpoint.respond_stateless(event.request, response, event.flow)
-
-    def _respond(self, event: RequestReceived, response: Response, now: float) -> None:
-        self.endpoint.respond(event.key, response, now)
+                    self._requests.outside_calls(event)
 
     def _fault(self, event: Event | ServiceEvent) -> None:
         self.faults += 1
@@ -450,7 +388,7 @@ class Service:
             self._recovery.changed(call_id, now)
 
     def _requested(self, event: CallRequested, now: float) -> None:
-        caller = self._callers.get(event.key)
+        caller = self._requests.asking.get(event.key)
         if caller is None or (event.replaces is not None and caller.account is None):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
@@ -463,9 +401,3 @@ class Service:
         cause = Cause.of_status(self._settings.quotadiscreason, f"lease ended: {short.sentence}")
         self.accounting.lapsed(call_id, short)
         self.b2bua.hangup(call_id, cause, now)
-
-
-def _is_fresh(request: Request) -> bool:
-    """Whether a request stands outside of any dialog. A registration always does: a To tag in it means nothing, and
-    some phones repeat the one of the challenge."""
-    return request.method == b"REGISTER" or (request.to.tag is None and request.method != b"OPTIONS")

@@ -6,6 +6,7 @@ with what the store has, by digest, and sends what is missing, one piece after t
 
 import base64
 import hashlib
+import ipaddress
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from appliance import networks, wire
 from appliance.wire import FirewallAction, FirewallRule, KeeperVerb, ListKind, WireError
+from pysrv.service.surroundings import Clock
 from pysrv.store import Store
 from pysrv.store.firewall import Rule
 
@@ -90,15 +92,18 @@ def piece_holds(piece: bytes, address: bytes) -> bytes | None:
 class Managers:
     """Addresses from which the appliance is managed, so that not every request of a panel is written down."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
         self._seen: dict[str, float] = {}
 
-    def news(self, address: str, now: float) -> bool:
-        """Whether this address has not been noted within NOTED_FOR_S; it is from now on. `now` in Unix seconds."""
+    def noted(self, address: str, why: str) -> bool:
+        """Protects the address, unless that was done within NOTED_FOR_S; True: it was news."""
+        now = self._clock.wall()
         self._seen = {each: at for each, at in self._seen.items() if now - at < NOTED_FOR_S}
         if not address or address in self._seen:
             return False
         self._seen[address] = now
+        self._store.managed_from(str(ipaddress.ip_address(address.partition("%")[0])), why)
         return True
 
 
