@@ -16,7 +16,9 @@
 #include "relay.h"
 #include "siphash.h"
 #include "sipread.h"
-#include "challenge.h"
+#include "nonce.h"
+#include "parts.h"
+#include "reply.h"
 #include "scanner.h"
 #include "maps.c"
 #include "policy.c"
@@ -33,7 +35,6 @@
 #define ACTION_NOTE XDP_ABORTED
 #define ACTION_ABORT XDP_ABORTED
 #define ACTION_FORWARD forward_action
-#define ACTION_REPLY XDP_TX
 #define ACTION_REPLY XDP_TX
 
 static inline int action_of(u32 verdict, int forward_action)
@@ -83,6 +84,7 @@ static inline int settle(struct xdp_md *ctx, u32 verdict, u64 bytes, int forward
 }
 
 #include "refresh.c"
+#include "request.c"
 #include "answer.c"
 #include "scan.c"
 
