@@ -39,11 +39,19 @@ class Column:
     right: bool = False
 
 
+class _Console(Console):
+    """One whose reader may go: `appliance ... | head` has done what it should."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while a BrokenPipeError is handled; the command ends well (table.attempt)."""
+        raise BrokenPipeError
+
+
 def console(*, error: bool = False) -> Console:
     """A console on today's stdout or stderr that takes nothing in a text for markup."""
     stream = sys.stderr if error else sys.stdout
     width = None if stream.isatty() else PIPE_WIDTH
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    return _Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
 def visible(text: str) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -519,3 +520,12 @@ def test_every_command_explains_itself_and_the_root_its_exit_codes(down: Shell) 
         assert "--json" in result.stdout
     shown = " ".join(down.run("--help").stdout.split())
     assert all(f"{int(code)} " in shown for code in Exit)
+
+
+def test_a_reader_that_goes_is_no_failure(up: Shell) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "appliance", "--state", str(up.state), "--runtime", str(up.runtime), "settings"]
+    done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (Exit.OK, b"")
