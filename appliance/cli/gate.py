@@ -5,6 +5,7 @@ writes one table after the other.
 """
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -180,8 +181,10 @@ def _collect(link: Link, query: Row, after: int, seconds: float, capture: Captur
 
 @contextlib.contextmanager
 def _created(file: Path, force: bool) -> Iterator[BinaryIO]:
+    """For the caller alone, as the packets are other people's."""
     try:
-        with file.open("wb" if force else "xb") as stream:
+        with open(file, "wb" if force else "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+            os.fchmod(stream.fileno(), 0o600)  # --force may have found one that others can read
             yield stream
     except FileExistsError:
         raise Failure(Exit.REFUSED, f"{file} is there already", "--force writes over it") from None

@@ -19,6 +19,7 @@ from appliance.kernel import layout, syscall
 MAX_LISTS: Final = 16
 MAX_SINGLES: Final = 4_194_304  # addresses, and networks, of one list
 MAX_NETWORKS: Final = 1_048_576
+MAX_ROWS: Final = 8_388_608  # of all lists together: half a gigabyte of the kernel's memory or so
 _LEAST: Final = 1024
 _NAME_BYTES: Final = 64
 _NO_PREALLOC: Final = 1
@@ -53,6 +54,7 @@ class Lists:
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         self._rows: dict[int, Slot] = {}
+        self._room: dict[int, int] = {}  # rows that a list may have: what it announced
         for slot, row in slots.found().items():
             if row.complete:
                 self._rows[slot] = row
@@ -78,6 +80,7 @@ class Lists:
             slot = self._loading(chunk)
         try:
             packed = _rows(chunk)
+            self._demand_room(slot, len(packed) // networks.ROW_BYTES)
             self._add(slot, packed)
         except wire.WireError:
             self._give_up(chunk.name)
@@ -92,7 +95,7 @@ class Lists:
         if not gone:
             raise wire.WireError("no_list", f"the gate has no list {name!r:.80}")
         for slot in gone:
-            del self._rows[slot]
+            self._forget(slot)
         self._show()
         for slot in gone:
             self._slots.clear(slot)
@@ -108,8 +111,12 @@ class Lists:
             )
         if not 0 <= chunk.entries <= MAX_SINGLES:
             raise wire.WireError("gate_full", f"a list holds {MAX_SINGLES} networks at most, not {chunk.entries}")
+        room = max(chunk.entries, _LEAST)
+        if room + sum(self._room.get(slot, row.entries) for slot, row in self._rows.items()) > MAX_ROWS:
+            raise wire.WireError("gate_full", f"all lists together hold {MAX_ROWS} networks at most", "drop one first")
         row = Slot(chunk.name, chunk.digest, 0, chunk.kind)
         self._slots.open(free, row, chunk.entries)
+        self._room[free] = room
         self._rows[free] = row
         return free
 
@@ -118,6 +125,13 @@ class Lists:
             if (row.name, row.digest, row.complete) == (chunk.name, chunk.digest, False):
                 return slot
         raise wire.WireError("no_list", f"no list {chunk.name!r:.80} is being loaded", "begin with its first piece")
+
+    def _demand_room(self, slot: int, more: int) -> None:
+        """What a list announced bounds what it holds, and that all of them: the office may have been taken over."""
+        row = self._rows[slot]
+        if row.entries + more > self._room[slot]:
+            words = f"the list {row.name!r:.80} has more than the {self._room[slot]} networks that it announced"
+            raise wire.WireError("gate_full", words, "it says how many networks it has")
 
     def _add(self, slot: int, packed: bytes) -> None:
         try:
@@ -133,7 +147,7 @@ class Lists:
         self._slots.describe(slot, whole)
         self._rows[slot] = whole
         for each in old:
-            del self._rows[each]
+            self._forget(each)
         self._show()
         for each in old:
             self._slots.clear(each)
@@ -141,8 +155,12 @@ class Lists:
 
     def _give_up(self, name: str) -> None:
         for slot in [slot for slot, row in self._rows.items() if row.name == name and not row.complete]:
-            del self._rows[slot]
+            self._forget(slot)
             self._slots.clear(slot)
+
+    def _forget(self, slot: int) -> None:
+        del self._rows[slot]
+        self._room.pop(slot, None)
 
     def _show(self) -> None:
         masks = dict.fromkeys(wire.ListKind, 0)

@@ -142,6 +142,7 @@ def test_a_capture_is_read_by_others_with_verdict_interface_length_and_time(keep
     keeper.drop(BANNED, GARBAGE, BANNED)
     file = tmp_path / "drops.pcapng"
     assert "3 dropped packets in" in keeper.run("capture", str(file), "--seconds", "0").stdout
+    assert file.stat().st_mode & 0o777 == 0o600, "other people's packets"
     with PcapNgReader(str(file)) as reader:
         packets = list(reader)
     assert [packet.comment for packet in packets] == [

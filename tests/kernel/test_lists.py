@@ -10,7 +10,7 @@ import pytest
 from appliance import networks, wire
 from appliance.kernel import syscall, testrun
 from appliance.kernel.gate import Gate
-from appliance.kernel.lists import MAX_LISTS, KernelSlots, Lists, MemorySlots
+from appliance.kernel.lists import MAX_LISTS, MAX_SINGLES, KernelSlots, Lists, MemorySlots
 from appliance.wire import FirewallAction, FirewallRule, ListChunk, ListKind, ListStatus
 from tests.bpf.rig import frame
 
@@ -161,3 +161,22 @@ def test_lists_and_rules_outlive_the_keeper_in_pinned_maps(pin_dir: Path, header
         assert again.lists() == []
     finally:
         again.remove()
+
+
+def test_a_list_holds_no_more_than_it_announced() -> None:
+    held = Lists(MemorySlots())
+    piece = base64.b64encode(b"".join(singles(1025))).decode()
+    with pytest.raises(wire.WireError, match="more than the 1024 networks"):
+        held.load(ListChunk("short", "d", piece, True, True, entries=1))
+    assert held.lists() == []
+
+
+def test_all_lists_together_have_an_end_and_a_dropped_one_makes_room() -> None:
+    held = Lists(MemorySlots())
+    for name in ("one", "two"):
+        held.load(ListChunk(name, "d", "", True, True, entries=MAX_SINGLES))
+    with pytest.raises(wire.WireError, match="together") as refused:
+        held.load(chunk("three", singles(1)))
+    assert refused.value.code == "gate_full"
+    held.drop("one")
+    assert held.load(chunk("three", singles(1))).complete
