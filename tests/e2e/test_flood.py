@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from appliance.selftest.frames import Wire, request
 from tests.lab.carrier import Carrier, Outcome, answering, callers_file, calling, load, registering
 from tests.lab.network import Lab
@@ -50,8 +52,7 @@ def appliance(lab: Lab, directory: Path, interfaces: list[str]) -> Iterator[Prod
         deck.write_text(RATES)
         product.command("rates", "import", "retail", str(deck))
         product.command("trunks", "add", "carrier", lab.hosts["trunk"].address, "--prefix", "49")
-        for number in range(PHONES):
-            product.account(f"u{number}", f"7{number:03}", "--credit", "100", "--deck", "retail")
+        product.accounts({f"u{number}": f"7{number:03}" for number in range(PHONES)}, credit="100", deck="retail")
         carrier = Carrier(lab, lab.hosts["trunk"], directory / "carrier", answering())
         try:
             yield product
@@ -88,6 +89,7 @@ def unharmed(outcome: tuple[Outcome, Outcome]) -> bool:
     return done == (2 * PHONES, 0, CALLS, 0)
 
 
+@pytest.mark.timeout(300)  # two appliances start; each day takes ten seconds, and a minute without the gate
 def test_a_hundred_phones_call_on_through_a_flood_and_without_the_gate_they_cannot(tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
     with Lab(["phones", "trunk", "attacker"], tag="flood") as lab:
