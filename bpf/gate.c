@@ -105,7 +105,17 @@ static __always_inline bool answered_here(const struct policy *policy, const str
 	return policy->challenge.enabled && eight_at(at) == EIGHT("OPTIONS ");
 }
 
-/* A datagram to a service port. */
+/* Is the datagram for the stages that read and answer? */
+static __always_inline bool read_on(const struct policy *policy, const struct cursor *cursor, const struct packet *packet,
+				    u32 start)
+{
+	if (start == VERDICT_sip_request)
+		return !known_source(packet) || answered_here(policy, cursor);
+	return start == VERDICT_sip_keepalive && known_source(packet) && policy->challenge.enabled;
+}
+
+/* A datagram to a service port. One to a group is not answered: an address that many have cannot answer, and one forged
+ * request would make all that hear it answer to its victim. */
 static inline u32 judge_datagram(struct xdp_md *ctx, const struct policy *policy, const struct cursor *cursor,
 				 struct packet *packet, u64 bytes)
 {
@@ -128,12 +138,11 @@ static inline u32 judge_datagram(struct xdp_md *ctx, const struct policy *policy
 	if (verdict)
 		return shed(ctx, policy, packet, offender, start, verdict);
 	packet->sniffed = start;
-	if (start == VERDICT_sip_request ? !known_source(packet) || answered_here(policy, cursor) :
-					   start == VERDICT_sip_keepalive && known_source(packet) && policy->challenge.enabled)
+	if (!packet->group && read_on(policy, cursor, packet, start))
 		stages.call(ctx, STAGE_read);
 	if (known_source(packet))
 		return start;
-	if (policy->challenge.enabled && packet->fragment)
+	if (policy->challenge.enabled && (packet->fragment || packet->group))
 		return judge_odd(policy, packet);
 	verdict = judge_guard(ctx, policy, packet, offender);
 	return verdict ? shed(ctx, policy, packet, offender, start, verdict) : start;

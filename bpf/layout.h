@@ -19,6 +19,7 @@
 #define MAX_SERVICE_PORTS 64
 #define MAX_PATHS 256        /* interfaces a packet may leave by */
 #define MAX_STAGES 16        /* programs a packet may be handed on to */
+#define SHARED_BUCKETS 4     /* enum shared_bucket */
 #define MAX_SPEEDS 1024      /* interfaces, by the lower bits of their number; a power of two */
 #define MAX_FRAGMENTS 65536  /* fragmented datagrams whose first fragment is remembered */
 #define MAX_OFFENDERS 65536  /* sources whose messages are counted; the longest silent one makes room */
@@ -152,8 +153,7 @@ struct pair {
 
 enum pair_state { PAIR_NONE = 0, PAIR_KNOWN = 1, PAIR_BANNED = 2 };
 
-#define FIREWALL_KEY_BITS 160 /* all of a key's: port, protocol and address */
-#define FIREWALL_PORT_BITS 32 /* those of port and protocol, which a rule always names; 0 and 0: every port */
+#define FIREWALL_KEY_BITS 160 /* all of a key's: port and protocol, which a rule always names (0 and 0: every port), and address */
 
 struct firewall_key {
 	u32 prefix_bits;
@@ -198,19 +198,20 @@ struct source {
 	u32 class;
 };
 
-/* What a bucket is for. BUDGET, FRAGMENT and ODD are one bucket for all; PAIR has the device's port in its upper half. */
+/* What a bucket is for; PAIR has the device's port in its upper half. */
 enum bucket_lane {
 	LANE_STRANGER = 0,
 	LANE_KNOWN = 1,
 	LANE_PAIR = 2,
 	LANE_GUARD = 3,
-	LANE_BUDGET = 4,
-	LANE_FRAGMENT = 5,
-	LANE_CONNECT = 6,
-	LANE_TCP = 7,
-	LANE_PASS = 8,
-	LANE_ODD = 9,
+	LANE_CONNECT = 4,
+	LANE_TCP = 5,
+	LANE_PASS = 6,
 };
+
+/* Buckets that all unknown sources share. They have rows of their own: among those of single sources, which make room for
+ * one another, a flood from ever new addresses would throw them out, and the next packet find a full one. */
+enum shared_bucket { SHARED_BUDGET = 0, SHARED_FRAGMENT = 1, SHARED_ODD = 2, SHARED_PROVEN = 3 };
 
 struct bucket_key {
 	struct address ip; /* IPv6: its /64, but for PAIR */
@@ -349,8 +350,8 @@ struct packet {
 	u8 class; /* enum source_class */
 	u8 pair;  /* enum pair_state */
 	u8 connects; /* 1: a TCP packet that opens a connection */
-	u8 zero;
-	u16 zero2;
+	u8 group; /* 1: to a multicast or broadcast address, on the link or of IP */
+	u16 zero;
 	u32 fragment_id; /* as it stands in the packet */
 	u32 policy; /* slot of the policy that this packet is judged by */
 	u32 bytes;  /* of the whole frame */

@@ -44,6 +44,7 @@ MAP("array", u32, struct list, lists, MAX_LISTS, 0); /* the keeper's notes on ea
 MAP("array_of_maps$listed_shape", u32, u32, listed, MAX_LISTS, 0); /* each list's single addresses */
 MAP("array_of_maps$listed_net_shape", u32, u32, listed_nets, MAX_LISTS, 0); /* each list's networks */
 MAP("lru_hash", struct bucket_key, struct bucket, buckets, MAX_BUCKETS, 0); /* how full each source's bucket is */
+MAP("array", u32, struct bucket, shared_buckets, SHARED_BUCKETS, 0); /* how full the buckets are that all unknown sources share */
 MAP("array", u32, struct bucket, speeds, MAX_SPEEDS, 0); /* how full each interface's ceiling is */
 MAP("lru_hash", struct fragment_key, struct fragment_row, fragments, MAX_FRAGMENTS, 0); /* what became of first fragments */
 MAP("hash", struct endpoint, struct stream, streams, MAX_STREAMS, BPF_F_NO_PREALLOC); /* what the office wants of each media stream */

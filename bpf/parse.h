@@ -119,6 +119,7 @@ static __always_inline enum verdict parse_ethernet(struct cursor *cursor, struct
 	if ((void *)(cursor->at + ETH_HLEN) > cursor->end)
 		return VERDICT_eth_truncated;
 	*type = *(u16 *)(cursor->at + 12);
+	packet->group = cursor->at[0] & 1;
 	cursor->at += ETH_HLEN;
 #pragma unroll
 	for (int i = 0; i <= MAX_VLAN_TAGS; i++) {
@@ -136,10 +137,10 @@ static __always_inline enum verdict parse_ethernet(struct cursor *cursor, struct
 	return VERDICT_NONE;
 }
 
-/* Multicast, the reserved class E and the broadcast address cannot send. */
-static __always_inline bool ip4_source_impossible(u32 source)
+/* Multicast, the reserved class E and the broadcast address: they cannot send. */
+static __always_inline bool ip4_not_single(u32 address)
 {
-	return (source & BIG32(0xe0000000)) == BIG32(0xe0000000);
+	return (address & BIG32(0xe0000000)) == BIG32(0xe0000000);
 }
 
 static __always_inline enum verdict parse_ip4(struct cursor *cursor, struct packet *packet)
@@ -157,10 +158,11 @@ static __always_inline enum verdict parse_ip4(struct cursor *cursor, struct pack
 	total = BIG16(ip->total_length);
 	if (total < length || total > (u64)(cursor->end - (void *)cursor->at))
 		return VERDICT_ip4_total_length;
-	if (ip4_source_impossible(ip->source))
+	if (ip4_not_single(ip->source))
 		return VERDICT_source_impossible;
 	address_from_ip4(&packet->source, ip->source);
 	address_from_ip4(&packet->target, ip->target);
+	packet->group |= ip4_not_single(ip->target);
 	flags = BIG16(ip->fragment);
 	if (flags & IP4_OFFSET)
 		packet->fragment = FRAGMENT_LATER;
@@ -233,6 +235,7 @@ static __always_inline enum verdict parse_ip6(struct cursor *cursor, struct pack
 		return VERDICT_ip6_payload_length;
 	packet->source = ip->source;
 	packet->target = ip->target;
+	packet->group |= (ip->target.word[0] & BIG32(0xff000000)) == BIG32(0xff000000);
 	/* A v4-mapped source on the wire would borrow the IPv4 address's standing. */
 	if ((ip->source.word[0] & BIG32(0xff000000)) == BIG32(0xff000000) || address_is_ip4(&ip->source))
 		return VERDICT_source_impossible;

@@ -28,6 +28,14 @@ static inline bool within(struct bucket_key *key, u64 now, u64 cost, u64 depth)
 	return true;
 }
 
+/* One packet from a bucket that all unknown sources share. */
+static inline bool within_shared(u32 which, u64 now, u64 interval, u64 depth)
+{
+	struct bucket *bucket = shared_buckets.lookup(&which);
+
+	return !interval || !bucket || bucket_charge(bucket, now, interval, depth);
+}
+
 /* One packet from the source's bucket in this lane. */
 static inline bool within_bucket(struct packet *packet, u32 lane, u64 burst, u64 interval)
 {
@@ -78,17 +86,34 @@ static inline bool pressed(const struct policy *policy, struct packet *packet)
  * less. */
 static inline bool within_budget(const struct policy *policy, struct packet *packet)
 {
-	struct bucket_key key = {.lane = LANE_BUDGET};
 	u64 burst = policy->limits[LIMIT_budget_burst], interval = policy->limits[LIMIT_budget_interval];
 	u64 divisor = policy->limits[LIMIT_pressure_divisor], depth = burst * interval;
 
-	if (!interval)
-		return true;
-	if (divisor > 1 && pressed(policy, packet)) {
+	if (interval && divisor > 1 && pressed(policy, packet)) {
 		interval *= divisor;
 		depth /= divisor;
 	}
-	return within(&key, packet_now(packet), interval, depth);
+	return within_shared(SHARED_BUDGET, packet_now(packet), interval, depth);
+}
+
+/* One request with a valid nonce. While the service keeps up only the source's own bucket bounds them; under pressure all
+ * unknown sources share one, so that a thousand real addresses do not drown the devices that are known. */
+static inline u32 judge_proven(const struct policy *policy, struct packet *packet)
+{
+	u64 burst = policy->limits[LIMIT_proven_burst], interval = policy->limits[LIMIT_proven_interval];
+	u32 verdict;
+
+	if (!within_bucket(packet, LANE_PASS, policy->limits[LIMIT_pass_burst], policy->limits[LIMIT_pass_interval])) {
+		verdict = ruled(policy, VERDICT_nonce_over_rate, packet->bytes);
+		if (verdict)
+			return verdict;
+	}
+	if (pressed(policy, packet) && !within_shared(SHARED_PROVEN, packet_now(packet), interval, burst * interval)) {
+		verdict = ruled(policy, VERDICT_nonce_over_budget, packet->bytes);
+		if (verdict)
+			return verdict;
+	}
+	return VERDICT_nonce_valid;
 }
 
 /* What of the interface's ceiling this packet may use, in eighths; see above. */
@@ -111,7 +136,6 @@ static inline u32 judge_speed(const struct policy *policy, struct packet *packet
 static inline u32 judge_fragment(const struct policy *policy, struct packet *packet, u64 bytes)
 {
 	struct fragment_row *first = fragment_first(packet);
-	struct bucket_key shared = {.lane = LANE_FRAGMENT};
 	u64 interval = policy->limits[LIMIT_fragment_interval];
 	u32 verdict;
 
@@ -122,7 +146,7 @@ static inline u32 judge_fragment(const struct policy *policy, struct packet *pac
 		verdict = judge_speed(policy, packet, known_source(packet) ? EIGHTHS_ALL : EIGHTHS_STRANGER);
 		return verdict ? verdict : VERDICT_fragment_later;
 	}
-	if (interval && !within(&shared, packet_now(packet), interval, policy->limits[LIMIT_fragment_burst] * interval)) {
+	if (!within_shared(SHARED_FRAGMENT, packet_now(packet), interval, policy->limits[LIMIT_fragment_burst] * interval)) {
 		verdict = ruled(policy, VERDICT_fragment_flood, bytes);
 		if (verdict)
 			return verdict;
@@ -189,7 +213,7 @@ static inline u32 shed(struct xdp_md *ctx, const struct policy *policy, struct p
 	if (!offender)
 		return verdict;
 	dropped = __sync_fetch_and_add(&offender->dropped, 1) + 1;
-	if (!every || start != VERDICT_sip_request || dropped % every)
+	if (!every || start != VERDICT_sip_request || packet->group || dropped % every)
 		return verdict;
 	packet->slip = 1;
 	packet->over = verdict;

@@ -54,10 +54,9 @@ static inline u32 judge_unproven(struct xdp_md *ctx, const struct policy *policy
 /* A stranger's request that is not answered here, though it should be: one bucket for all of them. */
 static inline u32 judge_odd(const struct policy *policy, struct packet *packet)
 {
-	struct bucket_key key = {.lane = LANE_ODD};
 	u64 interval = policy->limits[LIMIT_odd_interval];
 
-	if (!interval || within(&key, packet_now(packet), interval, policy->limits[LIMIT_odd_burst] * interval) ||
+	if (within_shared(SHARED_ODD, packet_now(packet), interval, policy->limits[LIMIT_odd_burst] * interval) ||
 	    !ruled(policy, VERDICT_odd_over_rate, packet->bytes))
 		return VERDICT_sip_odd;
 	return VERDICT_odd_over_rate;
@@ -276,10 +275,7 @@ static inline u32 judge_stranger(struct reading *reading, const struct policy *p
 	nonce = judge_nonces(reading, policy, packet, &none);
 	if (nonce == NONCE_VALID) {
 		packet->proven = 1;
-		if (within_bucket(packet, LANE_PASS, policy->limits[LIMIT_pass_burst], policy->limits[LIMIT_pass_interval]) ||
-		    !ruled(policy, VERDICT_nonce_over_rate, packet->bytes))
-			return VERDICT_nonce_valid;
-		return VERDICT_nonce_over_rate;
+		return judge_proven(policy, packet);
 	}
 	if (none || port_doubtful(reading, packet))
 		return judge_odd(policy, packet);

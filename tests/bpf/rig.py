@@ -54,6 +54,9 @@ class Rig:
             rows = self.rows(name)
             for key, _ in list(rows.items()):
                 rows.delete(key)
+        shared = self.rows("shared_buckets")
+        for key, _ in list(shared.items()):
+            shared.update(key, bytes(shared.leaf_bytes))
         plan = {"generation": 1, "service_ports": SERVICE, "relay_ports": MEDIA, **parts}
         return self.gate.sync(wire.Plan(**plan))  # type: ignore[arg-type]
 

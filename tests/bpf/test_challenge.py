@@ -32,7 +32,7 @@ from tests.bpf.asking import (
     switch_on,
     with_nonce,
 )
-from tests.bpf.rig import Rig
+from tests.bpf.rig import GATE_MAC, Rig, frame
 
 INVITE = Ask("INVITE", uri="sip:2000@pbx.example.net", to="<sip:2000@pbx.example.net>")
 KNOWN = {"sources": (wire.Source(STRANGER, wire.SourceClass.KNOWN), wire.Source(STRANGER6, wire.SourceClass.KNOWN))}
@@ -343,6 +343,47 @@ def test_a_valid_nonce_has_a_rate_of_its_own_for_each_source(rig: Rig) -> None:
     other = Ask(source="198.51.100.8")
     nonce = nonce_of(answered(rig, other, "challenge_401", 401))
     assert rig.send(with_nonce(other, nonce).packet()).verdict == "nonce_valid"
+
+
+@pytest.mark.parametrize(("delay_ms", "passed"), [(10.0, 6), (51.0, 2)])
+def test_while_the_service_is_behind_valid_nonces_of_all_sources_share_a_budget(
+    rig: Rig, delay_ms: float, passed: int
+) -> None:
+    switch_on(rig, limits=wire.Limits({"proven_burst": 2, "proven_interval": 10**12, "pulse_patience": 10**12}))
+    asks = [Ask(source=f"203.0.113.{last}") for last in range(6)]
+    verdicts = []
+    for ask in asks:
+        nonce = nonce_of(answered(rig, ask, "challenge_401", 401))
+        rig.gate.tables.pulse(time.monotonic_ns(), int(delay_ms * 1e6))
+        verdicts.append(rig.send(with_nonce(ask, nonce).packet()).verdict)
+    rig.gate.tables.pulse(0, 0)
+    assert verdicts == ["nonce_valid"] * passed + ["nonce_over_budget"] * (6 - passed)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "mac"),
+    [
+        (STRANGER, "224.0.1.75", "01:00:5e:00:01:4b"),
+        (STRANGER, "224.0.1.75", GATE_MAC),
+        (STRANGER, "255.255.255.255", "ff:ff:ff:ff:ff:ff"),
+        (STRANGER, "10.77.1.1", "ff:ff:ff:ff:ff:ff"),
+        (STRANGER6, "ff02::1", "33:33:00:00:00:01"),
+        (STRANGER6, "ff02::1", GATE_MAC),
+    ],
+)
+def test_a_request_to_a_group_is_answered_by_nobody(on: Rig, source: str, target: str, mac: str) -> None:
+    """One forged request to all would draw an answer from each to its victim, sent from an address that is nobody's."""
+    packet = frame(Ask(source=source).to_bytes(), src=source, dst=target)
+    packet["Ether"].dst = mac
+    assert on.send(packet).verdict == "sip_odd"
+    on.sync(
+        challenge=challenge(), limits=wire.Limits({"stranger_burst": 1, "stranger_interval": 10**12, "slip_every": 1})
+    )
+    assert [on.send(packet).verdict for _ in range(2)] == ["sip_odd", "over_rate_stranger"]
+    on.sync(challenge=challenge(), known_pairs=(wire.KnownPair(source, 5060, 0.0),))
+    packet = frame(b"\r\n\r\n", src=source, dst=target)
+    packet["Ether"].dst = mac
+    assert on.send(packet).verdict == "sip_keepalive"
 
 
 def test_the_best_of_several_credentials_counts(on: Rig) -> None:

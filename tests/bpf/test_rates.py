@@ -69,6 +69,15 @@ def test_all_strangers_together_share_a_budget(rig: Rig) -> None:
     assert spend(rig, 20) == ["sip_request"] * 20, "known devices draw from none of it"
 
 
+def test_sources_that_make_room_for_one_another_do_not_fill_the_shared_budget_again(rig: Rig) -> None:
+    """A forged flood brings more new addresses than there are rows for single sources; so they are cleared here."""
+    rig.sync(**limits(budget_burst=5, budget_interval=NEVER))
+    assert [spend(rig, 1, src=f"203.0.113.{i}")[0] for i in range(6)][-1] == "over_budget"
+    for key, _ in list(rig.buckets.items()):
+        rig.buckets.delete(key)
+    assert spend(rig, 1, src="203.0.113.99") == ["over_budget"]
+
+
 @pytest.mark.parametrize(
     ("about", "age_ns", "delay_ms", "left"),
     [
@@ -89,7 +98,7 @@ def test_the_budget_tightens_under_pressure(rig: Rig, about: str, age_ns: int, d
 
 
 def test_the_budget_recovers_with_the_service(rig: Rig) -> None:
-    rig.sync(**limits(budget_burst=128, budget_interval=NEVER, pressure_divisor=8))
+    rig.sync(**limits(budget_burst=128, budget_interval=NEVER, pressure_divisor=8, pulse_patience=NEVER))
     beat(rig, delay_ms=80.0)
     assert spend(rig, 4) == ["sip_request"] * 2 + ["over_budget"] * 2
     beat(rig, delay_ms=1.0)
