@@ -1,7 +1,7 @@
 """The challenge's part of the policy row: keys, clock, and the texts of answers that are ready but for a nonce.
 
 Pure. bpf/nonce.h says how keys are used, bpf/reply.h and bpf/answer.c how texts are. Sources: RFC 3261 8.2.6 (what an
-answer copies), 20.33 (Retry-After), 22.1 to 22.3 (401 and 407), RFC 7616 3.3 (the parameters of a challenge), 3.5 (stale).
+answer copies), 20.33 (Retry-After), 22.1-22.3 (401 and 407), RFC 7616 3.3 (what a challenge says), 3.5 (stale).
 """
 
 from collections.abc import Mapping

@@ -23,7 +23,6 @@ class Aim:
 
     attacker: Wire
     forged: Wire  # the attacker's frame with the phone's address as its source
-    phone_port: int = customers.PHONE_SIP_PORT
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from tests.bpf.asking import STRANGER, STRANGER6, Ask, challenge, check_answer, 
 from tests.bpf.rig import Out, Rig
 
 MANY = {"stranger_interval": 0, "odd_interval": 0, "guard_burst": 0, "budget_interval": 0}
-LEFT_ALONE = ("sip_odd", "sip_request", "sip_unknown_method", "sip_keepalive", "nonce_valid")
 ONCE = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = {"Via": "v", "From": "f", "To": "t", "Call-ID": "i", "CSeq": "CSeq", "Contact": "m"}
 
