@@ -362,10 +362,10 @@ class Service:
                 self._requested(event, now)
             case MediaChanged():
                 self.accounting.media(event)
-                self._changed(event.call_id, now)
+                self._recovery.changed(event.call_id, now)
             case CallAnswered():
                 self.accounting.answered(event)
-                self._changed(event.call_id, now)
+                self._recovery.changed(event.call_id, now)
             case CallEnded():
                 self.accounting.ended(event)
             case TransferRequested():
@@ -375,17 +375,12 @@ class Service:
                 _log.info("route failed call=%s target=%s status=%d", event.call_id, event.target.label, event.status)
             case CallsJoined():
                 self.accounting.joined(event.call_id, event.absorbed_id)
-                self._changed(event.call_id, now)
-                self._changed(event.absorbed_id, now)
+                self._recovery.changed(event.call_id, now)
+                self._recovery.changed(event.absorbed_id, now)
             case TransferEnded():
-                self._changed(event.call_id, now)
+                self._recovery.changed(event.call_id, now)
             case CallRinging():
                 _log.debug("%s", event)
-
-    def _changed(self, call_id: str, now: float) -> None:
-        call = self.accounting.running.get(call_id)
-        if call is not None and call.answered is not None:
-            self._recovery.changed(call_id, now)
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._requests.asking.get(event.key)

@@ -30,8 +30,9 @@ class Recovery:
         self._waiting: set[str] = set()
 
     def changed(self, call_id: str, now: float) -> None:
-        """An answered call has changed: a snapshot is due soon."""
-        if call_id not in self._waiting:
+        """A call has changed: if it runs and is answered, a snapshot is due soon."""
+        call = self._accounting.running.get(call_id)
+        if call is not None and call.answered is not None and call_id not in self._waiting:
             self._waiting.add(call_id)
             self._due.append((now + SETTLING_S, call_id))
 
