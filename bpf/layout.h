@@ -86,7 +86,7 @@ struct key128 {
 	u64 word[2];
 };
 
-/* The stateless SIP challenge; see challenge.h. Keys as the machine reads them from their bytes. */
+/* The stateless SIP challenge; see nonce.h. Keys as the machine reads them from their bytes. */
 struct challenge {
 	struct key128 keys[NONCE_KEYS]; /* by epoch */
 	u64 tag_key[2];

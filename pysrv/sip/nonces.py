@@ -3,7 +3,7 @@
 Knows no message and no account. RFC 7616 sections 3.3 (what a nonce should be made of), 3.4 (nonce count), 5.4 and
 5.5 (replay). `now` is Unix time in seconds: nonces outlive a restart.
 
-The gate in the kernel makes and checks the same nonces (bpf/challenge.h), so an answer to either side's challenge is
+The gate in the kernel makes and checks the same nonces (bpf/nonce.h), so an answer to either side's challenge is
 good at the other. A nonce is 32 hex digits: 8 of Unix seconds, 8 of salt, 16 of SipHash-2-4 over those eight bytes and
 the sixteen of the source's address (IPv4 mapped into IPv6). The key is that of the second's epoch.
 """
