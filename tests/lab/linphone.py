@@ -47,7 +47,11 @@ class Linphone:
         command = ["linphonec", "-c", str(config), "-d", "6", "-l", str(directory / "log.txt")]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self._process: subprocess.Popen[bytes] = lab.start(
-            host.namespace, command, **pipes, env=os.environ | {"HOME": str(home)}, cwd=str(directory)
+            host.namespace,
+            command,
+            **pipes,
+            env=os.environ | {"HOME": str(home), "PULSE_RUNTIME_PATH": str(home)},
+            cwd=str(directory),
         )
         threading.Thread(target=self._listen, daemon=True).start()
         self.ask("soundcard use files", "Using wav files")
