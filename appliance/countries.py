@@ -62,13 +62,13 @@ def _entries(path: Path, wanted: Iterable[str]) -> Iterator[tuple[str, list[byte
 
 
 def _csv(path: Path, wanted: set[str]) -> Iterator[tuple[str, list[bytes]]]:
-    entries = 0
+    is_one = False
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             words = line.strip().replace('"', "").split(",")
             if len(words) < 3 or words[0].startswith(_COMMENTS):
                 continue
-            entries += len(words[2]) == 2
+            is_one = is_one or _is_range(words[0], words[1])
             if words[2] not in wanted:
                 continue
             try:
@@ -76,8 +76,15 @@ def _csv(path: Path, wanted: set[str]) -> Iterator[tuple[str, list[bytes]]]:
                 yield words[2], [networks.row(each) for each in ipaddress.summarize_address_range(*ends)]
             except (ValueError, TypeError) as error:
                 raise NoDatabase(f"{path}, line {number}: {error}") from None
-    if not entries:
+    if not is_one:
         raise NoDatabase(f"{path} is no database of countries: no line reads start,end,CC")
+
+
+def _is_range(first: str, last: str) -> bool:
+    try:
+        return bool(_address(first)) and bool(_address(last))
+    except ValueError:
+        return False
 
 
 def _address(text: str) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from appliance.config.options import CANNOT_RUN, KEEPER_VARIABLE, OPTIONS_VARIABLE, BadOption, RunOptions
 
+ASKER_GONE = 1
 COLLECT_AFTER = (20_000, 20, 20)  # new objects, then passes over the young before one over the older
 
 
@@ -55,7 +56,11 @@ def _once(options: RunOptions) -> int:
         sys.stdout.buffer.flush()
 
     state = os.environ.get("APPLIANCE_STATE", options.state)  # the launcher says where it mounted it
-    return run_once(lambda: Store.open(Path(state) / DATABASE), "root", list(sys.stdin.buffer), write)
+    try:
+        return run_once(lambda: Store.open(Path(state) / DATABASE), "root", list(sys.stdin.buffer), write)
+    except (BrokenPipeError, KeyboardInterrupt):  # whoever asked has gone, and says why
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ASKER_GONE
 
 
 def _serve(options: RunOptions) -> int:

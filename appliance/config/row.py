@@ -40,7 +40,7 @@ class Place(StrEnum):
 
 
 IDLE = "not in force yet"
-PARTLY = "in force in part"
+PARTLY = "acts in part"
 
 
 class Strict:

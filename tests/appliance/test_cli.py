@@ -205,8 +205,8 @@ def test_a_setting_that_nothing_acts_on_says_so_wherever_it_is_shown(up: Shell) 
 
 def test_a_setting_that_acts_in_part_says_in_which(up: Shell) -> None:
     for words in (("set", "blocknotbilledcalls", "1"), ("list", "blocknotbilledcalls")):
-        assert "in force in part" in up.run("settings", *words).stdout
-    assert "in force in part: any value but 0 refuses calls" in up.run("settings", "get", "blocknotbilledcalls").stdout
+        assert "acts in part" in up.run("settings", *words).stdout
+    assert "acts in part: any value but 0 refuses calls" in up.run("settings", "get", "blocknotbilledcalls").stdout
     assert "nothing acts on it" not in up.run("settings", "set", "blocknotbilledcalls", "2").output
 
 

@@ -38,7 +38,7 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
         countries.networks_of([path], ["CN"])
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\x00" * 500, b"1.0.0.0/24 AU\n"])
+@pytest.mark.parametrize("data", [b"", b"\xff\x00" * 500, b"1.0.0.0/24 AU\n", b"name,of,DE\n"])
 def test_a_file_without_a_line_of_a_database_is_none(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "geoip"
     path.write_bytes(data)

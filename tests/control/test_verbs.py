@@ -1,6 +1,9 @@
 """The operators' verbs over a real store: what they answer, store, refuse, and tell the running service."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -410,3 +413,15 @@ def test_a_single_run_waits_for_another_one(tmp_path: Path) -> None:
 
     assert run_once(opened, "root", [wire.request(4, "status")], replies.append) == 0
     assert wire.decode(replies[0])["ok"]
+
+
+def test_a_single_run_whose_asker_has_gone_ends_without_a_word(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pysrv", "once"], input=wire.request(1, "status"), stdout=write_end,
+        stderr=subprocess.PIPE, check=False,
+        env=os.environ | {"APPLIANCE_STATE": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (1, b"")
