@@ -1,5 +1,6 @@
 """The generated documents are what their tables say, and the check notices when they are not."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ from click.testing import CliRunner
 from appliance import docs
 from appliance.cli import BOOK
 from appliance.cli.exits import Exit
+
+REPOSITORY = docs.DIRECTORY.parent
+NAMED = re.compile(r"`((?:appliance|bpf|docs|pysrv|tests)/[\w/]+(?:\.\w+)?)`")
+WRITTEN = ("bpf/README.md", "docs/architecture.md", "docs/decisions.md", "docs/threat-model.md")
 
 
 def pages() -> dict[str, docs.Page]:
@@ -47,3 +52,15 @@ def test_every_command_stands_on_the_page_of_commands() -> None:
     for words, command in BOOK.rows():
         assert f"## appliance {words}\n" in page
         assert command.help is not None
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_every_file_that_a_document_names_is_there(name: str) -> None:
+    named = set(NAMED.findall((REPOSITORY / name).read_text(encoding="utf-8")))
+    assert [path for path in sorted(named) if not (REPOSITORY / path).exists()] == []
+
+
+def test_every_row_of_the_threat_model_names_a_test() -> None:
+    rows = (docs.DIRECTORY / "threat-model.md").read_text(encoding="utf-8").split("|---|---|---|---|\n")[1]
+    for row in rows.split("\n\n")[0].splitlines():
+        assert "`tests/" in row.split("|")[4], row
