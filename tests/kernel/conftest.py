@@ -1,6 +1,7 @@
 """A laboratory for whole paths: a phone and a trunk on veth, the appliance between them."""
 
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,18 @@ HEADERS = "headers"
 def header_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One header tree for all compilations of this run."""
     return tmp_path_factory.mktemp(HEADERS)
+
+
+@pytest.fixture
+def pin_dir(tmp_path: Path) -> Iterator[Path]:
+    """A directory in a bpf file system of this test's own."""
+    mount = tmp_path / "bpffs"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "bpf", "bpf", str(mount)], check=True)
+    try:
+        yield mount / "appliance"
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
 
 
 @pytest.fixture(scope="module")

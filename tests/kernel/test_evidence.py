@@ -1,8 +1,6 @@
 """The keeper's share of the evidence: bounded memory, nothing lost silently, and what a restart finds."""
 
 import base64
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -163,18 +161,6 @@ def test_the_worst_of_many_sources_are_found_in_the_kernels_map(gate: Gate) -> N
     finally:
         raw.delete_many([key for key, _ in rows])
     assert gate.offenders(wire.Top()) == []
-
-
-@pytest.fixture
-def pin_dir(tmp_path: Path) -> Iterator[Path]:
-    """A directory in a bpf file system of this test's own."""
-    mount = tmp_path / "bpffs"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "bpf", "bpf", str(mount)], check=True)
-    try:
-        yield mount / "appliance"
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
 
 
 def test_what_was_dropped_while_no_keeper_ran_is_found_by_the_next_one(

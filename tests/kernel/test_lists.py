@@ -1,7 +1,6 @@
 """Lists in the kernel's maps: a million rows in few calls, slots that are used again, and what a new keeper finds."""
 
 import base64
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,18 +128,6 @@ def test_lists_show_as_what_they_are() -> None:
         text = base64.b64encode(singles(1)[0]).decode()
         lists.load(ListChunk(f"list {number}", "d", text, True, True, kind))
     assert slots.masks == {ListKind.BAN: 1, ListKind.COUNTRY_DENY: 2, ListKind.COUNTRY_ALLOW: 4}
-
-
-@pytest.fixture
-def pin_dir(tmp_path: Path) -> Iterator[Path]:
-    """A directory in a bpf file system of this test's own."""
-    mount = tmp_path / "bpffs"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "bpf", "bpf", str(mount)], check=True)
-    try:
-        yield mount / "appliance"
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
 
 
 def test_lists_and_rules_outlive_the_keeper_in_pinned_maps(pin_dir: Path, header_cache: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,19 +12,6 @@ from appliance import wire
 from appliance.kernel import layout, link, plan, syscall
 from appliance.kernel.gate import STAGES, Gate
 from tests.lab.network import Lab
-
-
-@pytest.fixture
-def pin_dir(tmp_path: Path) -> Iterator[Path]:
-    """A directory in a bpf file system of this test's own."""
-    mount = tmp_path / "bpffs"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "bpf", "bpf", str(mount)], check=True)
-    try:
-        yield mount / "appliance"
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
-
 
 SESSION = wire.RelaySession(
     7,

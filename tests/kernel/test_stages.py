@@ -1,11 +1,7 @@
 """Programs that a packet is handed on to: installed by name, and at work when the keeper is gone."""
 
 import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from appliance import wire
 from appliance.kernel import gate as gates
@@ -19,18 +15,6 @@ OPTIONS = (
     b"Max-Forwards: 70\r\nUser-Agent: a phone of the test, whose name is long enough for an answer\r\n"
     b"Content-Length: 0\r\n\r\n"
 )
-
-
-@pytest.fixture
-def pin_dir(tmp_path: Path) -> Iterator[Path]:
-    """A directory in a bpf file system of this test's own."""
-    mount = tmp_path / "bpffs"
-    mount.mkdir()
-    subprocess.run(["mount", "-t", "bpf", "bpf", str(mount)], check=True)
-    try:
-        yield mount / "appliance"
-    finally:
-        subprocess.run(["umount", str(mount)], check=True)
 
 
 def places(fd: int) -> dict[int, int]:
