@@ -117,7 +117,15 @@ struct pulse {
 
 /* Programs that a packet may be handed on to, by their place in `stages`. Each is a function of the same name; one that
  * does not exist is not installed, and the walk goes on without it. */
-enum stage { STAGE_read = 0, STAGE_lines = 1, STAGE_check = 2, STAGE_decide = 3, STAGE_write = 4, STAGE_answer = 5, STAGE_scan = 6 };
+enum stage {
+	STAGE_read = 0,
+	STAGE_lines = 1,
+	STAGE_check = 2,
+	STAGE_decide = 3,
+	STAGE_write = 4,
+	STAGE_answer = 5,
+	STAGE_scan = 6,
+};
 
 /* IPv6, or IPv4 mapped into it (RFC 4291 2.5.5.2). */
 struct address {
@@ -153,7 +161,8 @@ struct pair {
 
 enum pair_state { PAIR_NONE = 0, PAIR_KNOWN = 1, PAIR_BANNED = 2 };
 
-#define FIREWALL_KEY_BITS 160 /* all of a key's: port and protocol, which a rule always names (0 and 0: every port), and address */
+/* All bits of a key: port and protocol, which a rule always names (0 and 0: every port), and the address. */
+#define FIREWALL_KEY_BITS 160
 
 struct firewall_key {
 	u32 prefix_bits;

@@ -72,7 +72,7 @@ def test_packets_meet_the_old_policy_or_the_new_one_and_never_a_mixture(rig: Rig
     rows = []
     for limits, only in ((a, ()), (b, ("over_rate_stranger",))):
         whole = wire.Plan(1, (("udp", 5060),), (20000, 29999), limits, report_only=only)
-        rows.append(plan.policy_row(whole, relay_here=True, boot_ns=0))
+        rows.append(plan.policy_row(whole, relay_here=True, boot_ns=0, left_out=[]))
     before = rig.counts()
     done = threading.Event()
 
