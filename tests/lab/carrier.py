@@ -74,7 +74,8 @@ def calling(*, talk_ms: int = 1000, login_first: bool = False) -> str:
         f"<send><![CDATA[\nACK {uri} SIP/2.0\n{_COMMON}[last_To:]\n{ident}CSeq: 1 ACK\nContent-Length: 0\n\n]]></send>"
     )
     talk = (
-        '<recv response="100" optional="true"/><recv response="180" optional="true"/>'
+        _challenged_again(407, "INVITE")
+        + '<recv response="100" optional="true"/><recv response="180" optional="true"/>'
         '<recv response="183" optional="true"/><recv response="200" rtd="1" rrs="true"/>'
         f"<send><![CDATA[\nACK [next_url] SIP/2.0\n{_COMMON}[routes]\n[last_To:]\n{ident}CSeq: 2 ACK\n"
         f'Content-Length: 0\n\n]]></send><pause milliseconds="{talk_ms}"/>'
@@ -82,6 +83,14 @@ def calling(*, talk_ms: int = 1000, login_first: bool = False) -> str:
         'Content-Length: 0\n\n]]></send><recv response="200"/>'
     )
     return _scenario("caller", invite(1, "", ' start_rtd="1"') + refused + invite(2, "[field1]\n") + talk)
+
+
+def _challenged_again(status: int, method: str) -> str:
+    """Passes over further challenges of the first request: whoever is late to read the first has sent it again, and a
+    challenge without state has another nonce each time. One of the second request fails the call as ever."""
+    first = f'<ereg regexp="1 {method}" search_in="hdr" header="CSeq:" check_it="true" assign_to="1"/>'
+    again = f'<recv response="{status}" optional="true" next="1"><action>{first}</action></recv>'
+    return f'<label id="1"/>{again}<Reference variables="1"/>'
 
 
 def _register(cseq: int, extra: str) -> str:
@@ -97,7 +106,7 @@ def registering() -> str:
     """Registrations with digest: field0 is the user, field1 the [authentication] keyword."""
     return _scenario(
         "register", _register(1, "") + "<recv response=\"401\" auth=\"true\"/>" + _register(2, "[field1]\n")
-        + "<recv response=\"200\"/>",
+        + _challenged_again(401, "REGISTER") + "<recv response=\"200\"/>",
     )  # fmt: skip
 
 
