@@ -151,7 +151,8 @@ struct ban {
 	u32 flags;
 };
 
-#define BAN_SPARES_KNOWN 1 /* devices that are known go on working */
+#define BAN_SPARES_KNOWN 1  /* devices that are known go on working */
+#define BAN_SPARES_PROVEN 2 /* while strangers are challenged, only datagrams that prove nothing are kept out: others forged it */
 
 /* One device by address and port. Both are instants of CLOCK_MONOTONIC; 0: not; ~0: no end. A ban comes first. */
 struct pair {
@@ -360,7 +361,7 @@ struct packet {
 	u8 pair;  /* enum pair_state */
 	u8 connects; /* 1: a TCP packet that opens a connection */
 	u8 group; /* 1: to a multicast or broadcast address, on the link or of IP */
-	u16 zero;
+	u16 suspect; /* the verdict of a ban that holds for what proves nothing; 0: none */
 	u32 fragment_id; /* as it stands in the packet */
 	u32 policy; /* slot of the policy that this packet is judged by */
 	u32 bytes;  /* of the whole frame */

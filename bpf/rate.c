@@ -192,8 +192,10 @@ static inline u32 judge_guard(struct xdp_md *ctx, const struct policy *policy, s
 			      struct offender *offender)
 {
 	u64 burst = policy->limits[LIMIT_guard_burst], window = policy->limits[LIMIT_guard_window];
-	u32 verdict;
+	u32 verdict = packet->suspect ? ruled(policy, packet->suspect, packet->bytes) : VERDICT_NONE;
 
+	if (verdict)
+		return verdict;
 	offender_unauthenticated(ctx, policy, packet, offender);
 	if (burst && !within_bucket(packet, LANE_GUARD, burst, window / burst)) {
 		verdict = ruled(policy, VERDICT_over_guard, packet->bytes);
@@ -210,7 +212,7 @@ static inline u32 shed(struct xdp_md *ctx, const struct policy *policy, struct p
 {
 	u64 every = policy->limits[LIMIT_slip_every], dropped;
 
-	if (!offender)
+	if (!offender || packet->suspect)
 		return verdict;
 	dropped = __sync_fetch_and_add(&offender->dropped, 1) + 1;
 	if (!every || start != VERDICT_sip_request || packet->group || dropped % every)

@@ -55,7 +55,10 @@ static inline u32 judge_unproven(struct xdp_md *ctx, const struct policy *policy
 static inline u32 judge_odd(const struct policy *policy, struct packet *packet)
 {
 	u64 interval = policy->limits[LIMIT_odd_interval];
+	u32 verdict = packet->suspect ? ruled(policy, packet->suspect, packet->bytes) : VERDICT_NONE;
 
+	if (verdict)
+		return verdict;
 	if (within_shared(SHARED_ODD, packet_now(packet), interval, policy->limits[LIMIT_odd_burst] * interval) ||
 	    !ruled(policy, VERDICT_odd_over_rate, packet->bytes))
 		return VERDICT_sip_odd;

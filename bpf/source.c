@@ -51,18 +51,20 @@ static inline u32 pair_state(struct packet *packet)
 	return now < pair->known_until_ns ? PAIR_KNOWN : PAIR_NONE;
 }
 
-/* The ban that holds for the source, as a verdict. `spares`: all that do leave devices that are known working. */
-static inline u32 ban_verdict(const struct packet *packet, u64 bytes, bool *spares)
+/* The ban that holds for the source, as a verdict. `spares`: the flags that all that do have in common. */
+static inline u32 ban_verdict(const struct packet *packet, u64 bytes, u32 *spares)
 {
 	struct address single = packet->source;
 	struct network network = {.prefix_bits = 128, .ip = packet->source};
 	struct ban *ban = bans.lookup(&single);
 	u32 verdict = VERDICT_NONE;
+	u32 flags = BAN_SPARES_KNOWN | BAN_SPARES_PROVEN;
 	bool expired = false;
 
 	if (ban && alive(ban->until_ns)) {
 		verdict = VERDICT_banned;
-		if (!(ban->flags & BAN_SPARES_KNOWN))
+		flags &= ban->flags;
+		if (!flags)
 			return verdict;
 	} else if (ban) {
 		expired = true;
@@ -74,7 +76,8 @@ static inline u32 ban_verdict(const struct packet *packet, u64 bytes, bool *spar
 			break;
 		if (alive(ban->until_ns)) {
 			verdict = verdict ? verdict : VERDICT_banned_prefix;
-			if (!(ban->flags & BAN_SPARES_KNOWN))
+			flags &= ban->flags;
+			if (!flags)
 				return verdict;
 		} else {
 			expired = true;
@@ -83,7 +86,7 @@ static inline u32 ban_verdict(const struct packet *packet, u64 bytes, bool *spar
 			break;
 		network.prefix_bits = (ban->prefix_bits - 1) & 127;
 	}
-	*spares = verdict;
+	*spares = flags;
 	if (expired && !verdict)
 		count(VERDICT_ban_expired, bytes);
 	return verdict;
@@ -92,8 +95,7 @@ static inline u32 ban_verdict(const struct packet *packet, u64 bytes, bool *spar
 /* The first rule about the source that refuses the packet. packet->class and packet->pair are set on the way. */
 static inline u32 judge_source(const struct policy *policy, struct packet *packet, u64 bytes)
 {
-	u32 verdict, rule = firewall_says(packet);
-	bool spares = false;
+	u32 verdict, rule = firewall_says(packet), spares = 0;
 
 	packet->class = rule == FIREWALL_ALLOW ? SOURCE_ALLOWED : source_class(packet);
 	if (packet->class == SOURCE_ALLOWED)
@@ -104,6 +106,10 @@ static inline u32 judge_source(const struct policy *policy, struct packet *packe
 	if (verdict && !spares)
 		return verdict;
 	packet->pair = pair_state(packet);
+	if (verdict && spares & BAN_SPARES_PROVEN && policy->challenge.enabled) {
+		packet->suspect = verdict;
+		verdict = VERDICT_NONE;
+	}
 	if (verdict)
 		verdict = packet->pair == PAIR_KNOWN ? VERDICT_NONE : ruled(policy, verdict, bytes);
 	if (!verdict && packet->pair == PAIR_BANNED)

@@ -20,7 +20,7 @@ from appliance.kernel.plan import BanRow, Endpoint, MapName, PairRow, SourceRow,
 LEARN, RTCP, HAS_REMOTE, HAS_PEER_REMOTE, ANY_PAYLOAD = 1, 2, 4, 8, 16
 HAS_NEAR, LEARN_FAR, FINAL, MUTED, DTLS, MANY = 32, 64, 128, 256, 512, 1024
 LOCK_LEARNED = 2
-BAN_SPARES_KNOWN = 1
+BAN_SPARES_KNOWN, BAN_SPARES_PROVEN = 1, 2
 _CLASSES: Final = {wire.SourceClass.KNOWN: 1, wire.SourceClass.ALLOW: 2}
 _KINDS: Final = {number: kind for kind, number in _CLASSES.items()}
 _BULK = 32
@@ -162,7 +162,7 @@ def _bits(key: Any) -> int:
 
 
 def _pack_ban(shape: layout.Shape, key: Any, row: BanRow) -> bytes:
-    flags = BAN_SPARES_KNOWN * row.spares_known
+    flags = BAN_SPARES_KNOWN * row.spares_known | BAN_SPARES_PROVEN * row.spares_proven
     return shape.pack({"until_ns": row.until_ns, "prefix_bits": _bits(key), "flags": flags})
 
 
@@ -198,7 +198,8 @@ def _unpack_port(shape: layout.Shape, row: bytes) -> tuple[int, int]:
 
 def _unpack_ban(shape: layout.Shape, row: bytes) -> BanRow:
     fields = shape.unpack(row)
-    return BanRow(fields["until_ns"], bool(fields["flags"] & BAN_SPARES_KNOWN))
+    flags = fields["flags"]
+    return BanRow(fields["until_ns"], bool(flags & BAN_SPARES_KNOWN), bool(flags & BAN_SPARES_PROVEN))
 
 
 def _pack_pair(shape: layout.Shape, _key: Any, row: PairRow) -> bytes:

@@ -42,10 +42,11 @@ class MapName(StrEnum):
 
 
 class BanRow(NamedTuple):
-    """`until_ns` on CLOCK_MONOTONIC; 0: until lifted. `spares_known`: devices that are known go on working."""
+    """`until_ns` on CLOCK_MONOTONIC; 0: until lifted. What it spares: see wire.Ban."""
 
     until_ns: int
     spares_known: bool = False
+    spares_proven: bool = False
 
 
 class PairRow(NamedTuple):
@@ -143,7 +144,8 @@ def desired(plan: wire.Plan, *, boot_ns: int, now_ns: int, relay_here: bool, ski
             if covers(protected, bannable(ban.prefix)):
                 left_out.append(ban.prefix)
                 continue
-            _put(rows, (MapName.BANS, MapName.BAN_NETS), ban.prefix, BanRow(until_ns, ban.spares_known))
+            row = BanRow(until_ns, ban.spares_known, ban.spares_proven)
+            _put(rows, (MapName.BANS, MapName.BAN_NETS), ban.prefix, row)
     _put_pairs(rows[MapName.PAIRS], plan, boot_ns, now_ns, protected, left_out)
     for session in plan.sessions:
         _put_session(rows, session)

@@ -36,7 +36,7 @@ class SourceVerbs(Grounded):
 
         One that has expired already is refused, and so is one that covers a protected address ("protected").
         """
-        row = BanRow(self._deadline(ban.expires_at, ban.prefix), ban.spares_known)
+        row = BanRow(self._deadline(ban.expires_at, ban.prefix), ban.spares_known, ban.spares_proven)
         name, key = plan.place(_BANS, plan.bannable(ban.prefix))
         plan.refuse_protected(self._protected, ban.prefix)
         self._put_timed(name, key, row)
@@ -59,7 +59,8 @@ class SourceVerbs(Grounded):
 
     def _anonymous(self, name: MapName, key: Any, row: BanRow) -> wire.Ban:
         ((text, _),) = plan.ban_texts({name: {key: row}})
-        return wire.Ban(text, self._unix(row.until_ns), "unknown", "found in the kernel", row.spares_known)
+        until, spares = self._unix(row.until_ns), (row.spares_known, row.spares_proven)
+        return wire.Ban(text, until, "unknown", "found in the kernel", *spares)
 
     def _unix(self, until_ns: int) -> float:
         return (until_ns + self.boot_ns) / 1e9 if until_ns else 0.0

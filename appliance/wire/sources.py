@@ -32,7 +32,9 @@ class Source:
 class Ban:
     """A banned source. `expires_at` 0: until lifted; `rule` names the setting or `operator`.
 
-    With `spares_known`, known pairs inside the prefix go on working: so every automatic ban is made.
+    With `spares_known`, known pairs inside the prefix go on working: so every automatic ban is made. With
+    `spares_proven` as well, only datagrams that prove nothing are kept out while the kernel challenges strangers: so a
+    ban is made whose reason anybody may have forged.
     """
 
     prefix: str
@@ -40,6 +42,7 @@ class Ban:
     rule: str = "operator"
     reason: str = ""
     spares_known: bool = False
+    spares_proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

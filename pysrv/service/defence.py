@@ -156,8 +156,9 @@ class Defence:
                     self._ban(trip, standing, prefix, port, sentence.scope)
 
     def _ban(self, trip: Trip, standing: Standing, prefix: str, port: int, scope: Scope) -> None:
-        if self._store.ban(prefix, port) is not None:
-            return
+        held = self._store.ban(prefix, port)
+        if held is not None and (held.proven or not trip.proven or not held.spares_known):
+            return  # but one whose reason may be forged gives way to one that is proven
         settings, now = self._settings, self._now()
         again = self._store.repetitions(prefix, port, now - settings.banperiodmax) if trip.proven else 0
         length = length_s(again, settings.banperiod, settings.banperiodmax, settings.reenabledosblocked)
@@ -240,7 +241,8 @@ def identity_of(request: Request) -> bytes:
 
 def address_ban(row: BanRow) -> wire.Ban:
     """A ban of an address or network as the gate takes it."""
-    return wire.Ban(row.prefix, row.expires_at, row.rule, row.reason, row.spares_known)
+    forgeable = row.spares_known and not row.proven
+    return wire.Ban(row.prefix, row.expires_at, row.rule, row.reason, row.spares_known, forgeable)
 
 
 def pair_ban(row: BanRow) -> wire.PairBan:

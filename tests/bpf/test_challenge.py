@@ -1,6 +1,7 @@
 """The stateless challenge: who is answered, with what, and what a nonce is worth. One test for each rule."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from scapy.layers.inet import IP
@@ -384,6 +385,23 @@ def test_a_request_to_a_group_is_answered_by_nobody(on: Rig, source: str, target
     packet = frame(b"\r\n\r\n", src=source, dst=target)
     packet["Ether"].dst = mac
     assert on.send(packet).verdict == "sip_keepalive"
+
+
+def test_a_ban_whose_reason_may_be_forged_leaves_the_way_in_that_proves_the_address(rig: Rig) -> None:
+    """Anybody can get it for somebody else: the phones there still answer challenges, and call over TCP."""
+    ban = wire.Ban(STRANGER, spares_known=True, spares_proven=True)
+    switch_on(rig, bans=(ban,))
+    nonce = nonce_of(answered(rig, Ask(), "challenge_401", 401))
+    assert rig.send(with_nonce(Ask(), nonce).packet()).verdict == "nonce_valid"
+    kept_out = [Ask("OPTIONS"), Ask(to="<sip:1000@pbx.example.net>;tag=x"), Ask(names={"Via": "Via "})]
+    assert [rig.send(ask.packet()).verdict for ask in kept_out] == ["banned"] * 3
+    assert rig.send(frame(b"\r\n\r\n", src=STRANGER)).verdict == "banned"
+    switch_on(rig, bans=(replace(ban, spares_proven=False),))
+    assert rig.send(Ask().packet()).verdict == "banned"
+    switch_on(rig, bans=(ban, wire.Ban("198.51.100.0/24", spares_known=True)))
+    assert rig.send(Ask().packet()).verdict == "banned", "what spares less decides"
+    rig.sync(bans=(ban,))
+    assert rig.send(Ask().packet()).verdict == "banned", "nobody is challenged: there is no other way to tell"
 
 
 def test_the_best_of_several_credentials_counts(on: Rig) -> None:

@@ -273,6 +273,21 @@ def test_a_ban_of_what_may_be_forged_does_not_grow(bench: Bench) -> None:
         bench.sleep(70, 5)
 
 
+def test_a_ban_of_what_may_be_forged_spares_who_proves_the_address_until_a_proven_one_takes_its_place(
+    bench: Bench,
+) -> None:
+    limited(bench, maxwrongmsgallowed=1, maxwrongauthfromip=3)
+    for _ in range(2):
+        bench.receive(b"REGISTER x\r\n\r\n", Flow("udp", APPLIANCE, (BOT, 5060)))
+    ban = bench.gate.bans[BOT, 0]
+    assert isinstance(ban, wire.Ban) and ban.spares_known and ban.spares_proven
+    for number in range(4):
+        Client(bench, f"nobody{number}", BOT).register()
+    ban = bench.gate.bans[BOT, 0]
+    assert isinstance(ban, wire.Ban) and ban.spares_known and not ban.spares_proven
+    assert [(row.source, row.rule) for row in bench.store.bans()] == [(BOT, "maxwrongauthfromip")]
+
+
 def test_what_nobody_does_by_mistake_bans_at_once_and_by_the_port_beside_phones(bench: Bench) -> None:
     request = parse_datagram(Client(bench, "x", BOT, 6000).message("REGISTER", ""))
     assert isinstance(request, Request)
