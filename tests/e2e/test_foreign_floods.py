@@ -165,7 +165,7 @@ def storm(lab: Lab, tmp_path: Path) -> Iterator[Callable[[], None]]:
             file = tmp_path / f"{method}.xml"
             file.write_text(scenario(method))
             command = ["sipp", *(("-sf", str(file)) if method else ("-sn", "uac")), "-i", host.address, "-nostdin"]
-            command += ["-p", str(6000 + 1000 * number), "-t", "un", "-max_socket", "500", "-r", str(STORM_RATE)]
+            command += ["-p", str(6500 + 1000 * number), "-t", "un", "-max_socket", "500", "-r", str(STORM_RATE)]
             command += ["-m", str(STORM_RATE * CALL_S), "-l", "400", "-timeout", f"{CALL_S}s", host.gateway]
             log = running.enter_context((tmp_path / f"{method}.log").open("wb"))
             running.callback(end, lab.start(host.namespace, command, stdout=log, stderr=log, cwd=str(tmp_path)))
@@ -183,6 +183,5 @@ def test_a_registered_pair_calls_through_storms_of_sipp(
     moved = Counter(tallies(product))
     moved.subtract(before)
     done = work(product).since(start)
-    # SIPp's own INVITE names ports of five digits in From, which the gate takes for an odd form.
-    assert min(moved[name] for name in ("challenge_401", "odd_over_rate", "over_guard")) >= STORM_RATE, +moved
+    assert min(moved[name] for name in ("challenge_401", "over_guard")) >= STORM_RATE, +moved
     assert done.read <= STRANGERS_SHARE and done.lost == 0, done
