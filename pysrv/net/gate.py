@@ -76,6 +76,7 @@ class GateClient:
         self._user: UserRelay | None = None  # set while the office itself relays
         self._task: asyncio.Task[None] | None = None
         self._status: wire.GateStatus | None = None
+        self._skipped: tuple[str, ...] = ()  # of the last plan: said once
         self._pulse = Pulse(self, queue_delay_s, events.on_offences)
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -295,10 +296,17 @@ class GateClient:
         line.ask(
             KeeperVerb.SYNC,
             replace(plan, sessions=sessions),
-            lambda _: then(),
+            lambda result: self._taken(result, then),
             lambda error: line.abort(f"plan refused: {error}"),
         )
         line.flush()
+
+    def _taken(self, result: dict[str, Any], then: Callable[[], None]) -> None:
+        skipped = wire.from_dict(wire.Applied, result).skipped
+        if skipped and skipped != self._skipped:
+            _log.warning("the gate left out of the plan: %s", ", ".join(skipped))
+        self._skipped = skipped
+        then()
 
     def _up(self, status: wire.GateStatus) -> None:
         self._status = status

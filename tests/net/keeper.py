@@ -17,6 +17,7 @@ class Keeper:
     version: int = wire.PROTOCOL_VERSION
     refuse: dict[str, WireError] = field(default_factory=dict)
     mute: bool = False
+    skips: tuple[str, ...] = ()
     plan: wire.Plan | None = None
     sessions: dict[int, wire.RelaySession] = field(default_factory=dict)
     verbs: list[str] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Keeper:
         if verb is KeeperVerb.SYNC:
             self.plan = wire.from_dict(wire.Plan, args)
             self.sessions = {row.session: row for row in self.plan.sessions}
-            return wire.Applied(len(self.sessions), 0, 0)
+            return wire.Applied(len(self.sessions), 0, 0, self.skips)
         if verb is KeeperVerb.OPEN_SESSION:
             session = wire.from_dict(wire.RelaySession, args)
             self.sessions[session.session] = session

@@ -230,6 +230,16 @@ async def test_resync_sends_the_plan_again(bench: Bench) -> None:
     await until(lambda: bench.keeper.verbs == ["hello", "sync", "sync"])
 
 
+async def test_what_the_keeper_left_out_of_a_plan_is_said_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.keeper.skips = ("203.0.113.0/24",)
+    await bench.up()
+    bench.gate.resync()
+    await until(lambda: bench.keeper.verbs == ["hello", "sync", "sync"])
+    bench.gate.resync()
+    await until(lambda: bench.keeper.verbs == ["hello", "sync", "sync", "sync"])
+    assert caplog.messages.count("the gate left out of the plan: 203.0.113.0/24") == 1
+
+
 async def test_without_a_kernel_relay_the_office_relays_itself(bench: Bench) -> None:
     bench.keeper.relay = "user"
     a, b, port = Phone(), Phone(), free_pair()
