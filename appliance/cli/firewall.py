@@ -17,6 +17,7 @@ from appliance.cli.show import Answer, Column, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 
 COUNTRY = "country"
+ASKED = 200
 GET_DATABASE = "name a file with --database; Debian's package tor-geoipdb holds one (see docs/operations.md)"
 RULES = (
     Column("id", "rule", right=True),
@@ -69,7 +70,22 @@ def _add(
         rules = [{"action": action, "prefix": prefix_of(source), "protocol": protocol, "port": number, "note": note}]
     result = link.office("firewall.add", {"rules": rules, "confirm_s": confirm_s(confirm)})
     words = [line(f"rule {each['id']}: {each['action']} {each['match']}") for each in result["rules"]]
-    return Answer(result, (*words, *saved(result), *waiting(result["pending"])))
+    kept_out = _kept_out(link) if action == "deny" or source == COUNTRY else []
+    if kept_out:
+        words.append(line(f"keeps out: {', '.join(kept_out)}", "yellow"))
+    return Answer(result | {"keeps_out": kept_out}, (*words, *saved(result), *waiting(result["pending"])))
+
+
+def _kept_out(link: Link) -> list[str]:
+    """Trunks and registered accounts, each with its address, that the rules keep out; of the first ASKED of them."""
+    trunks = [(f"trunk {row['name']}", each) for row in link.office("trunks.list")["trunks"] for each in row["inbound"]]
+    phones = [(row["aor"], row["remote_host"]) for row in link.office("registrations.list")["registrations"]]
+    found = []
+    for name, address in list(dict.fromkeys(trunks + phones))[:ASKED]:
+        verdict = "" if "/" in address else link.office("firewall.test", {"address": address})["verdict"]
+        if verdict in ("firewall_denied", "country_denied"):
+            found.append(f"{name} ({address})")
+    return found
 
 
 def country_codes(text: str | None) -> list[str]:
@@ -142,7 +158,8 @@ def _test(session: Session, address: str, port: str) -> Answer:
     if result["verdict"] == "source_allowed":
         end = line(f"{what}: passes every check", "green")
     elif result["verdict"]:
-        end = line(f"{what}: dropped as {result['verdict']}", "red")
+        spared = f", except what is registered there: {', '.join(result['spared'])}" if result["spared"] else ""
+        end = line(f"{what}: dropped as {result['verdict']}{spared}", "red")
     else:
         end = line(f"{what}: no rule about the source stops it; rates and the service decide", "green")
     return Answer(result, (table(STEPS, result["steps"], "no rule speaks of this address"), end))

@@ -1,6 +1,5 @@
 """Verbs about static rules, countries, report-only, protected addresses, and the change that waits for its word."""
 
-import ipaddress
 import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ from appliance.wire import WireError
 from pysrv.control.desk import Desk
 from pysrv.control.security import canonical
 from pysrv.service import changes
-from pysrv.service.firewall import NOTED_FOR_S, deciding, piece_holds, refuse_protected
+from pysrv.service.firewall import NOTED_FOR_S, refuse_protected
 from pysrv.store.firewall import Rule, match_text
 
 PROTOCOLS, ACTIONS = ("any", "udp", "tcp"), ("allow", "deny")
@@ -44,15 +43,6 @@ class RemoveRules:
 
     ids: tuple[int, ...]
     confirm_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Which packet to think of."""
-
-    address: str
-    port: int = 5060
-    protocol: str = "udp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,82 +139,6 @@ def _forget_countries(desk: Desk) -> None:
     for row in desk.store.lists("country"):
         if row.name not in wanted:
             desk.store.remove_list(row.name, desk.who)
-
-
-def test(desk: Desk, args: Probe) -> dict[str, Any]:
-    """firewall.test: which rule decides a packet, in the order of the gate; nothing is sent."""
-    try:
-        address = str(ipaddress.ip_address(args.address))
-    except ValueError as error:
-        raise WireError("invalid", str(error)) from None
-    steps = list(_steps(desk, address, args))
-    verdict = next((step["verdict"] for step in steps if step["verdict"]), "")
-    return {"address": address, "port": args.port, "protocol": args.protocol, "verdict": verdict, "steps": steps}
-
-
-def _steps(desk: Desk, address: str, args: Probe) -> list[dict[str, str]]:
-    """Every rule about the source that speaks, until one decides. `verdict` empty: the packet goes on."""
-    row = networks.parsed(address)
-    guarded = next((why for each, why in desk.protected().items() if networks.overlap(row, networks.parsed(each))), "")
-    rule = deciding(desk.store.firewall_rules(), address, args.protocol, args.port)
-    steps = [_step("protected", guarded, "")] if guarded else []
-    passes = bool(guarded)
-    if rule is not None and rule.action == "allow":
-        words = f"rule {rule.id}: allow {match_text(rule)}"
-        if not rule.port:
-            return [*steps, _step("firewall", words, "source_allowed")]
-        steps.append(_step("firewall", words + ", so no deny, list or country; ban and bucket hold", ""))
-        passes = True
-    allowed = next((each for each in desk.store.allows() if _holds(each.prefix, row) and each.kind == "allow"), None)
-    if allowed:
-        return [*steps, _step("allow list", f"{allowed.prefix} is on the allow list", "source_allowed")]
-    for ban in desk.store.bans():
-        if _holds(ban.prefix, row) and not ban.port and not guarded:
-            return [
-                *steps,
-                _step(
-                    "ban",
-                    f"{ban.prefix} is banned by {ban.rule}",
-                    "banned" if "/" not in ban.prefix else "banned_prefix",
-                ),
-            ]
-    if passes:
-        return steps
-    if rule is not None:
-        return [*steps, _step("firewall", f"rule {rule.id}: deny {match_text(rule)}", "firewall_denied")]
-    return steps + _listed(desk, row)
-
-
-def _listed(desk: Desk, row: bytes) -> list[dict[str, str]]:
-    """What lists and countries say of an address."""
-    for each in desk.store.lists():
-        for piece in desk.store.list_rows(each.id):
-            if hit := piece_holds(piece, row[:16]):
-                words = f"list {each.name} holds {networks.text(hit)}; what is registered or a trunk passes"
-                return [_step("list", words, "listed")]
-    actions = {rule.country: rule.action for rule in desk.store.firewall_rules() if rule.country}
-    found = next(
-        (each.name for each in desk.store.lists("country") if each.name in actions and _in_list(desk, each.id, row)), ""
-    )
-    if actions.get(found) == "deny":
-        return [_step("country", f"country {found} is denied", "country_denied")]
-    if found:
-        return [_step("country", f"country {found} is let in", "")]
-    if "allow" in actions.values():
-        return [_step("country", "the address lies in no country that is let in", "country_denied")]
-    return []
-
-
-def _in_list(desk: Desk, list_id: int, row: bytes) -> bool:
-    return any(piece_holds(piece, row[:16]) for piece in desk.store.list_rows(list_id))
-
-
-def _holds(prefix: str, row: bytes) -> bool:
-    return networks.overlap(networks.parsed(prefix), row)
-
-
-def _step(stage: str, words: str, verdict: str) -> dict[str, str]:
-    return {"stage": stage, "words": words, "verdict": verdict}
 
 
 def report_only(desk: Desk, args: ReportOnly) -> dict[str, Any]:

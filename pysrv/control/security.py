@@ -8,6 +8,7 @@ from typing import Any
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
+from pysrv.control.probe import locked_out
 from pysrv.limits.sources import lies_in
 from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
@@ -104,7 +105,7 @@ def show_ban(desk: Desk, args: Banned) -> dict[str, Any]:
     prefix, port = split_source(args.source)
     rows = [row for row in desk.store.bans() if _concerns(row, prefix, port)]
     if not rows:
-        raise WireError("not_found", f"{args.source[:80]} is not banned", "'appliance bans' lists who is")
+        raise _nobody(desk, args.source, prefix)
     return {"bans": [_shown(row) for row in rows]}
 
 
@@ -114,7 +115,14 @@ def _concerns(row: BanRow, prefix: str, port: int) -> bool:
 
 def _nobody(desk: Desk, text: str, prefix: str) -> WireError:
     around = next((row.source for row in desk.store.bans() if _concerns(row, prefix, 0)), None)
-    hint = f"'appliance bans lift {around}' lifts the ban that covers it" if around else "'appliance bans' lists who is"
+    if around:
+        hint = f"'appliance bans lift {around}' lifts the ban that covers it"
+        return WireError("not_found", f"{text[:80]} is not banned", hint)
+    if other := locked_out(desk, prefix):
+        return WireError("not_found", f"{text[:80]} is not banned, but kept out: {other}")
+    hint = (
+        "'appliance firewall test' says whether another rule speaks of an address, 'appliance gate top' whom rates hit"
+    )
     return WireError("not_found", f"{text[:80]} is not banned", hint)
 
 

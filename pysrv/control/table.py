@@ -11,7 +11,7 @@ from typing import Any
 
 from appliance import wire
 from appliance.wire import WireError
-from pysrv.control import accounts, calls, firewall, lists, routing, security, settings
+from pysrv.control import accounts, calls, firewall, lists, probe, routing, security, settings
 from pysrv.control.desk import Desk, Live, refusals
 from pysrv.store import Store, StoreCode, StoreError
 
@@ -77,7 +77,7 @@ ROWS = (
     Verb("firewall.list", Nothing, firewall.rules),
     Verb("firewall.add", firewall.AddRules, firewall.add, writes=True),
     Verb("firewall.remove", firewall.RemoveRules, firewall.remove, writes=True),
-    Verb("firewall.test", firewall.Probe, firewall.test),
+    Verb("firewall.test", probe.Probe, probe.test),
     Verb("protected.list", Nothing, firewall.guarded),
     Verb("protected.here", firewall.Here, firewall.here, writes=True),
     Verb("rules.list", Nothing, firewall.reported),

@@ -122,6 +122,13 @@ def test_rules_are_added_listed_tested_and_removed(up: Shell) -> None:
     assert "no firewall rules" in up.run("firewall").stdout
 
 
+def test_a_deny_says_which_trunks_it_keeps_out(up: Shell) -> None:
+    inbound = ("--inbound", "192.0.2.7", "--inbound", "203.0.113.7")
+    assert up.run("trunks", "add", "carrier", "192.0.2.7", *inbound).exit_code == Exit.OK
+    assert "keeps out: trunk carrier (192.0.2.7)\n" in up.run("firewall", "deny", "192.0.2.0/24").stdout
+    assert "keeps out" not in up.run("firewall", "allow", "192.0.2.0/24", "--port", "5061").stdout
+
+
 def test_countries_come_from_a_database_file(up: Shell, tmp_path: Path) -> None:
     (tmp_path / "geoip").write_text(GEOIP)
     database = ("--database", str(tmp_path / "geoip"))

@@ -12,6 +12,7 @@ from appliance.wire import WireError
 from pysrv.control import Control
 from pysrv.service.changes import take_back
 from pysrv.store import Store
+from pysrv.store.rows import BanRow, SavedBinding
 from tests.control.office import Operator, Service
 
 
@@ -234,6 +235,44 @@ def test_a_probe_names_the_rule_that_decides(
     found = root.ask("firewall.test", address=address, port=port, protocol="tcp")
     assert found["verdict"] == verdict
     assert words in " ".join(step["words"] for step in found["steps"])
+
+
+def test_a_probe_knows_trunks_devices_and_their_ports(root: Operator, store: Store, clock: Clock) -> None:
+    imported(root, "feed", "198.51.100.0/24")
+    root.ask("trunks.add", name="carrier", host="198.51.100.9", inbound=["198.51.100.7"])
+    for address in ("198.51.100.7", "198.51.100.9"):
+        found = root.ask("firewall.test", address=address)
+        assert (found["verdict"], found["spared"]) == ("", [])
+        assert [step["stage"] for step in found["steps"]] == ["trunk", "list"]
+    device = SavedBinding(
+        "alice@appliance", "sip:alice@a", "udp", "192.0.2.1", 5060, "198.51.100.8", 5070, clock.now + 60, "c", 1
+    )
+    store.save_binding(device)
+    found = root.ask("firewall.test", address="198.51.100.8")
+    assert (found["verdict"], found["spared"]) == ("listed", ["alice at port 5070"])
+    store.add_ban(BanRow("203.0.113.8", "maxfailedauthenabledipport", "", clock.now, 0.0, "", port=5071))
+    found = root.ask("firewall.test", address="203.0.113.8")
+    assert found["verdict"] == ""
+    assert "203.0.113.8:5071 is banned by maxfailedauthenabledipport" in found["steps"][0]["words"]
+
+
+def test_a_rule_that_only_reports_decides_nothing_in_a_probe(root: Operator) -> None:
+    root.ask("bans.add", prefix="198.51.100.7")
+    imported(root, "feed", "198.51.100.7")
+    root.ask("rules.report_only", verdicts=["banned"], on=True)
+    found = root.ask("firewall.test", address="198.51.100.7")
+    assert found["verdict"] == "listed"
+    assert found["steps"][0]["words"].endswith("the rule only reports")
+
+
+def test_who_is_kept_out_without_a_ban_learns_by_what(root: Operator) -> None:
+    deny(root, "192.0.2.0/24")
+    for verb in ("bans.show", "bans.lift"):
+        with pytest.raises(WireError, match=r"192\.0\.2\.7 is not banned, but kept out: rule 1: deny 192\.0\.2\.0/24"):
+            root.ask(verb, source="192.0.2.7")
+    with pytest.raises(WireError) as refused:
+        root.ask("bans.show", source="203.0.113.7")
+    assert "appliance firewall test" in refused.value.hint
 
 
 def test_with_countries_let_in_others_are_out(root: Operator) -> None:
