@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import pytest
-
 from appliance.selftest.frames import Wire, request
 from tests.lab.carrier import Carrier, Outcome, answering, callers_file, calling, load, registering
 from tests.lab.network import Lab
@@ -92,7 +90,6 @@ def unharmed(outcome: tuple[Outcome, Outcome]) -> bool:
 
 
 @pytest.mark.timeout(300)  # two appliances start; each day takes ten seconds, and a minute without the gate
-@pytest.mark.timeout(300)  # three runs of a hundred phones, the last of them without protection
 def test_a_hundred_phones_call_on_through_a_flood_and_without_the_gate_they_cannot(tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
     with Lab(["phones", "trunk", "attacker"], tag="flood") as lab:
