@@ -7,6 +7,7 @@ of its own: a program never meets maps, or stages, of another one.
 
 import contextlib
 import ctypes
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -229,8 +230,14 @@ def _pins(pin_dir: Path) -> Path:
     """The directory of this version's map pins. Those of another stay until no program needs them: settle_pins()."""
     if not _on_bpffs(pin_dir):
         raise wire.WireError("no_bpffs", f"{pin_dir} is not in a bpf file system", f"mount -t bpf bpf {pin_dir.parent}")
+    pin_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # a bpf file system that was mounted by hand lets everybody make directories
+    if pin_dir.stat().st_uid != os.geteuid():
+        hint = f"remove it, and mount with mode=0700: 'rm -r {pin_dir}'"
+        raise wire.WireError("bad_pins", f"{pin_dir} belongs to another user, who could change the gate's maps", hint)
+    pin_dir.chmod(0o700)
     here = pin_dir / layout.version()
-    here.mkdir(parents=True, exist_ok=True)
+    here.mkdir(exist_ok=True)
     return here
 
 

@@ -63,6 +63,22 @@ def test_a_restarted_keeper_finds_everything_and_changes_nothing(
     assert not pin_dir.exists()
 
 
+def test_pins_are_nobody_elses_and_a_directory_that_somebody_else_made_is_refused(
+    inside: Lab, header_cache: Path, pin_dir: Path
+) -> None:
+    pin_dir.mkdir(mode=0o755)
+    os.chown(pin_dir, 12345, 12345)
+    with pytest.raises(wire.WireError, match="belongs to another user") as refused:
+        Gate.load(pin_dir, header_cache)
+    assert refused.value.code == "bad_pins"
+    os.chown(pin_dir, 0, 0)
+    held = Gate.load(pin_dir, header_cache)
+    try:
+        assert pin_dir.stat().st_mode & 0o777 == 0o700
+    finally:
+        held.remove()
+
+
 def test_a_restarted_keeper_heals_what_was_changed_behind_its_back(
     inside: Lab, header_cache: Path, pin_dir: Path
 ) -> None:
