@@ -1,7 +1,5 @@
 /* A packet of the media range: the maps behind relay.h, and the way out. */
 
-#define LO_IFINDEX 1
-
 /* The next hop by the routing table, as for a packet of the appliance's own: forwarding need be on for lo alone. */
 static inline u32 hop_by_route(struct xdp_md *ctx, struct hop *hop, const struct packet *packet,
 			       const struct endpoint *from, const struct endpoint *to)

@@ -20,6 +20,8 @@
 #define EXTENSION_FRAGMENT 44
 #define EXTENSION_TARGET 60
 
+#define LO_IFINDEX 1 /* of every network namespace */
+
 #define MAX_VLAN_TAGS 2
 #define MAX_EXTENSIONS 6
 #define OFFSET_MASK 0x7fff /* the furthest a transport header can start, for the verifier */
@@ -143,6 +145,21 @@ static __always_inline bool ip4_not_single(u32 address)
 	return (address & BIG32(0xe0000000)) == BIG32(0xe0000000);
 }
 
+/* This host and this network (RFC 1122 3.2.1.3) are addresses that no other host sends from; loopback's are lo's own. */
+static __always_inline bool ip4_not_there(u32 address, u32 ifindex)
+{
+	u8 first = address & 0xff;
+
+	return !first || (first == 127 && ifindex != LO_IFINDEX);
+}
+
+static __always_inline bool ip6_not_there(const struct address *ip, u32 ifindex)
+{
+	u32 last = BIG32(ip->word[3]);
+
+	return !ip->word[0] && !ip->word[1] && !ip->word[2] && (!last || (last == 1 && ifindex != LO_IFINDEX));
+}
+
 static __always_inline enum verdict parse_ip4(struct cursor *cursor, struct packet *packet)
 {
 	struct ip4_header *ip = (void *)cursor->at;
@@ -158,7 +175,7 @@ static __always_inline enum verdict parse_ip4(struct cursor *cursor, struct pack
 	total = BIG16(ip->total_length);
 	if (total < length || total > (u64)(cursor->end - (void *)cursor->at))
 		return VERDICT_ip4_total_length;
-	if (ip4_not_single(ip->source))
+	if (ip4_not_single(ip->source) || ip4_not_there(ip->source, packet->ifindex))
 		return VERDICT_source_impossible;
 	address_from_ip4(&packet->source, ip->source);
 	address_from_ip4(&packet->target, ip->target);
@@ -237,7 +254,8 @@ static __always_inline enum verdict parse_ip6(struct cursor *cursor, struct pack
 	packet->target = ip->target;
 	packet->group |= (ip->target.word[0] & BIG32(0xff000000)) == BIG32(0xff000000);
 	/* A v4-mapped source on the wire would borrow the IPv4 address's standing. */
-	if ((ip->source.word[0] & BIG32(0xff000000)) == BIG32(0xff000000) || address_is_ip4(&ip->source))
+	if ((ip->source.word[0] & BIG32(0xff000000)) == BIG32(0xff000000) || address_is_ip4(&ip->source) ||
+	    ip6_not_there(&ip->source, packet->ifindex))
 		return VERDICT_source_impossible;
 	packet->hops = ip->hop_limit;
 	next = ip->next;

@@ -325,7 +325,8 @@ static inline u32 judge_request(struct xdp_md *ctx, struct reading *reading, con
 		packet->verdict = VERDICT_slip_503;
 		return VERDICT_NONE;
 	}
-	if (reading->has_to_tag)
+	/* A REGISTER is part of no dialog: a tag does not carry it past the question who it is from. */
+	if (reading->has_to_tag && (known_source(packet) || method != EIGHT("REGISTER")))
 		return judge_unproven(ctx, policy, packet);
 	if (known_source(packet))
 		return judge_known(reading, packet, method);

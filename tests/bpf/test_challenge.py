@@ -94,6 +94,12 @@ def test_other_methods_of_strangers_go_to_the_service_within_their_budget(on: Ri
     assert on.send(changed(INVITE, method=method).packet()).verdict == "sip_request"
 
 
+def test_a_register_with_a_tag_in_to_is_asked_like_any_other(on: Rig) -> None:
+    tagged = Ask(to="<sip:1000@pbx.example.net>;tag=abc")
+    response = answered(on, tagged, "challenge_401", 401)
+    assert on.send(with_nonce(tagged, nonce_of(response)).packet()).verdict == "nonce_valid"
+
+
 def test_requests_inside_a_dialog_go_to_the_service(on: Rig) -> None:
     assert on.send(changed(INVITE, to="<sip:2000@pbx.example.net>;tag=abc").packet()).verdict == "sip_request"
 
@@ -393,7 +399,7 @@ def test_a_ban_whose_reason_may_be_forged_leaves_the_way_in_that_proves_the_addr
     switch_on(rig, bans=(ban,))
     nonce = nonce_of(answered(rig, Ask(), "challenge_401", 401))
     assert rig.send(with_nonce(Ask(), nonce).packet()).verdict == "nonce_valid"
-    kept_out = [Ask("OPTIONS"), Ask(to="<sip:1000@pbx.example.net>;tag=x"), Ask(names={"Via": "Via "})]
+    kept_out = [Ask("OPTIONS"), changed(INVITE, to="<sip:2000@pbx.example.net>;tag=x"), Ask(names={"Via": "Via "})]
     assert [rig.send(ask.packet()).verdict for ask in kept_out] == ["banned"] * 3
     assert rig.send(frame(b"\r\n\r\n", src=STRANGER)).verdict == "banned"
     switch_on(rig, bans=(replace(ban, spares_proven=False),))

@@ -187,6 +187,10 @@ CASES: dict[str, list[Case]] = {
         Case("IPv4 multicast", frame(src="224.0.0.1")),
         Case("IPv4 broadcast", frame(src="255.255.255.255")),
         Case("IPv6 multicast", frame(src="ff02::1", dst=TO6)),
+        Case("this network", frame(src="0.0.0.0")),
+        Case("loopback's, not on lo", frame(src="127.0.0.1")),
+        Case("no IPv6 address", frame(src="::", dst=TO6)),
+        Case("IPv6 loopback, not on lo", frame(src="::1", dst=TO6)),
         Case("IPv4 mapped on the wire", frame(src="::ffff:10.0.0.1", dst=TO6)),
     ],
     "fragment_malformed": [
