@@ -75,7 +75,7 @@ def _xdp(load: Load, options: RunOptions, pins: Path | None) -> HeldGate:
     gate = load(pins)
     try:
         for name in options.interfaces:
-            gate.attach(name, options.mode.value)
+            gate.attach(name, "careful" if options.mode is Mode.AUTO else options.mode.value)
     except WireError:
         gate.close()
         raise

@@ -78,7 +78,7 @@ class FakeGate(GateSurface):
 
     def attach(self, ifname: str, mode: str = "auto") -> wire.Interface:
         """Attaches to a name; nothing else happens."""
-        self._interfaces[ifname] = wire.Interface(ifname, "native" if mode == "auto" else mode)
+        self._interfaces[ifname] = wire.Interface(ifname, "native" if mode in ("auto", "careful") else mode)
         self._set_relay(self._can_relay, "" if self._can_relay else "the fake gate was told so")
         return self._interfaces[ifname]
 

@@ -71,7 +71,7 @@ class Gate(GateSurface):
             self.kernel.set_stage(place, loaded(self._program, name) if name in written else None)
 
     def attach(self, ifname: str, mode: str = link.Mode.AUTO) -> wire.Interface:
-        """Attaches to an interface; `mode` is `auto` (natively if it can), `native` or `generic`.
+        """Attaches to an interface; `mode` is `auto` (natively if it can), `careful`, `native` or `generic`.
 
         Once more is no change. Raises WireError, see link.attach.
         """

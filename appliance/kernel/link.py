@@ -35,6 +35,8 @@ _REASONS: Final = {
     errno.ENOMEM: "its driver has no queues left for native XDP",
     errno.ENOSPC: "its driver has no queues left for native XDP",
 }
+# veth_xdp_xmit() and veth_xdp_flush(): without a program at the other end, what a native one sends is dropped unseen.
+_VETH: Final = "the other end of a veth takes what native XDP sends only if it carries a program: then --mode native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,17 @@ class Device:
     program_id: int = 0
     lower: int = 0
     vlan: tuple[int, int] | None = None  # (EtherType, tag)
+    kind: str = ""  # of a virtual interface: veth, vlan, bridge and so on
 
 
 class Mode(StrEnum):
-    """How to attach: natively if the driver can and else generic, or one of the two and nothing else."""
+    """How to attach: natively if the driver can and else generic, or one of the two and nothing else.
+
+    CAREFUL is AUTO where the other end is not ours to know: a veth, as containers have it, gets generic.
+    """
 
     AUTO = "auto"
+    CAREFUL = "careful"
     NATIVE = "native"
     GENERIC = "generic"
 
@@ -84,8 +91,8 @@ def attach(program_fd: int, ifname: str, pin: Path | None = None, mode: Mode = M
             "a gate of ours that was pinned: start with --pin to take it over, or remove its pins below /sys/fs/bpf; "
             f"another program's, if it is not needed: ip link set dev {ifname} xdp off",
         )
-    reason = "asked for" if mode is Mode.GENERIC else ""
-    if mode is not Mode.GENERIC:
+    reason = "asked for" if mode is Mode.GENERIC else _VETH if mode is Mode.CAREFUL and device.kind == "veth" else ""
+    if not reason:
         link_fd, reason = _attach_native(program_fd, device)
     if reason and mode is Mode.NATIVE:
         raise WireError("xdp_refused", f"{ifname} takes no native XDP program: {reason}", "let it be generic")
@@ -224,8 +231,9 @@ def _read(message: Any) -> Device:
     mode = xdp.get_attr("IFLA_XDP_ATTACHED") if xdp else None
     program_id = (xdp.get_attr("IFLA_XDP_PROG_ID") or 0) if xdp else 0
     info = message.get_attr("IFLA_LINKINFO")
+    kind = str((info and info.get_attr("IFLA_INFO_KIND")) or "")
     vlan = None
-    if info and info.get_attr("IFLA_INFO_KIND") == "vlan":
+    if info and kind == "vlan":
         about = info.get_attr("IFLA_INFO_DATA")
         vlan = (about.get_attr("IFLA_VLAN_PROTOCOL") or 0x8100, about.get_attr("IFLA_VLAN_ID"))
     return Device(
@@ -236,6 +244,7 @@ def _read(message: Any) -> Device:
         program_id=program_id,
         lower=message.get_attr("IFLA_LINK") or 0,
         vlan=vlan,
+        kind=kind,
     )
 
 

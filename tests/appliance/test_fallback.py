@@ -126,23 +126,36 @@ def test_a_mode_that_was_asked_for_and_cannot_be_had_is_no_start(namespace: Name
         assert process.status() == 1
 
 
-def test_an_mtu_that_no_driver_takes_is_generic_with_the_reason(namespace: Namespace, tree: Tree) -> None:
+def test_an_mtu_that_no_driver_takes_is_no_start_in_native_mode_and_named(namespace: Namespace, tree: Tree) -> None:
     for name in ("ours", "theirs"):
         namespace.run("ip", "link", "set", name, "mtu", "9000")
+    with keeper(namespace, tree, mode=Mode.NATIVE) as process:
+        (line,) = [line for line in process.rest() if line.startswith("cannot start: ")]
+    assert "ours takes no native XDP program" in line
+    assert "MTU" in line
+
+
+def test_a_veth_is_generic_by_itself_because_its_other_end_may_take_no_answers(
+    namespace: Namespace, tree: Tree
+) -> None:
     with keeper(namespace, tree) as process:
         (interface,) = status(process)["interfaces"]  # type: ignore[misc]
         assert interface["mode"] == namespace.xdp("ours") == "generic"
-        assert "MTU" in interface["reason"]
+        assert interface["reason"].endswith("--mode native")
 
 
 def test_native_has_no_reason_because_none_is_better(namespace: Namespace, tree: Tree) -> None:
-    with keeper(namespace, tree) as process:
+    with keeper(namespace, tree, mode=Mode.NATIVE) as process:
         (interface,) = status(process)["interfaces"]  # type: ignore[misc]
         assert (interface["mode"], interface["reason"]) == ("native", "")
 
 
 def test_a_pinned_gate_of_one_kind_goes_when_the_next_keeper_holds_the_other(namespace: Namespace, tree: Tree) -> None:
-    for mode, native, nftables in ((Mode.AUTO, True, False), (Mode.NFTABLES, False, True), (Mode.AUTO, True, False)):
+    for mode, native, nftables in (
+        (Mode.NATIVE, True, False),
+        (Mode.NFTABLES, False, True),
+        (Mode.NATIVE, True, False),
+    ):
         with keeper(namespace, tree, mode=mode, pin=True) as process:
             status(process)
             process.process.send_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config.options import Relay, RunOptions
+from appliance.config.options import Mode, Relay, RunOptions
 from appliance.keeper import pin_dir
 from tests.appliance.namespaces import Namespace
 from tests.appliance.trees import KeeperProcess, Tree
@@ -44,6 +44,8 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def keeper(namespace: Namespace, tree: Tree, **options: object) -> KeeperProcess:
+    if options.get("interfaces") == ("ours",):
+        options.setdefault("mode", Mode.NATIVE)  # nothing is sent to `theirs` here
     wish = RunOptions(state=str(tree.state), runtime=str(tree.runtime), **options)  # type: ignore[arg-type]
     return KeeperProcess(
         [*namespace.enter, f"--wdns={tree.code}", sys.executable, "-c", RUN, wish.to_json()], tree.code

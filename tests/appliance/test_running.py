@@ -32,7 +32,7 @@ def namespace() -> Iterator[Namespace]:
 
 def appliance(namespace: Namespace, directory: Path) -> KeeperProcess:
     where = [f"--state={directory}/state", f"--runtime={directory}/run"]
-    command = [sys.executable, "-m", "appliance", "run", "--interface=ours", *where]
+    command = [sys.executable, "-m", "appliance", "run", "--interface=ours", "--mode=native", *where]
     return KeeperProcess([*namespace.enter, f"--wdns={REPOSITORY}", *command], REPOSITORY)
 
 

@@ -30,6 +30,8 @@ class Product:
         directory.chmod(0o755)  # the office's user walks through it
         self._options = [f"--iface={name}" for name in interfaces or lab.interfaces]
         self._options += ["--state", str(self.state), "--runtime", str(self.runtime), *options]
+        if interfaces != ["lo"] and "--mode" not in options:  # the other ends of the lab's wires carry a program
+            self._options += ["--mode", "native"]
         self._process: subprocess.Popen[bytes] | None = None
         self._log = (directory / "appliance.log").open("ab")
 
