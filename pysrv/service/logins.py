@@ -54,8 +54,8 @@ class Logins:
 
     def proven(self, request: Request, flow: Flow, account: str, now: float) -> Proof | None:
         """The password was proven with this REGISTER. None: nothing is remembered of it."""
-        login = login_of(request, flow)
-        if login is None or not self._keep_s:
+        login = login_of(request, flow) if self._keep_s else None
+        if login is None:
             return None
         self._drop([login])
         proof = self._proofs[login] = Proof(account, now)

@@ -17,6 +17,7 @@ from pysrv.sip.events import Flow
 PROVEN_S = 3600.0  # how long a password proves a device that is not registered, seconds
 PROVEN_REFRESH_S = 900.0
 MOST_PROVEN = 262_144
+SLACK_S = 30.0  # the gate is not told of an expiry that is later by less: one socket may hold a thousand devices
 
 Pair = tuple[str, int]
 
@@ -39,6 +40,7 @@ class KnownPairs:
         self._at: dict[Pair, set[tuple[str, str]]] = {}
         self._behind: dict[str, set[Pair]] = {}
         self._proven: dict[Pair, float] = {}
+        self._told: dict[Pair, float] = {}  # until when the gate knows each
 
     def load(self, bindings: Iterable[Binding]) -> None:
         """Take up bindings that were stored, at start: the plan tells the gate."""
@@ -52,11 +54,12 @@ class KnownPairs:
             before = self._drop(key)
             if isinstance(change, Saved):
                 device = self._put(change.binding)
-                self._know(device.pair)
+                self._know(device.pair, device.expires_at)
                 if before is None or before.pair == device.pair:
                     continue
             if before is not None and before.pair not in self._at:
                 self._proven.pop(before.pair, None)
+                self._told.pop(before.pair, None)
                 self._world.gate.forget_pair(wire.Pair(*before.pair))
 
     def proven(self, flow: Flow) -> None:
@@ -67,11 +70,12 @@ class KnownPairs:
         if len(self._proven) >= MOST_PROVEN:
             self._proven.clear()  # the gate keeps its own copies until they expire
         self._proven[pair] = now + PROVEN_S
-        self._know(pair)
+        self._know(pair, now + PROVEN_S)
 
     def holds(self, pair: Pair) -> bool:
         """Whether a device is known here."""
-        return self._until(pair) > self._world.clock.wall()
+        now = self._world.clock.wall()
+        return self._told.get(pair, 0.0) > now or self._until(pair) > now
 
     def neighbours(self, address: str) -> tuple[Neighbour, ...]:
         """Devices that are registered now from this address (IPv6: its /64)."""
@@ -85,10 +89,13 @@ class KnownPairs:
         now = self._world.clock.wall()
         self._proven = {pair: until for pair, until in self._proven.items() if until > now}
         rows = ((pair, self._until(pair)) for pair in {*self._at, *self._proven})
-        return tuple(wire.KnownPair(*pair, until) for pair, until in rows if until > now)
+        self._told = {pair: until for pair, until in rows if until > now}
+        return tuple(wire.KnownPair(*pair, until) for pair, until in self._told.items())
 
-    def _know(self, pair: Pair) -> None:
-        self._world.gate.know_pair(wire.KnownPair(*pair, self._until(pair)))
+    def _know(self, pair: Pair, until: float) -> None:
+        if until - self._told.get(pair, 0.0) > SLACK_S:
+            self._told[pair] = until
+            self._world.gate.know_pair(wire.KnownPair(*pair, until))
 
     def _until(self, pair: Pair) -> float:
         registered = (self._devices[key].expires_at for key in self._at.get(pair, ()))
