@@ -14,39 +14,35 @@ from tests.lab.product import Product
 MakePhone = Callable[..., Phone]
 PASSWORD = "correct-horse-42"
 SIPP = ["sipp", "-m", "20", "-r", "20", "-timeout", "20", "-timeout_error", "-nostdin"]
-REGISTER = """<?xml version="1.0"?><scenario name="register">
-<send retrans="500"><![CDATA[
+
+
+def _register(cseq: int, line: str) -> str:
+    """One REGISTER of alice, with a further header line."""
+    return f"""<send retrans="500"><![CDATA[
 REGISTER sip:[remote_ip] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 Max-Forwards: 70
 From: <sip:alice@[remote_ip]>;tag=[call_number]
 To: <sip:alice@[remote_ip]>
 Call-ID: [call_id]
-CSeq: 1 REGISTER
+CSeq: {cseq} REGISTER
 Contact: <sip:alice@[local_ip]:[local_port]>
 Expires: 60
-User-Agent: SIPp as a telephone, which says some more of itself so that there is room for an answer
+{line}
 Content-Length: 0
 
 ]]></send>
-<recv response="401" auth="true"/>
-<send retrans="500"><![CDATA[
-REGISTER sip:[remote_ip] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-Max-Forwards: 70
-From: <sip:alice@[remote_ip]>;tag=[call_number]
-To: <sip:alice@[remote_ip]>
-Call-ID: [call_id]
-CSeq: 2 REGISTER
-Contact: <sip:alice@[local_ip]:[local_port]>
-Expires: 60
-[authentication username=alice password={password}]
-Content-Length: 0
-
-]]></send>
-<recv response="200"/>
-</scenario>
 """
+
+
+AGENT = "User-Agent: SIPp as a telephone, which says some more of itself so that there is room for an answer"
+REGISTER = (
+    '<?xml version="1.0"?><scenario name="register">\n'
+    + _register(1, AGENT)
+    + '<recv response="401" auth="true"/>\n'
+    + _register(2, "[authentication username=alice password={password}]")
+    + '<recv response="200"/>\n</scenario>\n'
+)
 
 
 @pytest.fixture(scope="module")
