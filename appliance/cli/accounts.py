@@ -11,11 +11,13 @@ from rich.console import RenderableType
 
 from appliance.cli.show import Answer, Column, facts, joined, line, moment, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
+from appliance.config.account import FIELDS, Field
+from appliance.config.fields import Choice
 
 LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that reads like another letter
 LENGTH = 16
 GENERATED = "generated"
-TYPES = ("end_user", "traffic_sender", "reseller", "calling_card", "operator")
+SWITCHES = ("postpaid", "onlylocalaccess", "enabled")  # fields that have a pair of options of their own
 
 COLUMNS = (
     Column("name", "name"),
@@ -33,19 +35,11 @@ COLUMNS = (
 DETAILS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("name", "name", str),
     ("numbers", "numbers", joined),
-    ("display_name", "shown as", str),
-    ("type", "type", str),
-    ("enabled", "enabled", lambda value: "yes" if value else "no"),
     ("realm", "realm", str),
     ("balance", "balance", str),
     ("reserved", "reserved", str),
     ("currency", "currency", str),
-    ("postpaid", "postpaid", yes_no),
-    ("deck", "deck", str),
     ("lines", "running calls", str),
-    ("maxlines", "maxlines", str),
-    ("locklevel", "locklevel", str),
-    ("onlylocalaccess", "local calls only", yes_no),
     ("created_at", "since", moment),
 )
 DEVICES = (
@@ -107,9 +101,16 @@ def said(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in named.items()}
 
 
+def split_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was named on the command line, with the texts of profile fields under `fields`."""
+    named = said(given)
+    texts = {name: named.pop(name) for name in list(named) if name in FIELDS and name not in SWITCHES}
+    return named | ({"fields": texts} if texts else {})
+
+
 def _add(session: Session, name: str, password: str, **given: Any) -> Answer:
     secret = password_of(password)
-    args = {"name": name, "password": secret.text} | said(given)
+    args = {"name": name, "password": secret.text} | split_fields(given)
     account = session.link().office("accounts.add", args)["account"]
     shown = [(key, joined(account[key])) for key in ("name", "realm", "numbers", "balance")]
     human = (line(f"added {account['name']}"), facts(shown), *secret.human())
@@ -127,13 +128,16 @@ def _show(session: Session, name: str) -> Answer:
     devices = [row for row in link.office("registrations.list")["registrations"] if row["aor"] == name]
     account = result["account"]
     shown = [(title, write(account[key])) for key, title, write in DETAILS]
+    shown += [(name.replace("_", " "), text) for name, text in account["fields"].items() if text not in ("", "0")]
     human = (facts(shown), line(""), table(DEVICES, devices, "no device is registered"))
     return Answer(result | {"registrations": devices}, human)
 
 
 def _set(session: Session, name: str, password: str | None, no_number: bool, **given: Any) -> Answer:
     secret = password_of(password) if password else None
-    changes = said(given) | ({"password": secret.text} if secret else {}) | ({"numbers": []} if no_number else {})
+    changes = (
+        split_fields(given) | ({"password": secret.text} if secret else {}) | ({"numbers": []} if no_number else {})
+    )
     if not changes:
         raise click.UsageError("nothing to change was named; see 'appliance accounts set --help'")
     account = session.link().office("accounts.set", {"name": name, "changes": changes})["account"]
@@ -157,15 +161,20 @@ def _ledger(session: Session, name: str, limit: int) -> Answer:
 def _profile_options() -> tuple[click.Parameter, ...]:
     return (
         option("--number", "numbers", multiple=True, help="A number of the account, in digits; repeatable."),
-        option("--display-name", help="Name shown to the people it calls."),
         option("--credit", help="Prepaid balance, such as 10.00."),
         option("--postpaid/--prepaid", "postpaid", default=None, help="Pays afterwards, or from its balance."),
-        option("--maxlines", type=int, help="Calls at once; 0 = off."),
-        option("--locklevel", type=int, help="0 none ... 4 everything; see 'appliance settings get locklevel'."),
         option("--local-only/--not-local-only", "onlylocalaccess", default=None, help="Only this appliance's users."),
-        option("--deck", help="Rate deck that prices its calls."),
-        option("--type", "type", type=click.Choice(TYPES), help="What the account stands for."),
+        *(_field_option(field) for field in FIELDS.values() if field.name not in SWITCHES),
     )
+
+
+def _field_option(field: Field) -> click.Parameter:
+    """The option of one field: --max-cps is --maxcps, as the setting is written; an empty text takes a value away."""
+    spelled = "--" + field.name.removesuffix("_name" if field.name == "group_name" else "").replace("_", "-")
+    words = field.sentence + (f" [{field.unit}]" if field.unit else "")
+    if isinstance(field.kind, Choice):
+        return option(spelled, field.name, type=click.Choice(tuple(field.kind.labels)), help=words)
+    return option(spelled, field.name, metavar=field.kind.noun.upper().replace(" ", "-"), help=words)
 
 
 GROUP = Group("accounts", "Who may register and call, and with what money.")

@@ -5,6 +5,7 @@ They continue `fields.py`, with the same rule: `parse(text(v)) == v`, and no kno
 
 import ipaddress
 import re
+import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -98,6 +99,31 @@ def is_dialable(text: str) -> bool:
     return re.fullmatch(r"\+?[0-9*#]{1,32}", text, re.ASCII) is not None
 
 
+def is_email(text: str) -> bool:
+    """Whether `text` is a mail address that needs no quoting (RFC 5321 section 4.1.2)."""
+    local, _, domain = text.rpartition("@")
+    return re.fullmatch(r"[^\s@<>\",;:\\]{1,64}", local, re.ASCII) is not None and is_domain(domain)
+
+
+def is_phone(text: str) -> bool:
+    """Whether `text` is an E.164 number, with or without its plus."""
+    return re.fullmatch(r"\+?[0-9]{3,15}", text, re.ASCII) is not None
+
+
+def is_country(text: str) -> bool:
+    """Whether `text` has the form of an ISO 3166-1 alpha-2 code."""
+    return re.fullmatch(r"[A-Z]{2}", text, re.ASCII) is not None
+
+
+def is_zone(text: str) -> bool:
+    """Whether `text` names a time zone of the machine's zone database."""
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        return False
+    return True
+
+
 def is_line(text: str) -> bool:
     """Whether `text` is one printable line."""
     return text.isprintable()
@@ -116,6 +142,10 @@ TEXT = Form(is_line, "one line of text", "pieces of text without commas")
 DOMAIN = Form(is_domain, "a DNS name", "DNS names")
 DIGITS = Form(is_digits, "decimal digits", "runs of digits")
 DIALABLE = Form(is_dialable, "a number", "numbers (digits, with an optional plus)")
+EMAIL = Form(is_email, "a mail address", "mail addresses")
+PHONE = Form(is_phone, "a telephone number", "telephone numbers")
+COUNTRY = Form(is_country, "a country of two capital letters, such as DE", "countries of two capital letters")
+ZONE = Form(is_zone, "a time zone such as Europe/Berlin", "time zones")
 ADDRESS = Form(is_address, "an address or network", "addresses or networks")
 ENDPOINT = Form(
     is_endpoint, "an address, network or DNS name", "addresses, networks or DNS names, with ports if wanted"

@@ -11,9 +11,10 @@ Free calls and accounts without a hard limit always get LONGEST_S, so that every
 Knows no account and no clock: durations are seconds, money is micro-units.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from pysrv.billing.tariff import Rate, billable_seconds, price, seconds_affordable
+from pysrv.billing.tariff import MAX_TALK_S, Rate, billable_seconds, price, seconds_affordable
 
 LONGEST_S = 60
 SHORTEST_S = 1
@@ -23,17 +24,48 @@ _MARGIN_S = (0.3, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """What one call may use: `covered_s` seconds of talk from answer for `reserved` micro-units. No rate: free."""
+class Share:
+    """What one account above the paying one has reserved for a call, by its own rate. No rate: nothing."""
 
+    account_id: int
     rate: Rate | None = None
-    covered_s: int = 0
     reserved: int = 0
 
     @property
     def per_minute(self) -> int:
-        """What the call costs while it runs."""
+        """What the call costs that account while it runs."""
         return self.rate.per_minute if self.rate else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What one call may use: `covered_s` seconds of talk from answer for `reserved` micro-units. No rate: free.
+
+    `above` has the shares of the accounts above the paying one, the nearest first.
+    """
+
+    rate: Rate | None = None
+    covered_s: int = 0
+    reserved: int = 0
+    above: tuple[Share, ...] = ()
+
+    @property
+    def per_minute(self) -> int:
+        """What the call costs the paying account while it runs."""
+        return self.rate.per_minute if self.rate else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What one account can still reserve: money and talk time, None without a limit, besides everything reserved.
+
+    `running_per_minute` sums the prices of its running calls and `running_calls` counts them, this one among them.
+    """
+
+    headroom: int | None = None
+    running_per_minute: int = 0
+    headroom_s: int | None = None
+    running_calls: int = 1
 
 
 def target_s(headroom: int | None, running_per_minute: int) -> int:
@@ -45,21 +77,43 @@ def target_s(headroom: int | None, running_per_minute: int) -> int:
     return max(SHORTEST_S, min(LONGEST_S, LONGEST_S * covered_s // COVER_S))
 
 
-def extend(lease: Lease, headroom: int | None, running_per_minute: int) -> Lease | None:
+def extend(lease: Lease, means: Sequence[Means]) -> Lease | None:
     """The lease after a grant (from an empty lease) or a renewal; None when not one more increment can be paid.
 
-    `headroom` is what the account has left besides everything already reserved, this lease included.
+    `means` has one row for each account that pays, the lease's own first and then those of `lease.above`. The poorest
+    decides for all.
     """
-    wanted_s = lease.covered_s + target_s(headroom, running_per_minute)
-    rate = lease.rate
-    if rate is None:
-        return Lease(None, wanted_s, 0)
-    wanted_s = billable_seconds(rate, wanted_s)
-    if headroom is not None:
-        wanted_s = min(wanted_s, seconds_affordable(rate, max(0, headroom) + lease.reserved))
+    wanted_s = lease.covered_s + min((_target_s(each) for each in means), default=LONGEST_S)
+    if lease.rate is not None:
+        wanted_s = billable_seconds(lease.rate, wanted_s)
+    shares = ((lease.rate, lease.reserved), *((share.rate, share.reserved) for share in lease.above))
+    for (rate, reserved), each in zip(shares, means, strict=False):
+        wanted_s = min(wanted_s, _affordable_s(rate, reserved, lease.covered_s, each))
     if wanted_s <= lease.covered_s:
         return None
-    return Lease(rate, wanted_s, price(rate, wanted_s))
+    above = tuple(replace(share, reserved=_price(share.rate, wanted_s)) for share in lease.above)
+    return Lease(lease.rate, wanted_s, _price(lease.rate, wanted_s), above)
+
+
+def _affordable_s(rate: Rate | None, reserved: int, covered_s: int, means: Means) -> int:
+    """The longest that the lease may cover as far as one account is concerned."""
+    by_time = MAX_TALK_S if means.headroom_s is None else covered_s + max(0, means.headroom_s)
+    if rate is None or means.headroom is None:
+        return by_time
+    return min(by_time, seconds_affordable(rate, max(0, means.headroom) + reserved))
+
+
+def _target_s(means: Means) -> int:
+    """The declared rule for money and for talk time; the scarcer decides."""
+    by_money = target_s(means.headroom, means.running_per_minute)
+    if means.headroom_s is None:
+        return by_money
+    covered_s = max(0, means.headroom_s) // max(1, means.running_calls)
+    return min(by_money, max(SHORTEST_S, min(LONGEST_S, LONGEST_S * covered_s // COVER_S)))
+
+
+def _price(rate: Rate | None, seconds: int) -> int:
+    return price(rate, seconds) if rate is not None else 0
 
 
 def renewal_margin_s(length_s: float) -> float:

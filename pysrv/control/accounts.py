@@ -3,17 +3,19 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.config.account import field_texts, parse_fields
 from appliance.wire import WireError
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.limits.decoys import taken
-from pysrv.store.rows import Account, AccountType, NewAccount
+from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
 
 _MOST_PASSWORD = 128
 
 
 @dataclass(frozen=True, slots=True)
 class AddAccount:
-    """A new account; what is left out comes from the settings."""
+    """A new account; what is left out comes from the settings. `fields` holds texts by the names of
+    appliance.config.account, and comes before what is named here."""
 
     name: str
     password: str = field(repr=False)
@@ -27,11 +29,12 @@ class AddAccount:
     locklevel: int | None = None
     onlylocalaccess: bool | None = None
     currency: str = "EUR"
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChanges:
-    """What may change; None stays. `credit` sets the balance, `top_up` moves it."""
+    """What may change; None stays. `credit` sets the balance, `top_up` moves it; `fields` as in AddAccount."""
 
     password: str | None = field(default=None, repr=False)
     numbers: tuple[str, ...] | None = None
@@ -46,6 +49,7 @@ class AccountChanges:
     locklevel: int | None = None
     onlylocalaccess: bool | None = None
     enabled: bool | None = None
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +79,21 @@ PLAIN = ("display_name", "type", "deck", "postpaid", "maxlines", "locklevel", "o
 
 
 def shape(account: Account) -> dict[str, Any]:
-    """An account as JSON; amounts as text, credentials left out."""
+    """An account as JSON; amounts as text, credentials left out. `fields` has every profile field as its text."""
+    profile = {name: getattr(account, name) for name in PROFILE}
     return {
         "id": account.id,
         "name": account.name,
         "numbers": list(account.numbers),
-        "display_name": account.display_name,
+        **{name: profile[name] for name in PLAIN},
         "type": str(account.type),
-        "enabled": account.enabled,
         "realm": account.realm,
-        "deck": account.deck,
-        "postpaid": account.postpaid,
         "balance": written(account.balance),
         "reserved": written(account.reserved),
         "currency": account.currency,
         "lines": account.lines,
-        "maxlines": account.maxlines,
-        "locklevel": account.locklevel,
-        "onlylocalaccess": account.onlylocalaccess,
         "created_at": account.created_at,
+        "fields": field_texts(profile),
     }
 
 
@@ -116,23 +116,20 @@ def _check_deck(desk: Desk, deck: str | None) -> None:
 def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     """accounts.add"""
     check_password(desk, args.name, args.password)
-    _check_deck(desk, args.deck)
     _check_decoys(desk, (args.name, *args.numbers))
     settings = desk.settings
+    profile = {name: value for name in PROFILE if (value := getattr(settings, name, None)) is not None}
+    profile |= {name: value for name in PLAIN if (value := getattr(args, name, None)) is not None}
+    profile |= parse_fields(args.fields)
+    _check_deck(desk, profile["deck"])
     new = NewAccount(
-        name=args.name,
-        password=args.password,
-        realm=settings.realm,
-        numbers=args.numbers,
-        display_name=args.display_name,
-        type=args.type,
-        deck=args.deck,
+        args.name,
+        args.password,
+        settings.realm,
+        args.numbers,
         balance=settings.credit if args.credit is None else _not_negative(args.credit),
-        postpaid=settings.postpaid if args.postpaid is None else args.postpaid,
-        maxlines=settings.maxlines if args.maxlines is None else args.maxlines,
-        locklevel=settings.locklevel if args.locklevel is None else args.locklevel,
-        onlylocalaccess=settings.onlylocalaccess if args.onlylocalaccess is None else args.onlylocalaccess,
         currency=args.currency,
+        **profile,
     )
     account = desk.store.add_account(new, desk.who)
     desk.after_commit(lambda live: live.account_changed(args.name))
@@ -173,7 +170,8 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     """accounts.set"""
     account, wanted = _found(desk, args.name), args.changes
     plain: dict[str, Any] = {name: getattr(wanted, name) for name in PLAIN if getattr(wanted, name) is not None}
-    _check_deck(desk, wanted.deck)
+    plain |= parse_fields(wanted.fields)
+    _check_deck(desk, plain.get("deck"))
     if wanted.numbers is not None:
         _check_decoys(desk, wanted.numbers)
         plain["numbers"] = wanted.numbers

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from appliance import wire
+from appliance.config.fields import BadValue
 from appliance.config.load import Loaded, layered
 from appliance.config.settings import BadSettings, Settings, parse_all
 from appliance.wire import WireError
@@ -148,6 +149,8 @@ def refusals() -> Iterator[None]:
         yield
     except StoreError as error:
         raise WireError(str(error.code), error.message, error.hint) from None
+    except BadValue as error:
+        raise WireError("invalid", str(error)) from None
     except BadSettings as error:
         raise WireError("invalid", str(error), "'appliance settings get NAME' explains a setting") from None
     except RateError as error:

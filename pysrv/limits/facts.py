@@ -5,10 +5,11 @@ Accounts and settings are Protocols: the store's Account and the settings snapsh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from pysrv.billing.ledger import Funds
+from pysrv.billing.ledger import Funds, Levels
 from pysrv.billing.tariff import Rate
 
 
@@ -23,6 +24,8 @@ class AccountView(Protocol):
     def locklevel(self) -> int: ...
     @property
     def maxlines(self) -> int: ...
+    @property
+    def maxlinesoffpeak(self) -> int: ...
     @property
     def lines(self) -> int: ...
     @property
@@ -42,6 +45,10 @@ class LimitSettings(Protocol):
     def blocknotbilledcalls(self) -> int: ...
     @property
     def quotadiscreason(self) -> int: ...
+    @property
+    def maxcallperip(self) -> int: ...
+    @property
+    def maxcallperperiod(self) -> Decimal: ...
 
 
 class LockLevel(StrEnum):
@@ -89,8 +96,39 @@ class Destination:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """How many calls run on the whole appliance, and how many may (licensecfg; 0: no ceiling)."""
+
+    calls: int = 0
+    most_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast an account of the chain starts calls: whether this one is within its maxcps (as text)."""
+
+    account: str
+    most: str
+    within: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddressUse:
+    """Calls, seconds of talk and their cost from the source address within maxcallperperiod, running calls included."""
+
+    calls: int = 0
+    seconds: int = 0
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CallFacts:
-    """One call attempt. `account` pays; None: a trunk's call to a local user. `rate` None: no price is known."""
+    """One call attempt. `account` pays; None: a trunk's call to a local user. `rate` None: no price is known.
+
+    `above` are the resellers above the account, the nearest first; `levels` is everybody who pays, with the rate of
+    each level and all that limits it. `paces` names the accounts whose maxcps was asked. `address` None: no limit of
+    the address concerns this call.
+    """
 
     call_id: str
     source: str
@@ -100,6 +138,18 @@ class CallFacts:
     destination: Destination
     rate: Rate | None
     settings: LimitSettings
+    at: float = 0.0
+    above: tuple[AccountView, ...] = ()
+    levels: Levels = ()
+    load: Load = Load()
+    paces: tuple[Pace, ...] = ()
+    address: AddressUse | None = None
+    off_peak: bool = False
+
+    @property
+    def chain(self) -> tuple[AccountView, ...]:
+        """The account and everybody above it; nobody when nobody pays."""
+        return (self.account, *self.above) if self.account is not None else ()
 
     @property
     def emergency(self) -> bool:

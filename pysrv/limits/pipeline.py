@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from pysrv.limits.decision import Allow, Challenge, Decision, Refuse
 from pysrv.limits.facts import CallFacts
-from pysrv.limits.stages import STAGES, Stage
+from pysrv.limits.stages.stage import Stage
+from pysrv.limits.stages.table import STAGES
 
 
 class Mode(StrEnum):

@@ -18,6 +18,7 @@ from pysrv.billing.tariff import Rate
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallAnswered, CallEnded, MediaChanged
 from pysrv.calls.plan import TargetKind
+from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 
@@ -58,8 +59,8 @@ class LeaseLapsed:
 class Accounting:
     """All running calls by call id; every money movement goes through the store's ledger."""
 
-    def __init__(self, store: Store, world: Surroundings) -> None:
-        self._store, self._world = store, world
+    def __init__(self, store: Store, world: Surroundings, spending: Spending) -> None:
+        self._store, self._world, self._spending = store, world, spending
         self.running: dict[str, Running] = {}
         self._by_session: dict[int, str] = {}
         self._due: list[tuple[float, str]] = []
@@ -69,6 +70,7 @@ class Accounting:
     def opened(self, cdr: Cdr, lease: Lease, early_s: float, now: float) -> None:
         """A call whose first lease the store has reserved."""
         self.running[cdr.call_id] = Running(cdr, lease, now + early_s)
+        self._spending.granted(cdr.call_id, self._store.levels_of_call(cdr.call_id))
 
     def resumed(self, cdr: Cdr, lease: Lease, answered: float) -> None:
         """An answered call that an earlier process began; `answered` on the monotonic clock."""
@@ -204,6 +206,7 @@ class Accounting:
     def lapsed(self, call_id: str, short: Shortfall) -> None:
         """Note in the record which limit ends the call."""
         call = self.running.get(call_id)
+        self._spending.fell_short(short)
         if call is not None:
             call.cdr = replace(call.cdr, reason=f"lease ended: {short.sentence}", refused_by=short.setting)
 
@@ -214,12 +217,14 @@ class Accounting:
     def _renew(self, call_id: str, call: Running, now: float) -> LeaseLapsed | None:
         renewed = self._store.renew_lease(call_id)
         if isinstance(renewed, Shortfall):
+            self._spending.fell_short(renewed)
             if now >= call.deadline:
                 return LeaseLapsed(call_id, renewed)
             # Not now, but perhaps before the end: another call may give funds back.
             heapq.heappush(self._due, (min(call.deadline, now + max(0.25, (call.deadline - now) / 2)), call_id))
             return None
         call.lease = renewed
+        self._spending.granted(call_id, self._store.levels_of_call(call_id))
         self._push_deadline(call_id, call)
         return None
 
@@ -270,6 +275,8 @@ class Accounting:
         )
         stored = self._store.settle(cdr, self._buy_rate(cdr) if _trunk_of(event) else None)
         del self.running[call_id]
+        owner = self._store.account(stored.account) if stored.account else None
+        self._spending.ended(stored, owner.id if owner is not None else None)
         _log.info(
             "call ended id=%s account=%s callee=%s cause=%d status=%d seconds=%.1f charge=%d",
             call_id, stored.account, stored.callee, stored.cause, stored.sip_status, stored.duration_s, stored.charge,

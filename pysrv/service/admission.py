@@ -19,17 +19,20 @@ from pysrv.calls.events import CallRequested
 from pysrv.calls.plan import CallPlan, Target, TargetKind, TrunkCredentials
 from pysrv.calls.registrar import Registrar
 from pysrv.limits import pipeline
-from pysrv.limits.decision import Allow, Refuse
-from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind
-from pysrv.limits.stages import shortfall_refusal
+from pysrv.limits.decision import Allow, Decision, Refuse
+from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind, Load, Pace
+from pysrv.limits.pace import Paces
+from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
 from pysrv.service.authentication import Caller
 from pysrv.service.journal import visible
+from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
 from pysrv.sip.grammar import unescape
 from pysrv.sip.uri import Uri, escape_user
 from pysrv.store import Store
+from pysrv.store.account import Account
 from pysrv.store.rows import NewCall, Route, Trunk
 
 WARNING_HOST = b"appliance"
@@ -57,18 +60,21 @@ class Admission:
         b2bua: B2bua,
         registrar: Registrar,
         accounting: Accounting,
+        spending: Spending,
         world: Surroundings,
         settings: Callable[[], Settings],
     ) -> None:
         self._store, self._b2bua, self._registrar = store, b2bua, registrar
-        self._accounting, self._world, self._settings = accounting, world, settings
+        self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
+        self._paces = Paces()
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
         dialled = self.resolve(user_of(event.request.uri), now)
         facts = self._facts(event, caller, dialled.destination)
         came_over = caller.trunk.name if caller.trunk is not None else ""
-        decision = pipeline.decide(facts)
+        decision = pipeline.decide(facts, report_only=self._spending.report_only)
+        self._report(facts, decision)
         if isinstance(decision, Allow):
             decision = self._reserve(event, facts, came_over, now) or decision
         if isinstance(decision, Refuse):
@@ -117,20 +123,37 @@ class Admission:
         return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
 
     def _facts(self, event: CallRequested, caller: Caller, where: Destination) -> CallFacts:
-        account = caller.account
-        rate: Rate | None = None
-        if account is not None and where.kind is DestinationKind.TRUNK:
-            rate = self._store.rate_for(account.deck, where.number) if account.deck else None
+        settings, account, source = self._settings(), caller.account, event.flow.remote[0]
+        emergency = where.number in settings.emergencynumbers
+        chain = self._store.chain(account) if account is not None else ()
+        rates = tuple(self._rate(each, where) for each in chain)
         return CallFacts(
             event.call_id,
-            event.flow.remote[0],
+            source,
             Auth.TRUNK if caller.trunk is not None else Auth.PROVEN,
             account,
             _caller_number(event, caller),
             where,
-            rate,
-            self._settings(),
+            rates[0] if rates else None,
+            settings,
+            at=self._world.clock.wall(),
+            above=chain[1:],
+            levels=self._store.levels(
+                account.id if account is not None else None, rates, emergency=emergency, source=source
+            ),
+            load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
+            paces=() if emergency else self._pace(chain),
+            address=self._spending.address(account, source),
         )
+
+    def _rate(self, account: Account, where: Destination) -> Rate | None:
+        """What a call costs one account of the chain, by its own deck."""
+        if where.kind is not DestinationKind.TRUNK or not account.deck:
+            return None
+        return self._store.rate_for(account.deck, where.number)
+
+    def _pace(self, chain: tuple[Account, ...]) -> tuple[Pace, ...]:
+        return self._paces.attempt([(account.name, account.maxcps) for account in chain], self._world.clock.monotonic())
 
     def _reserve(self, event: CallRequested, facts: CallFacts, trunk: str, now: float) -> Refuse | None:
         """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
@@ -143,6 +166,7 @@ class Admission:
             rate=facts.rate,
             emergency=facts.emergency,
             setup_at=self._world.clock.wall(),
+            above=tuple(level.rate for level in facts.levels[1:]),
         )
         lease = self._store.open_call(call)
         if isinstance(lease, Shortfall):
@@ -157,6 +181,15 @@ class Admission:
         self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)
         return None
 
+    def _report(self, facts: CallFacts, decision: Decision) -> None:
+        """What rules in report-only would have refused."""
+        for report in getattr(decision, "reports", ()):
+            _log.info(
+                "call would be refused id=%s account=%s callee=%s stage=%s setting=%s: %s",
+                facts.call_id, facts.account and facts.account.name, facts.destination.number, report.stage,
+                report.setting, report.sentence,
+            )  # fmt: skip
+
     def _refuse(self, event: CallRequested, facts: CallFacts, refusal: Refuse, trunk: str, now: float) -> None:
         _log.info(
             "call refused id=%s account=%s callee=%s stage=%s setting=%s: %s",
@@ -165,6 +198,7 @@ class Admission:
         )  # fmt: skip
         cdr = self._cdr(facts, self._world.clock.wall(), trunk)
         self._accounting.refused(cdr, refusal.status, refusal.sentence, refusal.setting)
+        self._spending.refused(refusal)
         cause = Cause.of_status(refusal.status)
         headers = [(b"reason", cause.reason())]
         if facts.account is not None:

@@ -41,6 +41,7 @@ from pysrv.service.plan import gate_plan
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
 from pysrv.service.requests import Requests, is_fresh
+from pysrv.service.spending import Spending
 from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.transfers import Transfers
@@ -85,8 +86,11 @@ class Service:
         self._strangers = Strangers(store, settings, self._defence, self._pairs, world.clock)
         self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
-        self.accounting = Accounting(store, world)
-        self._admission = Admission(store, self.b2bua, self.registrar, self.accounting, world, self.settings)
+        self._spending = Spending(store, settings, world.clock, self._tell)
+        self.accounting = Accounting(store, world, self._spending)
+        self._admission = Admission(
+            store, self.b2bua, self.registrar, self.accounting, self._spending, world, self.settings
+        )
         self._transfers = Transfers(self.b2bua, self._admission)
         self._requests = Requests(
             self.endpoint,
@@ -99,7 +103,7 @@ class Service:
             self._paging,
             self._pump_calls,
         )
-        self._housekeeping = Housekeeping(store, world)
+        self._housekeeping = Housekeeping(store, world, self._spending)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
         self._managers = Managers(store, world.clock)
@@ -113,6 +117,7 @@ class Service:
     def start(self) -> None:
         """Take up what an earlier process left: bindings, running calls."""
         self._changes.run()
+        self._spending.start()
         found = self._registration.load()
         now = self._world.clock.monotonic()
         resumed, settled = self._recovery.start(now)
@@ -241,6 +246,7 @@ class Service:
         self._defence.use(settings)
         self._strangers.use(settings)
         self._trust.use(settings.cacheregistrations)
+        self._spending.use(settings)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:
@@ -297,6 +303,7 @@ class Service:
     def policy_changed(self) -> None:
         """Rules, report-only, protected addresses or the change that waits."""
         self._changes.look()
+        self._spending.use(self._settings)
         self._world.gate.resync()
         self._lists.changed()
 
@@ -318,6 +325,10 @@ class Service:
             return False
         self._world.gate.resync()
         return True
+
+    def _tell(self, kind: str, account: str, key: str, **figures: int | str) -> None:
+        """Something that people should hear of."""
+        _log.warning("notice kind=%s account=%s key=%s %s", kind, account, key, figures)
 
     def _taken_back(self, texts: Mapping[str, str | None]) -> None:
         """A change was not confirmed: its settings have their old texts again."""

@@ -1,6 +1,7 @@
-"""What is done between calls: bans that ran out, old rates and attempts swept in small bites."""
+"""What is done between calls: bans that ran out, the turn of a month, old rates and attempts swept in small bites."""
 
 from appliance import wire
+from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 
@@ -10,8 +11,8 @@ EVERY_S = 5.0
 class Housekeeping:
     """Small chores on a timer; each bite is a few milliseconds at most."""
 
-    def __init__(self, store: Store, world: Surroundings) -> None:
-        self._store, self._world = store, world
+    def __init__(self, store: Store, world: Surroundings, spending: Spending) -> None:
+        self._store, self._world, self._spending = store, world, spending
         self._at = world.clock.monotonic() + EVERY_S
 
     def get_timer(self) -> float:
@@ -28,5 +29,6 @@ class Housekeeping:
                 self._world.gate.unban_pair(wire.Pair(prefix, port))
             else:
                 self._world.gate.unban(prefix)
+        self._spending.turn_month()
         self._store.sweep()
         self._store.prune_attempts()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from appliance import wire
 from appliance.config.banning import BANNING
+from appliance.config.schema import ROWS
 from appliance.config.settings import Settings
 from pysrv.limits.strikes import GUARD_FACTOR, Rule, figures
 from pysrv.service.defence import gate_bans
@@ -51,7 +52,7 @@ def gate_plan(
         scanners=settings.blockua,
         firewall=gate_rules(store),
         challenge=_challenge(settings, nonces, world.clock.wall()),
-        report_only=tuple(name for name in store.report_only() if name not in BANNING),
+        report_only=tuple(name for name in store.report_only() if name not in BANNING and name not in ROWS),
         protected=tuple(protected(store, world.host())),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from pysrv.calls.bindings import Binding
 from pysrv.calls.registrar import Change, Registrar, Saved
-from pysrv.limits.stages import registration_refusal
+from pysrv.limits.stages.locks import registration_refusal
 from pysrv.service.journal import visible
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings

@@ -10,7 +10,7 @@ import logging
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.events import TransferRequested
 from pysrv.limits.facts import AccountView, DestinationKind
-from pysrv.limits.stages import incoming_refusal
+from pysrv.limits.stages.locks import incoming_refusal
 from pysrv.service.admission import Admission, user_of
 
 _log = logging.getLogger("pysrv.calls")

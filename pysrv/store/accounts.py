@@ -4,25 +4,32 @@ A removed account keeps its row, because postings and CDRs point at it; its name
 """
 
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from pysrv.billing import money
-from pysrv.billing.ledger import PostingKind
+from pysrv.billing.ledger import Funds, PostingKind
 from pysrv.billing.number import normalise
+from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
+from pysrv.store.account_checks import check, check_currency, check_name, invalid
 from pysrv.store.database import Reading, Row, Writing
 from pysrv.store.errors import StoreCode, StoreError
-from pysrv.store.rows import Account, AccountType, NewAccount, StoredPosting
+from pysrv.store.rows import StoredPosting
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~+-]{0,63}", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
-_COLUMNS = """
-a.id, a.name, (SELECT group_concat(number, ' ') FROM
-    (SELECT number FROM account_numbers WHERE account_id = a.id ORDER BY position)),
-a.display_name, a.type, a.enabled, a.realm, a.ha1_md5, a.ha1_sha256, a.deck, a.postpaid, a.balance, a.reserved,
-a.lines, a.running_per_minute, a.maxlines, a.locklevel, a.onlylocalaccess, a.currency, a.created_at
-"""
+_STORED = tuple(name for name in PROFILE if name != "parent")
+_OWN = (
+    "id", "name", "parent_id", "realm", "ha1_md5", "ha1_sha256", "balance", "reserved", "reserved_s", "lines",
+    "running_per_minute", "currency", "created_at",
+)  # fmt: skip
+_NUMBERS = (
+    "(SELECT group_concat(number, ' ') FROM "
+    "(SELECT number FROM account_numbers WHERE account_id = a.id ORDER BY position))"
+)
+_PARENT = "(SELECT name FROM accounts p WHERE p.id = a.parent_id)"
+_NAMES = (*_OWN, *_STORED, "numbers", "parent")
+_COLUMNS = ", ".join([*(f"a.{name}" for name in (*_OWN, *_STORED)), _NUMBERS, _PARENT])
 _BY_NAME = f"SELECT {_COLUMNS} FROM accounts a WHERE a.name = ? AND a.removed_at IS NULL"  # noqa: S608
 _BY_ID = f"SELECT {_COLUMNS} FROM accounts a WHERE a.id = ?"  # noqa: S608
 _BY_NUMBER = (
@@ -30,9 +37,13 @@ _BY_NUMBER = (
     "WHERE n.number = ? AND a.removed_at IS NULL"
 )
 _ALL = f"SELECT {_COLUMNS} FROM accounts a WHERE a.removed_at IS NULL ORDER BY a.name"  # noqa: S608
-_PLAIN = ("display_name", "enabled", "type", "deck", "postpaid", "maxlines", "locklevel", "onlylocalaccess")
-CHANGEABLE = (*_PLAIN, "numbers", "password")
+CHANGEABLE = (*PROFILE, "numbers", "password")
 """What `set_account` takes by keyword; money moves by `deposit` and `adjust` alone."""
+_BELOW = (
+    f"SELECT {_COLUMNS} FROM accounts a JOIN accounts p ON p.id = a.parent_id "  # noqa: S608
+    "WHERE p.name = ? AND p.removed_at IS NULL AND a.removed_at IS NULL ORDER BY a.name"
+)
+DEEPEST = 8  # levels of accounts, the paying one among them
 _REMEMBERED = 50_000
 POSTING = (
     "INSERT INTO postings (account_id, at, kind, amount, balance_after, call_id, note, who) "
@@ -58,6 +69,20 @@ class AccountReading(Reading):
     def accounts(self) -> list[Account]:
         """All accounts by name."""
         return [account for row in self._all(_ALL) if (account := _account(row))]
+
+    def accounts_below(self, name: str) -> list[Account]:
+        """The accounts whose parent is the one of that name, by name."""
+        return [account for row in self._all(_BELOW, (name,)) if (account := _account(row))]
+
+    def chain(self, account: Account) -> tuple[Account, ...]:
+        """The account and the resellers above it, up to the one that only the owner is above."""
+        levels = [account]
+        while levels[-1].parent_id is not None and len(levels) <= DEEPEST:
+            above = self.account_by_id(levels[-1].parent_id)
+            if above is None:
+                break
+            levels.append(above)
+        return tuple(levels)
 
     def postings(self, account: str, limit: int = 1000) -> list[StoredPosting]:
         """The newest movements of an account's balance, newest first."""
@@ -92,6 +117,17 @@ class AccountWriting(AccountReading, Writing):
             self._memory[name], self._name_of[held.id] = held, name
         return held
 
+    def account_by_id(self, account_id: int) -> Account | None:
+        """The account with that id, a removed one included; the remembered one where there is one."""
+        name = self._name_of.get(account_id)
+        held = self._memory.get(name) if name is not None else None
+        if held is not None:
+            return held
+        found = super().account_by_id(account_id)
+        if found is not None and (live := self.account(found.name)) is not None and live.id == account_id:
+            return live
+        return found
+
     def account_by_number(self, number: str) -> Account | None:
         """The account that owns a number; that nobody owns it is remembered until numbers change."""
         key = "number " + number
@@ -120,18 +156,33 @@ class AccountWriting(AccountReading, Writing):
     def _changed(self, account_id: int) -> None:
         self._memory.pop(self._name_of.pop(account_id, ""), None)
 
+    def _moved(self, account_id: int, funds: Funds) -> None:
+        """A call has moved an account's figures: what is remembered of it moves along."""
+        name = self._name_of.get(account_id, "")
+        held = self._memory.get(name)
+        if held is not None:
+            self._memory[name] = replace(
+                held,
+                balance=funds.balance,
+                reserved=funds.reserved,
+                reserved_s=funds.reserved_s,
+                running_per_minute=funds.running_per_minute,
+                lines=funds.running_calls,
+            )
+
     def add_account(self, new: NewAccount, who: str = "") -> Account:
         """Adds an account; a first balance is a posting. CONFLICT: name or number is taken. INVALID: says what."""
-        _check_name(new.name)
-        _check(new.name, {name: getattr(new, name) for name in _PLAIN})
-        if not _CURRENCY.fullmatch(new.currency):
-            raise _invalid(f"currency {new.currency!r} is not three capital letters, like EUR")
+        check_name(new.name)
+        check(new.name, {name: getattr(new, name) for name in PROFILE})
+        check_currency(new.currency)
         if self.account(new.name):
             raise StoreError(StoreCode.CONFLICT, f"there is already an account {new.name!r}")
         with self._atomic():
             account_id = self._insert(new)
             self._number(account_id, new.numbers)
             self._audit(who, "account.add", new.name)
+            if new.parent:
+                self._place(self._named(new.name), new.parent, who)
             if new.balance:
                 self._post(account_id, PostingKind.DEPOSIT, new.balance, "first balance", who)
         return self._named(new.name)
@@ -141,15 +192,17 @@ class AccountWriting(AccountReading, Writing):
         before = self._named(name)
         realm = str(changes.pop("realm", before.realm))
         if unknown := set(changes) - set(CHANGEABLE):
-            raise _invalid(f"{', '.join(sorted(unknown))}: not to be set; what can be: {', '.join(CHANGEABLE)}")
-        _check(name, changes)
+            raise invalid(f"{', '.join(sorted(unknown))}: not to be set; what can be: {', '.join(CHANGEABLE)}")
+        check(name, changes)
         if changes.get("postpaid") is False and before.postpaid and before.balance < before.reserved:
             short = money.format(before.reserved - before.balance)
-            raise _invalid(f"{name} cannot become prepaid now: its running calls hold {short} more than it has")
+            raise invalid(f"{name} cannot become prepaid now: its running calls hold {short} more than it has")
         with self._atomic():
-            for field_name in _PLAIN:
+            for field_name in _STORED:
                 if field_name in changes:
                     self._change(before, field_name, changes[field_name], who)
+            if "parent" in changes:
+                self._place(before, str(changes["parent"]), who)
             if "numbers" in changes:
                 self._number(before.id, tuple(changes["numbers"]))
                 self._audit(who, "account.numbers", name, " ".join(before.numbers), " ".join(changes["numbers"]))
@@ -163,6 +216,9 @@ class AccountWriting(AccountReading, Writing):
         if account.lines:
             hint = "wait for its calls to end, or hang them up"
             raise StoreError(StoreCode.CONFLICT, f"{name} has {account.lines} running calls", hint)
+        if below := self.accounts_below(name):
+            hint = "give them another parent first"
+            raise StoreError(StoreCode.CONFLICT, f"{len(below)} accounts are below {name}", hint)
         with self._atomic():
             sql = "UPDATE accounts SET removed_at = ?, enabled = 0, ha1_md5 = '', ha1_sha256 = '' WHERE id = ?"
             self._write(sql, (self._clock(), account.id))
@@ -174,7 +230,7 @@ class AccountWriting(AccountReading, Writing):
     def deposit(self, name: str, amount: int, *, who: str = "", note: str = "") -> Account:
         """Adds money (micro-units, above 0) to a balance."""
         if amount <= 0:
-            raise _invalid("a deposit is above 0; to take money off, adjust")
+            raise invalid("a deposit is above 0; to take money off, adjust")
         return self._move(name, PostingKind.DEPOSIT, amount, note, who)
 
     def adjust(self, name: str, amount: int, *, who: str = "", note: str = "") -> Account:
@@ -182,7 +238,7 @@ class AccountWriting(AccountReading, Writing):
         account = self._named(name)
         if not account.postpaid and account.balance + amount < account.reserved:
             reserved = money.format(account.reserved)
-            raise _invalid(f"{name} would have less than its running calls have reserved ({reserved})")
+            raise invalid(f"{name} would have less than its running calls have reserved ({reserved})")
         return self._move(name, PostingKind.ADJUSTMENT, amount, note, who)
 
     def _named(self, name: str) -> Account:
@@ -194,7 +250,7 @@ class AccountWriting(AccountReading, Writing):
     def _move(self, name: str, kind: PostingKind, amount: int, note: str, who: str) -> Account:
         account = self._named(name)
         if abs(account.balance + amount) >= money.MAX_UNITS * money.MICRO:
-            raise _invalid(f"the balance of {name} would leave the range of amounts")
+            raise invalid(f"the balance of {name} would leave the range of amounts")
         with self._atomic():
             self._post(account.id, kind, amount, note, who)
             self._audit(who, f"account.{kind}", name, "", money.format(amount))
@@ -209,16 +265,35 @@ class AccountWriting(AccountReading, Writing):
 
     def _insert(self, new: NewAccount) -> int:
         self._nobodys.clear()
-        columns: dict[str, Any] = {name: getattr(new, name) for name in (*_PLAIN, "name", "currency")}
+        columns = {name: _written(getattr(new, name)) for name in (*_STORED, "name", "currency")}
         columns |= _secrets(new.name, new.realm, new.password) | {"created_at": self._clock()}
         names = ", ".join(columns)
         sql = f"INSERT INTO accounts ({names}) VALUES ({', '.join('?' * len(columns))}) RETURNING id"  # noqa: S608
         return int(self._write(sql, tuple(columns.values())).fetchone()[0])
 
     def _change(self, before: Account, field_name: str, value: Any, who: str) -> None:
-        self._write(f"UPDATE accounts SET {field_name} = ? WHERE id = ?", (value, before.id))  # noqa: S608
+        sql = f"UPDATE accounts SET {field_name} = ? WHERE id = ?"  # noqa: S608
+        self._write(sql, (_written(value), before.id))
         self._audit(who, f"account.{field_name}", before.name, str(getattr(before, field_name)), str(value))
         self._changed(before.id)
+
+    def _place(self, account: Account, parent: str, who: str) -> None:
+        """Puts an account below a reseller; an empty `parent`: below the owner. No account is above itself."""
+        if parent == account.parent:
+            return
+        above = self._named(parent) if parent else None
+        if above is not None and above.type is not AccountType.RESELLER:
+            raise invalid(f"{account.name}: {parent} is no reseller, so no account can be below it")
+        if above is not None and account.id in (each.id for each in self.chain(above)):
+            raise invalid(f"{account.name}: {parent} is the account itself or below it")
+        if above is not None and len(self.chain(above)) >= DEEPEST:
+            raise invalid(f"{account.name}: more than {DEEPEST} levels of resellers")
+        if account.lines:
+            hint = "wait for its calls to end, or hang them up"
+            raise StoreError(StoreCode.CONFLICT, f"{account.name} has {account.lines} running calls", hint)
+        self._write("UPDATE accounts SET parent_id = ? WHERE id = ?", (above.id if above else None, account.id))
+        self._audit(who, "account.parent", account.name, account.parent, parent)
+        self._changed(account.id)
 
     def _password(self, before: Account, password: str, realm: str, who: str) -> None:
         secrets = _secrets(before.name, realm, password)
@@ -233,7 +308,7 @@ class AccountWriting(AccountReading, Writing):
         for position, written in enumerate(numbers):
             number = normalise(written)
             if number is None:
-                raise _invalid(f"{written!r} is not a number: digits, with or without +, at most 32")
+                raise invalid(f"{written!r} is not a number: digits, with or without +, at most 32")
             owner = self.account_by_number(number)
             if owner is not None:
                 raise StoreError(StoreCode.CONFLICT, f"number {number} already belongs to {owner.name}")
@@ -247,11 +322,30 @@ def ha1(user: str, realm: str, password: str, algorithm: str) -> str:
     return digest.hexdigest()
 
 
+def _written(value: Any) -> Any:
+    """A profile's value as a column holds it."""
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return str(value) if isinstance(value, Decimal) else value
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "numbers": lambda text: tuple((text or "").split()),
+    "authip": lambda text: tuple(text.split()),
+    "parent": lambda text: text or "",
+    "type": AccountType,
+    "maxcps": Decimal,
+    "enabled": bool,
+    "postpaid": bool,
+    "onlylocalaccess": bool,
+}
+
+
 def _secrets(name: str, realm: str, password: str) -> dict[str, str]:
     if not password:
-        raise _invalid("the password is empty")
+        raise invalid("the password is empty")
     if not realm or '"' in realm or not realm.isprintable():
-        raise _invalid(f"realm {realm!r} cannot be used: a domain name, like voip.example.com")
+        raise invalid(f"realm {realm!r} cannot be used: a domain name, like voip.example.com")
     return {
         "realm": realm,
         "ha1_md5": ha1(name, realm, password, "md5"),
@@ -259,36 +353,10 @@ def _secrets(name: str, realm: str, password: str) -> dict[str, str]:
     }
 
 
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise _invalid(f"{name!r} cannot be an account's name: letters, digits and ._~+-, at most 64")
-
-
-def _check(name: str, values: Mapping[str, Any]) -> None:
-    if values.get("type", AccountType.END_USER) not in list(AccountType):
-        raise _invalid(f"{name}: type {values['type']!r} is none of {', '.join(AccountType)}")
-    if values.get("locklevel", 0) not in range(5):
-        raise _invalid(f"{name}: locklevel is 0 to 4")
-    if not 0 <= values.get("maxlines", 0) <= 1_000_000:
-        raise _invalid(f"{name}: maxlines is 0 (no ceiling) to 1000000")
-    display_name = str(values.get("display_name", ""))
-    if len(display_name) > 100 or not display_name.isprintable():
-        raise _invalid(f"{name}: a display name has at most 100 printable characters")
-
-
-def _invalid(message: str) -> StoreError:
-    return StoreError(StoreCode.INVALID, message)
-
-
 def _account(row: Row | None) -> Account | None:
     if row is None:
         return None
-    (
-        account_id, name, numbers, display_name, kind, enabled, realm, ha1_md5, ha1_sha256, deck, postpaid,
-        balance, reserved, lines, running, maxlines, locklevel, only_local, currency, created_at,
-    ) = row  # fmt: skip
-    return Account(
-        account_id, name, tuple((numbers or "").split()), display_name, AccountType(kind), bool(enabled), realm,
-        ha1_md5, ha1_sha256, deck, bool(postpaid), balance, reserved, lines, running, maxlines, locklevel,
-        bool(only_local), currency, created_at,
-    )  # fmt: skip
+    values = dict(zip(_NAMES, row, strict=True))
+    for name, read in _READ.items():
+        values[name] = read(values[name])
+    return Account(**values)

@@ -5,57 +5,53 @@
     renew_lease   one more stretch, or what falls short
     settle        CDR, charge, posting, release of the lease and removal of the row: once per call id, ever
 
-The figures of an account (`reserved`, `lines`, `running_per_minute`) move only here.
+The figures of an account (`reserved`, `lines`, `running_per_minute`) move only here, and those of every account above
+it with them.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pysrv.billing import ledger
 from pysrv.billing.cdr import NOTHING_CARRIED, Carried, Cdr, EndedBy
 from pysrv.billing.lease import Lease
-from pysrv.billing.ledger import Funds, PostingKind, Shortfall
-from pysrv.billing.tariff import Rate, price, talk_seconds
+from pysrv.billing.ledger import Funds, Level, Levels, PostingKind, Shortfall
+from pysrv.billing.tariff import Charge, Rate, price, talk_seconds
 from pysrv.store import cdrs
-from pysrv.store.accounts import POSTING, AccountWriting
+from pysrv.store.account import Account
+from pysrv.store.accounts import POSTING
 from pysrv.store.cdrs import CdrReading
-from pysrv.store.coding import rate_of, rate_text
-from pysrv.store.database import Row, Writing
+from pysrv.store.coding import rate_of, rate_text, shares_of, shares_text
+from pysrv.store.database import Row
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import NewCall, OpenCall
+from pysrv.store.usage import UsageWriting
 
-_FUNDS = "SELECT balance, reserved, running_per_minute, lines, postpaid, name, currency FROM accounts WHERE id = ?"
-_SET_FUNDS = "UPDATE accounts SET balance = ?, reserved = ?, running_per_minute = ?, lines = ? WHERE id = ?"
+_SET_FUNDS = (
+    "UPDATE accounts SET balance = ?, reserved = ?, reserved_s = ?, running_per_minute = ?, lines = ? WHERE id = ?"
+)
+_CHARGE = (
+    "INSERT INTO charges (call_id, level, account_id, amount, billable_seconds, currency, rate) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _OPEN = (
     "SELECT o.call_id, o.account_id, coalesce(a.name, ''), o.caller, o.callee, o.source, o.trunk, o.emergency, "
     "o.setup_at, o.answered_at, o.rate, o.covered_s, o.reserved, o.snapshot, "
-    "coalesce(a.currency, '') "
+    "coalesce(a.currency, ''), o.above "
     "FROM open_calls o LEFT JOIN accounts a ON a.id = o.account_id"
 )
 _ONE_OPEN = f"{_OPEN} WHERE o.call_id = ?"
 _INSERT = (
     "INSERT INTO open_calls (call_id, account_id, caller, callee, source, trunk, emergency, setup_at, rate, covered_s, "
-    "reserved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "reserved, above) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ANSWER = (
     "UPDATE open_calls SET answered_at = ?, trunk = coalesce(?, trunk), snapshot = coalesce(?, snapshot) "
     "WHERE call_id = ?"
 )
 _TEMPORARY_FAILURE = 41
-
-
-@dataclass(frozen=True, slots=True)
-class _Payer:
-    """Whose money a call moves."""
-
-    funds: Funds
-    name: str = ""
-    currency: str = ""
-
-
-_NOBODY = _Payer(Funds(limited=False))
 
 
 class CallReading(CdrReading):
@@ -71,7 +67,7 @@ class CallReading(CdrReading):
         return [_open_call(row) for row in self._all(f"{_OPEN} ORDER BY o.setup_at, o.call_id")]
 
 
-class CallWriting(CallReading, AccountWriting, Writing):
+class CallWriting(CallReading, UsageWriting):
     """The movements."""
 
     def open_call(self, new: NewCall) -> Lease | Shortfall:
@@ -83,20 +79,57 @@ class CallWriting(CallReading, AccountWriting, Writing):
         self._begin()
         if self._one("SELECT 1 FROM cdrs WHERE call_id = ?", (new.call_id,)):
             raise StoreError(StoreCode.CONFLICT, f"call {new.call_id!r} has already ended")
-        payer = self._payer(new.account_id, new.emergency)
-        rate = None if new.emergency or new.account_id is None else new.rate
-        granted = ledger.reserve(payer.funds, rate)
+        levels = self.levels(new.account_id, (new.rate, *new.above), emergency=new.emergency, source=new.source)
+        granted = ledger.reserve(levels)
         if isinstance(granted, Shortfall):
             return granted
         lease = granted.lease
         with self._atomic():
             row = (
                 new.call_id, new.account_id, new.caller, new.callee, new.source, new.trunk, new.emergency,
-                new.setup_at or self._clock(), rate_text(rate), lease.covered_s, lease.reserved,
+                new.setup_at or self._clock(), rate_text(lease.rate), lease.covered_s, lease.reserved,
+                shares_text(lease.above),
             )  # fmt: skip
             self._write(_INSERT, row)
-            self._keep(new.account_id, granted.funds)
+            self._keep(granted.levels)
         return lease
+
+    def levels(
+        self, account_id: int | None, rates: Sequence[Rate | None] = (), *, emergency: bool = False, source: str = ""
+    ) -> Levels:
+        """Everybody who pays for a call of an account, the account itself first, with all that limits them now.
+
+        `rates` has a rate for each level; what is missing is free. An emergency call is free and limited by nothing.
+        """
+        payer = self.account_by_id(account_id) if account_id is not None else None
+        if payer is None:
+            if account_id is not None:
+                raise StoreError(StoreCode.NOT_FOUND, f"there is no account with id {account_id}")
+            return ()
+        return tuple(
+            Level(
+                account.id,
+                self._funds(account, emergency, source),
+                None if emergency or number >= len(rates) else rates[number],
+                account.name,
+            )
+            for number, account in enumerate(self.chain(payer))
+        )
+
+    def _funds(self, account: Account, emergency: bool, source: str) -> Funds:
+        if emergency:
+            return replace(account.funds, limited=False)
+        return replace(account.funds, ceilings=self.ceilings(account, source))
+
+    def levels_of_call(self, call_id: str) -> Levels:
+        """Everybody who pays for a running call; nobody, when it does not run."""
+        opened = self.open_call_by_id(call_id)
+        return () if opened is None else self._levels_of(opened)
+
+    def _levels_of(self, opened: OpenCall) -> Levels:
+        """The levels of a running call: those that its lease was reserved from, wherever its account is now."""
+        rates = (opened.lease.rate, *(share.rate for share in opened.lease.above))
+        return self.levels(opened.account_id, rates, emergency=opened.emergency, source=opened.source)
 
     def answer_call(
         self, call_id: str, answered_at: float, trunk: str | None = None, snapshot: Mapping[str, Any] | None = None
@@ -116,15 +149,14 @@ class CallWriting(CallReading, AccountWriting, Writing):
         opened = self.open_call_by_id(call_id)
         if opened is None:
             raise _no_call(call_id)
-        granted = ledger.renew(self._payer(opened.account_id, opened.emergency).funds, opened.lease)
+        granted = ledger.renew(self._levels_of(opened), opened.lease)
         if isinstance(granted, Shortfall):
             return granted
         lease = granted.lease
         with self._atomic():
-            sql = "UPDATE open_calls SET covered_s = ?, reserved = ? WHERE call_id = ?"
-            self._write(sql, (lease.covered_s, lease.reserved, call_id))
-            if lease.reserved != opened.lease.reserved:
-                self._keep(opened.account_id, granted.funds)
+            sql = "UPDATE open_calls SET covered_s = ?, reserved = ?, above = ? WHERE call_id = ?"
+            self._write(sql, (lease.covered_s, lease.reserved, shares_text(lease.above), call_id))
+            self._keep(granted.levels)
         return lease
 
     def settle(self, cdr: Cdr, buy_rate: Rate | None = None) -> Cdr:
@@ -164,10 +196,9 @@ class CallWriting(CallReading, AccountWriting, Writing):
         )
 
     def _settle_open(self, opened: OpenCall, cdr: Cdr, buy_rate: Rate | None) -> Cdr:
-        funds = self._payer(opened.account_id, opened.emergency).funds
         answered_at = opened.answered_at if cdr.answered_at is None else cdr.answered_at
         talk_s = 0 if answered_at is None else talk_seconds(cdr.duration_s)
-        settled = ledger.settle(funds, opened.lease, talk_s)
+        settled = ledger.settle(self._levels_of(opened), opened.lease, talk_s)
         stored = replace(
             cdr,
             account=opened.account or cdr.account,
@@ -187,12 +218,23 @@ class CallWriting(CallReading, AccountWriting, Writing):
         with self._atomic():
             self._write("DELETE FROM open_calls WHERE call_id = ?", (cdr.call_id,))
             self._write(cdrs.INSERT, (opened.account_id, *cdrs.row_of(stored)))
-            self._keep(opened.account_id, settled.funds)
-            if opened.account_id is not None and stored.charge:
-                charge, after = -stored.charge, settled.funds.balance
-                row = opened.account_id, self._clock(), PostingKind.CHARGE, charge, after, cdr.call_id, "", ""
-                self._write(POSTING, row)
+            self._keep(settled.levels)
+            for number, (level, due) in enumerate(zip(settled.levels, settled.charges, strict=True)):
+                self._charge(cdr.call_id, number, level, due)
+                if not opened.emergency:
+                    self._use(level.account_id, due.total, settled.talk_s)
         return stored
+
+    def _charge(self, call_id: str, number: int, level: Level, due: Charge) -> None:
+        """One level's part of a call: a posting of its account, and the rate by which it is explained."""
+        if not due.total:
+            return
+        after, at = level.funds.balance, self._clock()
+        self._write(POSTING, (level.account_id, at, PostingKind.CHARGE, -due.total, after, call_id, "", ""))
+        account = self.account_by_id(level.account_id)
+        currency = account.currency if account is not None else ""
+        row = call_id, number, level.account_id, due.total, due.billable_seconds, currency, rate_text(level.rate)
+        self._write(_CHARGE, row)
 
     def _record_refused(self, cdr: Cdr) -> Cdr:
         owner = self.account(cdr.account) if cdr.account else None
@@ -200,20 +242,13 @@ class CallWriting(CallReading, AccountWriting, Writing):
         self._write(cdrs.INSERT, (owner.id if owner else None, *cdrs.row_of(stored)))
         return stored
 
-    def _payer(self, account_id: int | None, emergency: bool) -> _Payer:
-        if account_id is None:
-            return _NOBODY
-        row = self._one(_FUNDS, (account_id,))
-        if row is None:
-            raise StoreError(StoreCode.NOT_FOUND, f"there is no account with id {account_id}")
-        balance, reserved, per_minute, lines, postpaid, name, currency = row
-        return _Payer(Funds(balance, reserved, per_minute, lines, not (postpaid or emergency)), name, currency)
-
-    def _keep(self, account_id: int | None, funds: Funds) -> None:
-        if account_id is not None:
-            self._changed(account_id)
-            row = funds.balance, funds.reserved, funds.running_per_minute, funds.running_calls, account_id
-            self._write(_SET_FUNDS, row)
+    def _keep(self, levels: Levels) -> None:
+        """Writes the figures of every level's account."""
+        for level in levels:
+            funds = level.funds
+            figures = funds.balance, funds.reserved, funds.reserved_s, funds.running_per_minute, funds.running_calls
+            self._write(_SET_FUNDS, (*figures, level.account_id))
+            self._moved(level.account_id, funds)
 
     def _found(self, call_id: str, changed: int) -> None:
         if not changed:
@@ -221,7 +256,7 @@ class CallWriting(CallReading, AccountWriting, Writing):
 
 
 def _open_call(row: Row) -> OpenCall:
-    lease = Lease(rate_of(row[10]), row[11], row[12])
+    lease = Lease(rate_of(row[10]), row[11], row[12], shares_of(row[15]))
     fields: list[Any] = [*row[:7], bool(row[7]), row[8], row[9], lease, json.loads(row[13]), row[14]]
     return OpenCall(*fields)
 

@@ -38,6 +38,14 @@ class CdrReading(Reading):
         sql = f"SELECT id, {COLUMNS} FROM cdrs WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
         return [(row[0], of_row(row[1:])) for row in self._all(sql, (*parameters, limit))]
 
+    def calls_by_source(self, since: float, account_id: int = -1) -> Iterator[tuple[str, float, int, int]]:
+        """Source, setup time, billed seconds and charge of calls that were not refused, oldest first. -1: of all."""
+        sql = (
+            "SELECT source, setup_at, billable_seconds, charge FROM cdrs WHERE setup_at >= ? AND refused_by = '' "
+            "AND NOT emergency AND source <> '' AND (?2 < 0 OR account_id = ?2) ORDER BY setup_at"
+        )
+        yield from self._run(sql, (since, account_id))
+
     def every_cdr(self, wanted: CdrFilter) -> Iterator[Cdr]:
         """All matching records, newest first, read page by page: for exports of any length."""
         page = self.cdr_page(wanted, _PAGE)

@@ -3,6 +3,7 @@
 import json
 from functools import lru_cache
 
+from pysrv.billing.lease import Share
 from pysrv.billing.tariff import Rate
 
 
@@ -16,3 +17,16 @@ def rate_text(rate: Rate | None) -> str | None:
 def rate_of(text: str | None) -> Rate | None:
     """The rate that `rate_text` wrote."""
     return None if text is None else Rate(**json.loads(text))
+
+
+@lru_cache(maxsize=4096)
+def shares_text(shares: tuple[Share, ...]) -> str:
+    """What the accounts above have reserved, as JSON."""
+    rows = [[share.account_id, rate_text(share.rate), share.reserved] for share in shares]
+    return json.dumps(rows, separators=(",", ":"))
+
+
+@lru_cache(maxsize=4096)
+def shares_of(text: str) -> tuple[Share, ...]:
+    """The shares that `shares_text` wrote."""
+    return tuple(Share(account_id, rate_of(rate), reserved) for account_id, rate, reserved in json.loads(text))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlite_utils
 
-from pysrv.store import schema, schema_bans, schema_policy
+from pysrv.store import schema, schema_accounts, schema_bans, schema_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,17 @@ def _ban_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _money_schema(db: sqlite_utils.Database) -> None:
+    for statement in STATEMENTS_4:
+        db.execute(statement)
+
+
+STATEMENTS_4 = (*schema_accounts.STATEMENTS,)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),
     Migration(3, "bans of single ports, their evidence, who was banned how often", _ban_schema),
+    Migration(4, "accounts' limits, owners and days, charges of each level", _money_schema),
 )
 LATEST = MIGRATIONS[-1].number
 

@@ -1,7 +1,7 @@
 """What the store hands out and takes in: one frozen dataclass per kind of row.
 
 Money in micro-units, `*_at` in Unix seconds (expires_at 0: never), numbers in bare digits. `New...` is what a caller
-gives, the plain name what is stored. Passwords of accounts exist here only on their way in.
+gives, the plain name what is stored. Accounts stand in pysrv.store.account.
 """
 
 from collections.abc import Mapping
@@ -10,69 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 from pysrv.billing.lease import Lease
-from pysrv.billing.ledger import Funds
 from pysrv.billing.tariff import Rate
-
-
-class AccountType(StrEnum):
-    """Who an account stands for."""
-
-    END_USER = "end_user"
-    TRAFFIC_SENDER = "traffic_sender"
-    RESELLER = "reseller"
-    CALLING_CARD = "calling_card"
-    OPERATOR = "operator"
-
-
-@dataclass(frozen=True, slots=True)
-class NewAccount:
-    """An account to add. `password` becomes HA1 for `realm` (see the realm of the service) and is then forgotten."""
-
-    name: str
-    password: str = field(repr=False)
-    realm: str
-    numbers: tuple[str, ...] = ()
-    display_name: str = ""
-    type: AccountType = AccountType.END_USER
-    enabled: bool = True
-    deck: str = ""
-    postpaid: bool = False
-    balance: int = 0
-    maxlines: int = 5
-    locklevel: int = 0
-    onlylocalaccess: bool = False
-    currency: str = "EUR"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A stored account. `reserved`, `lines` (running calls) and `running_per_minute` move with its open calls."""
-
-    id: int
-    name: str
-    numbers: tuple[str, ...]
-    display_name: str
-    type: AccountType
-    enabled: bool
-    realm: str
-    ha1_md5: str = field(repr=False)
-    ha1_sha256: str = field(repr=False)
-    deck: str
-    postpaid: bool
-    balance: int
-    reserved: int
-    lines: int
-    running_per_minute: int
-    maxlines: int
-    locklevel: int
-    onlylocalaccess: bool
-    currency: str
-    created_at: float
-
-    @property
-    def funds(self) -> Funds:
-        """The account as the ledger sees it."""
-        return Funds(self.balance, self.reserved, self.running_per_minute, self.lines, limited=not self.postpaid)
+from pysrv.store.account import Account as Account
+from pysrv.store.account import AccountType as AccountType
+from pysrv.store.account import NewAccount as NewAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +84,7 @@ class CallState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class NewCall:
     """A call about to go out. `account_id` None: nobody pays (inbound to a local user). `rate` None: free.
+    `above` has the rates of the accounts above it, the nearest first.
 
     `emergency` passes every credit check and costs nothing.
     """
@@ -156,6 +98,7 @@ class NewCall:
     rate: Rate | None = None
     emergency: bool = False
     setup_at: float = 0.0
+    above: tuple[Rate | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Self
 
-from pysrv.store.accounts import AccountReading
 from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
@@ -18,10 +17,11 @@ from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
+from pysrv.store.usage import UsageReading
 
 
 class Reader(
-    AccountReading,
+    UsageReading,
     TrunkReading,
     RateReading,
     CallReading,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from pysrv.billing.ledger import Funds
 from pysrv.billing.tariff import Rate
@@ -19,6 +20,7 @@ class Account:
     enabled: bool = True
     locklevel: int = 0
     maxlines: int = 5
+    maxlinesoffpeak: int = 5
     lines: int = 0
     onlylocalaccess: bool = False
     funds: Funds = field(default_factory=lambda: Funds(balance=10 * ONE))
@@ -32,6 +34,8 @@ class Settings:
     emergencynumbers: Sequence[str] = ("112", "911", "999")
     blocknotbilledcalls: int = 1
     quotadiscreason: int = 403
+    maxcallperip: int = 0
+    maxcallperperiod: Decimal = Decimal(1)
 
 
 ALICE, BOB = Account(), Account("bob")

@@ -4,9 +4,16 @@ import pytest
 
 from pysrv.billing.ledger import Funds, Shortfall
 from pysrv.billing.tariff import Rate
-from pysrv.limits import stages
 from pysrv.limits.decision import Challenge, Decision, Refuse
 from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind, LockLevel, lock_level
+from pysrv.limits.stages.authentication import authentication
+from pysrv.limits.stages.destination import destination
+from pysrv.limits.stages.lines import lines
+from pysrv.limits.stages.locks import locks, registration_refusal
+from pysrv.limits.stages.price import price
+from pysrv.limits.stages.spend import shortfall_refusal, spend
+from pysrv.limits.stages.stage import Stage
+from pysrv.limits.stages.table import STAGES
 from tests.limits.calls import (
     ABROAD,
     ALICE,
@@ -31,33 +38,33 @@ def locked(facts: CallFacts, level: int) -> CallFacts:
 
 
 @pytest.mark.parametrize("facts", [OUTGOING, LOCAL, INCOMING, EMERGENCY_CALL])
-@pytest.mark.parametrize("stage", stages.STAGES, ids=lambda stage: stage.name)
-def test_an_ordinary_call_passes_every_stage(facts: CallFacts, stage: stages.Stage) -> None:
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_an_ordinary_call_passes_every_stage(facts: CallFacts, stage: Stage) -> None:
     assert stage.check(facts) is None
 
 
 def test_the_stages_stand_in_the_order_of_checks_and_name_their_settings() -> None:
-    names = [stage.name for stage in stages.STAGES]
-    assert names == ["authentication", "lock level", "lines", "destination", "price", "funds"]
-    assert all(stage.settings for stage in stages.STAGES)
+    names = [stage.name for stage in STAGES]
+    assert names == ["capacity", "authentication", "lock level", "lines", "address", "destination", "price", "funds"]
+    assert all(stage.settings for stage in STAGES)
 
 
 @pytest.mark.parametrize("auth", [Auth.NONE, Auth.WRONG])
 def test_nobody_is_challenged(auth: Auth) -> None:
-    decision = stages.authentication(replace(OUTGOING, auth=auth, account=None))
+    decision = authentication(replace(OUTGOING, auth=auth, account=None))
     assert isinstance(decision, Challenge)
     assert decision.setting == "needauth"
 
 
 def test_calls_without_authentication_pass_when_they_are_allowed() -> None:
     open_house = Settings(allownoauthcalls=True)
-    assert stages.authentication(replace(LOCAL, auth=Auth.NONE, account=None, settings=open_house)) is None
+    assert authentication(replace(LOCAL, auth=Auth.NONE, account=None, settings=open_house)) is None
     wrong = replace(LOCAL, auth=Auth.WRONG, account=None, settings=open_house)
-    assert isinstance(stages.authentication(wrong), Challenge)
+    assert isinstance(authentication(wrong), Challenge)
 
 
 def test_a_disabled_account_is_refused() -> None:
-    decision = refusal(stages.authentication(replace(OUTGOING, account=replace(ALICE, enabled=False))))
+    decision = refusal(authentication(replace(OUTGOING, account=replace(ALICE, enabled=False))))
     assert (decision.setting, decision.status) == ("enabled", 403)
 
 
@@ -75,7 +82,7 @@ def test_a_lock_level_locks_the_caller_out_of_what_it_says(
     level: int, outgoing: bool, local: bool, emergency: bool
 ) -> None:
     for facts, passes in ((OUTGOING, outgoing), (LOCAL, local), (EMERGENCY_CALL, emergency)):
-        decision = stages.locks(locked(facts, level))
+        decision = locks(locked(facts, level))
         assert (decision is None) == passes
         if decision is not None:
             assert (refusal(decision).setting, refusal(decision).status) == ("locklevel", 403)
@@ -89,13 +96,13 @@ def test_level_one_takes_a_number_of_unknown_country_as_foreign(
     foreign: bool | None, premium: bool, passes: bool
 ) -> None:
     where = replace(ABROAD, foreign=foreign, premium=premium)
-    assert (stages.locks(locked(replace(OUTGOING, destination=where), 1)) is None) == passes
+    assert (locks(locked(replace(OUTGOING, destination=where), 1)) is None) == passes
 
 
 @pytest.mark.parametrize(("level", "reachable"), [(0, True), (1, True), (2, True), (3, False), (4, False)])
 def test_a_lock_level_locks_the_callee_from_three_on(level: int, reachable: bool) -> None:
     for facts in (LOCAL, INCOMING):
-        decision = stages.locks(replace(facts, destination=replace(TO_BOB, account=replace(BOB, locklevel=level))))
+        decision = locks(replace(facts, destination=replace(TO_BOB, account=replace(BOB, locklevel=level))))
         assert (decision is None) == reachable
         if decision is not None:
             assert refusal(decision).status == 480
@@ -103,63 +110,63 @@ def test_a_lock_level_locks_the_callee_from_three_on(level: int, reachable: bool
 
 def test_a_disabled_callee_is_unavailable() -> None:
     callee = replace(TO_BOB, account=replace(BOB, enabled=False))
-    assert refusal(stages.locks(replace(LOCAL, destination=callee))).setting == "enabled"
+    assert refusal(locks(replace(LOCAL, destination=callee))).setting == "enabled"
 
 
 def test_an_unknown_lock_level_locks_everything() -> None:
     assert lock_level(7) is lock_level(-1) is LockLevel.ALL
 
 
-@pytest.mark.parametrize(("lines", "maxlines", "passes"), [(4, 5, True), (5, 5, False), (6, 5, False), (99, 0, True)])
-def test_a_call_needs_a_free_line(lines: int, maxlines: int, passes: bool) -> None:
-    facts = replace(OUTGOING, account=replace(ALICE, lines=lines, maxlines=maxlines))
-    decision = stages.lines(facts)
+@pytest.mark.parametrize(("running", "maxlines", "passes"), [(4, 5, True), (5, 5, False), (6, 5, False), (99, 0, True)])
+def test_a_call_needs_a_free_line(running: int, maxlines: int, passes: bool) -> None:
+    facts = replace(OUTGOING, account=replace(ALICE, lines=running, maxlines=maxlines))
+    decision = lines(facts)
     assert (decision is None) == passes
     if decision is not None:
-        assert refusal(decision).figures == {"lines": lines, "maxlines": maxlines}
+        assert refusal(decision).figures == {"lines": running, "maxlines": maxlines}
         assert "maxlines is 5" in refusal(decision).sentence
 
 
 def test_an_emergency_call_needs_no_free_line() -> None:
-    assert stages.lines(replace(EMERGENCY_CALL, account=replace(ALICE, lines=5))) is None
+    assert lines(replace(EMERGENCY_CALL, account=replace(ALICE, lines=5))) is None
 
 
 def test_a_number_that_leads_nowhere_is_not_found() -> None:
     nowhere = Destination(DestinationKind.UNKNOWN, "555")
-    assert refusal(stages.destination(replace(OUTGOING, destination=nowhere))).status == 404
+    assert refusal(destination(replace(OUTGOING, destination=nowhere))).status == 404
 
 
 def test_an_account_for_local_calls_reaches_no_trunk_but_emergency_numbers() -> None:
     local_only = replace(ALICE, onlylocalaccess=True)
-    assert refusal(stages.destination(replace(OUTGOING, account=local_only))).setting == "onlylocalaccess"
-    assert stages.destination(replace(LOCAL, account=local_only)) is None
-    assert stages.destination(replace(EMERGENCY_CALL, account=local_only)) is None
+    assert refusal(destination(replace(OUTGOING, account=local_only))).setting == "onlylocalaccess"
+    assert destination(replace(LOCAL, account=local_only)) is None
+    assert destination(replace(EMERGENCY_CALL, account=local_only)) is None
 
 
 @pytest.mark.parametrize("auth", [Auth.TRUNK, Auth.NONE])
 def test_a_call_without_an_account_never_leaves_over_a_trunk(auth: Auth) -> None:
     for facts in (OUTGOING, EMERGENCY_CALL):
-        assert refusal(stages.destination(replace(facts, auth=auth, account=None))).status == 403
+        assert refusal(destination(replace(facts, auth=auth, account=None))).status == 403
 
 
 def test_a_call_without_a_price_is_refused_when_set() -> None:
     unpriced = replace(OUTGOING, rate=None)
-    assert refusal(stages.price(unpriced)).setting == "blocknotbilledcalls"
-    assert stages.price(replace(unpriced, settings=Settings(blocknotbilledcalls=0))) is None
-    assert stages.price(replace(unpriced, destination=TO_BOB)) is None
-    assert stages.price(EMERGENCY_CALL) is None
+    assert refusal(price(unpriced)).setting == "blocknotbilledcalls"
+    assert price(replace(unpriced, settings=Settings(blocknotbilledcalls=0))) is None
+    assert price(replace(unpriced, destination=TO_BOB)) is None
+    assert price(EMERGENCY_CALL) is None
 
 
 def test_a_call_that_cannot_be_paid_is_refused_with_credit_and_its_figures() -> None:
     poor = replace(ALICE, funds=Funds(balance=ONE, reserved=ONE - 10))
-    decision = refusal(stages.funds(replace(OUTGOING, account=poor)))
+    decision = refusal(spend(replace(OUTGOING, account=poor)))
     assert (decision.stage, decision.setting, decision.status) == ("funds", "credit", 403)
-    assert decision.figures == {"needed": 16_667, "available": 10}
+    assert decision.figures == {"account": "alice", "needed": 16_667, "available": 10}
 
 
 def test_the_answer_to_a_call_without_funds_is_the_set_one() -> None:
     facts = replace(OUTGOING, account=replace(ALICE, funds=Funds()), settings=Settings(quotadiscreason=402))
-    decision = refusal(stages.funds(facts))
+    decision = refusal(spend(facts))
     assert (decision.status, decision.reason) == (402, "Payment Required")
 
 
@@ -174,19 +181,19 @@ def test_the_answer_to_a_call_without_funds_is_the_set_one() -> None:
     ids=["postpaid", "free", "local", "emergency"],
 )
 def test_funds_do_not_matter_for(facts: CallFacts) -> None:
-    assert stages.funds(facts) is None
+    assert spend(facts) is None
 
 
 def test_a_shortfall_at_reserving_is_refused_like_one_foreseen() -> None:
-    decision = stages.shortfall_refusal(Shortfall("credit", 5, 3), OUTGOING)
+    decision = shortfall_refusal(Shortfall("credit", 5, 3), OUTGOING)
     assert (decision.stage, decision.setting, decision.status) == ("funds", "credit", 403)
 
 
 def test_registration_is_refused_to_the_disabled_and_at_level_four() -> None:
-    assert stages.registration_refusal(ALICE) is None
-    assert stages.registration_refusal(replace(ALICE, locklevel=3)) is None
-    level_four = stages.registration_refusal(replace(ALICE, locklevel=4))
-    disabled = stages.registration_refusal(replace(ALICE, enabled=False))
+    assert registration_refusal(ALICE) is None
+    assert registration_refusal(replace(ALICE, locklevel=3)) is None
+    level_four = registration_refusal(replace(ALICE, locklevel=4))
+    disabled = registration_refusal(replace(ALICE, enabled=False))
     assert level_four is not None
     assert disabled is not None
     assert (level_four.setting, disabled.setting) == ("locklevel", "enabled")

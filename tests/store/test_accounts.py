@@ -94,7 +94,7 @@ def test_a_taken_number_is_a_conflict_and_adds_nothing(store: Store) -> None:
         ({"locklevel": 5}, "locklevel"),
         ({"maxlines": -1}, "maxlines"),
         ({"currency": "euro"}, "currency"),
-        ({"display_name": "a\nb"}, "display name"),
+        ({"display_name": "a\nb"}, "display_name"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(store: Store, fields: dict[str, object], word: str) -> None:

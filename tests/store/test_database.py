@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pysrv.store import BanRow, Reader, Store, StoreCode, StoreError
+from pysrv.store.account import NewAccount
 from pysrv.store.migrations import LATEST, MIGRATIONS
 
 
@@ -194,7 +195,7 @@ def test_a_transaction_that_sqlite_gave_up_is_never_committed_as_if_it_were_whol
 @pytest.mark.parametrize("change", ["UPDATE {} SET who = 'nobody'", "DELETE FROM {}"])
 def test_postings_and_audit_rows_can_never_be_changed(store: Store, table: str, change: str) -> None:
     store.set_setting("calltimeout", "1h")
-    store._write("INSERT INTO accounts VALUES (1,'a','','end_user',1,'r','','','',0,'EUR',0,0,0,0,5,0,0,0,NULL)")
+    store.add_account(NewAccount("a", "secret", "r"))
     store._write("INSERT INTO postings (account_id, at, kind, amount, balance_after) VALUES (1, 0, 'deposit', 1, 1)")
     with pytest.raises(StoreError, match="never changed or removed"):
         store._write(change.format(table))

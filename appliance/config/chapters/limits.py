@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from appliance.config.fields import AutoBool, Bool, Enum, Int, Money, Number
 from appliance.config.row import Place, Row, Scope
-from appliance.config.textual import DIALABLE, Duration, ListOf
+from appliance.config.textual import DIALABLE, DIGITS, ZONE, Duration, ListOf, Str
 
 OFF = {0: "off"}
 
@@ -182,6 +182,22 @@ class AccountRows:
 
 class SpendRows:
     """Spending in a day, and what happens when it is too much."""
+
+    timezone = Row(
+        Str(ZONE),
+        "UTC",
+        Place.LIMITS,
+        "Where days and months of limits and prices begin.",
+        in_force=True,
+    )
+    spendwarnings = Row(
+        ListOf(DIGITS),
+        "80,95",
+        (Place.LIMITS, Place.NOTIFY),
+        "Percent of a spending limit at which its account's owner and the administrators are told; empty: never.",
+        unit="%",
+        in_force=True,
+    )
 
     maxdailycreditforenduser = Row(
         Money(special=OFF), "0", Place.LIMITS, "Most that any end user may spend in a day.", unit="money"

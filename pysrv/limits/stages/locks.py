@@ -1,0 +1,48 @@
+"""Neither caller, nor whoever sells to the caller, nor callee is locked out of this kind of call."""
+
+from pysrv.limits.decision import Decision, Refuse
+from pysrv.limits.facts import AccountView, CallFacts, DestinationKind, LockLevel, lock_level
+from pysrv.limits.stages.authentication import disabled
+
+NAME = "lock level"
+_OUTGOING = (LockLevel.OUTGOING, LockLevel.BOTH_WAYS, LockLevel.ALL)
+_INCOMING = (LockLevel.BOTH_WAYS, LockLevel.ALL)
+
+
+def locks(facts: CallFacts) -> Decision | None:
+    """Emergency numbers pass every lock but 4."""
+    for account in facts.chain:
+        if refusal := _caller_lock(facts, account):
+            return refusal
+    callee = facts.destination.account
+    return incoming_refusal(callee) if callee is not None else None
+
+
+def registration_refusal(account: AccountView) -> Refuse | None:
+    """Why an account that proved who it is may still not register."""
+    if not account.enabled:
+        return disabled(account, 403, "Forbidden")
+    return _locked(account, 403, "Forbidden") if lock_level(account.locklevel) is LockLevel.ALL else None
+
+
+def incoming_refusal(callee: AccountView) -> Refuse | None:
+    """Why an account may not be called."""
+    if not callee.enabled:
+        return Refuse(NAME, "enabled", 480, "Temporarily Unavailable", f"{callee.name} is disabled")
+    return _locked(callee, 480, "Temporarily Unavailable") if lock_level(callee.locklevel) in _INCOMING else None
+
+
+def _caller_lock(facts: CallFacts, account: AccountView) -> Refuse | None:
+    level = lock_level(account.locklevel)
+    if facts.emergency and level is not LockLevel.ALL:
+        return None
+    where = facts.destination
+    far = where.kind is DestinationKind.TRUNK and (where.premium or where.foreign is not False)
+    if level in _OUTGOING or (level is LockLevel.FOREIGN and far):
+        return _locked(account, 403, "Forbidden")
+    return None
+
+
+def _locked(account: AccountView, status: int, reason: str) -> Refuse:
+    sentence = f"{account.name} is locked out of {lock_level(account.locklevel)} (locklevel {account.locklevel})"
+    return Refuse(NAME, "locklevel", status, reason, sentence, {"locklevel": account.locklevel})
