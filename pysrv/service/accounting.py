@@ -217,7 +217,6 @@ class Accounting:
     def _renew(self, call_id: str, call: Running, now: float) -> LeaseLapsed | None:
         renewed = self._store.renew_lease(call_id)
         if isinstance(renewed, Shortfall):
-            self._spending.fell_short(renewed)
             if now >= call.deadline:
                 return LeaseLapsed(call_id, renewed)
             # Not now, but perhaps before the end: another call may give funds back.

@@ -90,17 +90,37 @@ class FakeGate:
     def flush(self) -> None: ...
 
 
+@dataclass
+class Time:
+    """The monotonic clock; the wall clock goes with it."""
+
+    now: float = 1000.0
+
+    def wall(self) -> float:
+        """Unix seconds."""
+        return WALL + self.now
+
+
 class Bench:
     """One service and its surroundings."""
 
-    def __init__(self, store: Store, settings: Settings, now: float = 1000.0) -> None:
-        self.store, self.gate, self.now = store, FakeGate(), now
+    def __init__(self, store: Store, settings: Settings, time: Time | None = None) -> None:
+        self.store, self.gate, self.time = store, FakeGate(), time or Time()
         self.service = Service(store, settings, self._world())
         self.sent: list[tuple[Request | Response, Flow]] = []
         self.service.start()
 
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.time.now
+
+    @now.setter
+    def now(self, at: float) -> None:
+        self.time.now = at
+
     def _world(self) -> Surroundings:
-        clock = Clock(lambda: self.now, lambda: WALL + self.now)
+        clock = Clock(lambda: self.time.now, self.time.wall)
         return Surroundings(
             self.gate, clock, lambda _address, _now: APPLIANCE[0], lambda host: host, source("service"),
             lambda n: 0, "boot",
@@ -256,7 +276,8 @@ class Client:
 @contextmanager
 def opened(directory: Path) -> Iterator[Bench]:
     """A service with alice (101, 10.00), bob (102) and a trunk for 49 at 0.60 a minute."""
-    with Store.open(directory / "appliance.db", lambda: WALL) as store:
+    time = Time()
+    with Store.open(directory / "appliance.db", time.wall) as store:
         settings = Settings()
         for name, number in (("alice", "101"), ("bob", "102")):
             store.add_account(
@@ -267,4 +288,4 @@ def opened(directory: Path) -> Iterator[Bench]:
         store.import_commit(ident)
         store.add_trunk(NewTrunk("carrier", TRUNK, routes=(Route("49"),), inbound=(TRUNK,)))
         store.commit()
-        yield Bench(store, settings)
+        yield Bench(store, settings, time)

@@ -18,7 +18,7 @@ from pysrv.service.changes import hold, snapshot
 from pysrv.service.firewall import COUNTRIES, deciding
 from pysrv.store import Store
 from pysrv.store.firewall import Rule
-from tests.service.bench import WALL, Bench, opened
+from tests.service.bench import WALL, Bench, Time, opened
 
 STATUS = wire.GateStatus(wire.PROTOCOL_VERSION, (), "kernel")
 
@@ -128,7 +128,7 @@ def test_an_office_that_is_killed_while_a_change_waits_takes_it_back_when_its_ti
         os.kill(office.pid, signal.SIGKILL)
     with Store.open(path, lambda: WALL) as store:
         settings = Settings().with_changes(store.overrides())
-        again = Bench(store, settings, away_s)
+        again = Bench(store, settings, Time(away_s))
         assert len(again.service.plan().firewall) == rules
         assert again.service.settings().maxlines == (9 if rules else Settings().maxlines)
         again.sleep(61.0, step=1.0)

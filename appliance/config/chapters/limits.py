@@ -23,6 +23,7 @@ class AddressRows:
         "Calls from one source address within maxcallperperiod.",
         unit="calls",
         see=("maxcallperperiod", "maxcallperuserid"),
+        in_force=True,
     )
     maxdurationperip = Row(
         Duration("off"),
@@ -31,6 +32,7 @@ class AddressRows:
         "Talk time from one source address within maxcallperperiod.",
         unit="s",
         see=("maxcallperperiod", "maxcallperuserid"),
+        in_force=True,
     )
     maxcostperip = Row(
         Money(special=OFF),
@@ -39,6 +41,7 @@ class AddressRows:
         "Cost of calls from one source address within maxcallperperiod.",
         unit="money",
         see=("maxcallperperiod", "maxcallperuserid"),
+        in_force=True,
     )
     maxcallperperiod = Row(
         Number(above=True),
@@ -46,12 +49,14 @@ class AddressRows:
         Place.LIMITS,
         "Sliding period of the three limits of an address; 1 is one day.",
         unit="days",
+        in_force=True,
     )
     maxcallperuserid = Row(
         Int(low=-1, special={-1: "all"}),
         "-1",
         Place.LIMITS,
         "The account, by its id, to which the three limits of an address apply.",
+        in_force=True,
     )
 
 
@@ -103,6 +108,7 @@ class AccountRows:
         "The monthly limits are checked for postpaid accounts.",
         strict="true",
         see=("maxmonthlycredit",),
+        in_force=True,
     )
     maxmonthlycredit = Row(
         Money(special=OFF),
@@ -112,6 +118,7 @@ class AccountRows:
         scope=Scope.USER,
         unit="money",
         see=("creditcheckforpostp", "maxmonthlycreditinc", "maxmonthlycreditend"),
+        in_force=True,
     )
     maxmonthlycreditinc = Row(
         Money(),
@@ -121,6 +128,7 @@ class AccountRows:
         scope=Scope.USER,
         unit="money",
         see=("maxmonthlycreditend",),
+        in_force=True,
     )
     maxmonthlycreditend = Row(
         Money(),
@@ -130,12 +138,25 @@ class AccountRows:
         scope=Scope.USER,
         unit="money",
         see=("maxmonthlycreditinc",),
+        in_force=True,
     )
     maxdailyminutes = Row(
-        Int(special=OFF), "0", Place.LIMITS, "Talk time of the account in a day.", scope=Scope.USER, unit="minutes"
+        Int(special=OFF),
+        "0",
+        Place.LIMITS,
+        "Talk time of the account in a day.",
+        scope=Scope.USER,
+        unit="minutes",
+        in_force=True,
     )
     maxmonthlyminutes = Row(
-        Int(special=OFF), "0", Place.LIMITS, "Talk time of the account in a month.", scope=Scope.USER, unit="minutes"
+        Int(special=OFF),
+        "0",
+        Place.LIMITS,
+        "Talk time of the account in a month.",
+        scope=Scope.USER,
+        unit="minutes",
+        in_force=True,
     )
     maxcps = Row(
         Number(special=OFF),
@@ -144,6 +165,7 @@ class AccountRows:
         "Calls that the account may start in a second.",
         scope=Scope.USER,
         unit="calls/s",
+        in_force=True,
     )
     locklevel = Row(
         Enum(
@@ -200,10 +222,20 @@ class SpendRows:
     )
 
     maxdailycreditforenduser = Row(
-        Money(special=OFF), "0", Place.LIMITS, "Most that any end user may spend in a day.", unit="money"
+        Money(special=OFF),
+        "0",
+        Place.LIMITS,
+        "Most that any end user may spend in a day.",
+        unit="money",
+        in_force=True,
     )
     maxdailycreditforts = Row(
-        Money(special=OFF), "0", Place.LIMITS, "Most that any traffic sender may spend in a day.", unit="money"
+        Money(special=OFF),
+        "0",
+        Place.LIMITS,
+        "Most that any traffic sender may spend in a day.",
+        unit="money",
+        in_force=True,
     )
     maxdailycredit = Row(
         Money(special=OFF),
@@ -213,6 +245,7 @@ class SpendRows:
         scope=Scope.USER,
         unit="money",
         see=("maxdailycreditperuser", "maxdailycreditforenduser", "maxdailycreditforts"),
+        in_force=True,
     )
     maxdailycreditperuser = Row(
         AutoBool("on as soon as one account has maxdailycredit"),
@@ -220,6 +253,7 @@ class SpendRows:
         Place.LIMITS,
         "Whether the daily limits of single accounts are looked at.",
         see=("maxdailycredit",),
+        in_force=True,
     )
     checkmaxdyndailycredit = Row(
         Enum({0: "off", 1: "end users", 2: "end users and traffic senders"}),
@@ -230,12 +264,23 @@ class SpendRows:
         "nothing.",
         strict="2",
         see=("maxdyndailycredit_multiplier", "maxdyndailycreditforenduser_min", "maxdynmaxdailycreditforts_min"),
+        in_force=True,
     )
     maxdyndailycreditforenduser_min = Row(
-        Money(), "10", Place.LIMITS, "The dynamic limit never blocks an end user below this.", unit="money"
+        Money(),
+        "10",
+        Place.LIMITS,
+        "The dynamic limit never blocks an end user below this.",
+        unit="money",
+        in_force=True,
     )
     maxdynmaxdailycreditforts_min = Row(
-        Money(), "100", Place.LIMITS, "The dynamic limit never blocks a traffic sender below this.", unit="money"
+        Money(),
+        "100",
+        Place.LIMITS,
+        "The dynamic limit never blocks a traffic sender below this.",
+        unit="money",
+        in_force=True,
     )
     maxdyndailycredit_multiplier = Row(
         Number(low=1),
@@ -244,6 +289,7 @@ class SpendRows:
         "How many times the largest earlier day one day may cost.",
         warns=_warn_small_multiplier,
         see=("checkmaxdyndailycredit",),
+        in_force=True,
     )
     quotadiscreason = Row(
         Int(400, 699),
