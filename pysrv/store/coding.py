@@ -16,7 +16,7 @@ def rate_text(rate: Rate | None) -> str | None:
 @lru_cache(maxsize=4096)
 def rate_of(text: str | None) -> Rate | None:
     """The rate that `rate_text` wrote."""
-    return None if text is None else Rate(**json.loads(text))
+    return None if text is None else Rate.from_dict(json.loads(text))
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,56 @@
+"""What trunks did with numbers, counted by hour; and the quotes that calls were priced by, kept with their records."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pysrv.billing.quote import Quote
+from pysrv.store.database import Reading, Writing
+from pysrv.store.rows import TrunkHours
+
+HOUR_S = 3600
+KEPT_HOURS = 31 * 24
+_COLUMNS = "trunk, prefix, hour, attempts, answered, talk_s"
+_COUNT = (
+    "INSERT INTO trunk_hours (trunk, prefix, hour, attempts, answered, talk_s) VALUES (?, ?, ?, 1, ?, ?) "
+    "ON CONFLICT (trunk, prefix, hour) DO UPDATE SET attempts = attempts + 1, answered = answered + excluded.answered, "
+    "talk_s = talk_s + excluded.talk_s"
+)
+
+
+class QualityReading(Reading):
+    """Questions about trunks' past, and calls' quotes."""
+
+    def trunk_hours(self, since: float, trunk: str = "", prefix: str | None = None) -> list[TrunkHours]:
+        """Counts of the hours from `since` on: of one trunk or all, of one prefix or all."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM trunk_hours WHERE hour >= ?1 AND (?2 = '' OR trunk = ?2) "  # noqa: S608
+            "AND (?3 IS NULL OR prefix = ?3) ORDER BY trunk, prefix, hour"
+        )
+        return [TrunkHours(*row) for row in self._all(sql, (int(since // HOUR_S), trunk, prefix))]
+
+    def call_quotes(self, call_id: str) -> tuple[Quote, ...]:
+        """What a call was priced by: the payers' quotes, the caller's first, then those of its trunks."""
+        row = self._one("SELECT quotes FROM call_quotes WHERE call_id = ?", (call_id,))
+        return tuple(Quote.from_dict(values) for values in json.loads(row[0])) if row else ()
+
+
+class QualityWriting(QualityReading, Writing):
+    """Counting."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._swept_hour = 0
+
+    def count_attempt(self, trunk: str, prefix: str, at: float, talk_s: int = 0) -> None:
+        """One call that was offered to a trunk; `talk_s` 0: it was not answered."""
+        hour = int(at // HOUR_S)
+        self._write(_COUNT, (trunk, prefix, hour, bool(talk_s), talk_s))
+        if hour != self._swept_hour:
+            self._swept_hour = hour
+            self._write("DELETE FROM trunk_hours WHERE hour < ?", (hour - KEPT_HOURS,))
+
+    def keep_quotes(self, call_id: str, quotes: Sequence[Quote]) -> None:
+        """Keeps what a call is priced by."""
+        text = json.dumps([quote.to_dict() for quote in quotes], separators=(",", ":"), ensure_ascii=False)
+        self._write("INSERT OR REPLACE INTO call_quotes (call_id, quotes) VALUES (?, ?)", (call_id, text))
