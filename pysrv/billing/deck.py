@@ -36,6 +36,10 @@ class RateError(Exception):
         self.line, self.column, self.message = line, column, message
 
 
+class DateError(ValueError):
+    """A text that is no date or time; the message says what one looks like."""
+
+
 def _prefix(text: str) -> str:
     digits = prefix_digits(text)
     if not (digits.isascii() and digits.isdigit()) or len(digits) > MAX_PREFIX_DIGITS:
@@ -95,7 +99,8 @@ def _class(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _instant(text: str, zone: tzinfo, *, end: bool) -> float:
+def instant(text: str, zone: tzinfo, *, end: bool = False) -> float:
+    """Unix seconds of a date (its beginning, or its end) or of an instant; empty is 0. Raises DateError."""
     word = text.strip()
     if not word:
         return 0.0
@@ -106,7 +111,7 @@ def _instant(text: str, zone: tzinfo, *, end: bool) -> float:
         when = datetime.fromisoformat(word)
         return (when if when.tzinfo is not None else when.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no date or time: 2026-12-31, or 2026-12-31T18:00:00+01:00") from None
+        raise DateError(f"{text!r} is no date or time: 2026-12-31, or 2026-12-31T18:00:00+01:00") from None
 
 
 def _name(text: str) -> str:
@@ -142,8 +147,8 @@ COLUMNS = (
     Column(("free_seconds", "free"), _seconds, 0),
     Column(("rounding",), _rounding, (Rounding.UP, money.PLACES)),
     Column(("time_class", "class"), _class, ""),
-    Column(("valid_from", "from"), partial(_instant, end=False), 0.0, dated=True),
-    Column(("valid_until", "until"), partial(_instant, end=True), 0.0, dated=True),
+    Column(("valid_from", "from"), partial(instant, end=False), 0.0, dated=True),
+    Column(("valid_until", "until"), partial(instant, end=True), 0.0, dated=True),
 )
 """In the order of Rate's fields."""
 

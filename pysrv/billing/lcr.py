@@ -121,15 +121,16 @@ def weighed(hours: Iterable[Hour], now: float, window_s: float) -> Quality:
     return Quality(attempts, answered, talk_s)
 
 
-def order(candidates: Sequence[Candidate], rules: Rules) -> tuple[Candidate, ...]:
-    """The candidates, the first to try first."""
-    plain = sorted(candidates, key=lambda each: (-len(each.prefix), each.priority))
+def order(candidates: Sequence[Candidate], rules: Rules) -> tuple[int, ...]:
+    """Places of the candidates, that of the first to try first."""
+    plain = sorted(range(len(candidates)), key=lambda at: (-len(candidates[at].prefix), candidates[at].priority))
     if rules.mode is Mode.PRIORITY:
         return tuple(plain)
-    best = max((each.quality.yield_ for each in plain if each.judged(rules)), default=0)
-    ranks = {Mode.COST: _cost_rank, Mode.QUALITY: _quality_rank, Mode.BALANCED: _balanced_rank}
-    rank = ranks[rules.mode]
-    return tuple(sorted(plain, key=lambda each: (each.failing(rules), *rank(each, rules, best))))
+    best = max((each.quality.yield_ for each in candidates if each.judged(rules)), default=0)
+    rank = {Mode.COST: _cost_rank, Mode.QUALITY: _quality_rank, Mode.BALANCED: _balanced_rank}[rules.mode]
+    return tuple(
+        sorted(plain, key=lambda at: (candidates[at].failing(rules), *rank(candidates[at], rules, best)))
+    )
 
 
 def _cost_rank(each: Candidate, rules: Rules, _best: int) -> tuple[int, ...]:
@@ -145,5 +146,7 @@ def _balanced_rank(each: Candidate, rules: Rules, best: int) -> tuple[int, ...]:
     cost = each.expected_cost(rules.expected_s)
     if cost is None:
         return (1, 0)
-    own = each.quality.yield_ if each.judged(rules) else best
-    return (0, cost * best // own) if own else (0, cost)
+    if not each.judged(rules) or not best:
+        return (0, cost)
+    own = each.quality.yield_
+    return (0, cost * best // own) if own else (1, 0)

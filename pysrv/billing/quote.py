@@ -87,6 +87,27 @@ def unpriced(quotes: Sequence[Quote]) -> tuple[Quote, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class CallQuotes:
+    """What one call is priced by: each payer's quote, the caller's first, and that of every trunk it may take."""
+
+    sold: tuple[Quote, ...] = ()
+    cost: tuple[Quote, ...] = ()
+
+    def of_trunk(self, name: str) -> Quote | None:
+        """What a trunk costs."""
+        return next((quote for quote in self.cost if quote.payer == name), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"sold": [each.to_dict() for each in self.sold], "cost": [each.to_dict() for each in self.cost]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "CallQuotes":
+        """What `to_dict` wrote."""
+        return cls(*(tuple(Quote.from_dict(each) for each in values[side]) for side in ("sold", "cost")))
+
+
+@dataclass(frozen=True, slots=True)
 class Margin:
     """What one side earns on a call of `seconds`: what it is paid without tax, less what it pays, in one currency.
 

@@ -9,6 +9,7 @@ from datetime import UTC, tzinfo
 from fractions import Fraction
 from functools import lru_cache
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from appliance.config.settings import Settings
 from pysrv.billing.exchange import between
@@ -50,6 +51,16 @@ class Carrier(Protocol):
 @lru_cache(maxsize=8)
 def _plan(peakhours: str, weekend: tuple[str, ...], holidays: tuple[str, ...]) -> TimePlan:
     return plan_of(peakhours, weekend, holidays)
+
+
+def zone_of(settings: Settings) -> tzinfo:
+    """Where days and hours of prices begin."""
+    return _zone(settings.timezone or "UTC")
+
+
+@lru_cache(maxsize=8)
+def _zone(name: str) -> tzinfo:
+    return ZoneInfo(name)
 
 
 class Quotes:

@@ -1,12 +1,12 @@
 """What trunks did with numbers, counted by hour; and the quotes that calls were priced by, kept with their records."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from pysrv.billing.quote import Quote
+from pysrv.billing.quote import CallQuotes
+from pysrv.store.coding import rate_of
 from pysrv.store.database import Reading, Writing
-from pysrv.store.rows import TrunkHours
+from pysrv.store.rows import ChargeRow, TrunkHours
 
 HOUR_S = 3600
 KEPT_HOURS = 31 * 24
@@ -29,10 +29,19 @@ class QualityReading(Reading):
         )
         return [TrunkHours(*row) for row in self._all(sql, (int(since // HOUR_S), trunk, prefix))]
 
-    def call_quotes(self, call_id: str) -> tuple[Quote, ...]:
-        """What a call was priced by: the payers' quotes, the caller's first, then those of its trunks."""
+    def call_quotes(self, call_id: str) -> CallQuotes | None:
+        """What a call was priced by; None: nothing was kept."""
         row = self._one("SELECT quotes FROM call_quotes WHERE call_id = ?", (call_id,))
-        return tuple(Quote.from_dict(values) for values in json.loads(row[0])) if row else ()
+        return CallQuotes.from_dict(json.loads(row[0])) if row else None
+
+
+    def charges(self, call_id: str) -> list[ChargeRow]:
+        """What each level paid for a call, the caller's account first; levels that paid nothing are left out."""
+        sql = (
+            "SELECT level, account_id, amount, billable_seconds, currency, rate FROM charges "
+            "WHERE call_id = ? ORDER BY level"
+        )
+        return [ChargeRow(*row[:5], rate_of(row[5])) for row in self._all(sql, (call_id,))]
 
 
 class QualityWriting(QualityReading, Writing):
@@ -50,7 +59,7 @@ class QualityWriting(QualityReading, Writing):
             self._swept_hour = hour
             self._write("DELETE FROM trunk_hours WHERE hour < ?", (hour - KEPT_HOURS,))
 
-    def keep_quotes(self, call_id: str, quotes: Sequence[Quote]) -> None:
+    def keep_quotes(self, call_id: str, quotes: CallQuotes) -> None:
         """Keeps what a call is priced by."""
-        text = json.dumps([quote.to_dict() for quote in quotes], separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(quotes.to_dict(), separators=(",", ":"), ensure_ascii=False)
         self._write("INSERT OR REPLACE INTO call_quotes (call_id, quotes) VALUES (?, ?)", (call_id, text))

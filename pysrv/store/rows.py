@@ -96,6 +96,18 @@ class TaxRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeRow:
+    """What one level paid for a call, and by which rate; level 0 is the caller's account."""
+
+    level: int
+    account_id: int
+    amount: int
+    billable_seconds: int
+    currency: str
+    rate: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkHours:
     """What a trunk did with numbers of a prefix in one hour (hours since 1970)."""
 
