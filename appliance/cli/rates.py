@@ -59,9 +59,7 @@ def read_deck(path: str) -> list[str]:
         raise Failure(Exit.REFUSED, words, "save the file as 'CSV UTF-8'") from None
 
 
-def _import(
-    session: Session, deck: str, file: str, currency: str, tax: str, effective: str
-) -> Answer:
+def _import(session: Session, deck: str, file: str, currency: str, tax: str, effective: str) -> Answer:
     lines = read_deck(file)
     pieces = range(0, len(lines), CHUNK_LINES)
     rows: list[Request] = [
@@ -130,7 +128,9 @@ def _quote(session: Session, number: str, **given: Any) -> Answer:
     args = {name: value for name, value in given.items() if value}
     result = session.link().office("rates.quote", {"number": number, "seconds": given["seconds"]} | args)
     when = f"{moment(result['at'])} ({result['time_class']})"
-    human: list[RenderableType] = [facts([("number", result["number"]), ("at", when), ("talk", f"{result['seconds']} s")])]
+    human: list[RenderableType] = [
+        facts([("number", result["number"]), ("at", when), ("talk", f"{result['seconds']} s")])
+    ]
     for level in result["levels"]:
         human += [line(""), line(level["sentence"], "bold"), *level_lines(level)]
     if result["refused_by"]:

@@ -128,9 +128,7 @@ def order(candidates: Sequence[Candidate], rules: Rules) -> tuple[int, ...]:
         return tuple(plain)
     best = max((each.quality.yield_ for each in candidates if each.judged(rules)), default=0)
     rank = {Mode.COST: _cost_rank, Mode.QUALITY: _quality_rank, Mode.BALANCED: _balanced_rank}[rules.mode]
-    return tuple(
-        sorted(plain, key=lambda at: (candidates[at].failing(rules), *rank(candidates[at], rules, best)))
-    )
+    return tuple(sorted(plain, key=lambda at: (candidates[at].failing(rules), *rank(candidates[at], rules, best))))
 
 
 def _cost_rank(each: Candidate, rules: Rules, _best: int) -> tuple[int, ...]:

@@ -70,9 +70,7 @@ def remove(desk: Desk, args: CurrencyNamed) -> dict[str, Any]:
 
 def taxes(desk: Desk, _: Any) -> dict[str, Any]:
     """taxes.list"""
-    return {
-        "taxes": [{"name": row.name, "percent": percent(row.ppm), "note": row.note} for row in desk.store.taxes()]
-    }
+    return {"taxes": [{"name": row.name, "percent": percent(row.ppm), "note": row.note} for row in desk.store.taxes()]}
 
 
 def set_tax(desk: Desk, args: SetTax) -> dict[str, Any]:

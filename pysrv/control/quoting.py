@@ -86,7 +86,7 @@ def quote(desk: Desk, args: QuoteOf) -> dict[str, Any]:
     at = instant(args.at, zone_of(settings)) or desk.clock()
     quotes = Quotes(desk.store, lambda: settings, lambda: zone_of(settings))
     sold = _sold(desk, args, quotes, number, at)
-    ways = Routing(desk.store, quotes, lambda: settings).ways(number, sold, at)
+    ways = Routing(desk.store, quotes, lambda: settings, desk.store.report_only).ways(number, sold, at)
     billed = price.billed(sold, settings)
     return {
         "number": number,
@@ -96,7 +96,9 @@ def quote(desk: Desk, args: QuoteOf) -> dict[str, Any]:
         "levels": [quote_shape(each, args.seconds) for each in sold],
         "refused_by": billed.setting if billed else "",
         "refusal": billed.sentence if billed else "",
-        "routes": [_way_shape(way, quotes.margins(sold, way.cost.cost, args.seconds, at), args.seconds) for way in ways],
+        "routes": [
+            _way_shape(way, quotes.margins(sold, way.cost.cost, args.seconds, at), args.seconds) for way in ways
+        ],
     }
 
 
@@ -119,8 +121,8 @@ def _way_shape(way: Way, margins: Sequence[Margin], seconds: int) -> dict[str, A
         "priority": way.route.priority,
         "cost": quote_shape(way.cost.cost, seconds),
         "margins": [_margin_shape(margin) for margin in margins],
-        "left_out_by": way.complaint.setting if way.complaint else "",
-        "left_out": way.complaint.sentence if way.complaint else "",
+        "left_out_by": way.complaints[0].setting if way.complaints else "",
+        "left_out": way.complaints[0].sentence if way.complaints else "",
     } | _quality_shape(way.quality)
 
 

@@ -5,7 +5,7 @@ and all higher ones refuse. Payers are asked once; routes are asked each, and th
 left, the call is refused by what the first one fell for. docs/billing.md shows an example for every value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -150,18 +150,45 @@ def billed(quotes: Sequence[Quote], settings: PriceSettings) -> Complaint | None
     return None
 
 
-def unfit(route: RouteCost, settings: PriceSettings) -> Complaint | None:
-    """Why a route is left out; None: it may carry the call."""
-    if (dear := _too_dear(route, settings.blockhighcostcalls)) is not None:
-        return dear
-    for name, value, rules in (
-        ("blocknotbilledcalls", settings.blocknotbilledcalls, BILLED),
-        ("blocknotprofitablecalls", settings.blocknotprofitablecalls, PROFIT),
-    ):
-        for rule in rules:
-            if rule.since <= value and rule.route is not None and (found := rule.route(route)):
-                return Complaint(name, found, {name: value, "trunk": route.trunk})
+def complaints(route: RouteCost, settings: PriceSettings, report_only: Collection[str] = ()) -> tuple[Complaint, ...]:
+    """Why a route is left out, at most one for each setting that is enforced; nothing: it may carry the call."""
+    asked = (_of_cost(route, settings), _of_price(route, settings), _of_profit(route, settings))
+    return tuple(each for each in asked if each is not None and each.setting not in report_only)
+
+
+def _of_cost(route: RouteCost, settings: PriceSettings) -> Complaint | None:
+    return _too_dear(route, settings.blockhighcostcalls)
+
+
+def _of_price(route: RouteCost, settings: PriceSettings) -> Complaint | None:
+    return _first(route, "blocknotbilledcalls", settings.blocknotbilledcalls, BILLED)
+
+
+def _of_profit(route: RouteCost, settings: PriceSettings) -> Complaint | None:
+    return _first(route, "blocknotprofitablecalls", settings.blocknotprofitablecalls, PROFIT)
+
+
+def _first(route: RouteCost, setting: str, value: int, rules: Sequence[Rule]) -> Complaint | None:
+    for rule in rules:
+        if rule.since <= value and rule.route is not None and (found := rule.route(route)):
+            return Complaint(setting, found, {setting: value, "trunk": route.trunk})
     return None
+
+
+def none_left(
+    setting: str, routes: Sequence[RouteCost], settings: PriceSettings, report_only: Collection[str] = ()
+) -> Complaint | None:
+    """The complaint of a setting that leaves no route; None: another setting does, or one is left.
+
+    A setting that only reports is asked alone, as if it were enforced; the others are asked together, and what the
+    first route fell for is named.
+    """
+    alone = setting in report_only
+    others = {each for each in ROUTE_SETTINGS if each != setting} if alone else report_only
+    found = [complaints(route, settings, others) for route in routes]
+    if not found or not all(found):
+        return None
+    return found[0][0] if found[0][0].setting == setting else None
 
 
 def _too_dear(route: RouteCost, most: int) -> Complaint | None:
@@ -175,6 +202,10 @@ def _too_dear(route: RouteCost, most: int) -> Complaint | None:
         return None
     words = f"trunk {route.trunk} costs {money.format(cost)}/min, {setting} is {money.format(most)}"
     return Complaint(setting, words, {"trunk": route.trunk, "per_minute": cost, setting: most})
+
+
+ROUTE_SETTINGS: Final = ("blockhighcostcalls", "blocknotbilledcalls", "blocknotprofitablecalls")
+"""In the order in which a route is asked."""
 
 
 class Severity(StrEnum):

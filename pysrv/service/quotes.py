@@ -98,7 +98,9 @@ class Quotes:
 
     def margins(self, sold: Sequence[Quote], cost: Quote, seconds: int, at: float) -> tuple[Margin, ...]:
         """What the resellers and, last, the owner earn on a call of so many seconds."""
-        found = []
+        found: list[Margin] = []
+        if not sold:
+            return ()
         for quote, paid in zip(sold, (*sold[1:], cost), strict=True):
             exchange = self.exchange(quote.currency, paid.currency, at)
             earner = "" if paid is cost else paid.payer

@@ -4,14 +4,14 @@ Every route is asked on its own whether it has a price, is not too dear and pays
 fails over never goes where it could not have gone at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from appliance.config.settings import Settings
 from pysrv.billing.lcr import PREFIX_DIGITS, Candidate, Hour, Mode, Quality, Rules, order, weighed
 from pysrv.billing.quote import Quote
-from pysrv.limits.price import Complaint, RouteCost, unfit
+from pysrv.limits.price import Complaint, RouteCost, complaints
 from pysrv.service.quotes import Quotes
 from pysrv.store import Reader, Route, Store, Trunk
 
@@ -20,13 +20,13 @@ PERMILLE_OF_PERCENT: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A trunk by one of its routes: what it costs and why it is left out, if it is."""
+    """A trunk by one of its routes: what it costs, and why it is left out, if it is."""
 
     trunk: Trunk
     route: Route
     cost: RouteCost
     quality: Quality
-    complaint: Complaint | None = None
+    complaints: tuple[Complaint, ...] = ()
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -38,8 +38,15 @@ def rules_of(settings: Settings) -> Rules:
 class Routing:
     """Orders the routes for a number."""
 
-    def __init__(self, store: Store | Reader, quotes: Quotes, settings: Callable[[], Settings]) -> None:
-        self._store, self._quotes, self._settings = store, quotes, settings
+    def __init__(
+        self,
+        store: Store | Reader,
+        quotes: Quotes,
+        settings: Callable[[], Settings],
+        report_only: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """`report_only`: settings by which no route is left out."""
+        self._store, self._quotes, self._settings, self._report_only = store, quotes, settings, report_only
 
     def ways(self, number: str, sold: Sequence[Quote], at: float, *, judge: bool = True) -> tuple[Way, ...]:
         """Every way for a number in the order to try; those that will not do carry a complaint.
@@ -56,7 +63,8 @@ class Routing:
             trunks.add(trunk.name)
             cost = self._quotes.route(trunk, sold, number, at, rules.expected_s)
             quality = self.quality(trunk.name, number, at) if rules.mode is not Mode.PRIORITY else Quality()
-            found.append(Way(trunk, route, cost, quality, unfit(cost, settings) if judge else None))
+            wrong = complaints(cost, settings, self._report_only()) if judge else ()
+            found.append(Way(trunk, route, cost, quality, wrong))
         return tuple(found[place] for place in order([_candidate(way) for way in found], rules))
 
     def quality(self, trunk: str, number: str, at: float) -> Quality:

@@ -34,14 +34,14 @@ class QualityReading(Reading):
         row = self._one("SELECT quotes FROM call_quotes WHERE call_id = ?", (call_id,))
         return CallQuotes.from_dict(json.loads(row[0])) if row else None
 
-
     def charges(self, call_id: str) -> list[ChargeRow]:
         """What each level paid for a call, the caller's account first; levels that paid nothing are left out."""
         sql = (
             "SELECT level, account_id, amount, billable_seconds, currency, rate FROM charges "
             "WHERE call_id = ? ORDER BY level"
         )
-        return [ChargeRow(*row[:5], rate_of(row[5])) for row in self._all(sql, (call_id,))]
+        found: list[list[Any]] = [[*row[:5], rate_of(row[5])] for row in self._all(sql, (call_id,))]
+        return [ChargeRow(*fields) for fields in found]
 
 
 class QualityWriting(QualityReading, Writing):

@@ -14,7 +14,7 @@ from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
-from pysrv.store.quality import QualityReading, QualityWriting
+from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
@@ -28,7 +28,6 @@ class Reader(
     TrunkReading,
     RateReading,
     CurrencyReading,
-    QualityReading,
     CallReading,
     RegistrationReading,
     SettingReading,
