@@ -3,6 +3,7 @@
 One stage for each setting, so that each can be put in report-only by itself.
 """
 
+from pysrv.billing.quote import Quote
 from pysrv.limits import price as rules
 from pysrv.limits.decision import Decision, Refuse
 from pysrv.limits.facts import CallFacts
@@ -15,7 +16,7 @@ def price(facts: CallFacts) -> Decision | None:
     """Everybody who pays has a price, as sure as blocknotbilledcalls asks."""
     if not facts.priced:
         return None
-    complaint = rules.billed(facts.quotes, facts.settings)
+    complaint = rules.billed(_quotes(facts), facts.settings)
     return _refusal(facts, complaint or _none_left("blocknotbilledcalls", facts))
 
 
@@ -27,6 +28,13 @@ def cost(facts: CallFacts) -> Decision | None:
 def profit(facts: CallFacts) -> Decision | None:
     """A route is left over which nobody loses money."""
     return _refusal(facts, _none_left("blocknotprofitablecalls", facts)) if facts.priced else None
+
+
+def _quotes(facts: CallFacts) -> tuple[Quote, ...]:
+    """A call without a rate that nobody was asked for a price of has none."""
+    if facts.quotes or facts.rate is not None or facts.account is None:
+        return facts.quotes
+    return (Quote(facts.account.name, why=f"no rate for {facts.destination.number}"),)
 
 
 def _none_left(setting: str, facts: CallFacts) -> Complaint | None:
