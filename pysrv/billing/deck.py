@@ -134,21 +134,29 @@ class Column:
     required: bool = False
     money: bool = False
     dated: bool = False
+    words: str = ""
 
 
 COLUMNS = (
-    Column(("prefix", "code", "dialcode"), _prefix, "", required=True),
-    Column(("per_minute", "rate", "price"), _price, 0, required=True, money=True),
-    Column(("connect_fee", "setup_fee"), _amount, 0, money=True),
-    Column(("initial_increment", "initial_increment_s"), _increment, 1),
-    Column(("next_increment", "next_increment_s"), _increment, 1),
-    Column(("minimum", "minimum_s", "minimum_seconds"), _seconds, 0),
-    Column(("destination", "name", "country"), _name, ""),
-    Column(("free_seconds", "free"), _seconds, 0),
-    Column(("rounding",), _rounding, (Rounding.UP, money.PLACES)),
-    Column(("time_class", "class"), _class, ""),
-    Column(("valid_from", "from"), partial(instant, end=False), 0.0, dated=True),
-    Column(("valid_until", "until"), partial(instant, end=True), 0.0, dated=True),
+    Column(("prefix", "code", "dialcode"), _prefix, "", required=True, words="digits that its numbers begin with"),
+    Column(("per_minute", "rate", "price"), _price, 0, required=True, money=True, words="price of a minute; 0 is free"),
+    Column(("connect_fee", "setup_fee"), _amount, 0, money=True, words="due with the answer"),
+    Column(("initial_increment", "initial_increment_s"), _increment, 1, words="seconds of the first step"),
+    Column(("next_increment", "next_increment_s"), _increment, 1, words="seconds of every further step"),
+    Column(("minimum", "minimum_s", "minimum_seconds"), _seconds, 0, words="seconds that are paid at least"),
+    Column(("destination", "name", "country"), _name, "", words="what people call it"),
+    Column(("free_seconds", "free"), _seconds, 0, words="a first block of seconds that costs nothing"),
+    Column(
+        ("rounding",),
+        _rounding,
+        (Rounding.UP, money.PLACES),
+        words="up or nearest, to so many decimals: up 2",
+    ),
+    Column(("time_class", "class"), _class, "", words="peak, offpeak, weekend or holiday; empty is always"),
+    Column(("valid_from", "from"), partial(instant, end=False), 0.0, dated=True, words="first day or instant"),
+    Column(
+        ("valid_until", "until"), partial(instant, end=True), 0.0, dated=True, words="last day, or instant of the end"
+    ),
 )
 """In the order of Rate's fields."""
 

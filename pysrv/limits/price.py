@@ -208,6 +208,23 @@ ROUTE_SETTINGS: Final = ("blockhighcostcalls", "blocknotbilledcalls", "blocknotp
 """In the order in which a route is asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exactness:
+    """For whom a price is taken only from an exact match: whether for resellers, and whether for everybody else."""
+
+    resellers: bool
+    others: bool
+    example: str
+
+
+EXACT_MATCH: Final = {
+    0: Exactness(False, False, "49171555 is priced by 49"),
+    1: Exactness(True, False, "the reseller has no price for it, its customer has"),
+    2: Exactness(True, True, "nobody has a price for it; 4930 is priced by 49"),
+}
+"""vgetpriceexactmatch, where decks know 49, and a carrier's deck 49171 too."""
+
+
 class Severity(StrEnum):
     """How loudly something is said."""
 

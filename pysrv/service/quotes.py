@@ -16,12 +16,11 @@ from pysrv.billing.exchange import between
 from pysrv.billing.quote import Margin, Match, Quote, for_payer, net
 from pysrv.billing.tariff import PPM
 from pysrv.billing.timeclass import TimeClass, TimePlan, plan_of, time_class
-from pysrv.limits.price import RouteCost
+from pysrv.limits.price import EXACT_MATCH, RouteCost
 from pysrv.store import Reader, Store
 from pysrv.store.currencies import NO_TAX
 
 RESELLER = "reseller"
-RESELLERS, EVERYBODY = 1, 2  # of vgetpriceexactmatch
 
 
 class Payer(Protocol):
@@ -120,8 +119,8 @@ class Quotes:
     def _level(self, chain: Sequence[Payer], number: str, at: float, kind: TimeClass) -> Quote:
         """The first payer's quote, from its own deck or, with reuseuppergep, from that of one above."""
         settings, payer = self._settings(), chain[0]
-        exact = settings.vgetpriceexactmatch
-        wants_exact = exact == EVERYBODY or (exact == RESELLERS and payer.type == RESELLER)
+        exact = EXACT_MATCH[settings.vgetpriceexactmatch]
+        wants_exact = exact.resellers if payer.type == RESELLER else exact.others
         first: Quote | None = None
         for owner in chain if settings.reuseuppergep else chain[:1]:
             quote = self._quote(
