@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 MAX_DIGITS = 12
+ONE = Fraction(1)
 _CODE = re.compile(r"[A-Z]{3}", re.ASCII)
 _DECIMAL = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,12}))?", re.ASCII)
 _FRACTION = re.compile(r"([0-9]{1,12})\s*/\s*([0-9]{1,12})", re.ASCII)
@@ -43,7 +44,7 @@ def parse(text: str) -> Fraction:
 def between(from_: str, to: str, base: str, known: Mapping[str, Fraction]) -> Fraction | None:
     """What one unit of `from_` costs in `to`; None: one of them has no rate. The same currency needs none."""
     if from_ == to:
-        return Fraction(1)
+        return ONE
     one, other = _worth(from_, base, known), _worth(to, base, known)
     return None if one is None or other is None else one / other
 
@@ -58,4 +59,4 @@ def tax_ppm(text: str) -> int:
 
 
 def _worth(code: str, base: str, known: Mapping[str, Fraction]) -> Fraction | None:
-    return Fraction(1) if code == base else known.get(code)
+    return ONE if code == base else known.get(code)

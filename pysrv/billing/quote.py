@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from pysrv.billing import money
@@ -67,6 +68,7 @@ class Quote:
         return cls(**values | found)
 
 
+@lru_cache(maxsize=65_536)
 def for_payer(rate: Rate, exchange: Fraction, tax: str, tax_ppm: int, currency: str) -> Rate:
     """A deck's rate in the currency and with the tax of its payer; `currency` is the deck's."""
     if exchange == 1 and not tax_ppm and not tax:
@@ -97,13 +99,9 @@ class CallQuotes:
         """What a trunk costs."""
         return next((quote for quote in self.cost if quote.payer == name), None)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {"sold": [each.to_dict() for each in self.sold], "cost": [each.to_dict() for each in self.cost]}
-
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "CallQuotes":
-        """What `to_dict` wrote."""
+        """The quotes of plain values: `sold` and `cost`, each a list of what Quote.to_dict wrote."""
         return cls(*(tuple(Quote.from_dict(each) for each in values[side]) for side in ("sold", "cost")))
 
 

@@ -12,11 +12,11 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from appliance.config.settings import Settings
-from pysrv.billing.exchange import between
+from pysrv.billing.exchange import ONE, between
 from pysrv.billing.quote import Margin, Match, Quote, for_payer, net
 from pysrv.billing.tariff import PPM
 from pysrv.billing.timeclass import TimeClass, TimePlan, plan_of, time_class
-from pysrv.limits.price import EXACT_MATCH, RouteCost
+from pysrv.limits.price import EXACT_MATCH
 from pysrv.store import Reader, Store
 from pysrv.store.currencies import NO_TAX
 
@@ -69,6 +69,7 @@ class Quotes:
         self, store: Store | Reader, settings: Callable[[], Settings], zone: Callable[[], tzinfo] = lambda: UTC
     ) -> None:
         self._store, self._settings, self._zone = store, settings, zone
+        self._class_memory: tuple[int, Settings, TimeClass] | None = None  # classes begin and end with a minute
 
     @property
     def base(self) -> str:
@@ -77,8 +78,12 @@ class Quotes:
 
     def time_class(self, at: float) -> TimeClass:
         """Peak, off-peak, weekend or holiday."""
-        settings = self._settings()
-        return time_class(at, self._zone(), _plan(settings.peakhours, settings.weekend, settings.holidays))
+        settings, minute = self._settings(), int(at // 60)
+        held = self._class_memory
+        if held is None or held[0] != minute or held[1] is not settings:
+            plan = _plan(settings.peakhours, settings.weekend, settings.holidays)
+            held = self._class_memory = minute, settings, time_class(at, self._zone(), plan)
+        return held[2]
 
     def sell(self, chain: Sequence[Payer], number: str, at: float) -> tuple[Quote, ...]:
         """A quote for each level, the caller's account first."""
@@ -90,11 +95,6 @@ class Quotes:
         currency = currency or self.base
         return self._quote(trunk.name, trunk.name, trunk.deck, currency, number, at, self.time_class(at))
 
-    def route(self, trunk: Carrier, sold: Sequence[Quote], number: str, at: float, seconds: int) -> RouteCost:
-        """A trunk as the price checks see it; `seconds` of talk are judged."""
-        cost = self.buy(trunk, number, at)
-        return RouteCost(trunk.name, cost, self.margins(sold, cost, seconds, at))
-
     def margins(self, sold: Sequence[Quote], cost: Quote, seconds: int, at: float) -> tuple[Margin, ...]:
         """What the resellers and, last, the owner earn on a call of so many seconds."""
         found: list[Margin] = []
@@ -103,13 +103,13 @@ class Quotes:
         for quote, paid in zip(sold, (*sold[1:], cost), strict=True):
             exchange = self.exchange(quote.currency, paid.currency, at)
             earner = "" if paid is cost else paid.payer
-            earned, spent = net(quote, seconds, exchange), net(paid, seconds, Fraction(1))
+            earned, spent = net(quote, seconds, exchange), net(paid, seconds, ONE)
             found.append(Margin(earner, earned, spent, paid.currency))
         return tuple(found)
 
     def exchange(self, from_: str, to: str, at: float) -> Fraction | None:
         """What one unit of a currency costs in another; None: not known."""
-        return between(from_, to, self.base, self._store.exchange_rates(at))
+        return ONE if from_ == to else between(from_, to, self.base, self._store.exchange_rates(at))
 
     def deck(self, deck: str, number: str, at: float, currency: str = "", tax: str = "") -> Quote:
         """What somebody would pay who has this deck and currency."""

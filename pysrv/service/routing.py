@@ -54,18 +54,25 @@ class Routing:
         `sold` is what the payers pay. Without `judge` (an emergency, nobody pays) none is left out.
         """
         settings = self._settings()
-        rules = rules_of(settings)
+        rules, report_only = rules_of(settings), self._report_only()
         found: list[Way] = []
         trunks: set[str] = set()
         for trunk, route in self._store.routes_for(number):
             if rules.mode is not Mode.PRIORITY and trunk.name in trunks:
                 continue  # its longest prefix speaks for it
             trunks.add(trunk.name)
-            cost = self._quotes.route(trunk, sold, number, at, rules.expected_s)
+            cost = self._cost(trunk, sold, number, at, rules.expected_s)
             quality = self.quality(trunk.name, number, at) if rules.mode is not Mode.PRIORITY else Quality()
-            wrong = complaints(cost, settings, self._report_only()) if judge else ()
+            wrong = complaints(cost, settings, report_only) if judge else ()
             found.append(Way(trunk, route, cost, quality, wrong))
         return tuple(found[place] for place in order([_candidate(way) for way in found], rules))
+
+    def _cost(self, trunk: Trunk, sold: Sequence[Quote], number: str, at: float, seconds: int) -> RouteCost:
+        """What a trunk costs, and what is earned over it where that is asked."""
+        cost = self._quotes.buy(trunk, number, at)
+        if not self._settings().blocknotprofitablecalls:
+            return RouteCost(trunk.name, cost)
+        return RouteCost(trunk.name, cost, self._quotes.margins(sold, cost, seconds, at))
 
     def quality(self, trunk: str, number: str, at: float) -> Quality:
         """What a trunk did with numbers like this one within the window."""

@@ -1,10 +1,9 @@
 """What trunks did with numbers, counted by hour; and the quotes that calls were priced by, kept with their records."""
 
-import json
 from typing import Any
 
 from pysrv.billing.quote import CallQuotes
-from pysrv.store.coding import rate_of
+from pysrv.store.coding import quotes_of, quotes_text, rate_of
 from pysrv.store.database import Reading, Writing
 from pysrv.store.rows import ChargeRow, TrunkHours
 
@@ -32,7 +31,7 @@ class QualityReading(Reading):
     def call_quotes(self, call_id: str) -> CallQuotes | None:
         """What a call was priced by; None: nothing was kept."""
         row = self._one("SELECT quotes FROM call_quotes WHERE call_id = ?", (call_id,))
-        return CallQuotes.from_dict(json.loads(row[0])) if row else None
+        return quotes_of(row[0]) if row else None
 
     def charges(self, call_id: str) -> list[ChargeRow]:
         """What each level paid for a call, the caller's account first; levels that paid nothing are left out."""
@@ -61,5 +60,5 @@ class QualityWriting(QualityReading, Writing):
 
     def keep_quotes(self, call_id: str, quotes: CallQuotes) -> None:
         """Keeps what a call is priced by."""
-        text = json.dumps(quotes.to_dict(), separators=(",", ":"), ensure_ascii=False)
-        self._write("INSERT OR REPLACE INTO call_quotes (call_id, quotes) VALUES (?, ?)", (call_id, text))
+        sql = "INSERT OR REPLACE INTO call_quotes (call_id, quotes) VALUES (?, ?)"
+        self._write(sql, (call_id, quotes_text(quotes)))

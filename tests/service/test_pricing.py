@@ -385,7 +385,7 @@ def test_margins_are_without_tax_and_in_the_currency_of_who_pays(bench: Bench) -
     selling = made.sell(chain, GERMANY, MONDAY)
     other = bench.store.trunk("other")
     assert other is not None
-    margins = made.route(other, selling, GERMANY, MONDAY, 60).margins
+    margins = made.margins(selling, made.buy(other, GERMANY, MONDAY), 60, MONDAY)
     assert [(each.earner, each.earned, each.paid) for each in margins] == [
         ("agency", 600_000, 500_000),
         ("", 500_000, 100_000),
