@@ -5,6 +5,7 @@ in small bites by `sweep`, so that a million old rates never hold a call up. Pie
 short.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, tzinfo
@@ -13,11 +14,14 @@ from typing import Any
 from pysrv.billing.deck import DeckReader, RateError
 from pysrv.billing.tariff import Rate
 from pysrv.store.errors import StoreCode, StoreError, from_sqlite
-from pysrv.store.rates import RATE, RateMemory
+from pysrv.store.rates import LONGEST_PREFIX, RATE, RateMemory
 from pysrv.store.rows import Deck
 
 _INSERT = f"INSERT INTO rates (import_id, {RATE}) VALUES ({', '.join('?' * 14)})"  # noqa: S608
-_SAME = "SELECT valid_from, valid_until FROM rates WHERE import_id = ? AND prefix = ? AND time_class = ?"
+_SAME = (
+    "SELECT r.prefix, r.time_class, r.valid_from, r.valid_until FROM json_each(?) AS each "
+    "CROSS JOIN rates AS r ON r.import_id = ? AND r.prefix = each.value"  # in this order: the piece is the small one
+)
 _SUPERSEDED = (
     "state = 'active' AND EXISTS (SELECT 1 FROM imports AS later WHERE later.deck = imports.deck "
     "AND later.state = 'active' AND later.effective_at > imports.effective_at AND later.effective_at <= ?)"
@@ -32,6 +36,7 @@ class RateWriting(RateMemory):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._readers: dict[int, DeckReader] = {}
+        self._longest: dict[int, int] = {}  # digits of the longest prefix so far
 
     def import_begin(
         self, deck: str, *, currency: str = "EUR", tax: str = "", effective_at: float = 0.0, zone: tzinfo = UTC
@@ -65,6 +70,8 @@ class RateWriting(RateMemory):
                 raise
             except sqlite3.Error as error:
                 raise from_sqlite(error, self._path) from error
+            longest = max((len(rate.prefix) for _, rate in read), default=0)
+            self._longest[import_id] = max(longest, self._longest.get(import_id, 0))
             if any(rate.time_class or rate.valid_from or rate.valid_until for _, rate in read):
                 self._write("UPDATE imports SET plain = 0 WHERE id = ?", (import_id,))
         return len(read)
@@ -86,8 +93,12 @@ class RateWriting(RateMemory):
             replaced = "effective_at = ?" if later else "effective_at <= ?"
             sql = f"UPDATE imports SET state = 'old' WHERE deck = ? AND state = 'active' AND {replaced}"  # noqa: S608
             self._write(sql, (deck, effective_at if later else now))
-            sql = "UPDATE imports SET state = 'active', rates = ?, imported_at = ?, effective_at = ? WHERE id = ?"
-            self._write(sql, (count, now, effective_at if later else 0.0, import_id))
+            sql = (
+                "UPDATE imports SET state = 'active', rates = ?, imported_at = ?, effective_at = ?, longest = ? "
+                "WHERE id = ?"
+            )
+            longest = self._longest.pop(import_id, LONGEST_PREFIX)
+            self._write(sql, (count, now, effective_at if later else 0.0, longest, import_id))
             self._audit(who, "rates.import", deck, "", f"{count} rates")
         del self._readers[import_id]
         self._forget()
@@ -96,6 +107,7 @@ class RateWriting(RateMemory):
     def import_abort(self, import_id: int) -> None:
         """Gives an import up; the deck in use stays."""
         self._readers.pop(import_id, None)
+        self._longest.pop(import_id, None)
         self._write("UPDATE imports SET state = 'old' WHERE id = ? AND state = 'open'", (import_id,))
 
     def remove_deck(self, deck: str, who: str = "", *, scheduled: bool = False) -> None:
@@ -147,10 +159,12 @@ class RateWriting(RateMemory):
     def _find_clash(self, import_id: int, read: list[tuple[int, Rate]]) -> None:
         """Two rows of one prefix and class must not hold at one instant: which would be the price?"""
         seen: dict[tuple[str, str], list[Validity]] = {}
+        prefixes = json.dumps(sorted({rate.prefix for _, rate in read}))
+        for prefix, time_class, start, end in self._all(_SAME, (prefixes, import_id)):
+            seen.setdefault((prefix, time_class), []).append((start, end))
         for line, rate in read:
             key = rate.prefix, rate.time_class
-            stored = self._all(_SAME, (import_id, *key))
-            if _overlaps(rate, [*stored, *seen.get(key, ())]):
+            if _overlaps(rate, seen.get(key, ())):
                 dated = rate.valid_from or rate.valid_until
                 when = f" ({rate.time_class})" if rate.time_class else ""
                 words = f"{rate.prefix}{when} " + ("holds at the same time twice" if dated else "appears twice")

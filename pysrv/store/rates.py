@@ -35,7 +35,7 @@ _DECKS = (
     "ORDER BY deck, effective_at"
 )
 _ACTIVE = (
-    "SELECT id, effective_at, currency, tax, plain FROM imports WHERE deck = ? AND state = 'active' "
+    "SELECT id, effective_at, currency, tax, plain, longest FROM imports WHERE deck = ? AND state = 'active' "
     "ORDER BY effective_at DESC"
 )
 _REMEMBERED = 32_768
@@ -50,6 +50,7 @@ class DeckInForce:
     currency: str
     tax: str
     plain: int  # 1: every row always holds
+    longest: int  # digits of its longest prefix: what lies behind them is the same to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +105,29 @@ class RateReading(Reading):
         held = self.deck_in_force(deck, at)
         if held is None:
             return None
-        rows = self._rows_for(held, number)
+        rows = self._rows_for(held, number[: held.longest])
         return Priced(held, _holding(rows, at, FALLBACK[time_class] if time_class is not None else (ALWAYS,)))
 
     def known_digits(self, number: str, at: float | None = None) -> int:
         """How many digits the most specific prefix of a number has in any deck that is in force."""
-        return self._known(number, self._clock() if at is None else at)
+        at = self._clock() if at is None else at
+        ids, longest = self._in_force(at)
+        return self._known(number[:longest], ids)
 
     def deck_in_force(self, deck: str, at: float) -> DeckInForce | None:
         """The import that holds at an instant."""
         return next((held for held in self._active(deck) if held.effective_at <= at), None)
 
-    def _known(self, number: str, at: float) -> int:
-        row = self._one(_KNOWN, (self._in_force(at), *_tried(number)))
+    def _known(self, number: str, ids: str) -> int:
+        row = self._one(_KNOWN, (ids, *_tried(number)))
         return int(row[0]) if row else 0
 
-    def _in_force(self, at: float) -> str:
-        """The ids of all imports that hold at an instant, as JSON."""
+    def _in_force(self, at: float) -> tuple[str, int]:
+        """The ids of all imports that hold at an instant, as JSON, and the digits of their longest prefix."""
         names = {deck.name for deck in self.decks()}
-        return json.dumps(sorted(held.import_id for name in names if (held := self.deck_in_force(name, at))))
+        found = [held for name in names if (held := self.deck_in_force(name, at)) is not None]
+        ids = json.dumps(sorted(held.import_id for held in found))
+        return ids, max((held.longest for held in found), default=0)
 
     def _rows_for(self, held: DeckInForce, number: str) -> tuple[Rate, ...]:
         sql = _LONGEST if held.plain else _FOR_NUMBER
@@ -140,7 +145,7 @@ class RateMemory(RateReading, Writing):
         self._active_memory: dict[str, tuple[DeckInForce, ...]] = {}
         self._rate_memory: dict[tuple[int, str], tuple[Rate, ...]] = {}
         self._known_memory: dict[tuple[str, str], int] = {}
-        self._in_force_memory: tuple[float, float, str] | None = None
+        self._in_force_memory: tuple[float, float, tuple[str, int]] | None = None
 
     def _forget(self) -> None:
         self._active_memory.clear()
@@ -155,16 +160,16 @@ class RateMemory(RateReading, Writing):
             held = self._active_memory[deck] = super()._active(deck)
         return held
 
-    def _known(self, number: str, at: float) -> int:
-        key = self._in_force(at), number
+    def _known(self, number: str, ids: str) -> int:
+        key = ids, number
         known = self._known_memory.get(key)
         if known is None:
             if len(self._known_memory) >= _REMEMBERED:
                 self._known_memory.clear()
-            known = self._known_memory[key] = super()._known(number, at)
+            known = self._known_memory[key] = super()._known(number, ids)
         return known
 
-    def _in_force(self, at: float) -> str:
+    def _in_force(self, at: float) -> tuple[str, int]:
         held = self._in_force_memory
         if held is None or not held[0] <= at < held[1]:
             starts = sorted({deck.effective_at for deck in self.decks()})

@@ -67,6 +67,7 @@ STATEMENTS = (
     "ALTER TABLE imports ADD COLUMN tax TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE imports ADD COLUMN effective_at REAL NOT NULL DEFAULT 0",
     "ALTER TABLE imports ADD COLUMN plain INTEGER NOT NULL DEFAULT 1 CHECK (plain IN (0, 1))",
+    "ALTER TABLE imports ADD COLUMN longest INTEGER NOT NULL DEFAULT 16",
     "DROP INDEX active_imports",
     "CREATE UNIQUE INDEX active_imports ON imports (deck, effective_at) WHERE state = 'active'",
     _CURRENCIES,
