@@ -33,6 +33,8 @@ class Settings:
     allownoauthcalls: bool = False
     emergencynumbers: Sequence[str] = ("112", "911", "999")
     blocknotbilledcalls: int = 1
+    blocknotprofitablecalls: int = 0
+    blockhighcostcalls: int = 0
     quotadiscreason: int = 403
     maxcallperip: int = 0
     maxcallperperiod: Decimal = Decimal(1)

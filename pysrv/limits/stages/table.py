@@ -6,7 +6,7 @@ from pysrv.limits.stages.capacity import capacity
 from pysrv.limits.stages.destination import destination
 from pysrv.limits.stages.lines import lines
 from pysrv.limits.stages.locks import locks
-from pysrv.limits.stages.price import price
+from pysrv.limits.stages.price import cost, price, profit
 from pysrv.limits.stages.spend import spend
 from pysrv.limits.stages.stage import Stage
 
@@ -21,7 +21,9 @@ STAGES = (
         address,
     ),
     Stage("destination", ("onlylocalaccess", "emergencynumbers"), destination),
-    Stage("price", ("blocknotbilledcalls",), price),
+    Stage("price", ("blocknotbilledcalls", "vgetpriceexactmatch", "reuseuppergep", "emergencynumbers"), price),
+    Stage("cost", ("blockhighcostcalls", "emergencynumbers"), cost),
+    Stage("profit", ("blocknotprofitablecalls", "expectedtalk", "emergencynumbers"), profit),
     Stage(
         "funds",
         (
