@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from appliance.config.chapters.access import AuthenticationRows, TransportRows, TrustRows
+from appliance.config.chapters.fraud import ExposureRows, NumberRows, PatternRows
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
 from appliance.config.chapters.services import FraudRows, PaymentRows, SignallingRows, SystemRows
@@ -24,6 +25,9 @@ CHAPTERS: tuple[type, ...] = (
     AccountRows,
     SpendRows,
     FraudRows,
+    NumberRows,
+    PatternRows,
+    ExposureRows,
     SignallingRows,
     SystemRows,
     PaymentRows,
@@ -40,6 +44,9 @@ class Schema(
     AccountRows,
     SpendRows,
     FraudRows,
+    NumberRows,
+    PatternRows,
+    ExposureRows,
     SignallingRows,
     SystemRows,
     PaymentRows,
