@@ -11,6 +11,8 @@ from typing import Protocol
 
 from pysrv.billing.ledger import Funds, Levels
 from pysrv.billing.tariff import Rate
+from pysrv.limits.exposure import Exposure
+from pysrv.limits.fraud import CLEAN, FraudFacts, FraudSettings
 
 
 class AccountView(Protocol):
@@ -34,7 +36,7 @@ class AccountView(Protocol):
     def funds(self) -> Funds: ...
 
 
-class LimitSettings(Protocol):
+class LimitSettings(FraudSettings, Protocol):
     """The settings that the stages read, by their names."""
 
     @property
@@ -127,7 +129,8 @@ class CallFacts:
 
     `above` are the resellers above the account, the nearest first; `levels` is everybody who pays, with the rate of
     each level and all that limits it. `paces` names the accounts whose maxcps was asked. `address` None: no limit of
-    the address concerns this call.
+    the address concerns this call. `fraud` is what is known of numbers and lists, `exposures` how each account that
+    pays would stand with this call: its name, the price a minute, and the brake.
     """
 
     call_id: str
@@ -145,6 +148,8 @@ class CallFacts:
     paces: tuple[Pace, ...] = ()
     address: AddressUse | None = None
     off_peak: bool = False
+    fraud: FraudFacts = CLEAN
+    exposures: tuple[tuple[str, int, Exposure], ...] = ()
 
     @property
     def chain(self) -> tuple[AccountView, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pysrv.limits.blacklist import Hit
-from pysrv.limits.decision import Figures, Refuse
+from pysrv.limits.decision import Refuse
 from pysrv.limits.number_facts import UNKNOWN, NumberFacts
 
 NAME: Final = "destination"
@@ -50,14 +50,13 @@ CLEAN = FraudFacts()
 
 @dataclass(frozen=True, slots=True)
 class FraudView:
-    """One call as the checks see it. `leaves`: it goes over a trunk."""
+    """One call as the checks see it."""
 
     facts: FraudFacts
     settings: FraudSettings
     source: str
     caller: str
     dialled: str
-    leaves: bool
 
 
 def _refuse(setting: str, sentence: str, **figures: int | str) -> Refuse:
@@ -145,11 +144,3 @@ CHECKS: Final = (
     Check(("blockcountries",), True, unwanted_country),
 )
 SETTINGS: Final = tuple(dict.fromkeys(name for check in CHECKS for name in check.settings))
-
-
-def refusal(view: FraudView) -> Refuse | None:
-    """The first check that refuses; never asked for emergency numbers."""
-    for check in CHECKS:
-        if (view.leaves or not check.outside_only) and (found := check.refuse(view)) is not None:
-            return found
-    return None

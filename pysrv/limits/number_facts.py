@@ -24,7 +24,8 @@ NETWORKS = (
 class NumberFacts:
     """`countries` are ISO-2, several when the digits can be understood in several ways; empty: none is known.
 
-    `foreign` None: not known, which is taken as foreign. `premium` and `shared_cost` hold the prefix that says so, `satellite` the network's name; empty: it is none.
+    `foreign` None: not known, which is taken as foreign. `premium` and `shared_cost` hold the prefix that says so,
+    `satellite` the network's name; empty: it is none.
     `judged` is the number with its country code, as it was understood.
     """
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 ALL = frozenset("0123456789")
-_TOKEN = re.compile(r"\\d|\(\?:|[()|?0-9]|\[[0-9-]+\]|\{[0-9]+(?:,[0-9]+)?\}", re.ASCII)
+_SIGN = re.compile(r"\\d|\(\?:|[()|?0-9]|\[[0-9-]+\]|\{[0-9]+(?:,[0-9]+)?\}", re.ASCII)
 Digits = frozenset[str]
 Sequence = tuple[Digits, ...]
 
@@ -43,14 +43,14 @@ class _Reader:
     """One pass over one pattern."""
 
     def __init__(self, pattern: str, most: int) -> None:
-        self._tokens = _tokens(pattern)
+        self._signs = _signs(pattern)
         self._at, self._most = 0, most
 
     def read(self) -> set[Sequence]:
         """Every sequence of digit classes that the pattern stands for, cut."""
         found = self._choice()
-        if self._at < len(self._tokens):
-            raise UnreadablePattern(f"unexpected {self._tokens[self._at]!r}")
+        if self._at < len(self._signs):
+            raise UnreadablePattern(f"unexpected {self._signs[self._at]!r}")
         return found
 
     def _choice(self) -> set[Sequence]:
@@ -68,22 +68,22 @@ class _Reader:
         return found
 
     def _atom(self) -> set[Sequence]:
-        token = self._peek()
+        sign = self._peek()
         self._at += 1
-        if token in ("(", "(?:"):
+        if sign in ("(", "(?:"):
             inside = self._choice()
             if self._peek() != ")":
                 raise UnreadablePattern("a bracket is not closed")
             self._at += 1
             return inside
-        return {(_digits(token),)}
+        return {(_digits(sign),)}
 
     def _repeated(self, part: set[Sequence]) -> set[Sequence]:
-        token = self._peek()
-        if token != "?" and not token.startswith("{"):
+        sign = self._peek()
+        if sign != "?" and not sign.startswith("{"):
             return part
         self._at += 1
-        low, _, high = "0,1".partition(",") if token == "?" else token[1:-1].partition(",")
+        low, _, high = "0,1".partition(",") if sign == "?" else sign[1:-1].partition(",")
         found: set[Sequence] = set()
         power: set[Sequence] = {()}
         for times in range(min(int(high or low), self._most) + 1):
@@ -93,28 +93,28 @@ class _Reader:
         return found
 
     def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
+        return self._signs[self._at] if self._at < len(self._signs) else ""
 
 
-def _tokens(pattern: str) -> list[str]:
-    tokens, at = [], 0
+def _signs(pattern: str) -> list[str]:
+    signs, at = [], 0
     while at < len(pattern):
-        match = _TOKEN.match(pattern, at)
+        match = _SIGN.match(pattern, at)
         if match is None:
             raise UnreadablePattern(f"{pattern[at : at + 10]!r} at {at} cannot be read")
-        tokens.append(match[0])
+        signs.append(match[0])
         at = match.end()
-    return tokens
+    return signs
 
 
-def _digits(token: str) -> Digits:
-    if token == r"\d":
+def _digits(sign: str) -> Digits:
+    if sign == r"\d":
         return ALL
-    if token.isdigit():
-        return frozenset(token)
-    if not token.startswith("["):
-        raise UnreadablePattern(f"unexpected {token!r}")
+    if sign.isdigit():
+        return frozenset(sign)
+    if not sign.startswith("["):
+        raise UnreadablePattern(f"unexpected {sign!r}")
     found: set[str] = set()
-    for first, last in re.findall(r"([0-9])(?:-([0-9]))?", token):
+    for first, last in re.findall(r"([0-9])(?:-([0-9]))?", sign):
         found.update(str(digit) for digit in range(int(first), int(last or first) + 1))
     return frozenset(found)

@@ -88,7 +88,11 @@ def facts(number: str, home: str = "") -> NumberFacts:
     if _is_valid(number):
         return _international(number, home)
     plain = _inland_and_abroad(number, home) if home else []
-    readings = [each for each in plain if _is_valid(each)] or [*plain, *_bare(number, home), *_with_country_code(number)]
+    readings = [each for each in plain if _is_valid(each)] or [
+        *plain,
+        *_bare(number, home),
+        *_with_country_code(number),
+    ]
     kept = [each for each in dict.fromkeys(readings) if not each.startswith("0")]
     return worst(tuple(_international(each, home) for each in kept)) if kept else UNKNOWN
 

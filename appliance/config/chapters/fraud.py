@@ -1,20 +1,11 @@
 """Settings of what fraud looks like: numbers and countries, blacklists, patterns of calling, the exposure brake."""
 
-import re
-
 from appliance.config.fields import Bool, Enum, Int, Money, Number
 from appliance.config.row import Place, Row, Scope
-from appliance.config.textual import Duration, Form, ListOf, Str
+from appliance.config.textual import COUNTRY, Duration, ListOf, Str
 
 OFF = {0: "off"}
 MOST_COUNTED = 400  # what the counters of patterns can hold (pysrv/limits/patterns.py)
-
-
-def _is_country(text: str) -> bool:
-    return re.fullmatch(r"[A-Z]{2}", text, re.ASCII) is not None
-
-
-COUNTRY = Form(_is_country, "a country of two capital letters, such as DE", "countries of two capital letters")
 
 
 class NumberRows:
@@ -163,7 +154,8 @@ class ExposureRows:
         Duration("off"),
         "10m",
         Place.FRAUD,
-        "Within this time it may begin no call that costs more a minute than any on earlier days. Needs an earlier day.",
+        "Within this time it may begin no call that costs more a minute than any did on earlier days. Needs an earlier "
+        "day.",
         unit="s",
         in_force=True,
         see=("exposurewarn",),
