@@ -11,6 +11,7 @@ from appliance import docs
 from appliance.cli import (
     accounts,
     bans,
+    blacklists,
     calls,
     completion,
     firewall,
@@ -46,6 +47,7 @@ BOOK = Book(
         bans.GROUP,
         firewall.GROUP,
         lists.GROUP,
+        blacklists.GROUP,
         *policy.GROUPS,
         calls.GROUP,
         gate.GROUP,
@@ -59,6 +61,7 @@ BOOK = Book(
         *bans.COMMANDS,
         *firewall.COMMANDS,
         *lists.COMMANDS,
+        *blacklists.COMMANDS,
         *policy.COMMANDS,
         *calls.COMMANDS,
         *gate.COMMANDS,

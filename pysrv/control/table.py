@@ -11,7 +11,7 @@ from typing import Any
 
 from appliance import wire
 from appliance.wire import WireError
-from pysrv.control import accounts, calls, firewall, lists, probe, routing, security, settings
+from pysrv.control import accounts, blacklists, calls, firewall, lists, probe, routing, security, settings
 from pysrv.control.desk import Desk, Live, refusals
 from pysrv.store import Store, StoreCode, StoreError
 
@@ -74,6 +74,11 @@ ROWS = (
     Verb("lists.rows", lists.ListRows, lists.rows, writes=True),
     Verb("lists.commit", Nothing, lists.commit, writes=True),
     Verb("lists.remove", lists.ListNamed, lists.remove, writes=True),
+    Verb("blacklist.list", blacklists.EntriesOf, blacklists.list_some),
+    Verb("blacklist.add", blacklists.NewEntry, blacklists.add, writes=True),
+    Verb("blacklist.put", blacklists.PutEntries, blacklists.put, writes=True),
+    Verb("blacklist.remove", blacklists.EntryIds, blacklists.remove, writes=True),
+    Verb("blacklist.test", blacklists.AskNumber, blacklists.test),
     Verb("firewall.list", Nothing, firewall.rules),
     Verb("firewall.add", firewall.AddRules, firewall.add, writes=True),
     Verb("firewall.remove", firewall.RemoveRules, firewall.remove, writes=True),
