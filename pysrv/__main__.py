@@ -2,7 +2,7 @@
 
 python -m pysrv          the service; options come from the keeper in the environment
 python -m pysrv once     control verbs from standard input, without a service
-python -m pysrv docs     the generated pages about SIP, to standard output
+python -m pysrv docs     the generated pages about SIP and fraud, to standard output
 """
 
 import gc
@@ -41,9 +41,10 @@ def _options() -> RunOptions:
 
 def _docs() -> int:
     from pysrv.calls import tables as calls
+    from pysrv.limits import fraud_page as fraud
     from pysrv.sip import tables as sip
 
-    print(json.dumps({"state-machines.md": sip.render(), "calls.md": calls.render()}))
+    print(json.dumps({"state-machines.md": sip.render(), "calls.md": calls.render(), "fraud.md": fraud.render()}))
     return 0
 
 

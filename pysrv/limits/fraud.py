@@ -71,7 +71,7 @@ def _by_entry(view: FraudView, hit: Hit | None) -> Refuse | None:
 
 
 def source_country(view: FraudView) -> Refuse | None:
-    """The call comes from a country from which nobody may call."""
+    """An account calls from an address in a country from which nobody may call."""
     country = view.facts.source_country
     if not country or country not in view.settings.blocksourcecountries:
         return None
@@ -99,7 +99,7 @@ def satellite(view: FraudView) -> Refuse | None:
 
 
 def premium(view: FraudView) -> Refuse | None:
-    """The number costs extra."""
+    """It is a premium-rate number."""
     number = view.facts.number
     if not number.premium or not view.settings.blockpremiumnumbers:
         return None
@@ -108,7 +108,7 @@ def premium(view: FraudView) -> Refuse | None:
 
 
 def shared_cost(view: FraudView) -> Refuse | None:
-    """The number costs a little extra."""
+    """It is a shared-cost number."""
     number = view.facts.number
     if not number.shared_cost or not view.settings.blocksharedcostnumbers:
         return None

@@ -81,7 +81,8 @@ class Fraud:
         self._store, self._settings, self._clock, self._tell = store, settings, clock, tell
         self._patterns = Patterns()
         self._sources = SourceCountries()
-        self.blacklists = Blacklists(map(entry_of, store.every_blacklist_entry()))
+        self.blacklists = Blacklists()
+        self.blacklists.load(store.blacklist_entries())
         self.use(settings)
 
     def use(self, settings: Settings) -> None:

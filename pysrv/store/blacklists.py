@@ -4,11 +4,12 @@ Entries come one by one, or many in one call inside the running transaction; one
 account is replaced. There are never more dynamic ones than MOST_DYNAMIC.
 """
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pysrv.store.database import Reading, Row, Writing
-from pysrv.store.errors import StoreCode, StoreError
+from pysrv.store.errors import StoreCode, StoreError, from_sqlite
 
 MOST_DYNAMIC = 50_000
 _COLUMNS = "id, side, kind, digits, whole, account, confidence, expires_at, reason, created_at, who"
@@ -18,7 +19,6 @@ _PUT = (
     "confidence = excluded.confidence, expires_at = excluded.expires_at, reason = excluded.reason, "
     "created_at = excluded.created_at, who = excluded.who"
 )
-_PAGE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,10 @@ class BlacklistReading(Reading):
         sql = f"SELECT {_COLUMNS} FROM blacklist WHERE {where} ORDER BY id LIMIT ?"  # noqa: S608
         return [_of_row(row) for row in self._all(sql, (*parameters, limit))]
 
-    def every_blacklist_entry(self) -> Iterator[BlacklistRow]:
-        """All entries, page by page."""
-        after = 0
-        while page := self.blacklist(BlacklistFilter(after_id=after), _PAGE):
-            yield from page
-            after = page[-1].id
+    def blacklist_entries(self) -> Iterator[tuple[str, str, str, int, str, int, float]]:
+        """Side, kind, digits, whole, account, confidence and end of all entries, for the lists in memory. No change may
+        come between."""
+        yield from self._run("SELECT side, kind, digits, whole, account, confidence, expires_at FROM blacklist")
 
     def blacklist_counts(self) -> dict[str, int]:
         """How many entries there are of each kind."""
@@ -80,12 +78,20 @@ class BlacklistWriting(BlacklistReading, Writing):
 
     def put_blacklist(self, entries: Iterable[BlacklistRow], who: str = "") -> int:
         """Adds or replaces entries; ids, times and `who` of what is given do not matter. Returns how many."""
-        at, count = self._clock(), 0
-        for entry in entries:
-            row = (entry.side, entry.kind, entry.digits, entry.whole, entry.account, entry.confidence)
-            self._write(_PUT, (*row, entry.expires_at, entry.reason[:200], at, who))
-            count += 1
-        return count
+        at = self._clock()
+        rows = [
+            (
+                entry.side, entry.kind, entry.digits, entry.whole, entry.account, entry.confidence, entry.expires_at,
+                entry.reason[:200], at, who,
+            )
+            for entry in entries
+        ]  # fmt: skip
+        with self._atomic():
+            try:
+                self._sql.executemany(_PUT, rows)
+            except sqlite3.Error as error:
+                raise from_sqlite(error, self._path) from error
+        return len(rows)
 
     def add_blacklist(self, entry: BlacklistRow, who: str = "") -> BlacklistRow:
         """Adds or replaces one entry, audited; as it is stored."""

@@ -81,6 +81,18 @@ def test_what_is_removed_is_as_if_it_had_never_been_there(entries: list[Entry], 
         assert lists.find(DESTINATION, "alice", number, 3, NOW) == fresh.find(DESTINATION, "alice", number, 3, NOW)
 
 
+@given(ENTRIES)
+def test_many_entries_that_are_loaded_at_once_are_as_if_they_had_been_added(entries: list[Entry]) -> None:
+    kept = list({place(entry): entry for entry in entries}.values())
+    loaded = Blacklists()
+    loaded.load(
+        (each.side.value, each.kind.value, each.digits, int(each.whole), each.account, each.confidence, each.expires_at)
+        for each in kept
+    )
+    assert loaded._numbers == Blacklists(kept)._numbers
+    assert loaded._expires == Blacklists(kept)._expires
+
+
 def test_a_smart_entry_blocks_from_the_level_of_its_confidence_on() -> None:
     for confidence in range(SUREST + 1):
         lists = Blacklists([Entry(DESTINATION, ListKind.SMART, "4930", confidence=confidence)])

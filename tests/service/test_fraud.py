@@ -361,3 +361,16 @@ def test_the_networks_of_a_country_are_searched_by_halves() -> None:
         ("203.0.113.8", False), ("2001:db8:ffff::1", True), ("2001:db9::", False), ("0.0.0.0", False),
     ):  # fmt: skip
         assert _holds(packed, networks.parsed(address)[:16]) is inside, address
+
+
+@pytest.mark.parametrize(("digits", "status"), [("3314", 403), ("3315", 202)])
+def test_a_transfer_is_no_way_around_a_list_of_callers(line: Line, digits: str, status: int) -> None:
+    bob = Client(line.bench, "bob", "192.0.2.12")
+    bob.register()
+    listed(line, side="caller", kind="fixed", digits=digits, account="bob")
+    answer = line.begin(PARIS)
+    assert answer is not None
+    line.phone.responses()
+    refer = line.phone.inside(answer, "REFER", answer.cseq.number + 1, b"Refer-To: <sip:102@example.org>")
+    line.bench.receive(refer, line.phone.flow)
+    assert [each.status for each in line.phone.responses()] == [status]

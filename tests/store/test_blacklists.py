@@ -53,10 +53,13 @@ def test_entries_are_chosen_by_side_kind_account_and_digits(store: Store) -> Non
     assert [row.digits for row in store.blacklist(limit=2)] == ["881", "491511234"]
 
 
-def test_all_entries_are_read_in_pages(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blacklists, "_PAGE", 7)
-    store.put_blacklist(BlacklistRow(0, "destination", "fixed", str(1000 + each)) for each in range(20))
-    assert [row.digits for row in store.every_blacklist_entry()] == [str(1000 + each) for each in range(20)]
+def test_all_entries_are_read_as_the_lists_in_memory_take_them(store: Store) -> None:
+    store.put_blacklist([SATELLITES, PEST, dynamic("8816", 9e9)])
+    assert list(store.blacklist_entries()) == [
+        ("destination", "fixed", "881", 0, "", 0, 0.0),
+        ("caller", "smart", "491511234", 1, "alice", 4, 0.0),
+        ("destination", "dynamic", "8816", 0, "", 0, 9e9),
+    ]
 
 
 def test_dynamic_entries_end_and_are_never_too_many(
