@@ -17,7 +17,7 @@ from pysrv.billing.cdr import Cdr
 from pysrv.limits.blacklist import Blacklists, Entry, Hit, ListKind, ListSide
 from pysrv.limits.facts import CallFacts, Destination, DestinationKind
 from pysrv.limits.fraud import FraudFacts
-from pysrv.limits.number_facts import NumberFacts
+from pysrv.limits.number_facts import UNKNOWN, NumberFacts
 from pysrv.limits.patterns import LOCK_LEVELS, Attempt, Ended, Pattern, Patterns, Reaction
 from pysrv.service import numbering
 from pysrv.service.surroundings import Clock
@@ -25,7 +25,7 @@ from pysrv.store import Store
 from pysrv.store.account import Account
 from pysrv.store.blacklists import BlacklistRow
 
-MOST_RECORDS = 200_000  # that a restart counts patterns from, the newest ones
+MOST_RECORDS = 50_000  # that a restart counts patterns from, the newest ones
 WHO = "callpatternaction"
 Tell = Callable[..., None]
 """Kind of notice, account, key, and its figures by name."""
@@ -99,10 +99,8 @@ class Fraud:
         self._patterns = Patterns()
         since = self._clock.wall() - self._settings.callpatternperiod
         for account, callee, setup_at, ended_at, talk_s in self._store.calls_since(since, MOST_RECORDS):
-            home = self._home(self._store.account(account))
-            self._patterns.dialled(
-                self._attempt(account, callee, setup_at, numbering.facts(callee, home)), self._settings
-            )
+            number = self._number(account, callee) if self._settings.maxcallcountries else UNKNOWN
+            self._patterns.dialled(self._attempt(account, callee, setup_at, number), self._settings)
             self._patterns.ended(Ended(account, callee, ended_at, talk_s), self._settings)
 
     # -- facts --------------------------------------------------------------------------------------------------------
@@ -135,6 +133,8 @@ class Fraud:
 
     def _destination_hit(self, account: Account | None, number: NumberFacts, where: Destination) -> Hit | None:
         """The entry that keeps the number out, as it was dialled or as it was understood."""
+        if where.kind is DestinationKind.LOCAL:
+            return None
         (name, level), now = self._level(account), self._clock.wall()
         wanted = dict.fromkeys((where.number, number.judged))
         hits = (self.blacklists.find(ListSide.DESTINATION, name, digits, level, now) for digits in wanted)
@@ -142,10 +142,12 @@ class Fraud:
 
     def _caller_hit(self, account: Account | None, where: Destination, caller: str) -> Hit | None:
         """The entry that keeps the caller out. A user's own list is of those who call that user."""
-        callee = self._store.account(where.account.name) if where.account is not None else None
-        name, level = self._level(callee or account)
+        name, level = self._level(where.account if isinstance(where.account, Account) else account)
         called_by = numbers.normalise(caller) or ""
         return self.blacklists.find(ListSide.CALLER, name, called_by, level, self._clock.wall())
+
+    def _number(self, account: str, number: str) -> NumberFacts:
+        return numbering.facts(number, self._home(self._store.account(account)))
 
     def _home(self, account: Account | None) -> str:
         return (account.country if account is not None else "") or self._settings.homecountry
