@@ -5,7 +5,7 @@ kinds at one prefix the first in KINDS. A million entries are a dictionary from 
 MB): a look-up asks once for each length that occurs, some microseconds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -166,12 +166,15 @@ class Blacklists:
         if not numbers.codes:
             del self._numbers[entry.side, entry.account]
 
-    def find(self, side: ListSide, account: str, number: str, level: int, now: float) -> Hit | None:
-        """The entry that keeps `number` out. `level`: from which confidence on smart entries block; 0: never."""
+    def find(self, side: ListSide, accounts: Sequence[str], number: str, level: int, now: float) -> Hit | None:
+        """The entry that keeps `number` out, of these accounts' lists (the nearest first) and of everybody's.
+
+        `level`: from which confidence on smart entries block; 0: never.
+        """
         if not number.isdigit():
             return None
         best: tuple[int, bool, Entry] | None = None
-        for owner in (account, "") if account else ("",):
+        for owner in (*accounts, ""):
             entry = self._longest(side, owner, number, level, now)
             if entry is not None:
                 rank = (len(entry.digits), entry.whole)

@@ -7,7 +7,7 @@ the call records after a restart, by the same two ways in. REACTIONS says what a
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import Final, Protocol, TypeVar
 
@@ -20,6 +20,7 @@ MOST_ACCOUNTS = 10_000
 MOST_NUMBERS = 500  # of one range and account
 MOST_HELD = 200_000  # numbers of all ranges together: about 40 MB
 MOST_TOLD: Final = 10_000
+MANY_ACCOUNTS: Final = 3  # from so many on, a range is everybody's concern
 
 
 K = TypeVar("K")
@@ -65,7 +66,8 @@ class Reaction(Enum):
 
 REACTIONS: Final = {
     Reaction.REPORT: "a notice",
-    Reaction.BLACKLIST: "also a dynamic entry for the range, where the rule has one",
+    Reaction.BLACKLIST: "also a dynamic entry for the range, where the rule has one: the account's own, or one for all "
+    "when at least three accounts did it together",
     Reaction.LOCK_FOREIGN: "also the account is locked out of foreign and premium numbers",
     Reaction.LOCK_OUTGOING: "also the account is locked out of outgoing calls",
 }
@@ -111,7 +113,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A rule that was passed: by whom, to which range (empty: none), and the figures."""
+    """A rule that was passed: by whom, to which range (empty: none), and the figures.
+
+    `by_many`: several accounts did it together, so a list for all may be made of it. One alone must not be able to
+    close a range for everybody.
+    """
 
     rule: Rule
     setting: str
@@ -120,6 +126,7 @@ class Pattern:
     count: int
     allowed: int
     period_s: float
+    by_many: bool = False
 
     @property
     def sentence(self) -> str:
@@ -253,8 +260,10 @@ class Patterns:
         to = range_of(event.number)
         if not _is_short(event, settings) or len(to) < SHORTEST_RANGE:
             return None
-        count = self._short_ranges.add(to, event.at, settings.callpatternperiod)
-        return self._passed(Rule.SHORT_RANGE, "maxshortcalls", event, to, count, settings)
+        count = self._short_ranges.add(to, event.at, settings.callpatternperiod, port=hash(event.account))
+        found = self._passed(Rule.SHORT_RANGE, "maxshortcalls", event, to, count, settings)
+        by_many = found is not None and len(self._short_ranges.ports(to)) >= MANY_ACCOUNTS
+        return replace(found, by_many=True) if found is not None and by_many else found
 
     def failed(self, event: Ended, settings: PatternSettings) -> Pattern | None:
         """Many calls that reach nobody."""

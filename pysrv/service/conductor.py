@@ -315,6 +315,8 @@ class Service:
         """Rules, report-only, protected addresses or the change that waits."""
         self._changes.look()
         self._spending.use(self._settings)
+        self._fraud.use(self._settings)
+        self._brake.use(self._settings)
         self._world.gate.resync()
         self._lists.changed()
 

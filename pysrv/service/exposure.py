@@ -41,10 +41,11 @@ class ExposureBrake:
         self._store, self._settings, self._tell, self._prices = store, settings, tell, prices
         self._days: OrderedDict[int, _Day] = OrderedDict()
         self._ends: dict[str, str] = {}
+        self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Another snapshot of the settings: it holds from the next look on."""
-        self._settings = settings
+        """Another snapshot of the settings, or other rules in report-only: it holds from the next look on."""
+        self._settings, self._reporting = settings, frozenset(self._store.report_only())
 
     def facts(self, levels: Levels) -> tuple[tuple[str, int, Exposure], ...]:
         """How each account would stand with one more call at its rate; free calls change nothing."""
@@ -106,7 +107,7 @@ class ExposureBrake:
                 reaction=next(stage.does for stage in STAGES if stage.level is now.level),
                 **now.figures,
             )
-        if now.level is Level.CUT:
+        if now.level is Level.CUT and "exposurecut" not in self._reporting:
             prices = self._prices(level.account_id, level.account)
             for call_id in to_cut(prices, now.load, day.usual, self._settings):
                 self._ends[call_id] = f"{level.account}: {now.sentence}"

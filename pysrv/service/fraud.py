@@ -86,8 +86,8 @@ class Fraud:
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
-        """Another snapshot of the settings, or other networks of countries."""
-        self._settings = settings
+        """Another snapshot of the settings, other rules in report-only, or other networks of countries."""
+        self._settings, self._reporting = settings, frozenset(self._store.report_only())
         for country in self._sources.load(self._store, settings.blocksourcecountries):
             _log.warning(
                 "blocksourcecountries has %s, whose networks are not known: 'appliance blacklist countries'", country
@@ -99,9 +99,10 @@ class Fraud:
         self._patterns = Patterns()
         since = self._clock.wall() - self._settings.callpatternperiod
         for account, callee, setup_at, ended_at, talk_s in self._store.calls_since(since, MOST_RECORDS):
-            number = self._number(account, callee) if self._settings.maxcallcountries else UNKNOWN
-            self._patterns.dialled(self._attempt(account, callee, setup_at, number), self._settings)
-            self._patterns.ended(Ended(account, callee, ended_at, talk_s), self._settings)
+            national = callee.startswith("0")
+            number = self._number(account, callee) if national or self._settings.maxcallcountries else UNKNOWN
+            self._patterns.dialled(_attempt(account, callee, setup_at, number), self._settings)
+            self._patterns.ended(Ended(account, _counted(callee, number), ended_at, talk_s), self._settings)
 
     # -- facts --------------------------------------------------------------------------------------------------------
 
@@ -135,16 +136,16 @@ class Fraud:
         """The entry that keeps the number out, as it was dialled or as it was understood."""
         if where.kind is DestinationKind.LOCAL:
             return None
-        (name, level), now = self._level(account), self._clock.wall()
+        (names, level), now = self._level(account), self._clock.wall()
         wanted = dict.fromkeys((where.number, number.judged))
-        hits = (self.blacklists.find(ListSide.DESTINATION, name, digits, level, now) for digits in wanted)
+        hits = (self.blacklists.find(ListSide.DESTINATION, names, digits, level, now) for digits in wanted)
         return next((hit for hit in hits if hit is not None), None)
 
     def _caller_hit(self, account: Account | None, where: Destination, caller: str) -> Hit | None:
         """The entry that keeps the caller out. A user's own list is of those who call that user."""
-        name, level = self._level(where.account if isinstance(where.account, Account) else account)
+        names, level = self._level(where.account if isinstance(where.account, Account) else account)
         called_by = numbers.normalise(caller) or ""
-        return self.blacklists.find(ListSide.CALLER, name, called_by, level, self._clock.wall())
+        return self.blacklists.find(ListSide.CALLER, names, called_by, level, self._clock.wall())
 
     def _number(self, account: str, number: str) -> NumberFacts:
         return numbering.facts(number, self._home(self._store.account(account)))
@@ -152,10 +153,12 @@ class Fraud:
     def _home(self, account: Account | None) -> str:
         return (account.country if account is not None else "") or self._settings.homecountry
 
-    def _level(self, account: Account | None) -> tuple[str, int]:
+    def _level(self, account: Account | None) -> tuple[tuple[str, ...], int]:
+        """Whose lists hold for an account (its own, and those of the resellers above it), and from which level on."""
         if account is None:
-            return "", self._settings.blacklistlevel
-        return account.name, account.blacklistlevel or self._settings.blacklistlevel
+            return (), self._settings.blacklistlevel
+        names = tuple(each.name for each in self._store.chain(account))
+        return names, account.blacklistlevel or self._settings.blacklistlevel
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
@@ -163,14 +166,15 @@ class Fraud:
         """Somebody has dialled, whatever became of it."""
         if facts.account is None or facts.emergency:
             return
-        attempt = self._attempt(facts.account.name, facts.destination.number, facts.at, facts.fraud.number)
+        attempt = _attempt(facts.account.name, facts.destination.number, facts.at, facts.fraud.number)
         self._react(self._patterns.dialled(attempt, self._settings))
 
     def ended(self, cdr: Cdr) -> None:
         """A call is over, or was refused."""
         if cdr.account and not cdr.emergency:
             talk_s = cdr.duration_s if cdr.answered else None
-            ended = Ended(cdr.account, cdr.callee, self._clock.wall(), talk_s)
+            number = self._number(cdr.account, cdr.callee) if cdr.callee.startswith("0") else UNKNOWN
+            ended = Ended(cdr.account, _counted(cdr.callee, number), self._clock.wall(), talk_s)
             self._react(self._patterns.ended(ended, self._settings))
 
     def put(self, rows: Iterable[BlacklistRow]) -> None:
@@ -187,13 +191,10 @@ class Fraud:
         self.blacklists.expire(self._clock.wall())
         self._store.expire_blacklist()
 
-    def _attempt(self, account: str, number: str, at: float, facts: NumberFacts) -> Attempt:
-        abroad = facts.countries[0] if facts.foreign and facts.countries else ""
-        return Attempt(account, number, at, abroad)
-
     def _react(self, found: Iterable[Pattern]) -> None:
         for pattern in found:
-            reaction = Reaction(self._settings.callpatternaction)
+            reported = pattern.setting in self._reporting or "callpatternaction" in self._reporting
+            reaction = Reaction.REPORT if reported else Reaction(self._settings.callpatternaction)
             did = self._act(pattern, reaction)
             _log.warning(
                 "call pattern account=%s setting=%s: %s%s", pattern.account, pattern.setting, pattern.sentence, did
@@ -225,11 +226,22 @@ class Fraud:
     def _list(self, pattern: Pattern) -> str:
         until = self._clock.wall() + self._settings.dynamicblacklistperiod
         row = BlacklistRow(
-            0, ListSide.DESTINATION.value, ListKind.DYNAMIC.value, pattern.listed, expires_at=until,
-            reason=pattern.sentence,
+            0, ListSide.DESTINATION.value, ListKind.DYNAMIC.value, pattern.listed,
+            account="" if pattern.by_many else pattern.account, expires_at=until, reason=pattern.sentence,
         )  # fmt: skip
         self.put([self._store.add_blacklist(row, WHO)])
-        return f"; {pattern.listed} is on the blacklist for {self._settings.dynamicblacklistperiod:g} s"
+        whose = "everybody's" if pattern.by_many else "the account's"
+        return f"; {pattern.listed} is on {whose} blacklist for {self._settings.dynamicblacklistperiod:g} s"
+
+
+def _counted(number: str, facts: NumberFacts) -> str:
+    """The number under which patterns count: one range, whichever way it is dialled."""
+    return facts.judged if number.startswith("0") and facts.judged else number
+
+
+def _attempt(account: str, number: str, at: float, facts: NumberFacts) -> Attempt:
+    abroad = facts.countries[0] if facts.foreign and facts.countries else ""
+    return Attempt(account, _counted(number, facts), at, abroad)
 
 
 def entry_of(row: BlacklistRow) -> Entry:

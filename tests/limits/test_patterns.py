@@ -92,6 +92,13 @@ def test_short_calls_of_an_account_are_counted_whatever_is_called() -> None:
 def test_short_calls_to_a_range_are_counted_whoever_calls() -> None:
     (hit,) = ended((f"user{order}", f"2526100{order:03d}", 3.0) for order in range(10))
     assert (hit.rule, hit.range, hit.listed, hit.count) == (Rule.SHORT_RANGE, "2526100", "2526100", 6)
+    assert hit.by_many
+
+
+def test_one_account_alone_is_not_everybodys_concern() -> None:
+    found = ended((f"user{order % 2}", f"2526100{order:03d}", 3.0) for order in range(20))
+    assert {hit.rule for hit in found} == {Rule.SHORT_RANGE, Rule.SHORT_ACCOUNT}
+    assert not any(hit.by_many for hit in found)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from appliance import networks
 from pysrv.limits.blacklist import ListKind
 from pysrv.store.blacklists import BlacklistFilter, BlacklistRow
-from tests.service.bench import Client
+from pysrv.store.rows import AccountType, NewAccount
+from tests.service.bench import PASSWORD, Client
 from tests.service.fraud_bench import DEAR, Line, line_to_the_world, restarted
 
 IRIDIUM, PREMIUM, SHARED_COST = "881631234567", "499001234567", "491805123456"
@@ -185,7 +186,7 @@ def test_an_account_that_dials_a_range_through_is_stopped(line: Line) -> None:
     line.set(callpatternaction="1")
     assert war_dial(line, 252613345000, 15) == [""] * 11 + ["blacklists"] * 4
     (entry,) = line.bench.store.blacklist(BlacklistFilter(kind=ListKind.DYNAMIC))
-    assert (entry.digits, entry.who) == ("252613345", "callpatternaction")
+    assert (entry.digits, entry.account, entry.who) == ("252613345", "alice", "callpatternaction")
     assert "maxsequentialcalls is 10" in entry.reason
     assert line.dial("252614345000") == ""
     line.bench.sleep(7200, step=60)
@@ -251,6 +252,44 @@ def test_what_is_older_than_the_period_counts_no_more(line: Line) -> None:
     assert line.notices("call_pattern") == []
     line.set(callpatternperiod="1h")
     assert "blacklists" in war_dial(line, 252613345000, 15)
+
+
+def test_a_range_is_one_however_it_is_dialled(line: Line) -> None:
+    line.set(maxsequentialcalls="10", callpatternaction="1", homecountry="DE")
+    numbers = [("49" if each % 2 else "0") + str(3012345000 + each) for each in range(15)]
+    assert [line.dial(number) for number in numbers] == [""] * 11 + ["blacklists"] * 4
+
+
+def test_a_range_is_closed_to_all_only_when_several_accounts_burn_it(line: Line) -> None:
+    line.set(maxshortcalls="8", callpatternaction="1")
+    lines = [line]
+    for name in ("carol", "dave"):
+        settings = line.bench.service.settings()
+        new = NewAccount(name, PASSWORD, settings.realm, deck="world", balance=10_000_000)
+        line.bench.store.add_account(new, "test")
+        lines.append(Line(line.bench, Client(line.bench, name, f"192.0.2.{len(lines) + 20}"), line.carrier))
+    for each in range(9):
+        assert lines[each % 3].dial(f"252612345{each:03d}", talk_s=1) == ""
+    (entry,) = line.bench.store.blacklist()
+    assert (entry.digits, entry.account) == ("252612345", "")
+    assert [each.dial("252612345999") for each in lines] == ["blacklists"] * 3
+
+
+def test_a_pattern_in_report_only_is_told_and_does_nothing(line: Line) -> None:
+    line.set(maxsequentialcalls="10", callpatternaction="3")
+    line.bench.store.set_report_only("maxsequentialcalls", True, "test")
+    line.bench.service.policy_changed()
+    assert set(war_dial(line, 252612345000, 15)) == {""}
+    assert len(line.notices("call_pattern")) == 1
+
+
+def test_the_lists_of_a_reseller_hold_for_its_customers(line: Line) -> None:
+    store, settings = line.bench.store, line.bench.service.settings()
+    store.add_account(NewAccount("reseller", PASSWORD, settings.realm, type=AccountType.RESELLER, balance=10_000_000))
+    listed(line, side="destination", kind="fixed", digits="3314", account="reseller")
+    assert line.dial(PARIS) == ""
+    store.set_account("alice", parent="reseller")
+    assert line.dial(PARIS) == "blacklists"
 
 
 def test_a_lock_is_never_lowered(line: Line) -> None:
@@ -320,6 +359,18 @@ def test_the_dearest_calls_end_first(line: Line) -> None:
     (record,) = line.bench.store.cdrs()
     assert (record.callee, record.refused_by, record.answered) == (SOMALIA, "exposurecut", True)
     assert record.charge == record.billable_seconds * DEAR // 60
+
+
+def test_the_brake_in_report_only_is_told_and_ends_nothing(line: Line) -> None:
+    used_to(line, 100_000, 10_000)
+    for name in ("exposurenew", "exposurecut"):
+        line.bench.store.set_report_only(name, True, "test")
+    line.bench.service.policy_changed()
+    line.set(exposurecut="2m")
+    assert line.begin(SOMALIA)
+    line.bench.sleep(60)
+    assert len(line.bench.service.accounting.running) == 1
+    assert line.notices("exposure")
 
 
 @pytest.mark.setting("exposurejump")
