@@ -11,6 +11,7 @@ from appliance import docs
 from appliance.cli import (
     accounts,
     bans,
+    blacklists,
     calls,
     completion,
     firewall,
@@ -50,6 +51,7 @@ BOOK = Book(
         bans.GROUP,
         firewall.GROUP,
         lists.GROUP,
+        blacklists.GROUP,
         *policy.GROUPS,
         calls.GROUP,
         gate.GROUP,
@@ -65,6 +67,7 @@ BOOK = Book(
         *bans.COMMANDS,
         *firewall.COMMANDS,
         *lists.COMMANDS,
+        *blacklists.COMMANDS,
         *policy.COMMANDS,
         *calls.COMMANDS,
         *gate.COMMANDS,

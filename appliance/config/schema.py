@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from appliance.config.chapters.access import AuthenticationRows, TransportRows, TrustRows
+from appliance.config.chapters.fraud import ExposureRows, NumberRows, PatternRows
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
 from appliance.config.chapters.prices import PriceRows
@@ -26,6 +27,9 @@ CHAPTERS: tuple[type, ...] = (
     SpendRows,
     FraudRows,
     PriceRows,
+    NumberRows,
+    PatternRows,
+    ExposureRows,
     SignallingRows,
     SystemRows,
     PaymentRows,
@@ -43,6 +47,9 @@ class Schema(
     SpendRows,
     FraudRows,
     PriceRows,
+    NumberRows,
+    PatternRows,
+    ExposureRows,
     SignallingRows,
     SystemRows,
     PaymentRows,

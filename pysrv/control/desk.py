@@ -3,7 +3,7 @@
 Knows neither sockets nor lines. Store errors and bad settings become the WireError that the operator reads.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from pysrv.billing.deck import DateError, RateError
 from pysrv.billing.exchange import ExchangeError
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
+from pysrv.store.blacklists import BlacklistRow
 
 
 class Live(Protocol):
@@ -61,6 +62,9 @@ class Live(Protocol):
 
     def lists_changed(self) -> None:
         """A list came, went or was replaced: bring the gate's lists up to date."""
+
+    def blacklist_changed(self, put: Iterable[BlacklistRow], dropped: Iterable[BlacklistRow]) -> None:
+        """Entries of the blacklists came or went."""
 
     def lists_held(self) -> Mapping[str, str]:
         """Name to digest of the lists that the gate has in force."""

@@ -13,6 +13,7 @@ from appliance import wire
 from appliance.wire import WireError
 from pysrv.control import (
     accounts,
+    blacklists,
     calls,
     currencies,
     decks,
@@ -95,6 +96,11 @@ ROWS = (
     Verb("lists.rows", lists.ListRows, lists.rows, writes=True),
     Verb("lists.commit", Nothing, lists.commit, writes=True),
     Verb("lists.remove", lists.ListNamed, lists.remove, writes=True),
+    Verb("blacklist.list", blacklists.EntriesOf, blacklists.list_some),
+    Verb("blacklist.add", blacklists.NewEntry, blacklists.add, writes=True),
+    Verb("blacklist.put", blacklists.PutEntries, blacklists.put, writes=True),
+    Verb("blacklist.remove", blacklists.EntryIds, blacklists.remove, writes=True),
+    Verb("blacklist.test", blacklists.AskNumber, blacklists.test),
     Verb("firewall.list", Nothing, firewall.rules),
     Verb("firewall.add", firewall.AddRules, firewall.add, writes=True),
     Verb("firewall.remove", firewall.RemoveRules, firewall.remove, writes=True),

@@ -24,6 +24,8 @@ from pysrv.limits.pace import Paces
 from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
 from pysrv.service.authentication import Caller
+from pysrv.service.exposure import ExposureBrake
+from pysrv.service.fraud import Fraud
 from pysrv.service.journal import visible
 from pysrv.service.pricing import NOTHING, Prices, Pricing
 from pysrv.service.spending import Spending
@@ -63,12 +65,15 @@ class Admission:
         accounting: Accounting,
         spending: Spending,
         pricing: Pricing,
+        fraud: Fraud,
+        brake: ExposureBrake,
         world: Surroundings,
         settings: Callable[[], Settings],
     ) -> None:
         self._store, self._b2bua, self._registrar = store, b2bua, registrar
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
         self._pricing = pricing
+        self._fraud, self._brake = fraud, brake
         self._paces = Paces()
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
@@ -78,6 +83,7 @@ class Admission:
         came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         self._report(facts, decision)
+        self._fraud.attempted(facts)
         if isinstance(decision, Allow):
             decision = self._reserve(event, facts, dialled.prices, came_over, now) or decision
         if isinstance(decision, Refuse):
@@ -132,20 +138,23 @@ class Admission:
         emergency = where.number in settings.emergencynumbers
         chain = self._store.chain(account) if account is not None else ()
         rates = tuple(quote.rate for quote in sold)
+        called_by = _caller_number(event, caller)
+        number = self._fraud.number(account, where)
+        levels = self._store.levels(
+            account.id if account is not None else None, rates, emergency=emergency, source=source
+        )
         return CallFacts(
             event.call_id,
             source,
             Auth.TRUNK if caller.trunk is not None else Auth.PROVEN,
             account,
-            _caller_number(event, caller),
-            where,
+            called_by,
+            self._fraud.destination(where, number),
             rates[0] if rates else None,
             settings,
             at=at,
             above=chain[1:],
-            levels=self._store.levels(
-                account.id if account is not None else None, rates, emergency=emergency, source=source
-            ),
+            levels=levels,
             load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
             paces=() if emergency else self._pace(chain),
             address=self._spending.address(account, source),
@@ -153,6 +162,8 @@ class Admission:
             quotes=sold,
             routes=dialled.prices.routes,
             report_only=self._spending.report_only,
+            fraud=self._fraud.facts(account, number, where, source, called_by),
+            exposures=() if emergency else self._brake.facts(levels),
         )
 
     def _pace(self, chain: tuple[Account, ...]) -> tuple[Pace, ...]:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from pysrv.store.blacklists import BlacklistReading, BlacklistWriting
 from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.currencies import CurrencyReading, CurrencyWriting
 from pysrv.store.database import Clock, open_reader, open_writer
@@ -21,6 +22,7 @@ from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
+from pysrv.store.usual import UsualReading, UsualWriting
 
 
 class Reader(
@@ -34,6 +36,8 @@ class Reader(
     SecurityReading,
     ListReading,
     FirewallReading,
+    BlacklistReading,
+    UsualReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -54,6 +58,8 @@ class Store(
     SecurityWriting,
     ListWriting,
     FirewallWriting,
+    BlacklistWriting,
+    UsualWriting,
 ):
     """Every question and every change. One process, one thread."""
 

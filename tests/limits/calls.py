@@ -38,6 +38,12 @@ class Settings:
     quotadiscreason: int = 403
     maxcallperip: int = 0
     maxcallperperiod: Decimal = Decimal(1)
+    blocksatellitecalls: bool = True
+    blockpremiumnumbers: bool = True
+    blocksharedcostnumbers: bool = False
+    blockcountries: Sequence[str] = ()
+    blocksourcecountries: Sequence[str] = ()
+    blacklists: bool = True
 
 
 ALICE, BOB = Account(), Account("bob")

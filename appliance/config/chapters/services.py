@@ -8,8 +8,23 @@ from appliance.config.textual import ADDRESS, ListOf, Map, Secret
 class FraudRows:
     """Fraud, prices and profit."""
 
-    blocksatellitecalls = Row(Bool(), "true", Place.FRAUD, "Satellite numbers are refused.", strict="true")
-    blockpremiumnumbers = Row(Bool(), "true", Place.FRAUD, "Premium-rate numbers are refused.", strict="true")
+    blocksatellitecalls = Row(
+        Bool(),
+        "true",
+        Place.FRAUD,
+        "Numbers of satellite and international networks are refused: +870, +881, +882, +883.",
+        strict="true",
+        in_force=True,
+    )
+    blockpremiumnumbers = Row(
+        Bool(),
+        "true",
+        Place.FRAUD,
+        "Premium-rate numbers are refused: +979 and those of each country, however many digits are dialled.",
+        strict="true",
+        in_force=True,
+        see=("blocksharedcostnumbers", "homecountry"),
+    )
     blocknotbilledcalls = Row(
         Enum(
             {

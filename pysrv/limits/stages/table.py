@@ -1,7 +1,9 @@
 """STAGES: the order of checks for a call. Each row names the settings that it enforces."""
 
+from pysrv.limits.stages import fraud
 from pysrv.limits.stages.address import address
 from pysrv.limits.stages.authentication import authentication
+from pysrv.limits.stages.brake import brake
 from pysrv.limits.stages.capacity import capacity
 from pysrv.limits.stages.destination import destination
 from pysrv.limits.stages.lines import lines
@@ -21,9 +23,15 @@ STAGES = (
         address,
     ),
     Stage("destination", ("onlylocalaccess", "emergencynumbers"), destination),
+    *fraud.stages(),
     Stage("price", ("blocknotbilledcalls", "vgetpriceexactmatch", "reuseuppergep", "emergencynumbers"), price),
     Stage("cost", ("blockhighcostcalls", "emergencynumbers"), cost),
     Stage("profit", ("blocknotprofitablecalls", "expectedtalk", "emergencynumbers"), profit),
+    Stage(
+        "exposure",
+        ("exposurenew", "exposurewarn", "exposurecut", "exposurejump", "exposurefloor", "emergencynumbers"),
+        brake,
+    ),
     Stage(
         "funds",
         (
