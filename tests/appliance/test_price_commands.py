@@ -64,3 +64,11 @@ def test_quality_and_a_past_call_are_shown(up: Shell) -> None:  # noqa: F811
     assert "no calls were offered" in up.run("trunks", "quality").stdout
     assert up.run("calls", "show", "c1").exit_code == Exit.NOT_FOUND
     assert up.json("trunks", "quality") == {"quality": []}
+
+
+def test_an_account_pays_in_its_own_currency(up: Shell) -> None:  # noqa: F811
+    up.run("currencies", "set", "USD", "0.5")
+    up.run("rates", "import", "retail", "-", stdin=DECK)
+    assert up.run("accounts", "add", "alice", "--deck", "retail", "--currency", "USD").exit_code == Exit.OK
+    (level,) = up.json("rates", "quote", "4930123", "--account", "alice")["levels"]
+    assert (level["total"], level["currency"]) == ("0.24", "USD")
