@@ -19,13 +19,15 @@ from pysrv.calls.events import CallRequested
 from pysrv.calls.plan import CallPlan, Target, TargetKind, TrunkCredentials
 from pysrv.calls.registrar import Registrar
 from pysrv.limits import pipeline
-from pysrv.limits.decision import Allow, Decision, Refuse
-from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind, Load, Pace
+from pysrv.limits.decision import Allow, Challenge, Decision, Refuse
+from pysrv.limits.facts import CallFacts, Destination, DestinationKind, Load, Pace
 from pysrv.limits.pace import Paces
 from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
-from pysrv.service.authentication import Caller
+from pysrv.service.domains import Domains
+from pysrv.service.entry import Caller
 from pysrv.service.journal import visible
+from pysrv.service.origin import Origins
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
@@ -63,18 +65,22 @@ class Admission:
         spending: Spending,
         world: Surroundings,
         settings: Callable[[], Settings],
+        origins: Origins,
     ) -> None:
         self._store, self._b2bua, self._registrar = store, b2bua, registrar
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
-        self._paces = Paces()
+        self._paces, self._origins = Paces(), origins
+        self._domains = Domains(store, world, settings)
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
-        dialled = self.resolve(user_of(event.request.uri), now)
+        dialled = self._dialled(event.request.uri, caller, now)
         facts = self._facts(event, caller, dialled.destination)
         came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         self._report(facts, decision)
+        if isinstance(decision, Challenge):  # who proved nothing has been challenged before: this one is not let in
+            decision = Refuse(decision.stage, decision.setting, 403, "Forbidden", decision.sentence)
         if isinstance(decision, Allow):
             decision = self._reserve(event, facts, came_over, now) or decision
         if isinstance(decision, Refuse):
@@ -85,6 +91,16 @@ class Admission:
             trunks = tuple(target.label for group in dialled.groups for target in group if _is_trunk(target))
             self._accounting.goes_over(event.call_id, trunks)
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
+
+    def _dialled(self, uri: Uri, caller: Caller, now: float) -> Dialled:
+        """Where a Request-URI leads, without the caller's tech prefix: here, or to somebody else's domain."""
+        dialled = caller.dialled(user_of(uri))
+        bare = numbers.normalise(dialled)
+        domain = self._domains.foreign(uri)
+        if not domain or bare in self._settings().emergencynumbers:
+            return self.resolve(dialled, now)
+        where, target = self._domains.destination(uri, dialled, domain, now)
+        return Dialled(where, ((target,),) if target is not None else ())
 
     def resolve(self, dialled: str, now: float) -> Dialled:
         """A user of ours by name or number, else the trunks for the number (longest prefix, then priority)."""
@@ -130,7 +146,7 @@ class Admission:
         return CallFacts(
             event.call_id,
             source,
-            Auth.TRUNK if caller.trunk is not None else Auth.PROVEN,
+            caller.how,
             account,
             _caller_number(event, caller),
             where,
@@ -144,11 +160,12 @@ class Admission:
             load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
             paces=() if emergency else self._pace(chain),
             address=self._spending.address(account, source),
+            origin=self._origins.of(event.request, source, caller),
         )
 
     def _rate(self, account: Account, where: Destination) -> Rate | None:
         """What a call costs one account of the chain, by its own deck."""
-        if where.kind is not DestinationKind.TRUNK or not account.deck:
+        if not where.leaves or not account.deck or numbers.normalise(where.number) is None:
             return None
         return self._store.rate_for(account.deck, where.number)
 
@@ -210,6 +227,8 @@ class Admission:
         where, setting = facts.destination, ""
         if where.account is not None:
             status, q850, sentence = 480, ABSENT, f"{where.account.name} has no registered device"
+        elif where.domain:
+            status, q850, sentence = 503, OUT_OF_ORDER, f"{where.domain} has no address yet, or no route leads there"
         elif dialled.full:
             status, q850, setting = 503, NO_CIRCUIT, "channels"
             sentence = f"all channels of {', '.join(dialled.full)} are taken"

@@ -34,6 +34,14 @@ class Office:
     fault: Exception | None = None
     keeper: bool = True
     administrators: set[str] = field(default_factory=set)
+    trusted: set[str] = field(default_factory=set)
+    longest_s: float = 43_200.0
+
+    def session_s(self) -> float:
+        return self.longest_s
+
+    def is_trusted(self, address: str) -> bool:
+        return address in self.trusted
 
     def signed_in(self, address: str) -> None:
         self.administrators.add(address)
