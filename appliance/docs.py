@@ -38,6 +38,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "metrics.md": metric_page,
         "state-machines.md": lambda: office_page("state-machines.md"),
         "calls.md": lambda: office_page("calls.md"),
+        "authentication.md": lambda: office_page("authentication.md"),
         "../bpf/README.md": gate_readme,
     }
 

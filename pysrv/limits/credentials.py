@@ -12,10 +12,10 @@ from enum import StrEnum
 class Register(StrEnum):
     """What a REGISTER of an account must show, since it says no tech prefix."""
 
-    PASSWORD = "password"
+    PASSWORD = "password"  # noqa: S105
     ADDRESS = "address"
     NAME = "name"
-    ADDRESS_AND_PASSWORD = "address and password"
+    ADDRESS_AND_PASSWORD = "address and password"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from pysrv.store.account import Account
 from pysrv.store.rows import NewCall, Route, Trunk
 
 WARNING_HOST = b"appliance"
+NAME_RETRY_S = 2  # until the address of a domain that nobody called lately is known
 MAX_SHOWN = 64  # characters of what was dialled that records and logs keep
 ABSENT, NO_CIRCUIT, OUT_OF_ORDER = 20, 34, 38  # Q.850
 FIRST_STAYS, ANNOUNCED_ONLY = 1, 2  # of checkrtpaddr
@@ -237,7 +238,8 @@ class Admission:
         _log.info("call unreachable id=%s callee=%s: %s", event.call_id, where.number, sentence)
         self._accounting.unreachable(event.call_id, q850, sentence, setting)
         cause = Cause(q850, status, Cause.of_q850(q850).text)
-        self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()),), now)
+        again = ((b"retry-after", b"%d" % NAME_RETRY_S),) if where.domain else ()
+        self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()), *again), now)
 
     def _plan(self, event: CallRequested, facts: CallFacts, caller: Caller) -> CallPlan:
         settings = self._settings()

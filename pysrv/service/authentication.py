@@ -1,9 +1,10 @@
 """Who sent a request: an account that showed what its needauth demands, a trunk by its address, or nobody yet.
 
-Digest (RFC 7616) for accounts with a password, the source address for trunks; what needs no password is Entry's. Unknown
-users are challenged and refused exactly like known ones with a wrong password or from a wrong address. A success makes the device *known* to the gate for a while, by address and port, so
-that customers do not share the strangers' bucket; over TCP, where each connection has a new port, the whole address,
-and over UDP too where `treatusersasknownip` says so. What fails is told to the defence.
+Digest (RFC 7616) for accounts with a password, the source address for trunks; what needs no password is Entry's.
+Unknown users are challenged and refused exactly like known ones with a wrong password or from a wrong address. A
+password makes the device *known* to the gate for a while, by address and port, so that customers do not share the
+strangers' bucket; over TCP, where each connection has a new port, the whole address, and over UDP too where
+`treatusersasknownip` says so. What fails is told to the defence.
 """
 
 import logging

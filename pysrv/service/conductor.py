@@ -286,7 +286,7 @@ class Service:
             self._world.gate.resync()
 
     def _enters(self) -> tuple[Entrances, int]:
-        """The index of where accounts come from, and how much is in it: it is another one, or grows, when that changes."""
+        """The index of where accounts come from, and its size: it is another one, or has grown, when that changes."""
         doors = self._store.entrances()
         return doors, doors.count
 

@@ -161,6 +161,29 @@ async def test_who_guesses_must_wait_and_may_then_try_again(visitor: Visitor, of
     assert (await visitor.get("/", ADMIN)).status == 200
 
 
+@pytest.mark.setting("allowtrustedip")
+async def test_a_trusted_address_may_try_again_at_once_and_needs_the_password_still(
+    visitor: Visitor, office: Office
+) -> None:
+    office.trusted.add("127.0.0.1")
+    for _ in range(FREE_GUESSES + 2):
+        assert (await visitor.get("/", WRONG)).status == 401
+    assert (await visitor.get("/", ADMIN)).status == 200
+
+
+@pytest.mark.setting("sessionabsolutetimeout")
+async def test_a_login_that_has_lasted_too_long_is_asked_for_its_password_again(
+    visitor: Visitor, office: Office
+) -> None:
+    office.longest_s = 600.0
+    assert (await visitor.get("/", ADMIN)).status == 200
+    office.now += 599.0
+    assert (await visitor.get("/", ADMIN)).status == 200
+    office.now += 1.0
+    assert (await visitor.get("/", ADMIN)).status == 401
+    assert (await visitor.get("/", ADMIN)).status == 200
+
+
 async def test_guesses_all_at_once_gain_nothing(visitor: Visitor, office: Office) -> None:
     answers = await asyncio.gather(*(visitor.get("/", WRONG) for _ in range(30)))
     assert len(office.checks) <= FREE_GUESSES

@@ -113,7 +113,7 @@ class AuthenticationRows:
         Bool(),
         "true",
         Place.AUTH,
-        "Devices that cacheregistrations believes are challenged again when its time is over, like the others. Off, one "
+        "A device that cacheregistrations believes is challenged again when that time is over, like others. Off, one "
         "that comes back in time is believed on, until sessionabsolutetimeout.",
         in_force=True,
         strict="true",
@@ -183,7 +183,7 @@ class AuthenticationRows:
         Bool(),
         "false",
         Place.AUTH,
-        "Calls are taken whose caller hides (RFC 3323) and is known by no account and by no identity that a trunk asserts.",
+        "Calls are taken whose caller hides (RFC 3323), with no account and no identity that a trunk asserts.",
         in_force=True,
         strict="false",
     )

@@ -65,7 +65,7 @@ class SignallingRows:
         Bool(),
         "true",
         Place.SIGNALLING,
-        "Accounts' calls to domains of others are routed there, at the price of their deck. A domain is another one only "
+        "Accounts' calls to domains of others are routed there, at the price of their deck. A domain is another's only "
         "where localdomain says ours; it leads to a public address or nowhere.",
         in_force=True,
         strict="false",
