@@ -28,27 +28,30 @@ saved, and what is missing is named.
   because a registration takes the account's incoming calls.
 - **The tech prefix** is taken off before the number is normalised, routed, priced and recorded.
 - **Coincidence.** Two accounts that one call could belong to are refused when the second is saved, and both are named:
-  overlapping addresses or networks (and ports) with the same tech prefix, the same DNS name, the same tech prefix alone.
-  DNS names are compared as names, not by what they resolve to today. Of different prefixes the longer one wins.
+  overlapping addresses or networks (and ports) with the same tech prefix, the same DNS name, the same prefix alone. DNS
+  names are compared as names, not by what they resolve to today. Of different prefixes the longer one wins.
 - **DNS names** are resolved beside the work, one address for each, and asked again every minute; a resolver that is
   away does not take the last answer back. A name that was never resolved lets nobody in.
 - **needauth 5 and 2 prove little**: who has heard the name or the prefix is the account. Give such accounts
   `onlylocalaccess`, a low `maxlines` and no credit beyond what may be lost.
 
 ### Over UDP a source address can be forged
-needauth 1, 3, 6, 7 and 9 believe the source of a datagram. A forger cannot hear the answers, so he gets no conversation
-out of it, but he can make telephones ring and calls start, which cost what early answers cost. Ask for a tech prefix
-beside the address (3), for a password (8, 10), or let such accounts come over TCP behind ingress filters.
+needauth 1, 3, 6, 7 and 9 believe the source of a datagram. A forger hears no answer and cannot acknowledge one, so he
+has no conversation; but what he calls rings, and an answered call is charged until the missing ACK ends it after 32
+s. To a number that pays its owner that is worth doing. So ask for a tech prefix beside the address (3), which a
+forger must know, or for a password (8, 10); use filters against forged sources at the provider; and limit `maxlines`,
+`maxcps` and the account's daily spend.
 
 ### What the gate does
 The gate challenges INVITE and REGISTER of strangers before the service sees them. Accounts of needauth 1, 3, 7 and 9
-are known sources by their addresses, those of 6 a known device by address and port, so they are not challenged. 8 and
-10 bring a password and pass like everybody who does. Devices of 2 and 5 come from anywhere: over UDP they must answer
-the gate's challenge, with any password; over TCP they need not.
+are known sources by their addresses, those of 6 a known device by address and port, so they are not challenged; and
+like trunks they are never banned automatically, or forged packets could ban them. 8 and 10 bring a password and pass
+like everybody who does. Devices of 2 and 5 come from anywhere: over UDP they must answer the gate's challenge, with
+any password; over TCP they need not.
 
 ## Trusted addresses
 An address is trusted when `allowtrustedip` honours it and one of these makes it so: it is this host; it is on the allow
-list (`appliance allows add`); `trustsubnet` and the list has an address of its /24 (IPv6: /64); `trustlanip` and it is
+list (`appliance allow`); `trustsubnet` and the list has an address of its /24 (IPv6: /64); `trustlanip` and it is
 private; `trustauthip` and somebody proved a password from it within the hour.
 
 | allowtrustedip | honoured are |
@@ -69,7 +72,8 @@ The allow list is also the gate's: what is on it passes bans and limits of rate 
 Calls of trunks, and calls that prove nothing (`allownoauthcalls`), reach users of this server and nothing that costs
 money. One that proves nothing may not bear the name or number of an account. `fs_restrictsiptolocal` says from where
 such calls are taken: 1, from the listed addresses of trunks; 2, from those while a device behind the same address is
-registered; 3, from this host. Calls of accounts are not touched by it.
+registered; 3, from this host. Calls of accounts are not touched by it. The strict profile sets 3, which refuses trunks'
+calls from elsewhere: give such a trunk an account, with needauth 3 for one.
 
 An account of needauth 0 shows nothing but its name in From. It may call where `allownoauthcalls` holds, from a trusted
 address, while `enforcestrongauth` is off.
@@ -85,18 +89,19 @@ With `fwdtootherdomains` an account's call to `sip:user@other.example` goes to t
 (A or AAAA; no NAPTR or SRV), over UDP or the `transport` of the URI, to its port. Without it such a call is refused.
 
 - A domain is another one only where `localdomain` says ours. Bare addresses are always dialled here, since behind
-  address translation the appliance cannot know all of its own. Names below `localdomain`, and hosts of trunks, are ours.
-- It costs what the account's deck says of the number, and passes every stage that a call over a trunk passes. Without a
-  price `blocknotbilledcalls` decides, as ever. No identity is asserted there, and emergency numbers stay here.
+  address translation the appliance cannot know all of its own. Names below `localdomain`, and hosts of trunks, are
+  ours.
+- It costs what the account's deck says of the number, and passes every stage that a call over a trunk passes. Without
+  a price `blocknotbilledcalls` decides, as ever. No identity is asserted there, and emergency numbers stay here.
 - A name that leads to a private, local, special or own address is refused, as are ports below 1024 and names that the
   public DNS has not. Names that callers choose are remembered apart from those of trunks.
 - The address of a name that nobody called lately is not known at once: the first call hears 503 and `Retry-After: 2`.
 
 ## For how long
-`sessionabsolutetimeout` ends whatever is a session: a call (with `calltimeout`, the shorter counts), the time for which
-a registration is granted, belief in a device without a new challenge (`authfastusers` off), a TCP connection, a login to
-the panel, an operator's connection to the office. `ringtimeout`, `callinittimeout`, `mediatimeout` and `sessiontimer`
-end calls earlier.
+`sessionabsolutetimeout` ends whatever is a session: a call (with `calltimeout`, the shorter counts), the time for
+which a registration is granted, belief in a device without a new challenge (`authfastusers` off), a TCP connection, a
+login to the panel, an operator's connection to the office. `ringtimeout`, `callinittimeout`, `mediatimeout` and
+`sessiontimer` end calls earlier.
 
 ## An account that nobody made
 With `autocreatereguserstrict` off, a REGISTER of an unknown user from a trusted address makes an account: its name is

@@ -38,6 +38,11 @@ class Mode:
         return self.address or self.password
 
     @property
+    def believes_address(self) -> bool:
+        """Whether the source address is enough, so that the gate must neither challenge it nor be made to ban it."""
+        return self.address and not self.password
+
+    @property
     def by_source(self) -> bool:
         """Whether the account is found by where a call comes from or by its tech prefix, without a name."""
         return (self.address or self.prefix) and not self.user

@@ -170,9 +170,10 @@ class Entrances:
             return
         yield from self.at(str(place.network.network_address))
         if not place.single:
-            yield from self._within(place.network)
+            yield from self.within(place.network)
 
-    def _within(self, network: Network) -> Iterator[Entrance]:
+    def within(self, network: Network) -> Iterator[Entrance]:
+        """Those that lie inside a network."""
         for (version, length), table in self.networks.items():
             if version == network.version and length > network.prefixlen:
                 yield from (each for found in table.values() for each in found)

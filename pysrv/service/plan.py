@@ -96,7 +96,7 @@ def _by_address(store: Store, world: Surroundings) -> Iterator[tuple[Entrance, s
     for name, entrances in store.entrances().of_account.items():
         account = store.account(name)
         for entrance in entrances if account is not None and account.enabled else ():
-            if not entrance.mode.address or entrance.mode.password:
+            if not entrance.mode.believes_address:
                 continue
             place = entrance.place
             if place.network is not None:
