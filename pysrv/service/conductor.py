@@ -412,7 +412,7 @@ class Service:
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._requests.asking.get(event.key)
-        if caller is None or (event.replaces is not None and caller.account is None):
+        if caller is None or (event.replaces is not None and not caller.is_sure):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease

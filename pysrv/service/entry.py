@@ -38,6 +38,11 @@ class Caller:
     how: Auth = Auth.PROVEN
     lacks_prefix: bool = False
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is an account that showed a password or its address, and all that its calls must show."""
+        return self.account is not None and not self.lacks_prefix and self.how in (Auth.PROVEN, Auth.ADDRESS)
+
     def dialled(self, text: str) -> str:
         """What was dialled, without the account's tech prefix."""
         if self.account is None or self.lacks_prefix or not mode_of(self.account.needauth).prefix:
@@ -77,7 +82,8 @@ class Entry:
         if account is None or not account.enabled:
             return None
         match mode_of(account.needauth).registers:
-            case Register.ADDRESS if self._is_at(account, flow):
+            # A datagram's source is easily forged: nobody is unregistered by one that proves no more.
+            case Register.ADDRESS if self._is_at(account, flow) and (flow.reliable or not _removes(request)):
                 return Caller(account, proven=False, how=Auth.ADDRESS)
             case Register.NAME:
                 return Caller(account, proven=False, how=Auth.NAMED)
@@ -151,6 +157,14 @@ class Entry:
                 if (address := self._world.resolve(name)) is not None:
                     self._resolved.setdefault(address, []).extend(found)
         return self._resolved
+
+
+def _removes(request: Request) -> bool:
+    """Whether a REGISTER takes a binding away. Raises BadMessage."""
+    if request.contact_star:
+        return True
+    asked = [contact.param(b"expires") for contact in request.contacts]
+    return any((request.expires == 0) if each is None else each.strip(b"0") == b"" for each in asked)
 
 
 def user_in(uri: Uri) -> str:

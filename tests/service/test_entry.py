@@ -10,8 +10,8 @@ import pytest
 from pysrv.limits.credentials import AUTH_MODES, Mode, Register
 from pysrv.sip.digest import answer_challenge
 from pysrv.sip.message import Response
-from tests.calls.playbook import APPLIANCE
-from tests.service.bench import Bench, Client, opened
+from tests.calls.playbook import APPLIANCE, sdp
+from tests.service.bench import WALL, Bench, Client, opened
 from tests.service.test_service import NUMBER, funds, hang_up, talking
 
 OFFICE, ELSEWHERE, BOB = "192.0.2.50", "192.0.2.99", "192.0.2.12"
@@ -145,6 +145,18 @@ def test_a_registration_by_address_names_its_account(bench: Bench) -> None:
     assert [answer.status for answer in client.responses()] == [401]
 
 
+@pytest.mark.parametrize("extra", [b"Expires: 0", b"Contact: <sip:alice@192.0.2.50:5060>;expires=00"])
+def test_a_datagram_from_the_right_address_takes_no_binding_away(bench: Bench, extra: bytes) -> None:
+    enter(bench, 1)
+    client = Client(bench, "alice", OFFICE)
+    bench.receive(client.message("REGISTER", ""), client.flow)
+    bench.receive(client.message("REGISTER", "", extra=(extra,)), client.flow)
+    assert [answer.status for answer in client.responses()] == [200, 401]
+    answer = client.register((b"Expires: 0",))
+    assert answer is not None and answer.status == 200
+    assert [binding.aor for binding in bench.service.registrar.all_bindings(WALL + bench.now)] == ["bob"]
+
+
 # -- tech prefix --------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +259,20 @@ def test_a_device_may_answer_the_gates_challenge_with_any_password(bench: Bench,
     bench.receive(client.message("INVITE", "102", extra=(answer,)), client.flow)
     assert rang(bench)
     assert bench.store.attempts() == []
+
+
+def test_a_call_is_taken_over_by_who_showed_more_than_a_name_alone(bench: Bench) -> None:
+    answer = talking(Client(bench, "alice", OFFICE), Client(bench, "bob", BOB), "102")
+    ours, theirs = (answer.to.tag or b""), (answer.from_.tag or b"")
+    replaces = b"Replaces: %b;to-tag=%b;from-tag=%b" % (answer.call_id, ours, theirs)
+    bench.store.set_account("bob", needauth=5)
+    newcomer = Client(bench, "bob", ELSEWHERE)
+    bench.receive(newcomer.message("INVITE", "101", extra=(replaces,), body=sdp(ELSEWHERE, 12_000)), newcomer.flow)
+    assert newcomer.responses()[-1].status == 403
+    bench.store.set_account("bob", needauth=4)
+    assert not Client(bench, "bob", BOB).requests()
+    newcomer.invite("101", extra=(replaces,))
+    assert [request.method for request in Client(bench, "bob", BOB).requests()] == [b"INVITE"]  # bob's media move
 
 
 def test_a_disabled_account_is_nobody_at_its_own_address(bench: Bench) -> None:
