@@ -42,9 +42,15 @@ def _options() -> RunOptions:
 def _docs() -> int:
     from pysrv.calls import tables as calls
     from pysrv.limits import access_page
+    from pysrv.limits import price_page as prices
     from pysrv.sip import tables as sip
 
-    pages = {"state-machines.md": sip.render(), "calls.md": calls.render(), "authentication.md": access_page.render()}
+    pages = {
+        "state-machines.md": sip.render(),
+        "calls.md": calls.render(),
+        "prices.md": prices.render(),
+        "authentication.md": access_page.render(),
+    }
     print(json.dumps(pages))
     return 0
 

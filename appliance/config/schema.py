@@ -11,6 +11,7 @@ from typing import Any
 from appliance.config.chapters.access import AuthenticationRows, TransportRows, TrustRows
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
+from appliance.config.chapters.prices import PriceRows
 from appliance.config.chapters.services import FraudRows, PaymentRows, SignallingRows, SystemRows
 from appliance.config.row import Row
 
@@ -24,6 +25,7 @@ CHAPTERS: tuple[type, ...] = (
     AccountRows,
     SpendRows,
     FraudRows,
+    PriceRows,
     SignallingRows,
     SystemRows,
     PaymentRows,
@@ -40,6 +42,7 @@ class Schema(
     AccountRows,
     SpendRows,
     FraudRows,
+    PriceRows,
     SignallingRows,
     SystemRows,
     PaymentRows,

@@ -14,7 +14,8 @@ from appliance.config.load import Loaded, layered
 from appliance.config.settings import BadSettings, Settings, parse_all
 from appliance.wire import WireError
 from pysrv.billing import money
-from pysrv.billing.deck import RateError
+from pysrv.billing.deck import DateError, RateError
+from pysrv.billing.exchange import ExchangeError
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
 
@@ -155,7 +156,7 @@ def refusals() -> Iterator[None]:
         raise WireError("invalid", str(error), "'appliance settings get NAME' explains a setting") from None
     except RateError as error:
         raise WireError("bad_rate", str(error), "nothing was imported; the deck in use stays") from None
-    except money.MoneyError as error:
+    except (money.MoneyError, ExchangeError, DateError) as error:
         raise WireError("invalid", str(error)) from None
 
 

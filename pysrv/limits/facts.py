@@ -3,14 +3,16 @@
 Accounts and settings are Protocols: the store's Account and the settings snapshot fit as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
 from pysrv.billing.ledger import Funds, Levels
+from pysrv.billing.quote import Quote
 from pysrv.billing.tariff import Rate
+from pysrv.limits.price import RouteCost
 
 
 class AccountView(Protocol):
@@ -51,6 +53,10 @@ class LimitSettings(Protocol):
     def emergencynumbers(self) -> Sequence[str]: ...
     @property
     def blocknotbilledcalls(self) -> int: ...
+    @property
+    def blocknotprofitablecalls(self) -> int: ...
+    @property
+    def blockhighcostcalls(self) -> int: ...
     @property
     def quotadiscreason(self) -> int: ...
     @property
@@ -165,7 +171,8 @@ class CallFacts:
 
     `above` are the resellers above the account, the nearest first; `levels` is everybody who pays, with the rate of
     each level and all that limits it. `paces` names the accounts whose maxcps was asked. `address` None: no limit of
-    the address concerns this call.
+    the address concerns this call. `quotes` says how each level's rate was found, `routes` what each trunk costs that
+    could carry the call; `report_only` names the settings by which none of them was left out.
     """
 
     call_id: str
@@ -184,6 +191,9 @@ class CallFacts:
     address: AddressUse | None = None
     off_peak: bool = False
     origin: Origin = Origin()
+    quotes: tuple[Quote, ...] = ()
+    routes: tuple[RouteCost, ...] = ()
+    report_only: Collection[str] = ()
 
     @property
     def chain(self) -> tuple[AccountView, ...]:

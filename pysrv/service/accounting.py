@@ -14,10 +14,11 @@ from appliance import wire
 from pysrv.billing.cdr import Carried, Cdr
 from pysrv.billing.lease import Lease, renewal_margin_s
 from pysrv.billing.ledger import Shortfall
-from pysrv.billing.tariff import Rate
+from pysrv.billing.tariff import talk_seconds
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallAnswered, CallEnded, MediaChanged
 from pysrv.calls.plan import TargetKind
+from pysrv.service.routing import Counting
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
@@ -39,6 +40,7 @@ class Running:
     streams: tuple[wire.RelayStream, ...] = ()
     ended: CallEnded | None = None
     trunks: tuple[str, ...] = ()  # that may still carry it, the one in use first
+    failed: tuple[str, ...] = ()  # that did not, and were counted
     q850: int = 0  # a cause that says more than the status
     partners: tuple[str, ...] = ()  # calls that a transfer joined with this one: one conversation, several leases
 
@@ -61,6 +63,7 @@ class Accounting:
 
     def __init__(self, store: Store, world: Surroundings, spending: Spending) -> None:
         self._store, self._world, self._spending = store, world, spending
+        self._trunks = Counting(store)
         self.running: dict[str, Running] = {}
         self._by_session: dict[int, str] = {}
         self._due: list[tuple[float, str]] = []
@@ -103,6 +106,8 @@ class Accounting:
         """A call has left a trunk; the next one is tried."""
         if (call := self.running.get(call_id)) is not None and call.trunks[:1] == (trunk,):
             call.trunks = call.trunks[1:]
+            call.failed = (*call.failed, trunk)
+            self._trunks.failed(trunk, call.cdr.callee, call.cdr.setup_at)
 
     def _worth_a_record(self, source: str) -> bool:
         minute = int(self._world.clock.monotonic() // 60)
@@ -272,7 +277,8 @@ class Accounting:
             duration_s=event.duration_s,
             trunk=_trunk_of(event) or call.cdr.trunk,
         )
-        stored = self._store.settle(cdr, self._buy_rate(cdr) if _trunk_of(event) else None)
+        stored = self._store.settle(cdr)
+        self._count(call, stored, _trunk_of(event))
         del self.running[call_id]
         owner = self._store.account(stored.account) if stored.account else None
         self._spending.ended(stored, owner.id if owner is not None else None)
@@ -281,10 +287,12 @@ class Accounting:
             call_id, stored.account, stored.callee, stored.cause, stored.sip_status, stored.duration_s, stored.charge,
         )  # fmt: skip
 
-    def _buy_rate(self, cdr: Cdr) -> Rate | None:
-        """What the trunk that carried the call costs us for it."""
-        trunk = self._store.trunk(cdr.trunk) if cdr.trunk and cdr.answered else None
-        return self._store.rate_for(trunk.deck, cdr.callee) if trunk is not None and trunk.deck else None
+    def _count(self, call: Running, stored: Cdr, trunk: str) -> None:
+        """The trunk's quality: a call that was answered, or one that its caller gave up before the trunk did."""
+        if trunk and (stored.answered or trunk not in call.failed):
+            self._trunks.carried(
+                trunk, stored.callee, stored.setup_at, talk_seconds(stored.duration_s) if stored.answered else 0
+            )
 
     def _with_counters(self, call: Running, counters: wire.SessionCounters) -> Cdr:
         """The CDR with RTP summed by direction: what arrived at a port that faces the caller came from the caller.

@@ -12,7 +12,6 @@ from appliance.config.settings import Settings
 from pysrv.billing import number as numbers
 from pysrv.billing.cdr import Cdr, EndedBy
 from pysrv.billing.ledger import Shortfall
-from pysrv.billing.tariff import Rate
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallRequested
@@ -28,6 +27,7 @@ from pysrv.service.domains import Domains
 from pysrv.service.entry import Caller
 from pysrv.service.journal import visible
 from pysrv.service.origin import Origins
+from pysrv.service.pricing import NOTHING, Prices, Pricing
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
@@ -52,6 +52,7 @@ class Dialled:
     destination: Destination
     groups: tuple[tuple[Target, ...], ...]
     full: tuple[str, ...] = ()  # trunks left out, because all their channels are taken
+    prices: Prices = NOTHING
 
 
 class Admission:
@@ -64,26 +65,27 @@ class Admission:
         registrar: Registrar,
         accounting: Accounting,
         spending: Spending,
+        pricing: Pricing,
         world: Surroundings,
         settings: Callable[[], Settings],
         origins: Origins,
     ) -> None:
         self._store, self._b2bua, self._registrar = store, b2bua, registrar
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
-        self._paces, self._origins = Paces(), origins
-        self._domains = Domains(store, world, settings)
+        self._pricing, self._origins = pricing, origins
+        self._paces, self._domains = Paces(), Domains(store, world, settings)
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
         dialled = self._dialled(event.request.uri, caller, now)
-        facts = self._facts(event, caller, dialled.destination)
+        facts = self._facts(event, caller, dialled)
         came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         self._report(facts, decision)
         if isinstance(decision, Challenge):  # who proved nothing has been challenged before: this one is not let in
             decision = Refuse(decision.stage, decision.setting, 403, "Forbidden", decision.sentence)
         if isinstance(decision, Allow):
-            decision = self._reserve(event, facts, came_over, now) or decision
+            decision = self._reserve(event, facts, dialled.prices, came_over, now) or decision
         if isinstance(decision, Refuse):
             self._refuse(event, facts, decision, came_over, now)
         elif not dialled.groups:
@@ -99,12 +101,13 @@ class Admission:
         bare = numbers.normalise(dialled)
         domain = self._domains.foreign(uri)
         if not domain or bare in self._settings().emergencynumbers:
-            return self.resolve(dialled, now)
+            return self.resolve(dialled, now, caller.account)
         where, target = self._domains.destination(uri, dialled, domain, now)
-        return Dialled(where, ((target,),) if target is not None else ())
+        prices = self._pricing.beyond(caller.account, bare or "", self._world.clock.wall())
+        return Dialled(where, ((target,),) if target is not None else (), prices=prices)
 
-    def resolve(self, dialled: str, now: float) -> Dialled:
-        """A user of ours by name or number, else the trunks for the number (longest prefix, then priority)."""
+    def resolve(self, dialled: str, now: float, payer: Account | None = None) -> Dialled:
+        """A user of ours by name or number, else the trunks for the number that are fit for its payer's price."""
         bare = numbers.normalise(dialled)
         shown = bare or dialled[:MAX_SHOWN]
         account = self._store.account(dialled) or (self._store.account_by_number(bare) if bare else None)
@@ -114,12 +117,13 @@ class Admission:
                 for binding in self._registrar.bindings(account.name, self._world.clock.wall())
             )
             return Dialled(Destination(DestinationKind.LOCAL, shown, account, foreign=False), (group,) if group else ())
-        routes = self._store.routes_for(bare) if bare else []
-        kind = DestinationKind.TRUNK if routes else DestinationKind.UNKNOWN
-        full = tuple(trunk.name for trunk, _ in routes if self._is_full(trunk))
-        open_ = [(trunk, route) for trunk, route in routes if trunk.name not in full]
-        found = [(target,) for trunk, route in open_ if (target := self._over(trunk, route, bare or "", now))]
-        return Dialled(Destination(kind, shown), tuple(found), full)
+        prices = self._pricing.of(payer, bare, self._world.clock.wall()) if bare else NOTHING
+        kind = DestinationKind.TRUNK if prices.ways else DestinationKind.UNKNOWN
+        fit = [way for way in prices.ways if not way.complaints]
+        full = tuple(way.trunk.name for way in fit if self._is_full(way.trunk))
+        open_ = [way for way in fit if way.trunk.name not in full]
+        found = [(target,) for way in open_ if (target := self._over(way.trunk, way.route, bare or "", now))]
+        return Dialled(Destination(kind, shown), tuple(found), full, prices)
 
     def _is_full(self, trunk: Trunk) -> bool:
         return bool(trunk.max_channels) and self._accounting.channels(trunk.name) >= trunk.max_channels
@@ -139,11 +143,12 @@ class Admission:
         credentials = TrunkCredentials(trunk.user, trunk.password) if trunk.user else None
         return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
 
-    def _facts(self, event: CallRequested, caller: Caller, where: Destination) -> CallFacts:
+    def _facts(self, event: CallRequested, caller: Caller, dialled: Dialled) -> CallFacts:
+        where, sold, at = dialled.destination, dialled.prices.sold, self._world.clock.wall()
         settings, account, source = self._settings(), caller.account, event.flow.remote[0]
         emergency = where.number in settings.emergencynumbers
         chain = self._store.chain(account) if account is not None else ()
-        rates = tuple(self._rate(each, where) for each in chain)
+        rates = tuple(quote.rate for quote in sold)
         return CallFacts(
             event.call_id,
             source,
@@ -153,7 +158,7 @@ class Admission:
             where,
             rates[0] if rates else None,
             settings,
-            at=self._world.clock.wall(),
+            at=at,
             above=chain[1:],
             levels=self._store.levels(
                 account.id if account is not None else None, rates, emergency=emergency, source=source
@@ -162,18 +167,16 @@ class Admission:
             paces=() if emergency else self._pace(chain),
             address=self._spending.address(account, source),
             origin=self._origins.of(event.request, source, caller),
+            off_peak=self._pricing.off_peak(at),
+            quotes=sold,
+            routes=dialled.prices.routes,
+            report_only=self._spending.report_only,
         )
-
-    def _rate(self, account: Account, where: Destination) -> Rate | None:
-        """What a call costs one account of the chain, by its own deck."""
-        if not where.leaves or not account.deck or numbers.normalise(where.number) is None:
-            return None
-        return self._store.rate_for(account.deck, where.number)
 
     def _pace(self, chain: tuple[Account, ...]) -> tuple[Pace, ...]:
         return self._paces.attempt([(account.name, account.maxcps) for account in chain], self._world.clock.monotonic())
 
-    def _reserve(self, event: CallRequested, facts: CallFacts, trunk: str, now: float) -> Refuse | None:
+    def _reserve(self, event: CallRequested, facts: CallFacts, prices: Prices, trunk: str, now: float) -> Refuse | None:
         """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
         call = NewCall(
             event.call_id,
@@ -189,11 +192,8 @@ class Admission:
         lease = self._store.open_call(call)
         if isinstance(lease, Shortfall):
             return shortfall_refusal(lease, facts)
-        if facts.priced and facts.rate is None:
-            _log.warning(
-                "call without a price id=%s account=%s callee=%s: it is free while blocknotbilledcalls is 0",
-                event.call_id, facts.account and facts.account.name, facts.destination.number,
-            )  # fmt: skip
+        if prices.ways:
+            self._pricing.opened(event.call_id, facts.destination.number, prices)
         settings = self._settings()
         cdr = self._cdr(facts, call.setup_at, trunk)
         self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)

@@ -40,6 +40,7 @@ from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.plan import gate_plan
+from pysrv.service.pricing import Pricing
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
 from pysrv.service.requests import Requests, is_fresh
@@ -92,9 +93,10 @@ class Service:
         self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self._spending = Spending(store, settings, world.clock, self._tell)
+        self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self._tell)
         self.accounting = Accounting(store, world, self._spending)
         self._admission = Admission(
-            store, self.b2bua, self.registrar, self.accounting, self._spending, world, self.settings,
+            store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, world, self.settings,
             Origins(self.registrar, world, self.trusted, self.settings),
         )  # fmt: skip
         self._transfers = Transfers(self.b2bua, self._admission)

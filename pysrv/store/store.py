@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Self
 
 from pysrv.store.calls import CallReading, CallWriting
+from pysrv.store.currencies import CurrencyReading, CurrencyWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
+from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
-from pysrv.store.rates import RateReading, RateWriting
+from pysrv.store.quality import QualityWriting
+from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
@@ -24,6 +27,7 @@ class Reader(
     UsageReading,
     TrunkReading,
     RateReading,
+    CurrencyReading,
     CallReading,
     RegistrationReading,
     SettingReading,
@@ -43,6 +47,8 @@ class Store(
     CallWriting,
     TrunkWriting,
     RateWriting,
+    CurrencyWriting,
+    QualityWriting,
     RegistrationWriting,
     SettingWriting,
     SecurityWriting,

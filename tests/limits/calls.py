@@ -37,6 +37,8 @@ class Settings:
     fwdtootherdomains: bool = True
     emergencynumbers: Sequence[str] = ("112", "911", "999")
     blocknotbilledcalls: int = 1
+    blocknotprofitablecalls: int = 0
+    blockhighcostcalls: int = 0
     quotadiscreason: int = 403
     maxcallperip: int = 0
     maxcallperperiod: Decimal = Decimal(1)

@@ -47,10 +47,10 @@ def test_an_ordinary_call_passes_every_stage(facts: CallFacts, stage: Stage) -> 
 
 def test_the_stages_stand_in_the_order_of_checks_and_name_their_settings() -> None:
     names = [stage.name for stage in STAGES]
-    assert names == [
-        "capacity", "source", "number", "authentication", "lock level", "lines", "address", "destination", "price",
-        "funds",
+    before = [
+        "capacity", "source", "number", "authentication", "lock level", "lines", "address", "destination",
     ]  # fmt: skip
+    assert names == [*before, "price", "cost", "profit", "funds"]
     assert all(stage.settings for stage in STAGES)
 
 

@@ -7,7 +7,7 @@ from pysrv.limits.stages.destination import destination
 from pysrv.limits.stages.lines import lines
 from pysrv.limits.stages.locks import locks
 from pysrv.limits.stages.number import number
-from pysrv.limits.stages.price import price
+from pysrv.limits.stages.price import cost, price, profit
 from pysrv.limits.stages.source import source
 from pysrv.limits.stages.spend import spend
 from pysrv.limits.stages.stage import Stage
@@ -25,7 +25,9 @@ STAGES = (
         address,
     ),
     Stage("destination", ("onlylocalaccess", "fwdtootherdomains", "emergencynumbers"), destination),
-    Stage("price", ("blocknotbilledcalls",), price),
+    Stage("price", ("blocknotbilledcalls", "vgetpriceexactmatch", "reuseuppergep", "emergencynumbers"), price),
+    Stage("cost", ("blockhighcostcalls", "emergencynumbers"), cost),
+    Stage("profit", ("blocknotprofitablecalls", "expectedtalk", "emergencynumbers"), profit),
     Stage(
         "funds",
         (
