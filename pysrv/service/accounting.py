@@ -219,7 +219,8 @@ class Accounting:
         if isinstance(renewed, Shortfall):
             if now >= call.deadline:
                 return LeaseLapsed(call_id, renewed)
-            # Not now, but perhaps before the end: another call may give funds back.
+            # Not now, but perhaps before the end: another call may give funds back, or this one may end by itself.
+            # Until then no limit was passed, and the day is not blocked.
             heapq.heappush(self._due, (min(call.deadline, now + max(0.25, (call.deadline - now) / 2)), call_id))
             return None
         call.lease = renewed
