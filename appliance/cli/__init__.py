@@ -21,6 +21,7 @@ from appliance.cli import (
     service,
     settings,
     trunks,
+    trying,
 )
 from appliance.cli.table import Book
 
@@ -60,6 +61,7 @@ BOOK = Book(
         *firewall.COMMANDS,
         *lists.COMMANDS,
         *policy.COMMANDS,
+        *trying.COMMANDS,
         *calls.COMMANDS,
         *gate.COMMANDS,
         *selftest.COMMANDS,

@@ -11,6 +11,7 @@ from typing import Self
 from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
+from pysrv.store.history import HistoryReading
 from pysrv.store.lists import ListReading, ListWriting
 from pysrv.store.rates import RateReading, RateWriting
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
@@ -30,6 +31,7 @@ class Reader(
     SecurityReading,
     ListReading,
     FirewallReading,
+    HistoryReading,
 ):
     """Every question and no change. One thread at a time."""
 

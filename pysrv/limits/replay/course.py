@@ -10,8 +10,7 @@ decided by the same stages and the same ledger as a live one. Two things are lef
 
 import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Final
 
 from pysrv.billing import ledger
@@ -25,55 +24,15 @@ from pysrv.limits.decision import Refuse
 from pysrv.limits.facts import AddressUse, Auth, CallFacts, Destination, Load, Pace
 from pysrv.limits.pace import Paces
 from pysrv.limits.pipeline import Mode
+from pysrv.limits.replay.outcome import ALWAYS, SET_UP, TAKEN, Ending, Outcome
 from pysrv.limits.replay.past import FactsOf, Move, NoFurtherFacts, PastCall, ReplaySettings
 from pysrv.limits.replay.standing import Standing
-from pysrv.limits.spend import RULES
 from pysrv.limits.stages.spend import NAME as FUNDS
 from pysrv.limits.stages.table import STAGES
 
 DAY_S = 86_400.0
 EVERYBODY: Final = -1  # of maxcallperuserid
 AHEAD_S: Final = LONGEST_S + 10  # a lease is renewed 10 s before its end, so it covers at most so much of the future
-ALWAYS: Final = frozenset(
-    (
-        "credit", "licensecfg", "maxcps", "maxlines", "maxlinesoffpeak", "maxcallperip", "maxdurationperip",
-        "maxcostperip", *(rule.setting for rule in RULES),
-    )
-)  # fmt: skip
-"""Settings that are decided anew for every call, because what they look at moves with the course of calls."""
-
-
-class Ending(StrEnum):
-    """What became of a call."""
-
-    ALLOWED = "allowed"
-    REFUSED = "refused"
-    CUT = "cut"
-    TAKEN = "taken"  # refused, by something that is not in question: as it turned out
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a call met: `setting` and `account` (whose limit it was) unless it was allowed, and what it came to.
-
-    `charges` has an amount for each level that pays, the caller's first.
-    """
-
-    ending: Ending
-    talk_s: int = 0
-    charges: tuple[int, ...] = ()
-    setting: str = ""
-    account: str = ""
-    sentence: str = ""
-
-    @property
-    def hit(self) -> bool:
-        """A limit stopped it."""
-        return self.ending in (Ending.REFUSED, Ending.CUT)
-
-
-TAKEN: Final = Outcome(Ending.TAKEN)
-SET_UP: Final = Outcome(Ending.ALLOWED)
 Ended = Callable[[PastCall, Outcome], None]
 Blocked = Callable[[Standing, str, float], None]
 """Whom a daily limit blocks, the setting, and when."""
@@ -98,7 +57,7 @@ class Running:
         self.limits: tuple[Ceiling, ...] = ()
         lasts_s, first = call.talk_s + AHEAD_S, rates[0] if rates else None
         self.covers_s = billable_seconds(first, lasts_s) if first is not None else lasts_s
-        self.costs = tuple([price(rate, self.covers_s) if rate is not None else 0 for rate in rates])
+        self.costs = _prices(rates, self.covers_s)
 
 
 class Course:
@@ -147,7 +106,8 @@ class Course:
         levels = tuple([accounts[each] for each in call.chain])
         day = self._days(now)
         for level in levels:
-            level.turn(day)
+            if level.day != day:
+                level.turn(day)
         rates = (None,) * len(levels) if call.emergency else call.rates
         run = Running(call, levels, rates)
         followed = self._must_follow(run, now)
@@ -258,9 +218,7 @@ class Course:
         whose = str(refusal.figures.get("account", ""))
         self._block(run, refusal.setting, whose, now)
         first = run.levels[0].name if run.levels else ""
-        outcome = Outcome(
-            Ending.REFUSED, setting=refusal.setting, account=whose or first, sentence=refusal.sentence
-        )
+        outcome = Outcome(Ending.REFUSED, setting=refusal.setting, account=whose or first, sentence=refusal.sentence)
         self._ended(run.call, outcome)
 
     def _block(self, run: Running, setting: str, whose: str, now: float) -> None:
@@ -316,7 +274,10 @@ class Course:
     def _hold(self, run: Running, before: Lease, after: Lease) -> None:
         """The accounts hold what the lease holds more than before."""
         was = {share.account_id: share.reserved for share in before.above}
-        more = [after.reserved - before.reserved, *(each.reserved - was.get(each.account_id, 0) for each in after.above)]
+        more = [
+            after.reserved - before.reserved,
+            *(each.reserved - was.get(each.account_id, 0) for each in after.above),
+        ]
         for level, amount in zip(run.levels, more, strict=False):
             level.held += amount
             level.held_s += after.covered_s - before.covered_s
@@ -335,7 +296,8 @@ class Course:
 
     def _renew(self, run: Running, now: float) -> None:
         lease, answered = run.lease, run.call.answered_at
-        assert lease is not None and answered is not None, "only leases of answered calls are renewed"
+        assert lease is not None, "only leases that are followed are renewed"
+        assert answered is not None, "only leases of answered calls are renewed"
         day = self._days(now)
         for level in run.levels:
             level.turn(day)
@@ -361,7 +323,7 @@ class Course:
         run.ended = True
         if lease is not None:
             talk_s = min(talk_s, lease.covered_s)
-        charges = tuple([price(rate, talk_s) if rate is not None else 0 for rate in run.rates])
+        charges = _prices(run.rates, talk_s)
         day = self._days(now) if run.levels else 0
         for level, rate, cost, charge in zip(run.levels, run.rates, run.costs, charges, strict=False):
             level.lines -= 1
@@ -373,7 +335,8 @@ class Course:
                 level.per_minute -= rate.per_minute
             level.runs.pop(call.call_id, None)
             if talk_s:
-                level.turn(day)
+                if level.day != day:
+                    level.turn(day)
                 level.pay(charge, talk_s)
         if lease is not None:
             self._let_go(run, lease)
@@ -399,3 +362,7 @@ class Course:
     def _push(self, at: float, what: _Moment, run: Running) -> None:
         self._number += 1
         heapq.heappush(self._heap, (at, what, self._number, run))
+
+
+def _prices(rates: Sequence[Rate | None], seconds: int) -> tuple[int, ...]:
+    return tuple([price(rate, seconds) if rate is not None else 0 for rate in rates])

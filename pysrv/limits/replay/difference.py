@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from pysrv.limits.replay.course import SET_UP, TAKEN, Ending, Outcome
+from pysrv.limits.replay.outcome import SET_UP, TAKEN, Ending, Outcome
 from pysrv.limits.replay.past import PastCall
 from pysrv.limits.replay.standing import Standing
 

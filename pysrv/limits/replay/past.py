@@ -113,7 +113,7 @@ class FactsOf(Protocol):
 
     settings: frozenset[str]
 
-    def __call__(self, call: PastCall) -> Mapping[str, object]:
+    def __call__(self, call: PastCall, /) -> Mapping[str, object]:
         """The facts of one call."""
 
 
@@ -123,6 +123,6 @@ class NoFurtherFacts:
     settings: frozenset[str] = frozenset()
     _none: Mapping[str, object] = {}
 
-    def __call__(self, call: PastCall) -> Mapping[str, object]:
+    def __call__(self, _call: PastCall, /) -> Mapping[str, object]:
         """Nothing."""
         return self._none

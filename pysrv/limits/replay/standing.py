@@ -6,7 +6,6 @@ none needs to be followed. `held` is what the leases hold that are followed. The
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pysrv.billing.calendar import month_of
@@ -30,9 +29,10 @@ class Standing:
     """
 
     __slots__ = (
-        "_balance", "_ceilings", "_extras", "_profile", "_reporting", "_settings", "_usage", "currency", "enabled",
-        "held", "held_s", "id", "liability", "liability_s", "limited", "lines", "locklevel", "maxcps", "maxlines",
-        "maxlinesoffpeak", "name", "onlylocalaccess", "per_minute", "room", "room_s", "runs", "trusted",
+        "_balance", "_ceilings", "_extras", "_peak", "_profile", "_reporting", "_seconds_month", "_seconds_today",
+        "_settings", "_spent_month", "_spent_today", "_stale", "blocked", "currency", "day", "enabled", "held",
+        "held_s", "id", "liability", "liability_s", "limited", "lines", "locklevel", "maxcps", "maxlines",
+        "maxlinesoffpeak", "month", "name", "onlylocalaccess", "per_minute", "room", "room_s", "runs", "trusted",
     )  # fmt: skip
 
     def __init__(
@@ -53,51 +53,64 @@ class Standing:
         self.limited, self.trusted = not profile.postpaid, start.trusted
         self.lines = self.per_minute = self.liability = self.liability_s = self.held = self.held_s = 0
         self.runs: dict[str, Running] = {}  # calls whose leases are not followed
-        used, extra = (start.spent_month, start.seconds_month), self._extras.get(start.day, 0)
-        self._use(Usage(start.day, month_of(start.day), 0, 0, *used, start.peak, "", extra))
+        self.day, self.month, self.blocked, self._peak = start.day, month_of(start.day), "", start.peak
+        self._spent_month, self._seconds_month = start.spent_month, start.seconds_month
+        self._spent_today = self._seconds_today = 0
+        self._ceilings: tuple[Ceiling, ...] = ()
+        self.room, self.room_s = ENDLESS, ENDLESS
+        self._look()
 
     @property
     def usage(self) -> Usage:
         """What it has used up by now."""
-        return self._usage
+        return Usage(
+            self.day, self.month, self._spent_today, self._seconds_today, self._spent_month, self._seconds_month,
+            self._peak, self.blocked, self._extras.get(self.day, 0) if self._extras else 0,
+        )  # fmt: skip
 
     @property
     def ceilings(self) -> tuple[Ceiling, ...]:
-        """What limits it besides its credit."""
+        """What limits it now besides its credit."""
+        if self._stale:
+            self._look()
         return self._ceilings
 
     def turn(self, day: int) -> None:
         """The day of the next event; a day that was not blocked may have been the largest."""
-        was = self._usage
-        if was.day == day:
+        if self.day == day:
             return
+        if not self.blocked:
+            self._peak = max(self._peak, self._spent_today)
         month = month_of(day)
-        used = (was.spent_month, was.seconds_month) if month == was.month else (0, 0)
-        peak = was.peak if was.blocked else max(was.peak, was.spent_today)
-        self._use(Usage(day, month, 0, 0, *used, peak, "", self._extras.get(day, 0)))
+        if month != self.month:
+            self._spent_month = self._seconds_month = 0
+        self.day, self.month, self.blocked = day, month, ""
+        self._spent_today = self._seconds_today = 0
+        self._look()
 
     def block(self, setting: str) -> bool:
         """A daily limit was passed: nothing more today. True: that is news."""
-        if setting not in BLOCKING or self._usage.blocked:
+        if setting not in BLOCKING or self.blocked:
             return False
-        self._use(replace(self._usage, blocked=setting))
+        self.blocked = setting
+        self._look()
         return True
 
     def pay(self, amount: int, seconds: int) -> None:
-        """A call is settled, or costs nothing."""
+        """A call is settled, or costs nothing. Every limit has so much less room, whatever it counts in."""
         self._balance -= amount
-        was = self._usage
-        self._use(
-            Usage(
-                was.day, was.month, was.spent_today + amount, was.seconds_today + seconds, was.spent_month + amount,
-                was.seconds_month + seconds, was.peak, was.blocked, was.extra,
-            )
-        )  # fmt: skip
+        self._spent_today += amount
+        self._spent_month += amount
+        self._seconds_today += seconds
+        self._seconds_month += seconds
+        self.room -= amount
+        self.room_s -= seconds
+        self._stale = True
 
     def move(self, amount: int) -> None:
         """Money came, or went."""
         self._balance += amount
-        self._use(self._usage)
+        self._look()
 
     def roomy(self, liability: int, liability_s: int, per_minute: int) -> bool:
         """Whether, with one more call, no lease of this account can be short or shortened before all have ended."""
@@ -116,18 +129,17 @@ class Standing:
         what they may come to hold where they are not followed: then there is room for it.
         """
         reserved, reserved_s = (self.liability, self.liability_s) if self.runs else (self.held, self.held_s)
-        limits = self._ceilings + more
+        limits = self.ceilings + more
         return Funds(self._balance, reserved, self.per_minute, self.lines, self.limited, reserved_s, limits)
 
-    def _use(self, usage: Usage) -> None:
-        self._usage = usage
-        self._ceilings = found = ceilings(self._profile, self._settings, usage, self._reporting)
-        room = self._balance if self.limited else ENDLESS
-        room_s = ENDLESS
+    def _look(self) -> None:
+        """What the rules say now, and how much room that leaves."""
+        self._ceilings = found = ceilings(self._profile, self._settings, self.usage, self._reporting)
+        self._stale = False
+        self.room, self.room_s = self._balance if self.limited else ENDLESS, ENDLESS
         for each in found:
             left = each.limit - each.settled
             if each.unit is Unit.MONEY:
-                room = min(room, left)
+                self.room = min(self.room, left)
             else:
-                room_s = min(room_s, left)
-        self.room, self.room_s = room, room_s
+                self.room_s = min(self.room_s, left)

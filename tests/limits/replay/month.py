@@ -9,7 +9,8 @@ from typing import Any
 from pysrv.billing.calendar import Days
 from pysrv.billing.tariff import Rate
 from pysrv.limits.facts import DestinationKind
-from pysrv.limits.replay.course import Course, Outcome
+from pysrv.limits.replay.course import Course
+from pysrv.limits.replay.outcome import Outcome
 from pysrv.limits.replay.past import Move, PastCall, Start
 from pysrv.limits.replay.standing import Standing
 

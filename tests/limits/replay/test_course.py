@@ -8,7 +8,7 @@ import pytest
 
 from pysrv.billing.tariff import Rate
 from pysrv.limits.facts import DestinationKind
-from pysrv.limits.replay.course import Ending, Outcome
+from pysrv.limits.replay.outcome import Ending, Outcome
 from pysrv.limits.replay.past import Move, PastCall, Start
 from tests.limits.replay.month import DAY, MINUTE, ONE, Account, Settings, call, run
 
