@@ -177,7 +177,6 @@ COMMANDS = (
         _try,
         (argument("words", nargs=-1, required=True, metavar="SETTING=VALUE..."), *LOOK),
         "Nothing is changed. A field of accounts, such as maxlines=3, is tried for all of them or for --account.",
-        minus=True,
     ),
     Command(
         "rules replay",

@@ -136,7 +136,9 @@ class Course:
             at, what, _, run = heapq.heappop(heap)
             if run.ended:
                 continue
-            if what == _Moment.END:
+            if what == _Moment.END and run.call.cut and run.lease is not None:
+                self._end_cut(run, run.lease, at)
+            elif what == _Moment.END:
                 self._end(run, at, run.call.talk_s)
             else:
                 self._renew(run, at)
@@ -347,6 +349,17 @@ class Course:
             self._ended(call, Outcome(Ending.ALLOWED, talk_s, charges))
         else:
             self._ended(call, Outcome(Ending.CUT, talk_s, charges, short.setting, short.account, short.sentence))
+
+    def _end_cut(self, run: Running, lease: Lease, now: float) -> None:
+        """A call that a limit cut, in the record, ends here in any case; what is asked is whether it would again."""
+        if self._sums:
+            run.limits = self._of_address(run.call, now)
+        granted = ledger.renew(self._levels(run), lease)
+        if not isinstance(granted, Shortfall):
+            self._end(run, now, run.call.talk_s)
+            return
+        self._block(run, granted.setting, granted.account, now)
+        self._end(run, now, run.call.talk_s, granted)
 
     def _let_go(self, run: Running, lease: Lease) -> None:
         for level, amount in zip(run.levels, (lease.reserved, *(each.reserved for each in lease.above)), strict=False):

@@ -183,7 +183,7 @@ def of_record(call: PastCall) -> Outcome:
     if call.refused:
         return Outcome(Ending.REFUSED, setting=call.refused_by)
     charges = (*(0 for _ in call.chain[1:]), call.charge) if call.chain else ()
-    ending = Ending.CUT if call.refused_by and call.talk_s else Ending.ALLOWED
+    ending = Ending.CUT if call.cut else Ending.ALLOWED
     return Outcome(ending, call.talk_s, charges, call.refused_by)
 
 

@@ -79,6 +79,11 @@ class PastCall:
         """It was never set up."""
         return bool(self.refused_by) and self.answered_at is None
 
+    @property
+    def cut(self) -> bool:
+        """It talked, and a limit ended it."""
+        return bool(self.refused_by) and self.answered_at is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
