@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from appliance.cli.exits import Exit, Failure
-from appliance.cli.show import Answer, Column, line, moment, span, table, yes_no
+from appliance.cli.show import Answer, Column, joined, line, moment, span, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.fields import BadValue
 from appliance.config.textual import Duration
@@ -41,6 +41,7 @@ CDRS = (
     Column("cause", "cause", right=True),
     Column("ended_by", "ended by"),
     Column("refused_by", "refused by"),
+    Column("reports", "would have been refused by", joined),
     Column("reason", "reason"),
 )
 REGISTRATIONS = (

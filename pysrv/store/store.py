@@ -15,6 +15,7 @@ from pysrv.store.history import HistoryReading
 from pysrv.store.lists import ListReading, ListWriting
 from pysrv.store.rates import RateReading, RateWriting
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
+from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
@@ -32,6 +33,7 @@ class Reader(
     ListReading,
     FirewallReading,
     HistoryReading,
+    ReportReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -50,6 +52,7 @@ class Store(
     SecurityWriting,
     ListWriting,
     FirewallWriting,
+    ReportWriting,
 ):
     """Every question and every change. One process, one thread."""
 
