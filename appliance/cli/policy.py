@@ -200,7 +200,11 @@ COMMANDS = (
     Command("changes confirm", "Keep the change that waits.", _confirm),
     Command("changes undo", "Take the change that waits back now.", _undo),
     Command(
-        "rules list", "List the rules, with what each stopped or would have stopped (a limit of calls: today).", _rules
+        "rules list",
+        "List the rules, with what each stopped or would have stopped.",
+        _rules,
+        (),
+        "A limit of calls counts the calls of today that it would have refused or cut, while it only reports.",
     ),
     Command(
         "rules report-only",

@@ -231,7 +231,7 @@ class Accounting:
         return None
 
     def _report(self, call: Running, before: Levels) -> None:
-        """A ceiling in report-only would not have given the longer lease: once a call it is counted and written down."""
+        """A ceiling in report-only would not have given the longer lease: counted and written down, once a call."""
         short = self._spending.unheard(before, call.cdr.source, call.lease) if before else None
         if short is None or call.cdr.emergency or short.setting in call.cdr.reports:
             return

@@ -48,13 +48,6 @@ def test_a_daily_limit_that_only_reports_counts_the_call_that_it_would_have_refu
     assert record(bench).duration_s >= 10
     assert record(bench).reports == ("maxdailycreditforenduser",)
     assert counted(bench) == {"maxdailycreditforenduser": 1}
-    assert bench.store.usage(record_account(bench)).blocked == ""
-
-
-def record_account(bench: Bench) -> int:
-    account = bench.store.account("alice")
-    assert account is not None
-    return account.id
 
 
 def test_a_call_that_a_limit_would_have_cut_says_so_once(bench: Bench) -> None:
