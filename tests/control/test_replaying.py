@@ -49,7 +49,7 @@ def test_a_daily_limit_stops_whom_when_and_what_that_loses_and_saves(past: PastO
     assert [row["setting"] for row in result["settings"]] == ["maxdailycreditforenduser"]
     assert [row["account"] for row in result["accounts"]] == ["alice"]
     (block,) = result["blocked"]
-    assert (block["account"], block["setting"], block["spent"]) == ("alice", "maxdailycreditforenduser", "10.00")
+    assert (block["account"], block["setting"], block["spent"]) == ("alice", "maxdailycreditforenduser", "15.00")
     assert [(row["ending"], row["talk_s"], row["of_s"]) for row in result["stopped"]] == [
         ("cut", 300, 600), ("refused", 0, 600),
     ]  # fmt: skip

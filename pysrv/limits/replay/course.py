@@ -10,6 +10,7 @@ decided by the same stages and the same ledger as a live one. Two things are lef
 
 import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
@@ -165,7 +166,7 @@ class Course:
     def _facts_of(self, run: Running, followed: bool) -> CallFacts:
         call, levels, settings = run.call, run.levels, self._settings
         callee = self._accounts.get(call.callee_id) if call.callee_id is not None else None
-        return CallFacts(
+        facts = CallFacts(
             call.call_id,
             call.source,
             Auth.PROVEN if levels else Auth.TRUNK,
@@ -180,8 +181,9 @@ class Course:
             load=Load(self._count, self._most_calls),
             paces=self._pace(call, levels) if self._paces is not None else (),
             address=self._address(call, call.setup_at) if self._addresses is not None else None,
-            **self._facts(call),  # type: ignore[arg-type]  # by the names of the fields, as FactsOf says
         )
+        further = self._facts(call)
+        return replace(facts, **further) if further else facts
 
     def _levels(self, run: Running) -> ledger.Levels:
         return tuple(

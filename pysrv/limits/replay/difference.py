@@ -112,7 +112,7 @@ class Difference:
         self.blocks_in_all += 1
         self._day(at).blocked += 1
         if len(self.blocks) < MOST_SHOWN:
-            self.blocks.append(Block(at, standing.name, setting, standing.usage.spent_today))
+            self.blocks.append(Block(at, standing.name, setting, standing.usage.spent_today + standing.held))
 
     def _day(self, at: float) -> DaySums:
         day = self._day_of(at)
