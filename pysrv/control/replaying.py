@@ -28,6 +28,14 @@ from pysrv.store.migrations import LATEST
 MOST_DAYS = 400
 TRIABLE = frozenset(name for stage in STAGES for name in stage.settings) | ALWAYS
 """Settings that a course can be asked about."""
+SHAPING = frozenset(
+    (
+        "enabled", "locklevel", "onlylocalaccess", "blocknotbilledcalls", "postpaid", "emergencynumbers",
+        "maxcallperperiod", "maxcallperuserid", "creditcheckforpostp", "maxdailycreditperuser", "quotadiscreason",
+        "maxdyndailycreditforenduser_min", "maxdynmaxdailycreditforts_min", "maxdyndailycredit_multiplier",
+    )
+)  # fmt: skip
+"""Settings that shape what is decided always, or that accounts and records tell enough about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,10 @@ def tried(before: Settings, changes: Mapping[str, str]) -> Tried:
     of_accounts: dict[str, str] = {}
     for name, text in changes.items():
         canonical = _canonical(name)
-        if canonical not in TRIABLE:
+        if canonical not in TRIABLE or (canonical not in FIELDS and ROWS[canonical].scope is Scope.USER):
             words = f"{canonical} is no limit of calls, so records cannot show what it does"
             raise WireError("invalid", words, f"what can be tried: {', '.join(sorted(TRIABLE & _known()))}")
-        user = canonical in FIELDS and (canonical not in ROWS or ROWS[canonical].scope is Scope.USER)
-        (of_accounts if user else everywhere)[canonical] = text
+        (of_accounts if canonical in FIELDS else everywhere)[canonical] = text
     after = before.with_changes(everywhere)
     fields = parse_fields(of_accounts)
     shown = [{"name": name, "now": before.shown(name), "tried": after.shown(name)} for name in everywhere]
@@ -85,15 +92,6 @@ def _canonical(name: str) -> str:
         raise WireError("unknown_setting", str(error), "'appliance settings list' shows all") from None
 
 
-_LOOKED_UP = frozenset(
-    (
-        "enabled", "locklevel", "onlylocalaccess", "blocknotbilledcalls", "postpaid", "emergencynumbers",
-        "maxcallperperiod", "maxcallperuserid", "creditcheckforpostp", "maxdailycreditperuser", "quotadiscreason",
-        "maxdyndailycreditforenduser_min", "maxdynmaxdailycreditforts_min", "maxdyndailycredit_multiplier",
-    )
-)  # fmt: skip
-
-
 def answer(reader: Reader, file: Mapping[str, Any], args: Replay, now: float, progress: Progress) -> dict[str, Any]:
     """replay: the difference as JSON. Raises WireError."""
     if not 1 <= args.days <= MOST_DAYS:
@@ -111,7 +109,7 @@ def answer(reader: Reader, file: Mapping[str, Any], args: Replay, now: float, pr
         "tried": list(what.shown),
         "accounts_named": list(args.accounts),
         "report_only": reader.report_only(),
-        "not_in_records": sorted(what.names - ALWAYS - replayer.facts.settings - _LOOKED_UP),
+        "not_in_records": sorted(what.names - ALWAYS - replayer.facts.settings - SHAPING),
     }
 
 

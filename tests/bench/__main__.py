@@ -2,7 +2,8 @@
 
 Arguments choose: parse relay gate drop challenge register calls replay.
 `store` (budgets, no peers) and `month` (replay of a million calls: minutes) run only when they are named. Ends with 1
-when one of them could not be measured; what falls short of its goal is reported and fails nothing, because machines differ.
+when one of them could not be measured; what falls short of its goal is reported and fails nothing, because machines
+differ.
 """
 
 import os

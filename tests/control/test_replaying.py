@@ -146,6 +146,7 @@ def test_progress_is_said_and_a_removed_account_keeps_its_calls(past: PastOffice
         ({"changes": {"maxlines": "-3"}}, "invalid", "maxlines"),
         ({"changes": {"maxlinez": "3"}}, "unknown_setting", "maxlines"),
         ({"changes": {"banperiod": "60s"}}, "invalid", "no limit of calls"),
+        ({"changes": {"credit": "5"}}, "invalid", "no limit of calls"),
         ({"days": 0}, "bad_args", "days"),
         ({"accounts": ["nobody"]}, "not_found", "nobody"),
     ],

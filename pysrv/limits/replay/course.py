@@ -183,7 +183,7 @@ class Course:
             address=self._address(call, call.setup_at) if self._addresses is not None else None,
         )
         further = self._facts(call)
-        return replace(facts, **further) if further else facts
+        return replace(facts, **further) if further else facts  # type: ignore[arg-type]  # as FactsOf says
 
     def _levels(self, run: Running) -> ledger.Levels:
         return tuple(
