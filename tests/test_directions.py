@@ -60,6 +60,8 @@ ROOMS = {
     "pysrv.net": Room(("pysrv.sip", "appliance.wire")),
     "pysrv.net.keyed_hash": Room(("siphash24",)),
     "pysrv.service": Room((*PURE_OFFICE, "pysrv.store", *SHARED)),
+    "pysrv.service.numbering": Room(("pysrv.service", "pysrv.limits", "phonenumbers")),
+    "pysrv.service.digit_patterns": Room(),
     "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
@@ -73,6 +75,7 @@ ONLY_IN = {
     "sqlite_utils": ("pysrv.store",),
     "aiohttp": ("pysrv.panel",),
     "siphash24": ("pysrv.net.keyed_hash",),
+    "phonenumbers": ("pysrv.service.numbering",),
 }
 
 

@@ -8,6 +8,7 @@ from appliance.wire import WireError
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.limits.decoys import taken
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
+from pysrv.store.currencies import NO_TAX
 
 _MOST_PASSWORD = 128
 
@@ -113,6 +114,12 @@ def _check_deck(desk: Desk, deck: str | None) -> None:
         raise not_found("rate deck", deck)
 
 
+def _check_tax(desk: Desk, tax: str | None) -> None:
+    """A tax that is not there would leave the account without prices."""
+    if tax and tax != NO_TAX and desk.store.tax(tax) is None:
+        raise not_found("tax", tax)
+
+
 def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     """accounts.add"""
     check_password(desk, args.name, args.password)
@@ -122,6 +129,7 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     profile |= {name: value for name in PLAIN if (value := getattr(args, name, None)) is not None}
     profile |= parse_fields(args.fields)
     _check_deck(desk, profile["deck"])
+    _check_tax(desk, profile.get("tax"))
     new = NewAccount(
         args.name,
         args.password,
@@ -172,6 +180,7 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     plain: dict[str, Any] = {name: getattr(wanted, name) for name in PLAIN if getattr(wanted, name) is not None}
     plain |= parse_fields(wanted.fields)
     _check_deck(desk, plain.get("deck"))
+    _check_tax(desk, plain.get("tax"))
     if wanted.numbers is not None:
         _check_decoys(desk, wanted.numbers)
         plain["numbers"] = wanted.numbers

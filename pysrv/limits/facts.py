@@ -3,14 +3,18 @@
 Accounts and settings are Protocols: the store's Account and the settings snapshot fit as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
 from pysrv.billing.ledger import Funds, Levels
+from pysrv.billing.quote import Quote
 from pysrv.billing.tariff import Rate
+from pysrv.limits.exposure import Exposure
+from pysrv.limits.fraud import CLEAN, FraudFacts, FraudSettings
+from pysrv.limits.price import RouteCost
 
 
 class AccountView(Protocol):
@@ -34,7 +38,7 @@ class AccountView(Protocol):
     def funds(self) -> Funds: ...
 
 
-class LimitSettings(Protocol):
+class LimitSettings(FraudSettings, Protocol):
     """The settings that the stages read, by their names."""
 
     @property
@@ -43,6 +47,10 @@ class LimitSettings(Protocol):
     def emergencynumbers(self) -> Sequence[str]: ...
     @property
     def blocknotbilledcalls(self) -> int: ...
+    @property
+    def blocknotprofitablecalls(self) -> int: ...
+    @property
+    def blockhighcostcalls(self) -> int: ...
     @property
     def quotadiscreason(self) -> int: ...
     @property
@@ -127,7 +135,10 @@ class CallFacts:
 
     `above` are the resellers above the account, the nearest first; `levels` is everybody who pays, with the rate of
     each level and all that limits it. `paces` names the accounts whose maxcps was asked. `address` None: no limit of
-    the address concerns this call.
+    the address concerns this call. `quotes` says how each level's rate was found, `routes` what each trunk costs that
+    could carry the call; `report_only` names the settings by which none of them was left out. `fraud` is what is known
+    of numbers and lists, `exposures` how each account that pays would stand with this call: its name, the price a
+    minute, and the brake.
     """
 
     call_id: str
@@ -145,6 +156,11 @@ class CallFacts:
     paces: tuple[Pace, ...] = ()
     address: AddressUse | None = None
     off_peak: bool = False
+    quotes: tuple[Quote, ...] = ()
+    routes: tuple[RouteCost, ...] = ()
+    report_only: Collection[str] = ()
+    fraud: FraudFacts = CLEAN
+    exposures: tuple[tuple[str, int, Exposure], ...] = ()
 
     @property
     def chain(self) -> tuple[AccountView, ...]:

@@ -12,7 +12,6 @@ from appliance.config.settings import Settings
 from pysrv.billing import number as numbers
 from pysrv.billing.cdr import Cdr, EndedBy
 from pysrv.billing.ledger import Shortfall
-from pysrv.billing.tariff import Rate
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallRequested
@@ -25,7 +24,10 @@ from pysrv.limits.pace import Paces
 from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
 from pysrv.service.authentication import Caller
+from pysrv.service.exposure import ExposureBrake
+from pysrv.service.fraud import Fraud
 from pysrv.service.journal import visible
+from pysrv.service.pricing import NOTHING, Prices, Pricing
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
@@ -49,6 +51,7 @@ class Dialled:
     destination: Destination
     groups: tuple[tuple[Target, ...], ...]
     full: tuple[str, ...] = ()  # trunks left out, because all their channels are taken
+    prices: Prices = NOTHING
 
 
 class Admission:
@@ -61,22 +64,28 @@ class Admission:
         registrar: Registrar,
         accounting: Accounting,
         spending: Spending,
+        pricing: Pricing,
+        fraud: Fraud,
+        brake: ExposureBrake,
         world: Surroundings,
         settings: Callable[[], Settings],
     ) -> None:
         self._store, self._b2bua, self._registrar = store, b2bua, registrar
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
+        self._pricing = pricing
+        self._fraud, self._brake = fraud, brake
         self._paces = Paces()
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
-        dialled = self.resolve(user_of(event.request.uri), now)
-        facts = self._facts(event, caller, dialled.destination)
+        dialled = self.resolve(user_of(event.request.uri), now, caller.account)
+        facts = self._facts(event, caller, dialled)
         came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         reports = self._report(facts, decision)
+        self._fraud.attempted(facts)
         if isinstance(decision, Allow):
-            decision = self._reserve(event, facts, came_over, reports, now) or decision
+            decision = self._reserve(event, facts, dialled.prices, came_over, reports, now) or decision
         if isinstance(decision, Refuse):
             self._refuse(event, facts, decision, came_over, reports, now)
         elif not dialled.groups:
@@ -86,8 +95,8 @@ class Admission:
             self._accounting.goes_over(event.call_id, trunks)
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
 
-    def resolve(self, dialled: str, now: float) -> Dialled:
-        """A user of ours by name or number, else the trunks for the number (longest prefix, then priority)."""
+    def resolve(self, dialled: str, now: float, payer: Account | None = None) -> Dialled:
+        """A user of ours by name or number, else the trunks for the number that are fit for its payer's price."""
         bare = numbers.normalise(dialled)
         shown = bare or dialled[:MAX_SHOWN]
         account = self._store.account(dialled) or (self._store.account_by_number(bare) if bare else None)
@@ -97,12 +106,13 @@ class Admission:
                 for binding in self._registrar.bindings(account.name, self._world.clock.wall())
             )
             return Dialled(Destination(DestinationKind.LOCAL, shown, account, foreign=False), (group,) if group else ())
-        routes = self._store.routes_for(bare) if bare else []
-        kind = DestinationKind.TRUNK if routes else DestinationKind.UNKNOWN
-        full = tuple(trunk.name for trunk, _ in routes if self._is_full(trunk))
-        open_ = [(trunk, route) for trunk, route in routes if trunk.name not in full]
-        found = [(target,) for trunk, route in open_ if (target := self._over(trunk, route, bare or "", now))]
-        return Dialled(Destination(kind, shown), tuple(found), full)
+        prices = self._pricing.of(payer, bare, self._world.clock.wall()) if bare else NOTHING
+        kind = DestinationKind.TRUNK if prices.ways else DestinationKind.UNKNOWN
+        fit = [way for way in prices.ways if not way.complaints]
+        full = tuple(way.trunk.name for way in fit if self._is_full(way.trunk))
+        open_ = [way for way in fit if way.trunk.name not in full]
+        found = [(target,) for way in open_ if (target := self._over(way.trunk, way.route, bare or "", now))]
+        return Dialled(Destination(kind, shown), tuple(found), full, prices)
 
     def _is_full(self, trunk: Trunk) -> bool:
         return bool(trunk.max_channels) and self._accounting.channels(trunk.name) >= trunk.max_channels
@@ -122,41 +132,51 @@ class Admission:
         credentials = TrunkCredentials(trunk.user, trunk.password) if trunk.user else None
         return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
 
-    def _facts(self, event: CallRequested, caller: Caller, where: Destination) -> CallFacts:
+    def _facts(self, event: CallRequested, caller: Caller, dialled: Dialled) -> CallFacts:
+        where, sold, at = dialled.destination, dialled.prices.sold, self._world.clock.wall()
         settings, account, source = self._settings(), caller.account, event.flow.remote[0]
         emergency = where.number in settings.emergencynumbers
         chain = self._store.chain(account) if account is not None else ()
-        rates = tuple(self._rate(each, where) for each in chain)
+        rates = tuple(quote.rate for quote in sold)
+        called_by = _caller_number(event, caller)
+        number = self._fraud.number(account, where)
+        levels = self._store.levels(
+            account.id if account is not None else None, rates, emergency=emergency, source=source
+        )
         return CallFacts(
             event.call_id,
             source,
             Auth.TRUNK if caller.trunk is not None else Auth.PROVEN,
             account,
-            _caller_number(event, caller),
-            where,
+            called_by,
+            self._fraud.destination(where, number),
             rates[0] if rates else None,
             settings,
-            at=self._world.clock.wall(),
+            at=at,
             above=chain[1:],
-            levels=self._store.levels(
-                account.id if account is not None else None, rates, emergency=emergency, source=source
-            ),
+            levels=levels,
             load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
             paces=() if emergency else self._pace(chain),
             address=self._spending.address(account, source),
+            off_peak=self._pricing.off_peak(at),
+            quotes=sold,
+            routes=dialled.prices.routes,
+            report_only=self._spending.report_only,
+            fraud=self._fraud.facts(account, number, where, source, called_by),
+            exposures=() if emergency else self._brake.facts(levels),
         )
-
-    def _rate(self, account: Account, where: Destination) -> Rate | None:
-        """What a call costs one account of the chain, by its own deck."""
-        if where.kind is not DestinationKind.TRUNK or not account.deck:
-            return None
-        return self._store.rate_for(account.deck, where.number)
 
     def _pace(self, chain: tuple[Account, ...]) -> tuple[Pace, ...]:
         return self._paces.attempt([(account.name, account.maxcps) for account in chain], self._world.clock.monotonic())
 
     def _reserve(
-        self, event: CallRequested, facts: CallFacts, trunk: str, reports: tuple[str, ...], now: float
+        self,
+        event: CallRequested,
+        facts: CallFacts,
+        prices: Prices,
+        trunk: str,
+        reports: tuple[str, ...],
+        now: float,
     ) -> Refuse | None:
         """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
         call = NewCall(
@@ -173,11 +193,8 @@ class Admission:
         lease = self._store.open_call(call)
         if isinstance(lease, Shortfall):
             return shortfall_refusal(lease, facts)
-        if facts.priced and facts.rate is None:
-            _log.warning(
-                "call without a price id=%s account=%s callee=%s: it is free while blocknotbilledcalls is 0",
-                event.call_id, facts.account and facts.account.name, facts.destination.number,
-            )  # fmt: skip
+        if prices.ways:
+            self._pricing.opened(event.call_id, facts.destination.number, prices)
         settings = self._settings()
         cdr = self._cdr(facts, call.setup_at, trunk, reports)
         self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)

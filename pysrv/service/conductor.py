@@ -5,7 +5,7 @@ disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks 
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from appliance import wire
@@ -33,11 +33,14 @@ from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Guard
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
+from pysrv.service.exposure import ExposureBrake
 from pysrv.service.firewall import ListLoader, Managers, protected
+from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.plan import gate_plan
+from pysrv.service.pricing import Pricing
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
 from pysrv.service.requests import Requests, is_fresh
@@ -59,6 +62,7 @@ from pysrv.sip.events import (
 )
 from pysrv.sip.message import Message
 from pysrv.store import Store
+from pysrv.store.blacklists import BlacklistRow
 
 SECRET_BYTES = 32
 COUNTERS_EVERY_S = 5.0  # how often the relay's counters are read for mediatimeout
@@ -87,11 +91,15 @@ class Service:
         self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self._spending = Spending(store, settings, world.clock, self._tell)
-        self.accounting = Accounting(store, world, self._spending)
+        self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self._tell)
+        self._fraud = Fraud(store, settings, world.clock, self._tell)
+        self._brake = ExposureBrake(store, settings, self._tell, lambda *whose: self.accounting.prices(*whose))
+        self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
         self._admission = Admission(
-            store, self.b2bua, self.registrar, self.accounting, self._spending, world, self.settings
-        )
-        self._transfers = Transfers(self.b2bua, self._admission)
+            store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
+            world, self.settings,
+        )  # fmt: skip
+        self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
             self.endpoint,
             self.b2bua,
@@ -103,7 +111,7 @@ class Service:
             self._paging,
             self._pump_calls,
         )
-        self._housekeeping = Housekeeping(store, world, self._spending)
+        self._housekeeping = Housekeeping(store, world, self._spending, self._fraud)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
         self._managers = Managers(store, world.clock)
@@ -118,6 +126,7 @@ class Service:
         """Take up what an earlier process left: bindings, running calls."""
         self._changes.run()
         self._spending.start()
+        self._fraud.start()
         found = self._registration.load()
         now = self._world.clock.monotonic()
         resumed, settled = self._recovery.start(now)
@@ -163,6 +172,7 @@ class Service:
         self.b2bua.handle_timer(now)
         for lapsed in self.accounting.renew_due(now):
             self._lapse(lapsed.call_id, lapsed.shortfall, now)
+        self._cut(now)
         self._registration.expire()
         self._housekeeping.run(now)
         self._turn_keys()
@@ -190,6 +200,7 @@ class Service:
                 self._fault(event)
             self._pump_calls(now)
         self._pump_calls(now)
+        self._cut(now)
         self._store.commit()
         self._world.gate.flush()
         return self.endpoint.datagrams_to_send()
@@ -247,6 +258,8 @@ class Service:
         self._strangers.use(settings)
         self._trust.use(settings.cacheregistrations)
         self._spending.use(settings)
+        self._fraud.use(settings)
+        self._brake.use(settings)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:
@@ -304,12 +317,21 @@ class Service:
         """Rules, report-only, protected addresses or the change that waits."""
         self._changes.look()
         self._spending.use(self._settings)
+        self._fraud.use(self._settings)
+        self._brake.use(self._settings)
         self._world.gate.resync()
         self._lists.changed()
 
     def lists_changed(self) -> None:
-        """Bring the gate's lists up to date."""
+        """Bring the gate's lists up to date, and what is known of countries."""
         self._lists.changed()
+        self._fraud.use(self._settings)
+
+    def blacklist_changed(self, put: Iterable[BlacklistRow], dropped: Iterable[BlacklistRow]) -> None:
+        """Entries of the blacklists came or went."""
+        self._fraud.put(put)
+        for row in dropped:
+            self._fraud.drop(row)
 
     def lists_held(self) -> Mapping[str, str]:
         """Name to digest of the lists in force."""
@@ -401,6 +423,13 @@ class Service:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
         else:
             self._admission.call(event, caller, now)
+
+    def _cut(self, now: float) -> None:
+        """The exposure brake ends calls."""
+        for call_id, reason in self._brake.take().items():
+            self.accounting.cut(call_id, "exposurecut", reason)
+            self.b2bua.hangup(call_id, Cause.of_status(self._settings.quotadiscreason, reason), now)
+        self._pump_calls(now)
 
     def _lapse(self, call_id: str, short: Shortfall, now: float) -> None:
         """The lease has ended: the kernel has stopped the audio already, now the call goes."""

@@ -1,12 +1,14 @@
 """STAGES: the order of checks for a call. Each row names the settings that it enforces."""
 
+from pysrv.limits.stages import fraud
 from pysrv.limits.stages.address import address
 from pysrv.limits.stages.authentication import authentication
+from pysrv.limits.stages.brake import brake
 from pysrv.limits.stages.capacity import capacity
 from pysrv.limits.stages.destination import destination
 from pysrv.limits.stages.lines import lines
 from pysrv.limits.stages.locks import locks
-from pysrv.limits.stages.price import price
+from pysrv.limits.stages.price import cost, price, profit
 from pysrv.limits.stages.spend import spend
 from pysrv.limits.stages.stage import Stage
 
@@ -21,7 +23,15 @@ STAGES = (
         address,
     ),
     Stage("destination", ("onlylocalaccess", "emergencynumbers"), destination),
-    Stage("price", ("blocknotbilledcalls",), price),
+    *fraud.stages(),
+    Stage("price", ("blocknotbilledcalls", "vgetpriceexactmatch", "reuseuppergep", "emergencynumbers"), price),
+    Stage("cost", ("blockhighcostcalls", "emergencynumbers"), cost),
+    Stage("profit", ("blocknotprofitablecalls", "expectedtalk", "emergencynumbers"), profit),
+    Stage(
+        "exposure",
+        ("exposurenew", "exposurewarn", "exposurecut", "exposurejump", "exposurefloor", "emergencynumbers"),
+        brake,
+    ),
     Stage(
         "funds",
         (
