@@ -6,12 +6,15 @@ from pathlib import Path
 from appliance.config.account import FIELDS
 from appliance.config.limiting import ALWAYS_ACT, LIMITING
 from appliance.config.schema import ROWS
+from pysrv.limits import exposure, fraud, price
+from pysrv.limits.blacklist import KINDS
 from pysrv.limits.spend import RULES
 from pysrv.limits.stages import table
 from pysrv.limits.stages.table import STAGES
 from pysrv.service.spending import CEILINGS
 
 IN_STAGES = {name for stage in STAGES for name in stage.settings}
+MADE_BY = {"Refuse": 1, "Challenge": 1, "_refuse": 0, "Complaint": 0}  # where the setting stands
 NO_RULE = {"routes", "lines", "capacity"}  # a number that leads nowhere is no limit
 
 
@@ -27,18 +30,19 @@ def test_every_ceiling_of_spend_can_be_only_reported() -> None:
 
 
 def refusing() -> set[str]:
-    """The settings that stages name in a Refuse or a Challenge, read from their source."""
+    """The settings that refusals are made with, read from the source of the stages and of the rules behind them."""
     found = set()
-    for path in sorted(Path(table.__file__).parent.glob("*.py")):
+    behind = [Path(module.__file__) for module in (fraud, exposure, price)]
+    for path in [*sorted(Path(table.__file__).parent.glob("*.py")), *behind]:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Refuse", "Challenge"):
-                second = node.args[1]
-                if isinstance(second, ast.Constant):
-                    found.add(str(second.value))
-    return found
+            if isinstance(node, ast.Call) and (place := MADE_BY.get(getattr(node.func, "id", ""))) is not None:
+                named = node.args[place]
+                if isinstance(named, ast.Constant):
+                    found.add(str(named.value))
+    return found | {kind.setting for kind in KINDS} | set(price.ROUTE_SETTINGS)
 
 
 def test_whatever_a_stage_refuses_by_is_in_one_of_the_two_tables() -> None:
     named = refusing()
-    assert {"licensecfg", "maxcallperip", "blocknotbilledcalls"} <= named
+    assert {"licensecfg", "maxcallperip", "blocknotbilledcalls", "blockcountries", "exposurenew"} <= named
     assert named - NO_RULE <= set(LIMITING) | set(ALWAYS_ACT)

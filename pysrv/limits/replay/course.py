@@ -157,7 +157,7 @@ class Course:
         run.limits = self._of_address(run.call, now) if self._sums else ()
         followed = self._follow or bool(run.limits)
         for level, rate, cost in zip(run.levels, run.rates, run.costs, strict=False):
-            if not level.roomy(cost, run.covers_s, rate.per_minute if rate is not None else 0):
+            if not level.roomy(cost, run.covers_s, rate.paid_per_minute if rate is not None else 0):
                 followed = True
                 for other in list(level.runs.values()):
                     self._take_up(other, now)
@@ -242,7 +242,7 @@ class Course:
                 level.liability += cost
                 level.liability_s += run.covers_s
                 if rate is not None:
-                    level.per_minute += rate.per_minute
+                    level.per_minute += rate.paid_per_minute
                 if facts is None:
                     level.runs[call.call_id] = run
         self._count += 1
@@ -336,7 +336,7 @@ class Course:
             level.liability -= cost
             level.liability_s -= run.covers_s
             if rate is not None:
-                level.per_minute -= rate.per_minute
+                level.per_minute -= rate.paid_per_minute
             level.runs.pop(call.call_id, None)
             if talk_s:
                 if level.day != day:
