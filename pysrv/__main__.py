@@ -47,11 +47,18 @@ def _options() -> RunOptions:
 
 def _docs() -> int:
     from pysrv.calls import tables as calls
+    from pysrv.limits import access_page as access
     from pysrv.limits import fraud_page as fraud
     from pysrv.limits import price_page as prices
     from pysrv.sip import tables as sip
 
-    rooms = {"state-machines.md": sip, "calls.md": calls, "prices.md": prices, "fraud.md": fraud}
+    rooms = {
+        "state-machines.md": sip,
+        "calls.md": calls,
+        "prices.md": prices,
+        "fraud.md": fraud,
+        "authentication.md": access,
+    }
     print(json.dumps({name: room.render() for name, room in rooms.items()}))
     return 0
 

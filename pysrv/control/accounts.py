@@ -124,6 +124,7 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     """accounts.add"""
     check_password(desk, args.name, args.password)
     _check_decoys(desk, (args.name, *args.numbers))
+    _check_room(desk)
     settings = desk.settings
     profile = {name: value for name in PROFILE if (value := getattr(settings, name, None)) is not None}
     profile |= {name: value for name in PLAIN if (value := getattr(args, name, None)) is not None}
@@ -142,6 +143,14 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     account = desk.store.add_account(new, desk.who)
     desk.after_commit(lambda live: live.account_changed(args.name))
     return {"account": shape(account)}
+
+
+def _check_room(desk: Desk) -> None:
+    """Refuse one more account than licensecfg allows. Raises WireError."""
+    most, held = desk.settings.licensecfg.get("accounts", 0), desk.store.account_count()
+    if most and held >= most:
+        words = f"there are {held} accounts, licensecfg allows {most}"
+        raise WireError("conflict", words, "remove one first, or raise accounts in licensecfg")
 
 
 def _check_decoys(desk: Desk, names: tuple[str, ...]) -> None:

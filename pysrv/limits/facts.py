@@ -44,6 +44,14 @@ class LimitSettings(FraudSettings, Protocol):
     @property
     def allownoauthcalls(self) -> bool: ...
     @property
+    def allowanonymouscaller(self) -> bool: ...
+    @property
+    def enforcestrongauth(self) -> bool: ...
+    @property
+    def fs_restrictsiptolocal(self) -> int: ...
+    @property
+    def fwdtootherdomains(self) -> bool: ...
+    @property
     def emergencynumbers(self) -> Sequence[str]: ...
     @property
     def blocknotbilledcalls(self) -> int: ...
@@ -79,6 +87,8 @@ class Auth(StrEnum):
     """What the request proved."""
 
     PROVEN = "proven"  # digest of a known account
+    ADDRESS = "address"  # an account by its source address
+    NAMED = "named"  # an account by its name or tech prefix alone
     TRUNK = "trunk"  # from a trunk's address
     NONE = "none"  # no credentials
     WRONG = "wrong"  # credentials that do not fit
@@ -89,18 +99,29 @@ class DestinationKind(StrEnum):
 
     LOCAL = "local"
     TRUNK = "trunk"
+    DOMAIN = "domain"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """The callee: a local account, or a number with at least one route. `foreign` None: not known, taken as foreign."""
+    """The callee: a local account, a number with at least one route, or somebody at another `domain`.
+
+    `foreign` None: not known, taken as foreign. `barred` says why a domain is not called.
+    """
 
     kind: DestinationKind
     number: str
     account: AccountView | None = None
     foreign: bool | None = None
     premium: bool = False
+    domain: str = ""
+    barred: str = ""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the call leaves this server, so that somebody has to pay and be allowed to."""
+        return self.kind in (DestinationKind.TRUNK, DestinationKind.DOMAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +151,23 @@ class AddressUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What is known of where a call comes from.
+
+    `own`: this machine; `listed`: a trunk's address; `registered`: a device behind it is registered now; `trusted`: by
+    the rules of pysrv.limits.trusted; `anonymous`: the caller does not say who he is (RFC 3323, 3325); `lacks_prefix`:
+    the account's tech prefix was not dialled.
+    """
+
+    own: bool = False
+    listed: bool = False
+    registered: bool = False
+    trusted: bool = False
+    anonymous: bool = False
+    lacks_prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CallFacts:
     """One call attempt. `account` pays; None: a trunk's call to a local user. `rate` None: no price is known.
 
@@ -156,6 +194,7 @@ class CallFacts:
     paces: tuple[Pace, ...] = ()
     address: AddressUse | None = None
     off_peak: bool = False
+    origin: Origin = Origin()
     quotes: tuple[Quote, ...] = ()
     routes: tuple[RouteCost, ...] = ()
     report_only: Collection[str] = ()
@@ -175,5 +214,4 @@ class CallFacts:
     @property
     def priced(self) -> bool:
         """Whether somebody has to pay for the call."""
-        leaves = self.destination.kind is DestinationKind.TRUNK
-        return leaves and self.account is not None and not self.emergency
+        return self.destination.leaves and self.account is not None and not self.emergency

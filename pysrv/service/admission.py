@@ -18,15 +18,17 @@ from pysrv.calls.events import CallRequested
 from pysrv.calls.plan import CallPlan, Target, TargetKind, TrunkCredentials
 from pysrv.calls.registrar import Registrar
 from pysrv.limits import pipeline
-from pysrv.limits.decision import Allow, Decision, Refuse
-from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind, Load, Pace
+from pysrv.limits.decision import Allow, Challenge, Decision, Refuse
+from pysrv.limits.facts import CallFacts, Destination, DestinationKind, Load, Pace
 from pysrv.limits.pace import Paces
 from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
-from pysrv.service.authentication import Caller
+from pysrv.service.domains import Domains
+from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
 from pysrv.service.fraud import Fraud
 from pysrv.service.journal import visible
+from pysrv.service.origin import Origins
 from pysrv.service.pricing import NOTHING, Prices, Pricing
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
@@ -38,6 +40,7 @@ from pysrv.store.account import Account
 from pysrv.store.rows import NewCall, Route, Trunk
 
 WARNING_HOST = b"appliance"
+NAME_RETRY_S = 2  # until the address of a domain that nobody called lately is known
 MAX_SHOWN = 64  # characters of what was dialled that records and logs keep
 ABSENT, NO_CIRCUIT, OUT_OF_ORDER = 20, 34, 38  # Q.850
 FIRST_STAYS, ANNOUNCED_ONLY = 1, 2  # of checkrtpaddr
@@ -69,21 +72,23 @@ class Admission:
         brake: ExposureBrake,
         world: Surroundings,
         settings: Callable[[], Settings],
+        origins: Origins,
     ) -> None:
         self._store, self._b2bua, self._registrar = store, b2bua, registrar
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
-        self._pricing = pricing
-        self._fraud, self._brake = fraud, brake
-        self._paces = Paces()
+        self._pricing, self._fraud, self._brake, self._origins = pricing, fraud, brake, origins
+        self._paces, self._domains = Paces(), Domains(store, world, settings)
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
-        dialled = self.resolve(user_of(event.request.uri), now, caller.account)
+        dialled = self._dialled(event.request.uri, caller, now)
         facts = self._facts(event, caller, dialled)
         came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         reports = self._report(facts, decision)
         self._fraud.attempted(facts)
+        if isinstance(decision, Challenge):  # who proved nothing has been challenged before: this one is not let in
+            decision = Refuse(decision.stage, decision.setting, 403, "Forbidden", decision.sentence)
         if isinstance(decision, Allow):
             decision = self._reserve(event, facts, dialled.prices, came_over, reports, now) or decision
         if isinstance(decision, Refuse):
@@ -94,6 +99,17 @@ class Admission:
             trunks = tuple(target.label for group in dialled.groups for target in group if _is_trunk(target))
             self._accounting.goes_over(event.call_id, trunks)
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
+
+    def _dialled(self, uri: Uri, caller: Caller, now: float) -> Dialled:
+        """Where a Request-URI leads, without the caller's tech prefix: here, or to somebody else's domain."""
+        dialled = caller.dialled(user_of(uri))
+        bare = numbers.normalise(dialled)
+        domain = self._domains.foreign(uri)
+        if not domain or bare in self._settings().emergencynumbers:
+            return self.resolve(dialled, now, caller.account)
+        where, target = self._domains.destination(uri, dialled, domain, now)
+        prices = self._pricing.beyond(caller.account, bare or "", self._world.clock.wall())
+        return Dialled(where, ((target,),) if target is not None else (), prices=prices)
 
     def resolve(self, dialled: str, now: float, payer: Account | None = None) -> Dialled:
         """A user of ours by name or number, else the trunks for the number that are fit for its payer's price."""
@@ -146,7 +162,7 @@ class Admission:
         return CallFacts(
             event.call_id,
             source,
-            Auth.TRUNK if caller.trunk is not None else Auth.PROVEN,
+            caller.how,
             account,
             called_by,
             self._fraud.destination(where, number),
@@ -158,6 +174,7 @@ class Admission:
             load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
             paces=() if emergency else self._pace(chain),
             address=self._spending.address(account, source),
+            origin=self._origins.of(event.request, source, caller),
             off_peak=self._pricing.off_peak(at),
             quotes=sold,
             routes=dialled.prices.routes,
@@ -243,6 +260,8 @@ class Admission:
         where, setting = facts.destination, ""
         if where.account is not None:
             status, q850, sentence = 480, ABSENT, f"{where.account.name} has no registered device"
+        elif where.domain:
+            status, q850, sentence = 503, OUT_OF_ORDER, f"{where.domain} has no address yet, or no route leads there"
         elif dialled.full:
             status, q850, setting = 503, NO_CIRCUIT, "channels"
             sentence = f"all channels of {', '.join(dialled.full)} are taken"
@@ -251,7 +270,8 @@ class Admission:
         _log.info("call unreachable id=%s callee=%s: %s", event.call_id, where.number, sentence)
         self._accounting.unreachable(event.call_id, q850, sentence, setting)
         cause = Cause(q850, status, Cause.of_q850(q850).text)
-        self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()),), now)
+        again = ((b"retry-after", b"%d" % NAME_RETRY_S),) if where.domain else ()
+        self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()), *again), now)
 
     def _plan(self, event: CallRequested, facts: CallFacts, caller: Caller) -> CallPlan:
         settings = self._settings()

@@ -27,6 +27,7 @@ from pysrv.calls.events import (
 )
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
+from pysrv.limits.entrances import Entrances
 from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
@@ -37,6 +38,7 @@ from pysrv.service.exposure import ExposureBrake
 from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
+from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.plan import gate_plan
@@ -49,6 +51,7 @@ from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.transfers import Transfers
 from pysrv.service.trust import Trust
+from pysrv.service.trusted import TrustedAddresses
 from pysrv.sip.digest import Authenticator, NonceKeys
 from pysrv.sip.endpoint import Endpoint
 from pysrv.sip.events import (
@@ -83,12 +86,14 @@ class Service:
         authenticator = Authenticator(settings.realm.encode(), self._nonce_keys)
         self._pairs = KnownPairs(world)
         self._defence = Defence(store, settings, world, self._pairs)
-        guard = Guard(self._defence, self._pairs, lambda: self._settings.treatusersasknownip)
+        self.trusted = TrustedAddresses(store, world, self.settings)
+        guard = Guard(self._defence, self._pairs, self.trusted, self.settings)
         self._authentication = Authentication(store, authenticator, world, guard)
-        self._trust = Trust(store, settings.cacheregistrations, world)
+        self._trust = Trust(store, settings, world)
         self._defence.on_ban = self._trust.forget_source
         self._strangers = Strangers(store, settings, self._defence, self._pairs, world.clock)
         self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
+        self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self._spending = Spending(store, settings, world.clock, self._tell)
         self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self._tell)
@@ -97,7 +102,7 @@ class Service:
         self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
         self._admission = Admission(
             store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
-            world, self.settings,
+            world, self.settings, Origins(self.registrar, world, self.trusted, self.settings),
         )  # fmt: skip
         self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
@@ -117,6 +122,7 @@ class Service:
         self._managers = Managers(store, world.clock)
         self._recovery = Recovery(store, self.b2bua, self.accounting, world)
         self._counters_at = 0.0
+        self._entrances = self._enters()
         self.malformed = 0
         self.faults = 0
 
@@ -256,7 +262,8 @@ class Service:
         self._authentication.use_realm(settings.realm, self._nonce_keys)
         self._defence.use(settings)
         self._strangers.use(settings)
-        self._trust.use(settings.cacheregistrations)
+        self._trust.use(settings)
+        self._registration.use(settings)
         self._spending.use(settings)
         self._fraud.use(settings)
         self._brake.use(settings)
@@ -283,8 +290,17 @@ class Service:
         return True
 
     def account_changed(self, name: str) -> None:
-        """Bindings of an account that is gone, locked or disabled are dropped."""
+        """Bindings of an account that is gone, locked or disabled are dropped; where accounts come from is known."""
         self._registration.recheck(name)
+        before, (doors, count) = self._entrances, self._enters()
+        if doors is not before[0] or count != before[1]:
+            self._entrances = doors, count
+            self._world.gate.resync()
+
+    def _enters(self) -> tuple[Entrances, int]:
+        """The index of where accounts come from, and its size: it is another one, or has grown, when that changes."""
+        doors = self._store.entrances()
+        return doors, doors.count
 
     def trunks_changed(self) -> None:
         """Trunks' addresses are known sources of the gate."""
@@ -417,7 +433,7 @@ class Service:
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._requests.asking.get(event.key)
-        if caller is None or (event.replaces is not None and caller.account is None):
+        if caller is None or (event.replaces is not None and not caller.is_sure):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease

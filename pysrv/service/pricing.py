@@ -61,6 +61,10 @@ class Pricing:
         sold = self._quotes.sell(chain, number, at)
         return Prices(sold, self._routing.ways(number, sold, at, judge=pays))
 
+    def beyond(self, account: Account | None, number: str, at: float) -> Prices:
+        """The prices of a call to another domain: everybody's own, and no trunk; a name is priced as no number is."""
+        return Prices(self._quotes.sell(self._store.chain(account), number, at)) if account is not None else NOTHING
+
     def off_peak(self, at: float) -> bool:
         """Whether maxlinesoffpeak holds."""
         return self._quotes.time_class(at) is not TimeClass.PEAK

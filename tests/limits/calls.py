@@ -31,6 +31,10 @@ class Settings:
     """The settings that the stages read, at their defaults but for the price."""
 
     allownoauthcalls: bool = False
+    allowanonymouscaller: bool = False
+    enforcestrongauth: bool = True
+    fs_restrictsiptolocal: int = 0
+    fwdtootherdomains: bool = True
     emergencynumbers: Sequence[str] = ("112", "911", "999")
     blocknotbilledcalls: int = 1
     blocknotprofitablecalls: int = 0

@@ -92,7 +92,14 @@ class SignallingRows:
     """Where calls may come from and what they show."""
 
     fwdtootherdomains = Row(
-        Bool(), "true", Place.SIGNALLING, "Calls to domains of others are routed there.", strict="false"
+        Bool(),
+        "true",
+        Place.SIGNALLING,
+        "Accounts' calls to domains of others are routed there, at the price of their deck. A domain is another's only "
+        "where localdomain says ours; it leads to a public address or nowhere.",
+        in_force=True,
+        strict="false",
+        see=("localdomain",),
     )
     forwardclientaddress = Row(
         Bool(),
@@ -113,8 +120,10 @@ class SignallingRows:
         ),
         "0",
         Place.SIGNALLING,
-        "From where internal SIP legs are taken.",
+        "From where internal SIP legs are taken: calls that no account makes, trunks' and unproven ones.",
+        in_force=True,
         strict="3",
+        see=("allownoauthcalls",),
     )
     blockearlymedia = Row(
         Bool(),
@@ -142,7 +151,13 @@ class SystemRows:
         "Limits follow the load of the machine.",
         strict=Strict("false", hint="for a constant service level"),
     )
-    licensecfg = Row(Map(("calls", "registrations", "accounts")), "", Place.SYSTEM, "Ceilings of the whole appliance.")
+    licensecfg = Row(
+        Map(("calls", "registrations", "accounts")),
+        "",
+        Place.SYSTEM,
+        "Ceilings of the whole appliance.",
+        in_force=True,
+    )
     validateinput = Row(
         Enum({0: "no", 1: "basic", 2: "basic and SQL", 3: "normal", 4: "more", 5: "extreme"}),
         "3",

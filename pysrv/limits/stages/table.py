@@ -8,13 +8,17 @@ from pysrv.limits.stages.capacity import capacity
 from pysrv.limits.stages.destination import destination
 from pysrv.limits.stages.lines import lines
 from pysrv.limits.stages.locks import locks
+from pysrv.limits.stages.number import number
 from pysrv.limits.stages.price import cost, price, profit
+from pysrv.limits.stages.source import source
 from pysrv.limits.stages.spend import spend
 from pysrv.limits.stages.stage import Stage
 
 STAGES = (
     Stage("capacity", ("licensecfg", "maxcps", "emergencynumbers"), capacity),
-    Stage("authentication", ("needauth", "allownoauthcalls", "enabled"), authentication),
+    Stage("source", ("fs_restrictsiptolocal", "allowanonymouscaller", "emergencynumbers"), source),
+    Stage("number", ("techprefix",), number),
+    Stage("authentication", ("needauth", "allownoauthcalls", "enforcestrongauth", "enabled"), authentication),
     Stage("lock level", ("locklevel", "emergencynumbers"), locks),
     Stage("lines", ("maxlines", "maxlinesoffpeak", "emergencynumbers"), lines),
     Stage(
@@ -22,7 +26,7 @@ STAGES = (
         ("maxcallperip", "maxdurationperip", "maxcostperip", "maxcallperperiod", "maxcallperuserid"),
         address,
     ),
-    Stage("destination", ("onlylocalaccess", "emergencynumbers"), destination),
+    Stage("destination", ("onlylocalaccess", "fwdtootherdomains", "emergencynumbers"), destination),
     *fraud.stages(),
     Stage("price", ("blocknotbilledcalls", "vgetpriceexactmatch", "reuseuppergep", "emergencynumbers"), price),
     Stage("cost", ("blockhighcostcalls", "emergencynumbers"), cost),
