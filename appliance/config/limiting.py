@@ -9,6 +9,8 @@ from typing import Final
 LIMITING: Final = {
     "licensecfg": "more calls at once than the appliance may carry",
     "maxcps": "an account starts calls faster than it may",
+    "fs_restrictsiptolocal": "a call comes from an address from which none may",
+    "allowanonymouscaller": "a caller hides who he is",
     "locklevel": "an account is locked out of this kind of call",
     "maxlines": "an account has all its lines in use",
     "maxlinesoffpeak": "an account has all its lines in use, off-peak",
@@ -40,6 +42,8 @@ LIMITING: Final = {
 ALWAYS_ACT: Final = {
     "credit": "a lease on money that is not there cannot be given",
     "enabled": "an account that is closed is nobody",
+    "techprefix": "a number without its prefix leads nowhere",
+    "fwdtootherdomains": "there is no way to a domain that is not called",
     "needauth": "without knowing who calls there is nothing to judge",
 }
 """Settings that refuse calls and can never be only reported, with the reason."""

@@ -98,10 +98,10 @@ def answer(reader: Reader, file: Mapping[str, Any], args: Replay, now: float, pr
         raise WireError("bad_args", f"days must be 1 to {MOST_DAYS}, not {args.days}")
     settings = layered(file, reader.overrides(), reader.generation()).settings
     what = tried(settings, args.changes)
-    replayer = Replayer(reader, Zone(settings.timezone, now, args.days), args.accounts)
+    replayer = Replayer(reader, settings, Zone(settings.timezone, now, args.days), args.accounts)
     if missing := replayer.unknown():
         raise not_found("account", missing[0])
-    difference = replayer.compare(settings, what.proposed, what.fields, what.names, progress)
+    difference = replayer.compare(what.proposed, what.fields, what.names, progress)
     return shape(difference, args.top) | {
         "since": replayer.since,
         "until": now,

@@ -71,6 +71,11 @@ class PastOffice:
         store.settle(cdr, store.rate_for("buy", callee))
         return call_id
 
+    def overlap(self, name: str, days_ago: int, hour: float) -> None:
+        """Two calls at once."""
+        self.call(name, days_ago, hour, 1200)
+        self.call(name, days_ago, hour + 0.1)
+
     def refused(self, name: str, days_ago: int, hour: float, setting: str) -> None:
         """An attempt that was refused."""
         self._number += 1

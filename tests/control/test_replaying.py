@@ -130,6 +130,28 @@ def test_the_settings_file_counts_and_days_are_those_of_its_time_zone(past: Past
     assert replayed(past, changes=changes)["total"]["cut"] == 0, "two in UTC"
 
 
+def test_numbers_are_what_their_digits_say_and_lists_of_then_are_not_known(past: PastOffice) -> None:
+    past.account("alice", country="DE")
+    past.call("alice", 1, 9, 60, "4990012345")
+    past.call("alice", 1, 10, 60, "493012345678")
+    past.store.set_setting("blockpremiumnumbers", "false")
+    result = replayed(past, changes={"blockpremiumnumbers": "true", "blacklists": "true"})
+    assert (result["total"]["refused"], result["settings"][0]["setting"]) == (1, "blockpremiumnumbers")
+    assert result["not_in_records"] == ["blacklists"]
+    assert replayed(past, changes={"locklevel": "1"})["total"]["refused"] == 1, "premium is locked, home is not"
+
+
+def test_lines_are_counted_by_the_hour_of_the_call(past: PastOffice) -> None:
+    past.account("alice", maxlines=9, maxlinesoffpeak=9)
+    past.store.set_setting("peakhours", "mon-sun 08:00-20:00")
+    for hour in (3.0, 9.0):
+        past.overlap("alice", 2, hour)
+    assert replayed(past)["total"]["refused"] == 0
+    stopped = replayed(past, changes={"maxlinesoffpeak": "1"})["stopped"]
+    assert [row["setting"] for row in stopped] == ["maxlinesoffpeak"]
+    assert len(replayed(past, changes={"maxlines": "1", "maxlinesoffpeak": "1"})["stopped"]) == 2
+
+
 def test_progress_is_said_and_a_removed_account_keeps_its_calls(past: PastOffice) -> None:
     past.account("alice")
     past.call("alice", 1, 9)

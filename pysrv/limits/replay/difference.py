@@ -69,12 +69,16 @@ class Block:
 
 
 class Difference:
-    """Hears of both courses. `only`: the names of accounts that are looked at; nobody: all."""
+    """Hears of both courses. `only`: the names of accounts that are looked at; nobody: all. Carriers cost `base`."""
 
     def __init__(
-        self, accounts: Mapping[int, Standing], day_of: Callable[[float], int], only: Collection[str] = ()
+        self,
+        accounts: Mapping[int, Standing],
+        day_of: Callable[[float], int],
+        only: Collection[str] = (),
+        base: str = "",
     ) -> None:
-        self._accounts, self._day_of, self._only = accounts, day_of, frozenset(only)
+        self._accounts, self._day_of, self._only, self._base = accounts, day_of, frozenset(only), base
         self._waiting: dict[str, Outcome] = {}
         self.calls = self.unlike = 0
         self.total = Sums()
@@ -138,9 +142,9 @@ class Difference:
         day = self._day(call.setup_at)
         day.calls += 1
         if before.charges:
-            day.before[who.currency] += before.charges[-1]
+            day.before[self._currency(call)] += before.charges[-1]
         if after.charges:
-            day.after[who.currency] += after.charges[-1]
+            day.after[self._currency(call)] += after.charges[-1]
         if len(self._only) == 1 and day.ceiling is None:
             day.ceiling = _money_limit(who)
         if after.hit and not (before.hit and after.talk_s == before.talk_s):
@@ -160,8 +164,8 @@ class Difference:
             sums.cut += after.ending is Ending.CUT
             sums.trusted += who.trusted
             sums.talk_s += lost_s
-            sums.revenue[who.currency] += lost
-            sums.cost[who.currency] += saved
+            sums.revenue[self._currency(call)] += lost
+            sums.cost[self._base or who.currency] += saved
             sums.first_at = min(sums.first_at or call.setup_at, call.setup_at)
         if len(self.hits) < MOST_SHOWN:
             self.hits.append(
@@ -170,6 +174,10 @@ class Difference:
                     after.sentence, after.talk_s, before.talk_s,
                 )
             )  # fmt: skip
+
+    def _currency(self, call: PastCall) -> str:
+        """In which whoever stands below the owner pays."""
+        return self._accounts[call.chain[-1]].currency
 
     def _of(self, rows: dict[str, Sums], name: str) -> Sums:
         found = rows.get(name)
