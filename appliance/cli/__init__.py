@@ -24,6 +24,7 @@ from appliance.cli import (
     service,
     settings,
     trunks,
+    trying,
 )
 from appliance.cli.table import Book
 
@@ -69,6 +70,7 @@ BOOK = Book(
         *lists.COMMANDS,
         *blacklists.COMMANDS,
         *policy.COMMANDS,
+        *trying.COMMANDS,
         *calls.COMMANDS,
         *gate.COMMANDS,
         *selftest.COMMANDS,

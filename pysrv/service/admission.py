@@ -85,14 +85,14 @@ class Admission:
         facts = self._facts(event, caller, dialled)
         came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
-        self._report(facts, decision)
+        reports = self._report(facts, decision)
         self._fraud.attempted(facts)
         if isinstance(decision, Challenge):  # who proved nothing has been challenged before: this one is not let in
             decision = Refuse(decision.stage, decision.setting, 403, "Forbidden", decision.sentence)
         if isinstance(decision, Allow):
-            decision = self._reserve(event, facts, dialled.prices, came_over, now) or decision
+            decision = self._reserve(event, facts, dialled.prices, came_over, reports, now) or decision
         if isinstance(decision, Refuse):
-            self._refuse(event, facts, decision, came_over, now)
+            self._refuse(event, facts, decision, came_over, reports, now)
         elif not dialled.groups:
             self._unreachable(event, facts, dialled, now)
         else:
@@ -186,7 +186,15 @@ class Admission:
     def _pace(self, chain: tuple[Account, ...]) -> tuple[Pace, ...]:
         return self._paces.attempt([(account.name, account.maxcps) for account in chain], self._world.clock.monotonic())
 
-    def _reserve(self, event: CallRequested, facts: CallFacts, prices: Prices, trunk: str, now: float) -> Refuse | None:
+    def _reserve(
+        self,
+        event: CallRequested,
+        facts: CallFacts,
+        prices: Prices,
+        trunk: str,
+        reports: tuple[str, ...],
+        now: float,
+    ) -> Refuse | None:
         """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
         call = NewCall(
             event.call_id,
@@ -205,26 +213,40 @@ class Admission:
         if prices.ways:
             self._pricing.opened(event.call_id, facts.destination.number, prices)
         settings = self._settings()
-        cdr = self._cdr(facts, call.setup_at, trunk)
+        cdr = self._cdr(facts, call.setup_at, trunk, reports)
         self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)
         return None
 
-    def _report(self, facts: CallFacts, decision: Decision) -> None:
-        """What rules in report-only would have refused."""
-        for report in getattr(decision, "reports", ()):
+    def _report(self, facts: CallFacts, decision: Decision) -> tuple[str, ...]:
+        """What rules in report-only would have refused is logged and counted; the settings."""
+        reports: list[Refuse] = list(getattr(decision, "reports", ()))
+        if isinstance(decision, Allow) and not facts.emergency and facts.levels:
+            short = self._spending.unheard(facts.levels, facts.source)
+            reports += [] if short is None else [shortfall_refusal(short, facts)]
+        for report in reports:
+            self._spending.report(report.setting)
             _log.info(
                 "call would be refused id=%s account=%s callee=%s stage=%s setting=%s: %s",
                 facts.call_id, facts.account and facts.account.name, facts.destination.number, report.stage,
                 report.setting, report.sentence,
             )  # fmt: skip
+        return tuple(report.setting for report in reports)
 
-    def _refuse(self, event: CallRequested, facts: CallFacts, refusal: Refuse, trunk: str, now: float) -> None:
+    def _refuse(
+        self,
+        event: CallRequested,
+        facts: CallFacts,
+        refusal: Refuse,
+        trunk: str,
+        reports: tuple[str, ...],
+        now: float,
+    ) -> None:
         _log.info(
             "call refused id=%s account=%s callee=%s stage=%s setting=%s: %s",
             event.call_id, facts.account and facts.account.name, facts.destination.number, refusal.stage,
             refusal.setting, refusal.sentence,
         )  # fmt: skip
-        cdr = self._cdr(facts, self._world.clock.wall(), trunk)
+        cdr = self._cdr(facts, self._world.clock.wall(), trunk, reports)
         self._accounting.refused(cdr, refusal.status, refusal.sentence, refusal.setting)
         self._spending.refused(refusal)
         cause = Cause.of_status(refusal.status)
@@ -271,7 +293,7 @@ class Admission:
             session_expires_s=int(settings.sessiontimer),
         )
 
-    def _cdr(self, facts: CallFacts, setup_at: float, trunk: str) -> Cdr:
+    def _cdr(self, facts: CallFacts, setup_at: float, trunk: str, reports: tuple[str, ...]) -> Cdr:
         """`trunk` is the one that the call came over; one that it goes out over takes its place."""
         return Cdr(
             facts.call_id,
@@ -283,6 +305,7 @@ class Admission:
             setup_at=setup_at,
             ended_by=EndedBy.APPLIANCE,
             emergency=facts.emergency,
+            reports=reports,
         )
 
 

@@ -38,6 +38,7 @@ _BY_NUMBER = (
     "WHERE n.number = ? AND a.removed_at IS NULL"
 )
 _ALL = f"SELECT {_COLUMNS} FROM accounts a WHERE a.removed_at IS NULL ORDER BY a.name"  # noqa: S608
+_EVERY = f"SELECT {_COLUMNS} FROM accounts a"  # noqa: S608
 CHANGEABLE = (*PROFILE, "numbers", "password")
 """What `set_account` takes by keyword; money moves by `deposit` and `adjust` alone."""
 _BELOW = (
@@ -70,6 +71,10 @@ class AccountReading(EntranceReading):
     def accounts(self) -> list[Account]:
         """All accounts by name."""
         return [account for row in self._all(_ALL) if (account := _account(row))]
+
+    def every_account(self) -> dict[int, Account]:
+        """All accounts by their ids, removed ones included: whom records may belong to."""
+        return {account.id: account for row in self._all(_EVERY) if (account := _account(row))}
 
     def accounts_below(self, name: str) -> list[Account]:
         """The accounts whose parent is the one of that name, by name."""

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import sqlite_utils
 
-from pysrv.store import schema, schema_accounts, schema_bans, schema_fraud, schema_policy, schema_tariffs
+from pysrv.store import (
+    schema,
+    schema_accounts,
+    schema_bans,
+    schema_fraud,
+    schema_policy,
+    schema_replay,
+    schema_tariffs,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,12 @@ def _money_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
-STATEMENTS_4 = (*schema_accounts.STATEMENTS, *schema_tariffs.STATEMENTS, *schema_fraud.STATEMENTS)
+STATEMENTS_4 = (
+    *schema_accounts.STATEMENTS,
+    *schema_tariffs.STATEMENTS,
+    *schema_fraud.STATEMENTS,
+    *schema_replay.STATEMENTS,
+)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),

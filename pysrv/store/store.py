@@ -13,11 +13,13 @@ from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.currencies import CurrencyReading, CurrencyWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
+from pysrv.store.history import HistoryReading
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
+from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
@@ -36,6 +38,8 @@ class Reader(
     SecurityReading,
     ListReading,
     FirewallReading,
+    HistoryReading,
+    ReportReading,
     BlacklistReading,
     UsualReading,
 ):
@@ -58,6 +62,7 @@ class Store(
     SecurityWriting,
     ListWriting,
     FirewallWriting,
+    ReportWriting,
     BlacklistWriting,
     UsualWriting,
 ):
