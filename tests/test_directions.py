@@ -55,11 +55,16 @@ ROOMS = {
     "pysrv.calls": Room(("pysrv.sip", "pysrv.media", "appliance.wire"), pure=True),
     "pysrv.media": Room(("pysrv.sip", "appliance.wire"), pure=True),
     "pysrv.limits": Room(("pysrv.billing", "appliance.config"), pure=True),
+    # Passwords: pure, but for one module for each library.
+    "pysrv.passwords": Room(pure=True),
+    "pysrv.passwords.estimator": Room(("pysrv.passwords", "zxcvbn")),
+    "pysrv.passwords.people": Room(("argon2",)),
+    "pysrv.passwords.vault": Room(("cryptography",)),
     # The office's shell.
-    "pysrv.store": Room(("pysrv.billing", "pysrv.calls", "pysrv.sip", "sqlite_utils", "argon2")),
+    "pysrv.store": Room(("pysrv.billing", "pysrv.calls", "pysrv.sip", "pysrv.passwords", "sqlite_utils")),
     "pysrv.net": Room(("pysrv.sip", "appliance.wire")),
     "pysrv.net.keyed_hash": Room(("siphash24",)),
-    "pysrv.service": Room((*PURE_OFFICE, "pysrv.store", *SHARED)),
+    "pysrv.service": Room((*PURE_OFFICE, "pysrv.passwords", "pysrv.store", *SHARED)),
     "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
@@ -72,6 +77,9 @@ ONLY_IN = {
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "aiohttp": ("pysrv.panel",),
+    "argon2": ("pysrv.passwords.people",),
+    "cryptography": ("pysrv.passwords.vault", "pysrv.panel.certificate", "appliance.selftest"),
+    "zxcvbn": ("pysrv.passwords.estimator",),
     "siphash24": ("pysrv.net.keyed_hash",),
 }
 
