@@ -16,11 +16,14 @@ from appliance.cli import (
     firewall,
     gate,
     lists,
+    passwords,
     policy,
     selftest,
     service,
     settings,
+    sheets,
     trunks,
+    usage,
 )
 from appliance.cli.table import Book
 
@@ -54,6 +57,9 @@ BOOK = Book(
     commands=(
         *service.COMMANDS,
         *accounts.COMMANDS,
+        *usage.COMMANDS,
+        *sheets.COMMANDS,
+        *passwords.COMMANDS,
         *trunks.COMMANDS,
         *settings.COMMANDS,
         *bans.COMMANDS,

@@ -6,9 +6,10 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from appliance.cli.accounts import password_of, said
+from appliance.cli.accounts import said
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Request
+from appliance.cli.passwords import password_of
 from appliance.cli.show import Answer, Column, console, joined, line, moment, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 
@@ -124,7 +125,7 @@ def _import(session: Session, deck: str, file: str) -> Answer:
         for start in pieces
     ]
     requests = [("rates.begin", {"deck": deck}), *rows, ("rates.commit", {})]
-    with _bar(session, f"{Path(file).name} -> {deck}") as bar:
+    with bar_of(session, f"{Path(file).name} -> {deck}") as bar:
         task = bar.add_task("", total=len(lines))
 
         def progress(done: int, _total: int) -> None:
@@ -141,7 +142,8 @@ def _import(session: Session, deck: str, file: str) -> Answer:
     return Answer({"deck": deck, "rates": count}, (line(f"{deck}: {count} prefixes, in force for new calls"),))
 
 
-def _bar(session: Session, words: str) -> Progress:
+def bar_of(session: Session, words: str) -> Progress:
+    """A progress bar over the lines of a file; none where nobody looks."""
     columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeRemainingColumn())
     shown = console(error=True)
     return Progress(*columns, console=shown, transient=True, disable=session.json or not shown.is_terminal)

@@ -34,6 +34,8 @@ class Strength:
 
 
 UNKNOWN: Final = Strength()
+GENERATED: Final = Strength(4)
+"""Of a password that a machine has made up."""
 
 
 @dataclass(frozen=True, slots=True)

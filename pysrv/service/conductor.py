@@ -37,6 +37,7 @@ from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
+from pysrv.service.passwords import Passwords
 from pysrv.service.plan import gate_plan
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
@@ -104,6 +105,7 @@ class Service:
             self._pump_calls,
         )
         self._housekeeping = Housekeeping(store, world, self._spending)
+        self._passwords = Passwords(store, settings, world.clock, self._tell, self.account_changed)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
         self._managers = Managers(store, world.clock)
@@ -150,6 +152,7 @@ class Service:
             None if expiry is None else now + expiry - wall,
             self._counters_at if self.accounting.running else None,
             self._housekeeping.get_timer(),
+            self._passwords.get_timer(),
             self._defence.get_timer(),
             self._changes.get_timer(),
             self._recovery.get_timer(),
@@ -165,6 +168,7 @@ class Service:
             self._lapse(lapsed.call_id, lapsed.shortfall, now)
         self._registration.expire()
         self._housekeeping.run(now)
+        self._passwords.run(now)
         self._turn_keys()
         self._defence.run()
         self._changes.run()
@@ -247,6 +251,7 @@ class Service:
         self._strangers.use(settings)
         self._trust.use(settings.cacheregistrations)
         self._spending.use(settings)
+        self._passwords.use(settings)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:

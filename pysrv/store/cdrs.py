@@ -17,6 +17,12 @@ COLUMNS = (
 INSERT = f"INSERT INTO cdrs (account_id, {COLUMNS}) VALUES ({', '.join('?' * 29)})"  # noqa: S608
 _BY_CALL = f"SELECT {COLUMNS} FROM cdrs WHERE call_id = ?"  # noqa: S608
 _PAGE = 1000
+_PAYER = "(SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)"
+_PAID_BY = f"""id IN (
+    WITH payer AS {_PAYER} SELECT id FROM cdrs WHERE account_id = (SELECT id FROM payer)
+    UNION SELECT d.id FROM charges c JOIN cdrs d ON d.call_id = c.call_id WHERE c.account_id = (SELECT id FROM payer)
+)"""  # noqa: S608
+"""An account's calls, and those of the accounts below it, of which it pays its own share."""
 
 
 class CdrReading(Reading):
@@ -75,7 +81,7 @@ def of_row(row: Row) -> Cdr:
 
 def _conditions(wanted: CdrFilter) -> tuple[list[str], list[Any]]:
     tests: tuple[tuple[str, Any], ...] = (
-        ("account_id = (SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)", wanted.account),
+        (_PAID_BY, wanted.account),
         ("trunk = ?", wanted.trunk),
         ("setup_at >= ?", wanted.since),
         ("setup_at < ?", wanted.until),

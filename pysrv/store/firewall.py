@@ -117,7 +117,9 @@ class FirewallWriting(FirewallReading, SecrecyWriting):
                 StoreCode.INVALID, "a change waits already", "'appliance changes confirm' or 'changes undo'"
             )
         sql = "INSERT INTO pending_change (id, what, undo, made_at, deadline_at, who) VALUES (1, ?, ?, ?, ?, ?)"
-        self._write(sql, (change.what, self._kept(change.undo, UNDO, 1), change.made_at, change.deadline_at, change.who))
+        self._write(
+            sql, (change.what, self._kept(change.undo, UNDO, 1), change.made_at, change.deadline_at, change.who)
+        )
 
     def drop_pending_change(self, outcome: str, who: str = "") -> PendingChange | None:
         """The change waits no more; `outcome` goes into the audit trail. None: there was none."""

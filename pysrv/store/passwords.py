@@ -75,6 +75,10 @@ class PasswordReading(SecrecyReading):
         md5 = self._opened(row[0], secrecy.FORMER_MD5, account_id)
         return md5, self._opened(row[1], secrecy.FORMER_SHA256, account_id)
 
+    def has_web_password(self, account_id: int) -> bool:
+        """Whether the web has a password of its own for the account."""
+        return self._one("SELECT 1 FROM accounts WHERE id = ? AND web_own", (account_id,)) is not None
+
     def has_device(self, account: str, transport: str, host: str, port: int) -> bool:
         """Whether a device of the account is registered from exactly there."""
         sql = (

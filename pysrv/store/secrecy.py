@@ -1,8 +1,8 @@
 """How secrets stand in the database (`securepasswords`): as they are, or sealed under a key outside of it.
 
-A secret has a place, `table.column:row`, to which a sealed one is bound. Which level holds is a row of the database, so
-that whoever writes knows; a change of level converts what is stored in bites. The key is asked for at the start: without
-it nothing is opened and nothing is changed.
+A secret has a place, `table.column:row`, to which a sealed one is bound. Which level holds is a row of the database,
+so that whoever writes knows; a change of level converts what is stored in bites. The key is asked for at the start:
+without it nothing is opened and nothing is changed.
 """
 
 from collections.abc import Collection
@@ -180,22 +180,24 @@ class SecrecyWriting(SecrecyReading, Writing):
         return [(row[0], row[1]) for row in self._all(sql, (last, limit))]
 
     def _convert(self, place: Place, key: Any, held: str | bytes, secret_settings: Collection[str]) -> None:
-        if isinstance(held, bytes):  # the appliance's own keys; they go through hex, since a text is what is sealed
-            text = held.decode() if held.startswith(b"sealed:") else held.hex()
-        else:
-            text = held
+        text = _text(held)
         if (place.secret_names and key not in secret_settings) or is_sealed(text) == (self.secrecy is Level.SEALED):
             return
         made = self._opened(text, place, key) if is_sealed(text) else self._sealed(text, place, key)
-        value: str | bytes = made
-        if isinstance(held, bytes):
-            value = made.encode() if is_sealed(made) else bytes.fromhex(made)
+        value = made if isinstance(held, str) else made.encode() if is_sealed(made) else bytes.fromhex(made)
         self._write(f"UPDATE {place.table} SET {place.column} = ? WHERE {place.key} = ?", (value, key))  # noqa: S608
 
     def _finish(self) -> None:
         key_id = "" if self.secrecy is not Level.SEALED else None
         self._write("UPDATE protection SET whole = 1, key_id = coalesce(?, key_id)", (key_id,))
         self._at, self._scrub = (0, None), True
+
+
+def _text(held: str | bytes) -> str:
+    """A secret as the text that is sealed: keys of the appliance itself go through hex."""
+    if isinstance(held, str):
+        return held
+    return held.decode() if held.startswith(b"sealed:") else held.hex()
 
 
 def _locked(error: VaultError) -> StoreError:

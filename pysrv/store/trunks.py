@@ -71,7 +71,11 @@ class TrunkReading(SecrecyReading):
             (trunk_id,),
         )
         inbound = self._all("SELECT network FROM trunk_inbound WHERE trunk_id = ? ORDER BY network", (trunk_id,))
-        fields: list[Any] = [*row[:6], self._opened(row[6], TRUNK_PASSWORD, trunk_id), tuple(Route(*route) for route in routes)]
+        fields: list[Any] = [
+            *row[:6],
+            self._opened(row[6], TRUNK_PASSWORD, trunk_id),
+            tuple(Route(*route) for route in routes),
+        ]
         fields += [tuple(_written(line[0]) for line in inbound), row[7], row[8], bool(row[9])]
         return Trunk(*fields)
 
