@@ -87,15 +87,13 @@ def _bound(place: str) -> bytes:
 
 def _read_key(path: Path) -> bytes:
     try:
-        held = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        text, mode = _content(path)
     except FileNotFoundError:
         raise VaultError(f"{path} is missing, and secrets of this database are sealed with it: put it back") from None
     except OSError as error:
         raise VaultError(f"{path} cannot be read: {error.strerror}") from None
-    with os.fdopen(held, "rb") as file:
-        if os.fstat(held).st_mode & _OTHERS:
-            raise VaultError(f"{path} can be read by others: 'chmod 600' it")
-        text = file.read(4 * KEY_BYTES).strip()
+    if mode & _OTHERS:
+        raise VaultError(f"{path} can be read by others: 'chmod 600' it")
     try:
         key = bytes.fromhex(text.decode())
     except ValueError:
@@ -103,6 +101,15 @@ def _read_key(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise VaultError(f"{path} holds no key: {2 * KEY_BYTES} hex digits belong there; put a copy of it back")
     return key
+
+
+def _content(path: Path) -> tuple[bytes, int]:
+    """The first bytes of a file that is no link, and its mode. Raises OSError."""
+    held = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        return os.read(held, 4 * KEY_BYTES).strip(), os.fstat(held).st_mode
+    finally:
+        os.close(held)
 
 
 def _write_key(path: Path) -> None:
