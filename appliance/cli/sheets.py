@@ -153,7 +153,7 @@ def _send(session: Session, file: str, requests: list[Request], total: int) -> d
 
 def _words(result: Mapping[str, Any]) -> str:
     would = "would be " if result["dry_run"] else ""
-    words = f"{len(result['added'])} accounts {would}added, {len(result['updated'])} {would}changed"
+    words = f"accounts: {len(result['added'])} {would}added, {len(result['updated'])} {would}changed"
     kept = result["credit_kept"]
     return words + (f"; the balance of {kept} stays: 'appliance accounts set NAME --top-up' moves it" if kept else "")
 
