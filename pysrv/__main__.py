@@ -2,7 +2,7 @@
 
 python -m pysrv          the service; options come from the keeper in the environment
 python -m pysrv once     control verbs from standard input, without a service
-python -m pysrv docs     the generated pages about SIP, to standard output
+python -m pysrv docs     the generated pages about SIP and fraud, to standard output
 """
 
 import gc
@@ -41,9 +41,19 @@ def _options() -> RunOptions:
 
 def _docs() -> int:
     from pysrv.calls import tables as calls
+    from pysrv.limits import access_page as access
+    from pysrv.limits import fraud_page as fraud
+    from pysrv.limits import price_page as prices
     from pysrv.sip import tables as sip
 
-    print(json.dumps({"state-machines.md": sip.render(), "calls.md": calls.render()}))
+    rooms = {
+        "state-machines.md": sip,
+        "calls.md": calls,
+        "prices.md": prices,
+        "fraud.md": fraud,
+        "authentication.md": access,
+    }
+    print(json.dumps({name: room.render() for name, room in rooms.items()}))
     return 0
 
 

@@ -174,6 +174,7 @@ COMMANDS = (
                 "--password", default=GENERATED, metavar="-|generated", help="'-' reads one line of standard input."
             ),
             WEB_PASSWORD,
+            option("--currency", metavar="CODE", help="Of its balance and its charges [default: EUR]."),
             *_profile_options(),
         ),
     ),

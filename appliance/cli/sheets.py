@@ -18,9 +18,9 @@ import click
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Request
 from appliance.cli.passwords import GENERATED, generated
+from appliance.cli.rates import bar_of
 from appliance.cli.show import Answer, Column, line, table
 from appliance.cli.table import Command, Session, argument, option
-from appliance.cli.trunks import bar_of
 from appliance.config.account import FIELDS
 
 PIECE_ROWS = 25  # with a password to be judged in each, a tenth of a second

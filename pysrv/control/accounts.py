@@ -1,6 +1,6 @@
 """Verbs about accounts: their money, limits, numbers and passwords. A password passes through and is never logged."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from pysrv.control.usage import figures
 from pysrv.limits.decoys import taken
 from pysrv.passwords.policy import Owner
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
+from pysrv.store.currencies import NO_TAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,20 @@ def _check_deck(desk: Desk, deck: str | None) -> None:
         raise not_found("rate deck", deck)
 
 
+def check_tax(desk: Desk, tax: str | None) -> None:
+    """A tax that is not there would leave the account without prices."""
+    if tax and tax != NO_TAX and desk.store.tax(tax) is None:
+        raise not_found("tax", tax)
+
+
 def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     """accounts.add"""
     settings = desk.settings
-    _check_deck(desk, (profile := profile_of(settings, args))["deck"])
-    account = insert(desk, settings, args, profile)
+    profile = profile_of(settings, args)
+    _check_deck(desk, profile["deck"])
+    check_tax(desk, profile.get("tax"))
+    told = {*args.fields, *(("maxlines",) if args.maxlines is not None else ())}
+    account = insert(desk, settings, args, profile, told)
     set_web_password(desk, settings, account, args.web_password, args.password)
     desk.after_commit(lambda live: live.account_changed(args.name))
     return {"account": shape(account)}
@@ -142,11 +152,14 @@ def profile_of(settings: Settings, args: AddAccount) -> dict[str, Any]:
     return profile | parse_fields(args.fields)
 
 
-def insert(desk: Desk, settings: Settings, args: AddAccount, profile: dict[str, Any]) -> Account:
-    """Adds an account; its hash for the web is left to be made."""
+def insert(desk: Desk, settings: Settings, args: AddAccount, profile: dict[str, Any], told: Collection[str]) -> Account:
+    """Adds an account; its hash for the web is left to be made. `told` has the names of fields that somebody set."""
     owner = owner_of(args.name, args.numbers, profile)
     strength = checked(settings, owner, args.password, generated=args.generated)
     check_decoys(settings, (args.name, *args.numbers))
+    _check_room(desk, settings)
+    if "maxlines" in told and "maxlinesoffpeak" not in told:
+        profile["maxlinesoffpeak"] = profile["maxlines"]
     new = NewAccount(
         args.name,
         args.password,
@@ -167,6 +180,14 @@ def set_web_password(desk: Desk, settings: Settings, account: Account, own: str 
         desk.store.set_web_password(account.name, own, own=True, who=desk.who)
     elif same is not None and not desk.store.has_web_password(account.id):
         desk.store.set_web_password(account.name, same, own=False, who=desk.who)
+
+
+def _check_room(desk: Desk, settings: Settings) -> None:
+    """Refuse one more account than licensecfg allows. Raises WireError."""
+    most, held = settings.licensecfg.get("accounts", 0), desk.store.account_count()
+    if most and held >= most:
+        words = f"there are {held} accounts, licensecfg allows {most}"
+        raise WireError("conflict", words, "remove one first, or raise accounts in licensecfg")
 
 
 def check_decoys(settings: Settings, names: tuple[str, ...]) -> None:
@@ -212,6 +233,7 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     settings, account, wanted = desk.settings, _found(desk, args.name), args.changes
     parsed = parse_fields(wanted.fields)
     _check_deck(desk, parsed.get("deck", wanted.deck))
+    check_tax(desk, parsed.get("tax"))
     update(desk, settings, account, wanted, parsed)
     if wanted.password is not None or wanted.web_password is not None:
         set_web_password(desk, settings, account, wanted.web_password, wanted.password)

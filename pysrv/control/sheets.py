@@ -175,7 +175,7 @@ def _read(desk: Desk, sheet: SheetImport, row: SheetRow) -> Planned | None:
         sheet.wrong(row.line, "name", f"there is already an account {name!r}: --update changes it")
     if (first := sheet.lines.setdefault(f"name {name}", row.line)) != row.line:
         sheet.wrong(row.line, "name", f"{name!r} stands in line {first} already")
-    fields = _fields(sheet, row.line, name, cells)
+    fields = _fields(desk, sheet, row.line, name, cells)
     numbers = _numbers(desk, sheet, row.line, name, cells.get("numbers"))
     _money(sheet, row.line, cells, existing.currency if existing is not None else None)
     password = row.cells.get("password") or None
@@ -208,7 +208,7 @@ def _attempt(sheet: SheetImport, line: int, column: str, act: Callable[[], objec
     return True
 
 
-def _fields(sheet: SheetImport, line: int, name: str, cells: Mapping[str, str]) -> dict[str, Any]:
+def _fields(desk: Desk, sheet: SheetImport, line: int, name: str, cells: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column, text in cells.items():
         if column not in FIELDS:
@@ -223,6 +223,8 @@ def _fields(sheet: SheetImport, line: int, name: str, cells: Mapping[str, str]) 
             sheet.wrong(line, column, f"must be {wanted.words}, not {text[:60]!r}")
     if (deck := found.get("deck")) and deck not in sheet.decks:
         sheet.wrong(line, "deck", f"there is no rate deck {deck[:60]!r}")
+    if (tax := found.get("tax")) is not None:
+        _attempt(sheet, line, "tax", lambda: accounts.check_tax(desk, tax))
     if found.get("parent") == name:
         sheet.wrong(line, "parent", "no account is above itself")
     return found
@@ -300,4 +302,4 @@ def _apply(desk: Desk, sheet: SheetImport, row: Planned) -> None:
         credit=row.credit,
         currency=row.currency or "EUR",
     )
-    accounts.insert(desk, sheet.settings, args, accounts.profile_of(sheet.settings, args) | fields)
+    accounts.insert(desk, sheet.settings, args, accounts.profile_of(sheet.settings, args) | fields, fields)

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from appliance import wire
 from pysrv.sip.siphash import KeyedHash, siphash_24
 
+THIS_MACHINE = "an address of this machine"  # how `Surroundings.host` calls one
+
 
 class Gate(Protocol):
     """The verbs of the kernel's side, queued until flush()."""
@@ -100,3 +102,4 @@ class Surroundings:
     relay_ports: tuple[int, int]
     keyed_hash: KeyedHash = siphash_24  # of nonces; the ring gives a faster one
     host: Callable[[], Mapping[str, str]] = dict  # the machine's own addresses and gateways, each with what it is
+    lookup: Callable[[str], str | None] = lambda _: None  # as resolve, for names that callers choose: kept apart

@@ -14,9 +14,10 @@ from pysrv.billing.number import normalise
 from pysrv.passwords.policy import UNKNOWN, Strength
 from pysrv.passwords.vault import is_sealed
 from pysrv.store import secrecy
-from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
+from pysrv.store.account import AS_MAXLINES, PROFILE, Account, AccountType, NewAccount
 from pysrv.store.account_checks import check, check_currency, check_name, invalid
 from pysrv.store.database import Row
+from pysrv.store.entrances import ENTERS, EntranceReading, EntranceWriting
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.passwords import PasswordReading, PasswordWriting, check_secret
 from pysrv.store.rows import StoredPosting
@@ -54,7 +55,7 @@ POSTING = (
 )
 
 
-class AccountReading(PasswordReading):
+class AccountReading(EntranceReading, PasswordReading):
     """Questions about accounts."""
 
     def account(self, name: str) -> Account | None:
@@ -107,7 +108,7 @@ class AccountReading(PasswordReading):
         return [StoredPosting(*row) for row in self._all(sql, (account, limit))]
 
 
-class AccountWriting(AccountReading, PasswordWriting):
+class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):
     """Changes of accounts. Every change leaves an audit row."""
 
     def __init__(self, *args: Any) -> None:
@@ -186,6 +187,8 @@ class AccountWriting(AccountReading, PasswordWriting):
     def add_account(self, new: NewAccount, who: str = "") -> Account:
         """Adds an account; a first balance is a posting. CONFLICT: name or number is taken. INVALID: says what."""
         check_name(new.name)
+        if new.maxlinesoffpeak == AS_MAXLINES:
+            new = replace(new, maxlinesoffpeak=new.maxlines)
         check(new.name, {name: getattr(new, name) for name in PROFILE})
         check_currency(new.currency)
         check_secret(new.realm, new.password)
@@ -198,6 +201,7 @@ class AccountWriting(AccountReading, PasswordWriting):
             self._audit(who, "account.add", new.name)
             if new.parent:
                 self._place(self._named(new.name), new.parent, who)
+            self._enters(self._named(new.name), new=True)
             if new.balance:
                 self._post(account_id, PostingKind.DEPOSIT, new.balance, "first balance", who)
         return self._named(new.name)
@@ -209,6 +213,8 @@ class AccountWriting(AccountReading, PasswordWriting):
         realm, strength = str(changes.pop("realm", before.realm)), changes.pop("strength", UNKNOWN)
         if unknown := set(changes) - set(CHANGEABLE):
             raise invalid(f"{', '.join(sorted(unknown))}: not to be set; what can be: {', '.join(CHANGEABLE)}")
+        if "maxlines" in changes and before.maxlinesoffpeak == before.maxlines:
+            changes.setdefault("maxlinesoffpeak", changes["maxlines"])  # who never told them apart means both
         check(name, changes)
         if changes.get("postpaid") is False and before.postpaid and before.balance < before.reserved:
             short = money.format(before.reserved - before.balance)
@@ -217,6 +223,8 @@ class AccountWriting(AccountReading, PasswordWriting):
             for field_name in _STORED:
                 if field_name in changes:
                     self._change(before, field_name, changes[field_name], who)
+            if ENTERS & set(changes):
+                self._enters(self._named(name), new=False)
             if "parent" in changes:
                 self._place(before, str(changes["parent"]), who)
             if "numbers" in changes:
@@ -241,6 +249,7 @@ class AccountWriting(AccountReading, PasswordWriting):
             self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
             self._write("DELETE FROM bindings WHERE aor = ?", (name,))
             self._audit(who, "account.remove", name, money.format(account.balance))
+        self._entrances = None
         self._changed(account.id)
 
     def deposit(self, name: str, amount: int, *, who: str = "", note: str = "") -> Account:

@@ -77,10 +77,11 @@ class AccountRows:
         Int(high=1_000_000, special=OFF),
         "5",
         Place.LIMITS,
-        "Calls that the account may have at once off-peak.",
+        "Calls that the account may have at once off-peak; it follows maxlines until it is set apart.",
         scope=Scope.USER,
         unit="calls",
-        see=("maxlines",),
+        in_force=True,
+        see=("maxlines", "peakhours"),
     )
     credit = Row(
         Money(),
