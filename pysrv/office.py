@@ -29,6 +29,7 @@ from pysrv.net.udp import PortBusy, UdpSockets
 from pysrv.panel import certificate
 from pysrv.panel.server import Panel
 from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
+from pysrv.passwords.policy import GENERATED
 from pysrv.service import Service, journal
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
@@ -311,7 +312,9 @@ class Office:
         made = {f"demo{digit}": (f"100{digit}", secrets.token_urlsafe(12)) for digit in (1, 2)}
         realm = self._service.settings().realm
         for name, (number, password) in made.items():
-            self._store.add_account(NewAccount(name, password, realm, (number,), onlylocalaccess=True), "set-up")
+            self._store.add_account(
+                NewAccount(name, password, realm, (number,), onlylocalaccess=True, strength=GENERATED), "set-up"
+            )
         return made
 
     def _announce(self, password: str | None, fingerprint: str, demo: dict[str, tuple[str, str]]) -> None:

@@ -55,14 +55,19 @@ ROOMS = {
     "pysrv.calls": Room(("pysrv.sip", "pysrv.media", "appliance.wire"), pure=True),
     "pysrv.media": Room(("pysrv.sip", "appliance.wire"), pure=True),
     "pysrv.limits": Room(("pysrv.billing", "appliance.config"), pure=True),
+    # Passwords: pure, but for one module for each library.
+    "pysrv.passwords": Room(pure=True),
+    "pysrv.passwords.estimator": Room(("pysrv.passwords", "zxcvbn")),
+    "pysrv.passwords.people": Room(("argon2",)),
+    "pysrv.passwords.vault": Room(("cryptography",)),
     # The office's shell.
     # The store refuses two accounts that no call could tell apart: the rule is policy's.
     "pysrv.store": Room(
-        ("pysrv.billing", "pysrv.calls", "pysrv.sip", "pysrv.limits.entrances", "sqlite_utils", "argon2")
+        ("pysrv.billing", "pysrv.calls", "pysrv.sip", "pysrv.limits.entrances", "pysrv.passwords", "sqlite_utils")
     ),
     "pysrv.net": Room(("pysrv.sip", "appliance.wire")),
     "pysrv.net.keyed_hash": Room(("siphash24",)),
-    "pysrv.service": Room((*PURE_OFFICE, "pysrv.store", *SHARED)),
+    "pysrv.service": Room((*PURE_OFFICE, "pysrv.passwords", "pysrv.store", *SHARED)),
     "pysrv.service.numbering": Room(("pysrv.service", "pysrv.limits", "phonenumbers")),
     "pysrv.service.digit_patterns": Room(),
     "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
@@ -77,6 +82,9 @@ ONLY_IN = {
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "aiohttp": ("pysrv.panel",),
+    "argon2": ("pysrv.passwords.people",),
+    "cryptography": ("pysrv.passwords.vault", "pysrv.panel.certificate", "appliance.selftest"),
+    "zxcvbn": ("pysrv.passwords.estimator",),
     "siphash24": ("pysrv.net.keyed_hash",),
     "phonenumbers": ("pysrv.service.numbering",),
 }

@@ -17,14 +17,17 @@ from appliance.cli import (
     firewall,
     gate,
     lists,
+    passwords,
     policy,
     pricing,
     rates,
     selftest,
     service,
     settings,
+    sheets,
     trunks,
     trying,
+    usage,
 )
 from appliance.cli.table import Book
 
@@ -61,6 +64,9 @@ BOOK = Book(
     commands=(
         *service.COMMANDS,
         *accounts.COMMANDS,
+        *usage.COMMANDS,
+        *sheets.COMMANDS,
+        *passwords.COMMANDS,
         *trunks.COMMANDS,
         *rates.COMMANDS,
         *pricing.COMMANDS,

@@ -21,7 +21,7 @@ from pysrv.service.newcomers import Newcomers
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.trusted import TrustedAddresses
-from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome, NonceKeys
+from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome, Lookup, NonceKeys
 from pysrv.sip.events import Flow
 from pysrv.sip.message import Request
 from pysrv.store import Store
@@ -102,7 +102,10 @@ class Authentication:
     def _account(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
         now, source = self._world.clock.wall(), flow.remote[0]
         verdict = self._authenticator.verify(request, self._ha1, now, source, proxy=proxy)
-        outcome, user = verdict.outcome, verdict.user.decode("utf-8", "replace")
+        user = verdict.user.decode("utf-8", "replace")
+        if verdict.outcome is AuthOutcome.WRONG_PASSWORD and (former := self._former(user, flow)) is not None:
+            verdict = self._authenticator.verify(request, former, now, source, proxy=proxy)
+        outcome = verdict.outcome
         account = self._store.account(user) if outcome is AuthOutcome.OK else None
         if account is not None and self._entry.admits(account, flow):
             self._proven(request, flow, now, proxy=proxy)
@@ -165,6 +168,15 @@ class Authentication:
         if held is None or not held.enabled:
             return None
         return (held.ha1_sha256 if algorithm is Algorithm.SHA256 else held.ha1_md5).encode()
+
+    def _former(self, user: str, flow: Flow) -> Lookup | None:
+        """The password that was replaced as a weak one, for a device that is registered from exactly here."""
+        held = self._store.account(user)
+        former = self._store.former_ha1(held.id) if held is not None and held.enabled else None
+        if former is None or not self._store.has_device(user, flow.transport, *flow.remote[:2]):
+            return None
+        md5, sha256 = former
+        return lambda _user, algorithm: (sha256 if algorithm is Algorithm.SHA256 else md5).encode()
 
     def _make_known(self, source: str, now: float) -> None:
         if self._known.get(source, 0.0) - now > KNOWN_S - KNOWN_REFRESH_S:

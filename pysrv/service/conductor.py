@@ -41,6 +41,7 @@ from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
+from pysrv.service.passwords import Passwords
 from pysrv.service.plan import gate_plan
 from pysrv.service.pricing import Pricing
 from pysrv.service.recovery import Recovery
@@ -117,6 +118,7 @@ class Service:
             self._pump_calls,
         )
         self._housekeeping = Housekeeping(store, world, self._spending, self._fraud)
+        self._passwords = Passwords(store, settings, world.clock, self._tell, self.account_changed)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
         self._managers = Managers(store, world.clock)
@@ -165,6 +167,7 @@ class Service:
             None if expiry is None else now + expiry - wall,
             self._counters_at if self.accounting.running else None,
             self._housekeeping.get_timer(),
+            self._passwords.get_timer(),
             self._defence.get_timer(),
             self._changes.get_timer(),
             self._recovery.get_timer(),
@@ -181,6 +184,7 @@ class Service:
         self._cut(now)
         self._registration.expire()
         self._housekeeping.run(now)
+        self._passwords.run(now)
         self._turn_keys()
         self._defence.run()
         self._changes.run()
@@ -265,6 +269,7 @@ class Service:
         self._trust.use(settings)
         self._registration.use(settings)
         self._spending.use(settings)
+        self._passwords.use(settings)
         self._fraud.use(settings)
         self._brake.use(settings)
         self._world.gate.resync()

@@ -14,6 +14,7 @@ from pysrv.store import (
     schema_accounts,
     schema_bans,
     schema_fraud,
+    schema_passwords,
     schema_policy,
     schema_replay,
     schema_tariffs,
@@ -54,6 +55,7 @@ STATEMENTS_4 = (
     *schema_tariffs.STATEMENTS,
     *schema_fraud.STATEMENTS,
     *schema_replay.STATEMENTS,
+    *schema_passwords.STATEMENTS,
 )
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),

@@ -73,9 +73,14 @@ class Store(
         """Opens or makes the database file, migrated. Raises StoreError: locked, unwritable, corrupt or too new."""
         db, lock = open_writer(Path(path))
         store = cls(db, Path(path), clock, lock)
-        store._drop_unfinished_imports()
-        store.drop_unfinished_lists()
-        store.commit()
+        try:
+            store.check_key()
+            store._drop_unfinished_imports()
+            store.drop_unfinished_lists()
+            store.commit()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def reader(self) -> Reader:
