@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from appliance.config.chapters.access import AuthenticationRows, TransportRows, TrustRows
+from appliance.config.chapters.cards import CardRows
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
 from appliance.config.chapters.services import FraudRows, PaymentRows, SignallingRows, SystemRows
@@ -20,6 +21,7 @@ CHAPTERS: tuple[type, ...] = (
     TransportRows,
     AuthenticationRows,
     TrustRows,
+    CardRows,
     AddressRows,
     AccountRows,
     SpendRows,
@@ -36,6 +38,7 @@ class Schema(
     TransportRows,
     AuthenticationRows,
     TrustRows,
+    CardRows,
     AddressRows,
     AccountRows,
     SpendRows,

@@ -12,6 +12,7 @@ from typing import Final
 GAP_S: Final = 5.0  # after the last digit: it was the whole
 SILENCE_S: Final = 10.0  # after a question without any digit
 MOST_KEYS: Final = 32  # keyed in at once
+SHORTEST_PIN, LONGEST_PIN = 10, 20
 SHORTEST_NUMBER, LONGEST_NUMBER = 3, 15  # digits of what is dialled (E.164: 15)
 
 
@@ -92,15 +93,15 @@ TABLE: Final[dict[tuple[Step, Happening], Rule]] = {
 """Whatever is not in the table changes nothing: a key while it rings, a verdict on what was asked before."""
 
 
-def pin_of(keys: str, length: int, *, validated: bool) -> str | None:
+def pin_of(keys: str, *, validated: bool) -> str | None:
     """The PIN in what was keyed in; None: it cannot be one, which is not looked up and no guess.
 
-    `validated` (ivrvalidatedtmf): digits alone, exactly `length` of them. Otherwise other keys are left out, and what
-    is too long is cut off.
+    `validated` (ivrvalidatedtmf): digits alone, 10 to 20 of them. Otherwise other keys are left out, and what is too
+    long is cut off.
     """
     if validated:
-        return keys if keys.isdigit() and len(keys) == length else None
-    return "".join(filter(str.isdigit, keys))[:length] or None
+        return keys if keys.isdigit() and SHORTEST_PIN <= len(keys) <= LONGEST_PIN else None
+    return "".join(filter(str.isdigit, keys))[:LONGEST_PIN] or None
 
 
 def number_of(keys: str, short: frozenset[str], *, validated: bool) -> str | None:

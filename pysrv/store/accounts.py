@@ -220,8 +220,11 @@ class AccountWriting(AccountReading, Writing):
             hint = "give them another parent first"
             raise StoreError(StoreCode.CONFLICT, f"{len(below)} accounts are below {name}", hint)
         with self._atomic():
-            sql = "UPDATE accounts SET removed_at = ?, enabled = 0, ha1_md5 = '', ha1_sha256 = '' WHERE id = ?"
+            nothing = "ha1_md5 = '', ha1_sha256 = '', authpin_hash = ''"
+            sql = f"UPDATE accounts SET removed_at = ?, enabled = 0, {nothing} WHERE id = ?"  # noqa: S608
             self._write(sql, (self._clock(), account.id))
+            for table in ("card_callers", "card_proofs"):
+                self._write(f"DELETE FROM {table} WHERE account_id = ?", (account.id,))  # noqa: S608
             self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
             self._write("DELETE FROM bindings WHERE aor = ?", (name,))
             self._audit(who, "account.remove", name, money.format(account.balance))

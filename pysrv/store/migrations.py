@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlite_utils
 
-from pysrv.store import schema, schema_accounts, schema_bans, schema_policy
+from pysrv.store import schema, schema_accounts, schema_bans, schema_cards, schema_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def _money_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
-STATEMENTS_4 = (*schema_accounts.STATEMENTS,)
+STATEMENTS_4 = (*schema_accounts.STATEMENTS, *schema_cards.STATEMENTS)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from pysrv.store.calls import CallReading, CallWriting
+from pysrv.store.cards import CardReading, CardWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
 from pysrv.store.lists import ListReading, ListWriting
@@ -21,6 +22,7 @@ from pysrv.store.usage import UsageReading
 
 
 class Reader(
+    CardReading,
     UsageReading,
     TrunkReading,
     RateReading,
@@ -40,6 +42,7 @@ class Reader(
 
 
 class Store(
+    CardWriting,
     CallWriting,
     TrunkWriting,
     RateWriting,
