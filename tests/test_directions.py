@@ -57,7 +57,7 @@ ROOMS = {
     "pysrv.limits": Room(("pysrv.billing", "appliance.config"), pure=True),
     # The office's shell.
     "pysrv.store": Room(("pysrv.billing", "pysrv.calls", "pysrv.sip", "sqlite_utils", "argon2")),
-    "pysrv.net": Room(("pysrv.sip", "appliance.wire")),
+    "pysrv.net": Room(("pysrv.sip", "pysrv.media", "appliance.wire")),
     "pysrv.net.keyed_hash": Room(("siphash24",)),
     "pysrv.service": Room((*PURE_OFFICE, "pysrv.store", *SHARED)),
     "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),

@@ -79,6 +79,14 @@ class Password:
         return (facts([("password", self.text)]), once)
 
 
+def pin_told(result: dict[str, Any]) -> tuple[dict[str, str], tuple[RenderableType, ...]]:
+    """A new PIN as JSON and for people; nothing where none was made."""
+    if "pin" not in result:
+        return {}, ()
+    once = line("The PIN is shown this once; it is kept hashed.", "dim")
+    return {"pin": result["pin"]}, (facts([("PIN", result["pin"])]), once)
+
+
 def generated() -> str:
     """A password that needs no special keys on a phone: 16 letters and digits, 93 bits."""
     return "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
@@ -111,10 +119,11 @@ def split_fields(given: Mapping[str, Any]) -> dict[str, Any]:
 def _add(session: Session, name: str, password: str, **given: Any) -> Answer:
     secret = password_of(password)
     args = {"name": name, "password": secret.text} | split_fields(given)
-    account = session.link().office("accounts.add", args)["account"]
+    result = session.link().office("accounts.add", args)
+    account, (pin, told) = result["account"], pin_told(result)
     shown = [(key, joined(account[key])) for key in ("name", "realm", "numbers", "balance")]
-    human = (line(f"added {account['name']}"), facts(shown), *secret.human())
-    return Answer({"account": account} | secret.value(), human)
+    human = (line(f"added {account['name']}"), facts(shown), *secret.human(), *told)
+    return Answer({"account": account} | secret.value() | pin, human)
 
 
 def _list(session: Session) -> Answer:
@@ -128,6 +137,8 @@ def _show(session: Session, name: str) -> Answer:
     devices = [row for row in link.office("registrations.list")["registrations"] if row["aor"] == name]
     account = result["account"]
     shown = [(title, write(account[key])) for key, title, write in DETAILS]
+    if "has_pin" in account:
+        shown += [("PIN", "set" if account["has_pin"] else "none"), ("calls from", joined(account["anumbers"]))]
     shown += [(name.replace("_", " "), text) for name, text in account["fields"].items() if text not in ("", "0")]
     human = (facts(shown), line(""), table(DEVICES, devices, "no device is registered"))
     return Answer(result | {"registrations": devices}, human)
@@ -140,12 +151,14 @@ def _set(session: Session, name: str, password: str | None, no_number: bool, **g
     )
     if not changes:
         raise click.UsageError("nothing to change was named; see 'appliance accounts set --help'")
-    account = session.link().office("accounts.set", {"name": name, "changes": changes})["account"]
-    told = secret.human() if secret else ()
+    result = session.link().office("accounts.set", {"name": name, "changes": changes})
+    account, (pin, shown) = result["account"], pin_told(result)
+    told = (secret.human() if secret else ()) + shown
     if account["lines"] and not account["enabled"]:
         words = f"{account['lines']} of its calls go on: 'appliance calls hangup --account {name}' ends them"
         told = (*told, line(words, "yellow"))
-    return Answer({"account": account} | (secret.value() if secret else {}), (table(COLUMNS, [account], ""), *told))
+    value = {"account": account} | (secret.value() if secret else {}) | pin
+    return Answer(value, (table(COLUMNS, [account], ""), *told))
 
 
 def _remove(session: Session, name: str) -> Answer:
@@ -161,6 +174,12 @@ def _ledger(session: Session, name: str, limit: int) -> Answer:
 def _profile_options() -> tuple[click.Parameter, ...]:
     return (
         option("--number", "numbers", multiple=True, help="A number of the account, in digits; repeatable."),
+        option(
+            "--a-number",
+            "anumbers",
+            multiple=True,
+            help="A number that a calling card's holder calls from; repeatable.",
+        ),
         option("--credit", help="Prepaid balance, such as 10.00."),
         option("--postpaid/--prepaid", "postpaid", default=None, help="Pays afterwards, or from its balance."),
         option("--local-only/--not-local-only", "onlylocalaccess", default=None, help="Only this appliance's users."),
@@ -202,6 +221,9 @@ COMMANDS = (
         (
             NAME,
             option("--password", metavar="-|generated", help="A new password; '-' reads it from standard input."),
+            option(
+                "--pin", type=click.Choice(("generated", "none")), help="A calling card's new PIN, or none any more."
+            ),
             *_profile_options(),
             option("--top-up", help="Add to the balance; a minus takes away."),
             option("--note", help="Why, for the ledger."),

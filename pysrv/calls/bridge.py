@@ -55,7 +55,7 @@ class Bridge:
         return 0 if self._session is None else self._session.session
 
     def attend(self, offer: bytes, local_ip: str) -> bytes:
-        """The appliance's own answer to the caller's offer; until `leave` it is the other side of the caller's media."""
+        """The appliance's own answer to the caller's offer: until `leave` it is the other side of that."""
         if self._session is None:
             raise MediaError(488, "media do not cross the appliance")
         answer, self.tongue = answer_to(offer, local_ip)

@@ -52,6 +52,7 @@ class Action(StrEnum):
     ASK_NUMBER = "ask for the number"
     PLACE_CALL = "let the number be decided on"
     SAY_REFUSED = "say that this number cannot be called"
+    SAY_MINUTES = "say how long the credit lasts"
     SAY_RINGING = "play ringing"
     SAY_BUSY = "play busy"
     SAY_GOODBYE = "say goodbye"
@@ -83,7 +84,7 @@ TABLE: Final[dict[tuple[Step, Happening], Rule]] = {
     (Step.CHECKING, Happening.EXHAUSTED): _GIVEN_UP,
     (Step.CHECKING, Happening.TIMEOUT): _LEAVE,
     (Step.NUMBER, Happening.ENTERED): Rule(Step.NUMBER, (Action.PLACE_CALL,)),
-    (Step.NUMBER, Happening.ALLOWED): Rule(Step.CONNECTING, (Action.SAY_RINGING,)),
+    (Step.NUMBER, Happening.ALLOWED): Rule(Step.CONNECTING, (Action.SAY_MINUTES, Action.SAY_RINGING)),
     (Step.NUMBER, Happening.REFUSED): Rule(Step.NUMBER, (Action.SAY_REFUSED, Action.ASK_NUMBER), costs_try=True),
     (Step.NUMBER, Happening.NOTHING): Rule(Step.NUMBER, (Action.ASK_NUMBER,), costs_try=True),
     (Step.NUMBER, Happening.EXHAUSTED): _LEAVE,

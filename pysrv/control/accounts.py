@@ -5,6 +5,7 @@ from typing import Any
 
 from appliance.config.account import field_texts, parse_fields
 from appliance.wire import WireError
+from pysrv.control import cards
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.limits.decoys import taken
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
@@ -30,11 +31,13 @@ class AddAccount:
     onlylocalaccess: bool | None = None
     currency: str = "EUR"
     fields: dict[str, str] = field(default_factory=dict)
+    anumbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChanges:
-    """What may change; None stays. `credit` sets the balance, `top_up` moves it; `fields` as in AddAccount."""
+    """What may change; None stays. `credit` sets the balance, `top_up` moves it; `fields` as in AddAccount. `pin` is
+    "generated" or "none", `anumbers` are the numbers from which a card's holder calls."""
 
     password: str | None = field(default=None, repr=False)
     numbers: tuple[str, ...] | None = None
@@ -50,6 +53,8 @@ class AccountChanges:
     onlylocalaccess: bool | None = None
     enabled: bool | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    pin: str | None = None
+    anumbers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +137,9 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
         **profile,
     )
     account = desk.store.add_account(new, desk.who)
+    card = cards.added(desk, account, args.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
-    return {"account": shape(account)}
+    return {"account": shape(account) | cards.card_shape(desk, account)} | card
 
 
 def _check_decoys(desk: Desk, names: tuple[str, ...]) -> None:
@@ -156,7 +162,8 @@ def list_all(desk: Desk, _: Any) -> dict[str, Any]:
 
 def show(desk: Desk, args: Named) -> dict[str, Any]:
     """accounts.show"""
-    return {"account": shape(_found(desk, args.name))}
+    account = _found(desk, args.name)
+    return {"account": shape(account) | cards.card_shape(desk, account)}
 
 
 def _found(desk: Desk, name: str) -> Account:
@@ -181,8 +188,10 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     if plain:
         desk.store.set_account(args.name, who=desk.who, **plain)
     _move_money(desk, account, wanted)
+    card = cards.changed(desk, args.name, wanted.pin, wanted.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
-    return {"account": shape(_found(desk, args.name))}
+    account = _found(desk, args.name)
+    return {"account": shape(account) | cards.card_shape(desk, account)} | card
 
 
 def _move_money(desk: Desk, account: Account, wanted: AccountChanges) -> None:

@@ -47,7 +47,7 @@ class Presses:
 
 
 def info_digit(content_type: bytes, body: bytes) -> str:
-    """The digit of an INFO request: application/dtmf-relay (Signal=5) or application/dtmf (5); "" when there is none."""
+    """The digit of an INFO request: application/dtmf-relay (Signal=5) or application/dtmf (5); "" for any other."""
     kind = content_type.partition(b";")[0].strip().lower()
     if kind == b"application/dtmf-relay":
         found = _signal(body)

@@ -31,16 +31,14 @@ def answer_to(offer: bytes, address: str) -> tuple[bytes, Tongue]:
     `address` is one of ours: it is replaced on the way like every party's, and nothing is sent there.
     """
     description = read(offer)
-    chosen = next((n for n, media in enumerate(description.media) if _usable(media, description.sections[n].lines[0][1])),
-                  None)  # fmt: skip
+    lines = [section.lines[0][1] for section in description.sections]
+    streams = list(zip(description.media, lines, strict=True))
+    chosen = next((n for n, stream in enumerate(streams) if _usable(*stream)), None)
     if chosen is None:
         raise NotRelayable("no plain G.711 audio in the offer: an access number speaks nothing else")
     family = "IP6" if ":" in address else "IP4"
     head = f"v=0\r\no=- 0 0 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n".encode()
-    lines = [
-        _taken(media, description.sections[n].lines[0][1]) if n == chosen else _refused(description.sections[n].lines[0][1])
-        for n, media in enumerate(description.media)
-    ]
+    lines = [_taken(*stream) if n == chosen else _refused(stream[1]) for n, stream in enumerate(streams)]
     return head + b"".join(lines), tongue(description.media[chosen])
 
 

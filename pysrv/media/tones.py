@@ -52,4 +52,6 @@ def _tone(hertz: int, ms: int) -> bytes:
 
 def digits_of(number: str) -> tuple[str, ...]:
     """A number or an amount as the clips that say it, digit by digit."""
-    return tuple("point" if character == "." else character for character in number if character.isdigit() or character == ".")
+    return tuple(
+        "point" if character == "." else character for character in number if character.isdigit() or character == "."
+    )

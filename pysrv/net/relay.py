@@ -3,8 +3,8 @@
 Same verbs, same rows, same rules and same counters as the kernel's relay, so that nobody above it can tell; it costs
 about a hundred times more per packet. A lease is looked at for every packet, so audio ends at its deadline and not a
 timer's tick later. What passes on a stream whose other side is the office is handed to `heard`, also where the kernel
-relays: there it has passed the same rules in the gate before. Knows rows of `appliance.wire`, not calls. RFC 3550 (what is RTP, what RTCP), RFC 4961
-(symmetric RTP), RFC 5761 (both on one port).
+relays: there it has passed the same rules in the gate before. Knows rows of `appliance.wire`, not calls.
+RFC 3550 (what is RTP, what RTCP), RFC 4961 (symmetric RTP), RFC 5761 (both on one port).
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from appliance.config.settings import Settings
 from pysrv.billing import number as numbers
 from pysrv.billing.cdr import Cdr, EndedBy
-from pysrv.billing.ledger import Shortfall
+from pysrv.billing.ledger import Shortfall, longest_s
 from pysrv.billing.tariff import Rate
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
@@ -51,6 +51,15 @@ class Dialled:
     full: tuple[str, ...] = ()  # trunks left out, because all their channels are taken
 
 
+@dataclass(frozen=True, slots=True)
+class CardCall:
+    """A call on a card that may go out: where to, how, and how long the card pays for it (None: no end in sight)."""
+
+    dialled: Dialled
+    plan: CallPlan
+    lasts_s: int | None
+
+
 class Admission:
     """Answers every CallRequested: admit() or refuse()."""
 
@@ -82,9 +91,55 @@ class Admission:
         elif not dialled.groups:
             self._unreachable(event, facts, dialled, now)
         else:
-            trunks = tuple(target.label for group in dialled.groups for target in group if _is_trunk(target))
-            self._accounting.goes_over(event.call_id, trunks)
+            self._accounting.goes_over(event.call_id, _trunks(dialled))
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
+
+    def access(self, event: CallRequested, caller: Caller, number: str) -> Refuse | None:
+        """Whether somebody may come into the voice menu at `number`: as for a call to a user of this server."""
+        facts = self._facts(event, caller, Destination(DestinationKind.LOCAL, number, foreign=False))
+        decision = pipeline.decide(facts, report_only=self._spending.report_only)
+        self._report(facts, decision)
+        return decision if isinstance(decision, Refuse) else None
+
+    def answer_here(self, event: CallRequested, caller: Caller, number: str, now: float) -> None:
+        """Let the appliance itself take a call."""
+        facts = self._facts(event, caller, Destination(DestinationKind.LOCAL, number, foreign=False))
+        self._b2bua.attend(event.call_id, self._plan(event, facts, caller), now)
+
+    def card_call(
+        self, event: CallRequested, caller: Caller, card: Account, number: str, now: float
+    ) -> Refuse | CardCall:
+        """Decide on what the holder of a card has dialled: the card pays. An allowed call has its lease and goes out
+        with `go`; one that is refused leaves nothing behind."""
+        dialled = self.resolve(number, now)
+        facts = self._facts(event, caller, dialled.destination, card)
+        decision: Decision | None = pipeline.decide(facts, report_only=self._spending.report_only)
+        self._report(facts, decision)
+        if isinstance(decision, Allow):
+            if not dialled.groups:
+                _, sentence, setting = _absence(dialled)
+                return Refuse("route", setting, 480, "Temporarily Unavailable", sentence)
+            came_over = caller.trunk.name if caller.trunk is not None else ""
+            decision = self._reserve(event, facts, came_over, now)
+        if isinstance(decision, Refuse):
+            self._spending.refused(decision)
+            return decision
+        self._accounting.goes_over(event.call_id, _trunks(dialled))
+        lasts_s = longest_s(self._store.levels_of_call(event.call_id)) if facts.priced else None
+        return CardCall(dialled, self._plan(event, facts, caller), lasts_s)
+
+    def connect(self, call_id: str, allowed: CardCall, now: float) -> None:
+        """Let a call on a card go out."""
+        self._b2bua.connect(call_id, allowed.dialled.groups, allowed.plan, now)
+
+    def left(
+        self, event: CallRequested, caller: Caller, card: Account | None, number: str, refusal: Refuse | None
+    ) -> None:
+        """The record of a call to the voice menu that led nowhere."""
+        facts = self._facts(event, caller, Destination(DestinationKind.LOCAL, number, foreign=False), card)
+        cdr = self._cdr(facts, self._world.clock.wall(), caller.trunk.name if caller.trunk is not None else "")
+        why = refusal or Refuse("voice menu", "", 487, "", "left the voice menu without a call")
+        self._accounting.refused(cdr, why.status, why.sentence, why.setting)
 
     def resolve(self, dialled: str, now: float) -> Dialled:
         """A user of ours by name or number, else the trunks for the number (longest prefix, then priority)."""
@@ -122,15 +177,18 @@ class Admission:
         credentials = TrunkCredentials(trunk.user, trunk.password) if trunk.user else None
         return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
 
-    def _facts(self, event: CallRequested, caller: Caller, where: Destination) -> CallFacts:
-        settings, account, source = self._settings(), caller.account, event.flow.remote[0]
+    def _facts(
+        self, event: CallRequested, caller: Caller, where: Destination, card: Account | None = None
+    ) -> CallFacts:
+        """`card` pays in the caller's place, if there is one."""
+        settings, account, source = self._settings(), card or caller.account, event.flow.remote[0]
         emergency = where.number in settings.emergencynumbers
         chain = self._store.chain(account) if account is not None else ()
         rates = tuple(self._rate(each, where) for each in chain)
         return CallFacts(
             event.call_id,
             source,
-            Auth.TRUNK if caller.trunk is not None else Auth.PROVEN,
+            Auth.TRUNK if caller.trunk is not None and card is None else Auth.PROVEN,
             account,
             _caller_number(event, caller),
             where,
@@ -181,7 +239,7 @@ class Admission:
         self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)
         return None
 
-    def _report(self, facts: CallFacts, decision: Decision) -> None:
+    def _report(self, facts: CallFacts, decision: Decision | None) -> None:
         """What rules in report-only would have refused."""
         for report in getattr(decision, "reports", ()):
             _log.info(
@@ -207,14 +265,8 @@ class Admission:
 
     def _unreachable(self, event: CallRequested, facts: CallFacts, dialled: Dialled, now: float) -> None:
         """Allowed, but nobody is there: a user without a device, or trunks without a way."""
-        where, setting = facts.destination, ""
-        if where.account is not None:
-            status, q850, sentence = 480, ABSENT, f"{where.account.name} has no registered device"
-        elif dialled.full:
-            status, q850, setting = 503, NO_CIRCUIT, "channels"
-            sentence = f"all channels of {', '.join(dialled.full)} are taken"
-        else:
-            status, q850, sentence = 503, OUT_OF_ORDER, f"no trunk for {where.number} can be reached"
+        where = facts.destination
+        (q850, status), sentence, setting = _absence(dialled)
         _log.info("call unreachable id=%s callee=%s: %s", event.call_id, where.number, sentence)
         self._accounting.unreachable(event.call_id, q850, sentence, setting)
         cause = Cause(q850, status, Cause.of_q850(q850).text)
@@ -262,8 +314,18 @@ def _caller_number(event: CallRequested, caller: Caller) -> str:
     return user_of(event.request.from_.uri)
 
 
-def _is_trunk(target: Target) -> bool:
-    return target.kind is TargetKind.TRUNK
+def _trunks(dialled: Dialled) -> tuple[str, ...]:
+    return tuple(target.label for group in dialled.groups for target in group if target.kind is TargetKind.TRUNK)
+
+
+def _absence(dialled: Dialled) -> tuple[tuple[int, int], str, str]:
+    """Why nobody can be reached: cause and status, the sentence, and the setting if there is one."""
+    where = dialled.destination
+    if where.account is not None:
+        return (ABSENT, 480), f"{where.account.name} has no registered device", ""
+    if dialled.full:
+        return (NO_CIRCUIT, 503), f"all channels of {', '.join(dialled.full)} are taken", "channels"
+    return (OUT_OF_ORDER, 503), f"no trunk for {where.number} can be reached", ""
 
 
 def _account_id(facts: CallFacts) -> int | None:

@@ -62,7 +62,9 @@ class CardWriting(CardReading, AccountWriting, SecurityWriting):
     def card_by_pin(self, pin: str) -> Account | None:
         """The card of a PIN. Takes about as long for a wrong one, and for one that nobody has."""
         shelf = self._shelf(pin)
-        sql = "SELECT id, authpin_hash FROM accounts WHERE authpin_hash >= ? AND authpin_hash < ? AND removed_at IS NULL"
+        sql = (
+            "SELECT id, authpin_hash FROM accounts WHERE authpin_hash >= ? AND authpin_hash < ? AND removed_at IS NULL"
+        )
         rows = self._all(sql, (shelf + "$", shelf + "%"))
         found = None
         for account_id, kept in rows or [(None, shelf + _NOBODYS_HASH)]:

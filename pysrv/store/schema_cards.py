@@ -1,4 +1,4 @@
-"""Part of step 4 of the schema: calling cards, the numbers that their holders call from, and from where a PIN was given.
+"""Part of step 4 of the schema: the numbers that holders of calling cards call from, and from where a PIN was given.
 
 The PIN itself is a column of accounts (authpin_hash).
 """

@@ -166,7 +166,9 @@ def test_a_caller_may_describe_itself_anew() -> None:
     table.assert_clean()
 
 
-@pytest.mark.parametrize("body", [b"", sdp("198.51.100.10", 10_000, formats="18"), OFFER.replace(b"RTP/AVP", b"RTP/SAVP")])
+@pytest.mark.parametrize(
+    "body", [b"", sdp("198.51.100.10", 10_000, formats="18"), OFFER.replace(b"RTP/AVP", b"RTP/SAVP")]
+)
 def test_an_offer_that_the_appliance_cannot_speak_in_is_refused(body: bytes) -> None:
     table = Table("alice", "bob")
     table["alice"].invite("access", body)
