@@ -13,6 +13,7 @@ from typing import Any
 
 from appliance import wire
 from appliance.config.settings import Settings
+from pysrv.media.spoken import Tongue
 from pysrv.service import Service
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.sip.digest import answer_challenge
@@ -91,6 +92,27 @@ class FakeGate:
 
 
 @dataclass
+class FakeVoice:
+    """Remembers what it was told to say, by session; every clip takes half a second."""
+
+    tongues: dict[int, Tongue] = field(default_factory=dict)
+    said: list[tuple[str, ...]] = field(default_factory=list)
+
+    def begin(self, session: int, tongue: Tongue) -> None:
+        self.tongues[session] = tongue
+
+    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False) -> float:
+        assert session in self.tongues
+        self.said.append(clips)
+        return len(clips) / 2
+
+    def hush(self, session: int) -> None: ...
+
+    def end(self, session: int) -> None:
+        del self.tongues[session]
+
+
+@dataclass
 class Time:
     """The monotonic clock; the wall clock goes with it."""
 
@@ -105,7 +127,7 @@ class Bench:
     """One service and its surroundings."""
 
     def __init__(self, store: Store, settings: Settings, time: Time | None = None) -> None:
-        self.store, self.gate, self.time = store, FakeGate(), time or Time()
+        self.store, self.gate, self.time, self.voice = store, FakeGate(), time or Time(), FakeVoice()
         self.service = Service(store, settings, self._world())
         self.sent: list[tuple[Request | Response, Flow]] = []
         self.service.start()
@@ -124,7 +146,7 @@ class Bench:
         return Surroundings(
             self.gate, clock, lambda _address, _now: APPLIANCE[0], lambda host: host, source("service"),
             lambda n: 0, "boot",
-            APPLIANCE[1], (20000, 20399),
+            APPLIANCE[1], (20000, 20399), voice=self.voice,
         )  # fmt: skip
 
     def receive(self, payload: bytes, flow: Flow) -> None:
