@@ -144,11 +144,10 @@ def _show(session: Session, name: str) -> Answer:
     return Answer(result | {"registrations": devices}, human)
 
 
-def _set(session: Session, name: str, password: str | None, no_number: bool, **given: Any) -> Answer:
+def _set(session: Session, name: str, password: str | None, no_number: bool, no_a_number: bool, **given: Any) -> Answer:
     secret = password_of(password) if password else None
-    changes = (
-        split_fields(given) | ({"password": secret.text} if secret else {}) | ({"numbers": []} if no_number else {})
-    )
+    changes = split_fields(given) | ({"password": secret.text} if secret else {})
+    changes |= ({"numbers": []} if no_number else {}) | ({"anumbers": []} if no_a_number else {})
     if not changes:
         raise click.UsageError("nothing to change was named; see 'appliance accounts set --help'")
     result = session.link().office("accounts.set", {"name": name, "changes": changes})
@@ -228,6 +227,7 @@ COMMANDS = (
             option("--top-up", help="Add to the balance; a minus takes away."),
             option("--note", help="Why, for the ledger."),
             option("--no-number", is_flag=True, default=False, help="Take all its numbers away."),
+            option("--no-a-number", is_flag=True, default=False, help="No number calls for this card any more."),
             option("--enable/--disable", "enabled", default=None, help="Let it in, or keep it out."),
         ),
         "Only what is named changes; --number replaces all numbers of the account.",

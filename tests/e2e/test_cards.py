@@ -1,4 +1,4 @@
-"""A calling card with a real telephone: keys as RTP through the gate, tones from the office, a call that the card pays."""
+"""A calling card with a real telephone: keys as RTP through the gate, tones from the office, a call the card pays."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
