@@ -41,9 +41,11 @@ def _options() -> RunOptions:
 
 def _docs() -> int:
     from pysrv.calls import tables as calls
+    from pysrv.limits import cards
     from pysrv.sip import tables as sip
 
-    print(json.dumps({"state-machines.md": sip.render(), "calls.md": calls.render()}))
+    pages = {"state-machines.md": sip.render(), "calls.md": calls.render() + "\n" + cards.render()}
+    print(json.dumps(pages))
     return 0
 
 

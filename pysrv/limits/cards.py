@@ -165,3 +165,36 @@ class Guesses:
         self._right[caller] = None
         if len(self._right) > MOST_CALLERS:
             self._right.popitem(last=False)
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+def render() -> str:
+    """The levels as a part of docs/calls.md."""
+    lines = [
+        "## Who a caller on an access number is (`callingcardauth`)",
+        "",
+        "At every level the PIN is enough. The number alone is enough, with `anumberhandling` 1, where a card lists it",
+        "and all of its row holds; each level accepts it in fewer cases than the level before.",
+        "",
+        "| level | in words | behind the number stands at least | shown | no wrong PIN within the hour | From agrees "
+        "| PIN given from there within |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *(_row(number, level) for number, level in enumerate(LEVELS)), ""])
+
+
+_BEHIND = {
+    Strength.CLAIMED: "a trunk's From",
+    Strength.ASSERTED: "a trunk's P-Asserted-Identity",
+    Strength.PROVEN: "a telephone's password",
+}
+
+
+def _row(number: int, level: Level) -> str:
+    if level.proof_s == NEVER:
+        return f"| {number} | {level.words} | the number is never enough | | | | |"
+    marks = ["yes" if each else "" for each in (level.shown, level.clean, level.agreeing)]
+    days = "" if level.proof_s == EVER else f"{level.proof_s / DAY_S:g} d"
+    return f"| {number} | {level.words} | {_BEHIND[level.strength]} | {' | '.join(marks)} | {days} |"
