@@ -38,6 +38,9 @@ def pages(commands: Page) -> dict[str, Page]:
         "metrics.md": metric_page,
         "state-machines.md": lambda: office_page("state-machines.md"),
         "calls.md": lambda: office_page("calls.md"),
+        "authentication.md": lambda: office_page("authentication.md"),
+        "prices.md": lambda: office_page("prices.md"),
+        "fraud.md": lambda: office_page("fraud.md"),
         "../bpf/README.md": gate_readme,
     }
 

@@ -2,7 +2,7 @@
 
 python -m pysrv          the service; options come from the keeper in the environment
 python -m pysrv once     control verbs from standard input, without a service
-python -m pysrv docs     the generated pages about SIP, to standard output
+python -m pysrv docs     the generated pages about SIP and fraud, to standard output
 """
 
 import gc
@@ -41,10 +41,21 @@ def _options() -> RunOptions:
 
 def _docs() -> int:
     from pysrv.calls import tables as calls
+    from pysrv.limits import access_page as access
     from pysrv.limits import cards
+    from pysrv.limits import fraud_page as fraud
+    from pysrv.limits import price_page as prices
     from pysrv.sip import tables as sip
 
-    pages = {"state-machines.md": sip.render(), "calls.md": calls.render() + "\n" + cards.render()}
+    rooms = {
+        "state-machines.md": sip,
+        "calls.md": calls,
+        "prices.md": prices,
+        "fraud.md": fraud,
+        "authentication.md": access,
+    }
+    pages = {name: room.render() for name, room in rooms.items()}
+    pages["calls.md"] += "\n" + cards.render()
     print(json.dumps(pages))
     return 0
 

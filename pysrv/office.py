@@ -81,6 +81,7 @@ class Office:
         loaded = layered(file, self._store.overrides(), self._store.generation())
         self._problems = tuple(str(problem) for problem in loaded.problems)
         self._names = Names(lambda: self._gate.resync())
+        self._callees = Names()  # callers choose these: they must not crowd out the trunks' names
         delay = QueueDelay()
         self._gate = GateClient(keeper, self._plan, self, queue_delay_s=delay.take, heard=self._heard)
         clips = Clips(self._state / CLIPS)
@@ -98,13 +99,19 @@ class Office:
             (options.rtp_first, options.rtp_last),
             keyed_hash,
             host=protected_of_host,
+            lookup=self._callees.address,
             voice=self._player,
         )
         self._service = Service(self._store, loaded.settings, world)
         self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
-        self._tcp = TcpConnections(self._service.receive_message, self.turn, self._service.flow_closed, Limits())
+        self._tcp = TcpConnections(
+            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self.session_s
+        )
         self._control = ControlSocket(
-            Path(options.runtime) / "office.sock", Control(self._store, self._service, file).session, self.turn
+            Path(options.runtime) / "office.sock",
+            Control(self._store, self._service, file).session,
+            self.turn,
+            self.session_s,
         )
         self._reader = self._store.reader()
         self._panel = Panel(self, self._reader.verify_admin)
@@ -139,6 +146,7 @@ class Office:
         if self._tally_task is not None:
             self._tally_task.cancel()
         self._names.close()
+        self._callees.close()
         await self._control.stop()
         await self._panel.stop()
         self._udp.close(self._loop)
@@ -234,6 +242,14 @@ class Office:
         """An administrator uses the panel from here."""
         if self._service.managed_from(address, "an administrator uses the panel from there"):
             self._soon()
+
+    def session_s(self) -> float:
+        """How long a session may last (sessionabsolutetimeout)."""
+        return self._service.settings().sessionabsolutetimeout
+
+    def is_trusted(self, address: str) -> bool:
+        """Whether the panel makes this address wait for nothing (allowtrustedip 4)."""
+        return self._service.trusted.opens_console(address)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

@@ -209,6 +209,7 @@ COMMANDS = (
             option(
                 "--password", default=GENERATED, metavar="-|generated", help="'-' reads one line of standard input."
             ),
+            option("--currency", metavar="CODE", help="Of its balance and its charges [default: EUR]."),
             *_profile_options(),
         ),
     ),

@@ -6,9 +6,11 @@ import time
 from typing import Any
 
 import click
+from rich.console import RenderableType
 
 from appliance.cli.exits import Exit, Failure
-from appliance.cli.show import Answer, Column, line, moment, span, table, yes_no
+from appliance.cli.pricing import level_lines
+from appliance.cli.show import Answer, Column, facts, line, moment, span, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.fields import BadValue
 from appliance.config.textual import Duration
@@ -89,6 +91,21 @@ def _cdrs(session: Session, limit: int, since: str | None, until: str | None, **
     return Answer(result, (table(CDRS, result["cdrs"], "no calls were recorded"),))
 
 
+def _explain(session: Session, call_id: str) -> Answer:
+    result = session.link().office("cdrs.show", {"call_id": call_id})
+    shown = [(name, str(result[name])) for name in ("call_id", "account", "callee", "trunk")]
+    shown += [("setup", moment(result["setup_at"])), ("talk", f"{result['talk_s']} s")]
+    human: list[RenderableType] = [facts(shown)]
+    for level in result["levels"]:
+        human += [line(""), line(level["quote"] or level["payer"], "bold"), *level_lines(level)]
+    human += [line(f"not billed: {sentence}", "red") for sentence in result["not_billed"]]
+    if result["cost"] is not None:
+        human += [line(""), line(f"cost of trunk {result['cost']['quote']}", "bold"), *level_lines(result["cost"])]
+    if not result["levels"] and not result["not_billed"]:
+        human.append(line("nobody paid for this call", "dim"))
+    return Answer(result, tuple(human))
+
+
 def _registrations(session: Session) -> Answer:
     result = session.link().office("registrations.list")
     return Answer(result, (table(REGISTRATIONS, result["registrations"], "nobody is registered"),))
@@ -123,6 +140,13 @@ COMMANDS = (
             option("--before", "before_id", type=int, help="Go on behind the record with this id."),
             option("--limit", type=click.IntRange(1, 100_000), default=50, help="At most so many."),
         ),
+    ),
+    Command(
+        "calls show",
+        "Explain what a past call cost everybody, line by line.",
+        _explain,
+        (argument("call_id"),),
+        "From what was kept with the call: decks that changed since change nothing here.",
     ),
     Command("registrations", "List the devices that are registered.", _registrations),
 )

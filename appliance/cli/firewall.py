@@ -61,7 +61,7 @@ def _add(
         if port:
             raise Failure(Exit.USAGE, "a rule about a country has no port")
         wanted = country_codes(codes)
-        _provide(link, wanted, database)
+        provide(link, wanted, database)
         rules = [{"action": action, "country": code, "note": note} for code in wanted]
     else:
         if codes is not None:
@@ -110,7 +110,7 @@ def port_of(text: str | None) -> tuple[str, int]:
     return (others[0] if others else "any"), int(number)
 
 
-def _provide(link: Link, wanted: list[str], database: tuple[Path, ...], *, anew: bool = False) -> dict[str, int]:
+def provide(link: Link, wanted: list[str], database: tuple[Path, ...], *, anew: bool = False) -> dict[str, int]:
     """The office learns the networks of countries that it does not know yet; how many each has."""
     known = {each["name"]: each["entries"] for each in link.office("lists.list")["countries"]}
     missing = [code for code in wanted if anew or database or code not in known]
@@ -133,7 +133,7 @@ def _provide(link: Link, wanted: list[str], database: tuple[Path, ...], *, anew:
 def _countries(session: Session, database: tuple[Path, ...]) -> Answer:
     link = session.link()
     wanted = sorted({rule["country"] for rule in link.office("firewall.list")["rules"] if rule["country"]})
-    counts = _provide(link, wanted, database, anew=True)
+    counts = provide(link, wanted, database, anew=True)
     rows = link.office("lists.list")["countries"]
     columns = (Column("name", "country"), Column("entries", "networks", right=True), Column("source", "from"))
     empty = "no rule is about a country: 'appliance firewall deny country CN,RU'"

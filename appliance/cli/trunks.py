@@ -1,19 +1,13 @@
-"""`appliance trunks` and `appliance rates`: where calls go, and what they cost."""
+"""`appliance trunks`: where calls go out and come in."""
 
-from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from appliance.cli.accounts import password_of, said
-from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Request
-from appliance.cli.show import Answer, Column, console, joined, line, moment, table, yes_no
+from appliance.cli.show import Answer, Column, joined, line, span, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
-
-CHUNK_LINES = 1000
-MOST_DECK_BYTES = 512 * 1024 * 1024
 
 TRUNK_COLUMNS = (
     Column("name", "name"),
@@ -33,19 +27,14 @@ ROUTE_COLUMNS = (
     Column("strip", "strip", right=True),
     Column("prepend", "prepend"),
 )
-DECK_COLUMNS = (
-    Column("name", "deck"),
-    Column("rates", "prefixes", right=True),
-    Column("imported_at", "imported", moment),
-)
-RATE_COLUMNS = (
-    Column("prefix", "prefix"),
-    Column("destination", "destination"),
-    Column("per_minute", "per minute", right=True),
-    Column("connect_fee", "connect fee", right=True),
-    Column("initial_increment_s", "first s", right=True),
-    Column("next_increment_s", "next s", right=True),
-    Column("minimum_s", "minimum s", right=True),
+QUALITY_COLUMNS = (
+    Column("trunk", "trunk"),
+    Column("prefix", "numbers"),
+    Column("calls", "calls", right=True),
+    Column("asr_percent", "ASR %", right=True),
+    Column("acd_s", "ACD", span, right=True),
+    Column("per_minute", "cost/min", right=True),
+    Column("currency", ""),
 )
 
 
@@ -98,67 +87,10 @@ def _prefix(text: str) -> str:
     return "" if text == "all" else text
 
 
-def read_deck(path: str) -> list[str]:
-    """The lines of a rate deck. Raises Failure that names what is wrong with the file."""
-    try:
-        with click.open_file(path, "rb") as file:
-            data = bytes(file.read(MOST_DECK_BYTES + 1))
-    except OSError as error:
-        raise Failure(Exit.NOT_FOUND, f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_DECK_BYTES:
-        raise Failure(Exit.REFUSED, f"{path} is larger than {MOST_DECK_BYTES // 1024**2} MiB", "split the deck")
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        number = data[: error.start].count(b"\n") + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        words = f"{path}, line {number}, column {column}: not UTF-8 text"
-        raise Failure(Exit.REFUSED, words, "save the file as 'CSV UTF-8'") from None
-
-
-def _import(session: Session, deck: str, file: str) -> Answer:
-    lines = read_deck(file)
-    pieces = range(0, len(lines), CHUNK_LINES)
-    rows: list[Request] = [
-        ("rates.rows", {"first_line": start + 1, "text": "\n".join(lines[start : start + CHUNK_LINES]) + "\n"})
-        for start in pieces
-    ]
-    requests = [("rates.begin", {"deck": deck}), *rows, ("rates.commit", {})]
-    with _bar(session, f"{Path(file).name} -> {deck}") as bar:
-        task = bar.add_task("", total=len(lines))
-
-        def progress(done: int, _total: int) -> None:
-            bar.update(task, completed=min((done - 1) * CHUNK_LINES, len(lines)))
-
-        try:
-            results = session.link().office_all(requests, progress)
-        except Failure as failure:
-            if failure.code != "bad_rate":
-                raise
-            words = f"{file}, {failure.message}"
-            raise Failure(failure.exit_code, words, failure.hint or "nothing was imported", failure.code) from None
-    count = results[-1]["rates"]
-    return Answer({"deck": deck, "rates": count}, (line(f"{deck}: {count} prefixes, in force for new calls"),))
-
-
-def _bar(session: Session, words: str) -> Progress:
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeRemainingColumn())
-    shown = console(error=True)
-    return Progress(*columns, console=shown, transient=True, disable=session.json or not shown.is_terminal)
-
-
-def _rates(session: Session, deck: str | None, prefix: str, limit: int) -> Answer:
-    if deck is None:
-        result = session.link().office("rates.decks")
-        return Answer(result, (table(DECK_COLUMNS, result["decks"], "no rate decks: 'appliance rates import'"),))
-    result = session.link().office("rates.list", {"deck": deck, "prefix": prefix, "limit": limit})
-    rest = () if len(result["rates"]) < limit else (line(f"the first {limit}; see --prefix and --limit", "dim"),)
-    return Answer(result, (table(RATE_COLUMNS, result["rates"], f"nothing in {deck}"), *rest))
-
-
-def _drop(session: Session, deck: str) -> Answer:
-    result = session.link().office("rates.remove", {"deck": deck})
-    return Answer(result, (line(f"removed {deck}"),))
+def _quality(session: Session, name: str | None, prefix: str) -> Answer:
+    result = session.link().office("trunks.quality", {"trunk": name or "", "prefix": prefix})
+    words = "no calls were offered to trunks within routingwindow"
+    return Answer(result, (table(QUALITY_COLUMNS, result["quality"], words),))
 
 
 def _trunk_options() -> tuple[click.Parameter, ...]:
@@ -174,12 +106,8 @@ def _trunk_options() -> tuple[click.Parameter, ...]:
     )
 
 
-GROUPS = (
-    Group("trunks", "Carriers: where calls go out and come in."),
-    Group("rates", "Rate decks: what calls cost."),
-)
+GROUP = Group("trunks", "Carriers: where calls go out and come in.")
 NAME = argument("name")
-DECK = argument("deck")
 
 COMMANDS = (
     Command("trunks list", "List the trunks.", _list),
@@ -216,22 +144,14 @@ COMMANDS = (
         "The longest prefix wins; among equal ones the lower priority; the next is tried when a trunk fails.",
     ),
     Command(
-        "rates import",
-        "Import a rate deck from CSV; all of it or nothing.",
-        _import,
-        (DECK, argument("file", type=click.Path(allow_dash=True))),
-        "The header names the columns: prefix and per_minute, and if wanted connect_fee, initial_increment, "
-        "next_increment, minimum, destination. An error names line and column. The deck of the same name is replaced.",
-    ),
-    Command(
-        "rates list",
-        "List the decks, or the rates of one.",
-        _rates,
+        "trunks quality",
+        "Show how many calls trunks answered, how long those lasted, and what they cost.",
+        _quality,
         (
-            argument("deck", required=False),
-            option("--prefix", default="", help="Only prefixes that start so."),
-            option("--limit", type=click.IntRange(1, 1_000_000), default=1000, help="At most so many."),
+            argument("name", required=False),
+            option("--prefix", default="", help="Only numbers counted under these first five digits."),
         ),
+        "Counts within the setting routingwindow, the older weighing less. ASR is the share of calls that were "
+        "answered, ACD their average length.",
     ),
-    Command("rates remove", "Remove a rate deck.", _drop, (DECK,)),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from appliance.config.fields import BadValue, Bool, Choice, Int, Kind
+from appliance.config.fields import BadValue, Bool, Choice, Kind
 from appliance.config.row import Scope
 from appliance.config.schema import ROWS
 from appliance.config.textual import COUNTRY, EMAIL, PHONE, Str
@@ -55,12 +55,11 @@ _OWN = (
     Field("country", Str(COUNTRY), "Its home, which foreign numbers are foreign to.", default=""),
     Field("deck", Str(), "Rate deck that prices its calls.", default=""),
     Field("tax", Str(), "Tax that its charges carry.", default=""),
-    Field("blacklistlevel", Int(0, 6, {0: "off"}), "Confidence from which smart blacklist entries block.", default=0),
 )
 _IN_SETTINGS = (
     "needauth", "authip", "techprefix", "postpaid", "maxlines", "maxlinesoffpeak", "maxcps", "maxdailycredit",
     "maxmonthlycredit", "maxmonthlycreditinc", "maxmonthlycreditend", "maxdailyminutes", "maxmonthlyminutes",
-    "locklevel", "onlylocalaccess",
+    "locklevel", "onlylocalaccess", "blacklistlevel",
 )  # fmt: skip
 
 

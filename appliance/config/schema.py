@@ -10,8 +10,10 @@ from typing import Any
 
 from appliance.config.chapters.access import AuthenticationRows, TransportRows, TrustRows
 from appliance.config.chapters.cards import CardRows
+from appliance.config.chapters.fraud import ExposureRows, NumberRows, PatternRows
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
+from appliance.config.chapters.prices import PriceRows
 from appliance.config.chapters.services import FraudRows, PaymentRows, SignallingRows, SystemRows
 from appliance.config.row import Row
 
@@ -26,6 +28,10 @@ CHAPTERS: tuple[type, ...] = (
     AccountRows,
     SpendRows,
     FraudRows,
+    PriceRows,
+    NumberRows,
+    PatternRows,
+    ExposureRows,
     SignallingRows,
     SystemRows,
     PaymentRows,
@@ -43,6 +49,10 @@ class Schema(
     AccountRows,
     SpendRows,
     FraudRows,
+    PriceRows,
+    NumberRows,
+    PatternRows,
+    ExposureRows,
     SignallingRows,
     SystemRows,
     PaymentRows,

@@ -34,7 +34,7 @@ class Share:
     @property
     def per_minute(self) -> int:
         """What the call costs that account while it runs."""
-        return self.rate.per_minute if self.rate else 0
+        return self.rate.paid_per_minute if self.rate else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Lease:
     @property
     def per_minute(self) -> int:
         """What the call costs the paying account while it runs."""
-        return self.rate.per_minute if self.rate else 0
+        return self.rate.paid_per_minute if self.rate else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def _shares(lease: Lease) -> tuple[Share, ...]:
 
 
 def _running(level: Level, calls: int) -> Level:
-    per_minute = level.rate.per_minute if level.rate else 0
+    per_minute = level.rate.paid_per_minute if level.rate else 0
     funds = replace(
         level.funds,
         running_calls=level.funds.running_calls + calls,

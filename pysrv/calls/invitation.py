@@ -131,11 +131,13 @@ def next_hop(dialog: Dialog, flow: Flow) -> Flow:
 
 def _is_like(address: str, known: str) -> bool:
     """Whether a place that a trunk names may be written to: an address (a name, or what only looks like an address,
-    would have to be looked up, which takes its time) of the same family, and never this machine itself.
+    would have to be looked up, which takes its time) of the same family, and never this machine itself. Who speaks from
+    a public address leads us into no private network.
     """
     try:
         there, here = ip_address(address), ip_address(known)
     except ValueError:
         return False
     odd = there.is_multicast or there.is_unspecified or (there.is_loopback and not here.is_loopback)
-    return there.version == here.version and not odd
+    inward = here.is_global and not there.is_global
+    return there.version == here.version and not odd and not inward

@@ -123,6 +123,18 @@ class Registrar:
         bindings = self.bindings(aor, now)
         return Outcome(200, "OK", _ok_headers(request, bindings, now), bindings, changes)
 
+    def adds(self, aor: str, request: Request, flow: Flow, now: float) -> bool:
+        """Whether a REGISTER asks for a device that `aor` has not got; False for one that will be refused anyway."""
+        held, lifetimes = self._live(aor, now), Lifetimes(0, self.config.max_expires_s, self.config.default_expires_s)
+        try:
+            contacts = request.contacts
+            outbound = asks_outbound(request, contacts)
+            wanted = [contact for contact in contacts if granted(contact, request.expires, lifetimes)]
+            asked = [asked_binding(aor, contact, request, flow, outbound) for contact in wanted]
+        except (Refused, BadMessage):
+            return False
+        return any(not any(binding.is_same_device(new) for binding in held) for new in asked)
+
     def bindings(self, aor: str, now: float) -> tuple[Binding, ...]:
         """The live bindings of `aor`, in the order to try them: by q, among equals the last registered first."""
         return tuple(sorted(self._live(aor, now), key=lambda binding: (-binding.q, -binding.registered_at)))

@@ -9,6 +9,7 @@ from pysrv.control import cards
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.limits.decoys import taken
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
+from pysrv.store.currencies import NO_TAX
 
 _MOST_PASSWORD = 128
 
@@ -118,15 +119,23 @@ def _check_deck(desk: Desk, deck: str | None) -> None:
         raise not_found("rate deck", deck)
 
 
+def _check_tax(desk: Desk, tax: str | None) -> None:
+    """A tax that is not there would leave the account without prices."""
+    if tax and tax != NO_TAX and desk.store.tax(tax) is None:
+        raise not_found("tax", tax)
+
+
 def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     """accounts.add"""
     check_password(desk, args.name, args.password)
     _check_decoys(desk, (args.name, *args.numbers))
+    _check_room(desk)
     settings = desk.settings
     profile = {name: value for name in PROFILE if (value := getattr(settings, name, None)) is not None}
     profile |= {name: value for name in PLAIN if (value := getattr(args, name, None)) is not None}
     profile |= parse_fields(args.fields)
     _check_deck(desk, profile["deck"])
+    _check_tax(desk, profile.get("tax"))
     new = NewAccount(
         args.name,
         args.password,
@@ -140,6 +149,14 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     card = cards.added(desk, account, args.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
     return {"account": shape(account) | cards.card_shape(desk, account)} | card
+
+
+def _check_room(desk: Desk) -> None:
+    """Refuse one more account than licensecfg allows. Raises WireError."""
+    most, held = desk.settings.licensecfg.get("accounts", 0), desk.store.account_count()
+    if most and held >= most:
+        words = f"there are {held} accounts, licensecfg allows {most}"
+        raise WireError("conflict", words, "remove one first, or raise accounts in licensecfg")
 
 
 def _check_decoys(desk: Desk, names: tuple[str, ...]) -> None:
@@ -179,6 +196,7 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     plain: dict[str, Any] = {name: getattr(wanted, name) for name in PLAIN if getattr(wanted, name) is not None}
     plain |= parse_fields(wanted.fields)
     _check_deck(desk, plain.get("deck"))
+    _check_tax(desk, plain.get("tax"))
     if wanted.numbers is not None:
         _check_decoys(desk, wanted.numbers)
         plain["numbers"] = wanted.numbers

@@ -3,7 +3,7 @@
 Knows neither sockets nor lines. Store errors and bad settings become the WireError that the operator reads.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,9 +14,11 @@ from appliance.config.load import Loaded, layered
 from appliance.config.settings import BadSettings, Settings, parse_all
 from appliance.wire import WireError
 from pysrv.billing import money
-from pysrv.billing.deck import RateError
+from pysrv.billing.deck import DateError, RateError
+from pysrv.billing.exchange import ExchangeError
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
+from pysrv.store.blacklists import BlacklistRow
 
 
 class Live(Protocol):
@@ -60,6 +62,9 @@ class Live(Protocol):
 
     def lists_changed(self) -> None:
         """A list came, went or was replaced: bring the gate's lists up to date."""
+
+    def blacklist_changed(self, put: Iterable[BlacklistRow], dropped: Iterable[BlacklistRow]) -> None:
+        """Entries of the blacklists came or went."""
 
     def lists_held(self) -> Mapping[str, str]:
         """Name to digest of the lists that the gate has in force."""
@@ -155,7 +160,7 @@ def refusals() -> Iterator[None]:
         raise WireError("invalid", str(error), "'appliance settings get NAME' explains a setting") from None
     except RateError as error:
         raise WireError("bad_rate", str(error), "nothing was imported; the deck in use stays") from None
-    except money.MoneyError as error:
+    except (money.MoneyError, ExchangeError, DateError) as error:
         raise WireError("invalid", str(error)) from None
 
 

@@ -134,8 +134,8 @@ def remove(desk: Desk, args: RemoveRules) -> dict[str, Any]:
 
 
 def _forget_countries(desk: Desk) -> None:
-    """Networks of countries that no rule is about."""
-    wanted = {rule.country for rule in desk.store.firewall_rules()}
+    """Networks of countries that neither a rule nor blocksourcecountries is about."""
+    wanted = {rule.country for rule in desk.store.firewall_rules()} | set(desk.settings.blocksourcecountries)
     for row in desk.store.lists("country"):
         if row.name not in wanted:
             desk.store.remove_list(row.name, desk.who)

@@ -1,4 +1,4 @@
-"""Verbs about trunks, routes and rate decks. A trunk's password is taken and never given out."""
+"""Verbs about trunks and routes. A trunk's password is taken and never given out."""
 
 import ipaddress
 from dataclasses import asdict, dataclass, field
@@ -6,9 +6,8 @@ from typing import Any
 
 from appliance.wire import WireError
 from pysrv.billing.number import prefix_digits
-from pysrv.billing.tariff import Rate
 from pysrv.control.accounts import Named
-from pysrv.control.desk import Desk, not_found, written
+from pysrv.control.desk import Desk, not_found
 from pysrv.store.rows import NewTrunk, Route, Trunk
 
 
@@ -85,41 +84,12 @@ class DropRoute:
     prefix: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeckNamed:
-    """A rate deck."""
-
-    deck: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeckRows:
-    """One piece of a deck: whole lines of CSV, the first of which is line `first_line` of the file."""
-
-    first_line: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RatesOf:
-    """Part of a deck."""
-
-    deck: str
-    prefix: str = ""
-    limit: int = 1000
-
-
 def shape(trunk: Trunk) -> dict[str, Any]:
     """A trunk as JSON, without its password."""
     fields = asdict(trunk) | {"routes": [asdict(route) for route in trunk.routes], "inbound": list(trunk.inbound)}
     return {name: value for name, value in fields.items() if name != "password"} | {
         "has_password": bool(trunk.password)
     }
-
-
-def rate_shape(rate: Rate) -> dict[str, Any]:
-    """A rate as JSON; amounts as text."""
-    return asdict(rate) | {"per_minute": written(rate.per_minute), "connect_fee": written(rate.connect_fee)}
 
 
 def _found(desk: Desk, name: str) -> Trunk:
@@ -198,48 +168,3 @@ def drop_route(desk: Desk, args: DropRoute) -> dict[str, Any]:
     if len(kept) == len(before):
         raise WireError("not_found", f"{args.name} has no route for {args.prefix or 'all numbers'}")
     return _changed(desk, desk.store.set_trunk(args.name, who=desk.who, routes=kept))
-
-
-def import_begin(desk: Desk, args: DeckNamed) -> dict[str, Any]:
-    """rates.begin: one import at a time for each connection."""
-    desk.close()
-    desk.import_id = desk.store.import_begin(args.deck)
-    return {"deck": args.deck}
-
-
-def _import(desk: Desk) -> int:
-    if desk.import_id is None:
-        raise WireError("conflict", "no import was begun on this connection")
-    return desk.import_id
-
-
-def import_rows(desk: Desk, args: DeckRows) -> dict[str, Any]:
-    """rates.rows"""
-    return {"rates": desk.store.import_rows(_import(desk), args.first_line, args.text)}
-
-
-def import_commit(desk: Desk, _: Any) -> dict[str, Any]:
-    """rates.commit"""
-    deck = desk.store.import_commit(_import(desk), desk.who)
-    desk.import_id = None
-    return {"deck": deck.name, "rates": deck.rates}
-
-
-def decks(desk: Desk, _: Any) -> dict[str, Any]:
-    """rates.decks"""
-    return {"decks": [asdict(deck) for deck in desk.store.decks()]}
-
-
-def rates(desk: Desk, args: RatesOf) -> dict[str, Any]:
-    """rates.list"""
-    return {"deck": args.deck, "rates": [rate_shape(r) for r in desk.store.rates(args.deck, args.prefix, args.limit)]}
-
-
-def remove_deck(desk: Desk, args: DeckNamed) -> dict[str, Any]:
-    """rates.remove"""
-    users = [account.name for account in desk.store.accounts() if account.deck == args.deck]
-    if users:
-        hint = "give them another deck first: 'appliance accounts set NAME --deck OTHER'"
-        raise WireError("conflict", f"{args.deck} prices the calls of {', '.join(users[:5])}", hint)
-    desk.store.remove_deck(args.deck, desk.who)
-    return {"removed": args.deck}

@@ -11,7 +11,20 @@ from typing import Any
 
 from appliance import wire
 from appliance.wire import WireError
-from pysrv.control import accounts, calls, firewall, lists, probe, routing, security, settings
+from pysrv.control import (
+    accounts,
+    blacklists,
+    calls,
+    currencies,
+    decks,
+    firewall,
+    lists,
+    probe,
+    quoting,
+    routing,
+    security,
+    settings,
+)
 from pysrv.control.desk import Desk, Live, refusals
 from pysrv.store import Store, StoreCode, StoreError
 
@@ -50,12 +63,21 @@ ROWS = (
     Verb("trunks.routes", accounts.Named, routing.routes),
     Verb("trunks.route", routing.AddRoute, routing.add_route, writes=True),
     Verb("trunks.unroute", routing.DropRoute, routing.drop_route, writes=True),
-    Verb("rates.begin", routing.DeckNamed, routing.import_begin, writes=True),
-    Verb("rates.rows", routing.DeckRows, routing.import_rows, writes=True),
-    Verb("rates.commit", Nothing, routing.import_commit, writes=True),
-    Verb("rates.decks", Nothing, routing.decks),
-    Verb("rates.list", routing.RatesOf, routing.rates),
-    Verb("rates.remove", routing.DeckNamed, routing.remove_deck, writes=True),
+    Verb("trunks.quality", quoting.QualityOf, quoting.quality),
+    Verb("rates.begin", decks.BeginDeck, decks.begin, writes=True),
+    Verb("rates.rows", decks.DeckRows, decks.rows, writes=True),
+    Verb("rates.commit", Nothing, decks.commit, writes=True),
+    Verb("rates.decks", Nothing, decks.list_all),
+    Verb("rates.list", decks.RatesOf, decks.rates),
+    Verb("rates.export", decks.ExportDeck, decks.export),
+    Verb("rates.remove", decks.DropDeck, decks.remove, writes=True),
+    Verb("rates.quote", quoting.QuoteOf, quoting.quote),
+    Verb("currencies.list", Nothing, currencies.list_all),
+    Verb("currencies.set", currencies.SetCurrency, currencies.change, writes=True),
+    Verb("currencies.remove", currencies.CurrencyNamed, currencies.remove, writes=True),
+    Verb("taxes.list", Nothing, currencies.taxes),
+    Verb("taxes.set", currencies.SetTax, currencies.set_tax, writes=True),
+    Verb("taxes.remove", currencies.TaxNamed, currencies.remove_tax, writes=True),
     Verb("settings.list", Nothing, settings.list_all),
     Verb("settings.get", settings.SettingNamed, settings.get),
     Verb("settings.set", settings.SetSettings, settings.change, writes=True),
@@ -74,6 +96,11 @@ ROWS = (
     Verb("lists.rows", lists.ListRows, lists.rows, writes=True),
     Verb("lists.commit", Nothing, lists.commit, writes=True),
     Verb("lists.remove", lists.ListNamed, lists.remove, writes=True),
+    Verb("blacklist.list", blacklists.EntriesOf, blacklists.list_some),
+    Verb("blacklist.add", blacklists.NewEntry, blacklists.add, writes=True),
+    Verb("blacklist.put", blacklists.PutEntries, blacklists.put, writes=True),
+    Verb("blacklist.remove", blacklists.EntryIds, blacklists.remove, writes=True),
+    Verb("blacklist.test", blacklists.AskNumber, blacklists.test),
     Verb("firewall.list", Nothing, firewall.rules),
     Verb("firewall.add", firewall.AddRules, firewall.add, writes=True),
     Verb("firewall.remove", firewall.RemoveRules, firewall.remove, writes=True),
@@ -88,6 +115,7 @@ ROWS = (
     Verb("calls.list", Nothing, calls.list_all),
     Verb("calls.hangup", calls.Hangup, calls.hangup),
     Verb("cdrs.list", calls.CdrsOf, calls.cdrs),
+    Verb("cdrs.show", quoting.CallNamed, quoting.explain),
     Verb("registrations.list", Nothing, calls.registrations),
 )
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}

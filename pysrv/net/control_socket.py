@@ -36,12 +36,16 @@ class ControlSocket:
     """Serves operators: root, and the office's own user."""
 
     def __init__(
-        self, path: Path, open_session: Callable[[str], Conversation], after: Callable[[], None] = _nothing
+        self,
+        path: Path,
+        open_session: Callable[[str], Conversation],
+        after: Callable[[], None] = _nothing,
+        longest_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         """`open_session` gets the operator's user name; `after` is called when a line was answered: the service's turn,
-        so that what it was told leaves at once.
+        so that what it was told leaves at once. `longest_s` is how long a new connection may last; None: for ever.
         """
-        self._path, self._open_session, self._after = path, open_session, after
+        self._path, self._open_session, self._after, self._longest_s = path, open_session, after, longest_s
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
@@ -72,9 +76,10 @@ class ControlSocket:
         try:
             uid = _uid(writer.get_extra_info("socket"))
             if uid in (0, os.geteuid()):
-                await self._talk(reader, writer, _name(uid))
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the operator has gone, or we are going
+                async with asyncio.timeout(self._longest_s()):
+                    await self._talk(reader, writer, _name(uid))
+        except (ConnectionError, asyncio.CancelledError, TimeoutError):
+            pass  # the operator has gone or was there too long, or we are going
         finally:
             self._open.discard(task)
             writer.transport.abort() if writer.is_closing() else writer.close()

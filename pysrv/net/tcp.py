@@ -23,6 +23,7 @@ MAX_CONNECTIONS = 4096
 MAX_PER_NETWORK = 256  # of one IPv4 address or IPv6 /64
 MAX_UNSENT_BYTES = 1 << 17
 MESSAGE_TIMEOUT_S = 64.0  # for the first message, and for the rest of one that has begun (64*T1)
+LONGEST_S = 43_200.0  # of a connection, unless somebody says otherwise
 LINGER_S = 5.0  # for what is queued on a connection that is being closed
 
 Receive = Callable[[Message, Flow], None]
@@ -37,6 +38,7 @@ class TcpConnection(asyncio.Protocol):
         self._parser = StreamParser(owner.limits)
         self._transport: asyncio.Transport | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._end: asyncio.TimerHandle | None = None
         self._hurried = True  # a message is awaited, or has begun: what trickles in does not lengthen its time
         self.flow = Flow("tcp", ("", 0), ("", 0), connection)
 
@@ -47,6 +49,7 @@ class TcpConnection(asyncio.Protocol):
         if not self._owner.opened(self):
             self._transport.abort()
         self._rearm(MESSAGE_TIMEOUT_S)
+        self._end = asyncio.get_running_loop().call_later(self._owner.longest_s(), self.close)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -61,8 +64,9 @@ class TcpConnection(asyncio.Protocol):
         self._owner.turn()
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
+        for timer in (self._idle, self._end):
+            if timer is not None:
+                timer.cancel()
         self._owner.closed(self)
 
     def write(self, payload: bytes) -> bool:
@@ -112,8 +116,17 @@ def _network(address: str) -> str:
 class TcpConnections:
     """The TCP listeners and every open connection."""
 
-    def __init__(self, receive: Receive, turn: Callable[[], None], failed: Failed, limits: Limits) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        turn: Callable[[], None],
+        failed: Failed,
+        limits: Limits,
+        longest_s: Callable[[], float] = lambda: LONGEST_S,
+    ) -> None:
+        """`longest_s` is asked when a connection is made: it is closed after so long, however busy it is."""
         self.receive, self.turn, self._failed, self.limits = receive, turn, failed, limits
+        self.longest_s = longest_s
         self._connections: dict[int, TcpConnection] = {}
         self._per_network: dict[str, int] = {}
         self._by_remote: dict[tuple[str, int], int] = {}

@@ -95,6 +95,7 @@ class Remembered:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._until: OrderedDict[bytes, float] = OrderedDict()
+        self._since: OrderedDict[bytes, float] = OrderedDict()
 
     def _mark(self, credentials: Credentials) -> bytes:
         told = f"{len(credentials.name)}:{credentials.name}:{credentials.password}".encode()
@@ -106,6 +107,18 @@ class Remembered:
 
     def add(self, credentials: Credentials, now: float) -> None:
         """These are right."""
-        self._until[self._mark(credentials)] = now + REMEMBER_S
-        if len(self._until) > MAX_REMEMBERED:
-            self._until.popitem(last=False)
+        mark = self._mark(credentials)
+        self._until[mark] = now + REMEMBER_S
+        self._since.setdefault(mark, now)
+        for kept in (self._until, self._since):
+            if len(kept) > MAX_REMEMBERED:
+                kept.popitem(last=False)
+
+    def ended(self, credentials: Credentials, now: float, longest_s: float) -> bool:
+        """Whether a login with these has lasted too long: true once, so that a browser asks for the password again."""
+        mark = self._mark(credentials)
+        if now - self._since.get(mark, now) < longest_s:
+            return False
+        self._since.pop(mark, None)
+        self._until.pop(mark, None)
+        return True

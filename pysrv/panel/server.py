@@ -109,11 +109,13 @@ class Panel:
         if credentials is None:
             return _challenge()
         now, address = self._clock(), request.remote or ""
+        if self._remembered.ended(credentials, now, self._source.session_s()):
+            return _challenge()
         if self._remembered.holds(credentials, now):
             self._source.signed_in(address)
             return None
         wait_s = self._back_off.wait_s(address, now)
-        if wait_s:
+        if wait_s and not self._source.is_trusted(address):
             return _plain(
                 429, "too many wrong passwords from your address: wait", {"Retry-After": str(math.ceil(wait_s))}
             )

@@ -76,5 +76,11 @@ class StatusSource(Protocol):
     def signed_in(self, address: str) -> None:
         """An administrator has proven himself from this address: nothing may cut it off."""
 
+    def session_s(self) -> float:
+        """How long a login may last, in seconds (sessionabsolutetimeout)."""
+
+    def is_trusted(self, address: str) -> bool:
+        """Whether this address does not have to wait after a wrong password (allowtrustedip 4)."""
+
     async def reading(self) -> Reading:
         """What the keeper says now, for the metrics."""

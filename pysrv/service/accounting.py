@@ -14,10 +14,13 @@ from appliance import wire
 from pysrv.billing.cdr import Carried, Cdr
 from pysrv.billing.lease import Lease, renewal_margin_s
 from pysrv.billing.ledger import Shortfall
-from pysrv.billing.tariff import Rate
+from pysrv.billing.tariff import talk_seconds
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallAnswered, CallEnded, MediaChanged
 from pysrv.calls.plan import TargetKind
+from pysrv.service.exposure import ExposureBrake
+from pysrv.service.fraud import Fraud
+from pysrv.service.routing import Counting
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
@@ -39,6 +42,7 @@ class Running:
     streams: tuple[wire.RelayStream, ...] = ()
     ended: CallEnded | None = None
     trunks: tuple[str, ...] = ()  # that may still carry it, the one in use first
+    failed: tuple[str, ...] = ()  # that did not, and were counted
     q850: int = 0  # a cause that says more than the status
     partners: tuple[str, ...] = ()  # calls that a transfer joined with this one: one conversation, several leases
 
@@ -59,8 +63,12 @@ class LeaseLapsed:
 class Accounting:
     """All running calls by call id; every money movement goes through the store's ledger."""
 
-    def __init__(self, store: Store, world: Surroundings, spending: Spending) -> None:
+    def __init__(
+        self, store: Store, world: Surroundings, spending: Spending, fraud: Fraud, brake: ExposureBrake
+    ) -> None:
         self._store, self._world, self._spending = store, world, spending
+        self._trunks = Counting(store)
+        self._fraud, self._brake = fraud, brake
         self.running: dict[str, Running] = {}
         self._by_session: dict[int, str] = {}
         self._due: list[tuple[float, str]] = []
@@ -70,7 +78,7 @@ class Accounting:
     def opened(self, cdr: Cdr, lease: Lease, early_s: float, now: float) -> None:
         """A call whose first lease the store has reserved."""
         self.running[cdr.call_id] = Running(cdr, lease, now + early_s)
-        self._spending.granted(cdr.call_id, self._store.levels_of_call(cdr.call_id))
+        self._granted(cdr.call_id)
 
     def resumed(self, cdr: Cdr, lease: Lease, answered: float) -> None:
         """An answered call that an earlier process began; `answered` on the monotonic clock."""
@@ -82,6 +90,7 @@ class Accounting:
 
         Whoever forges a trunk's address, or knows one password, must not fill the disk with refusals.
         """
+        self._fraud.ended(cdr)
         if not self._worth_a_record(cdr.source):
             return
         refusal = replace(
@@ -103,6 +112,8 @@ class Accounting:
         """A call has left a trunk; the next one is tried."""
         if (call := self.running.get(call_id)) is not None and call.trunks[:1] == (trunk,):
             call.trunks = call.trunks[1:]
+            call.failed = (*call.failed, trunk)
+            self._trunks.failed(trunk, call.cdr.callee, call.cdr.setup_at)
 
     def _worth_a_record(self, source: str) -> bool:
         minute = int(self._world.clock.monotonic() // 60)
@@ -210,6 +221,20 @@ class Accounting:
         if call is not None:
             call.cdr = replace(call.cdr, reason=f"lease ended: {short.sentence}", refused_by=short.setting)
 
+    def cut(self, call_id: str, setting: str, reason: str) -> None:
+        """Note in the record which rule ends the call."""
+        if (call := self.running.get(call_id)) is not None:
+            call.cdr = replace(call.cdr, reason=reason, refused_by=setting)
+
+    def prices(self, account_id: int, name: str) -> dict[str, int]:
+        """What each running call that an account pays for costs it a minute, as the caller's own or above it."""
+        found = {}
+        for call_id, call in self.running.items():
+            above = [share.per_minute for share in call.lease.above if share.account_id == account_id]
+            if call.ended is None and (above or call.cdr.account == name):
+                found[call_id] = above[0] if above else call.lease.per_minute
+        return found
+
     def call_of(self, session: int) -> str | None:
         """The call that a relay session belongs to."""
         return self._by_session.get(session)
@@ -223,9 +248,14 @@ class Accounting:
             heapq.heappush(self._due, (min(call.deadline, now + max(0.25, (call.deadline - now) / 2)), call_id))
             return None
         call.lease = renewed
-        self._spending.granted(call_id, self._store.levels_of_call(call_id))
+        self._granted(call_id)
         self._push_deadline(call_id, call)
         return None
+
+    def _granted(self, call_id: str) -> None:
+        levels = self._store.levels_of_call(call_id)
+        self._spending.granted(call_id, levels)
+        self._brake.granted(levels)
 
     def _conversation(self, call_id: str) -> dict[str, Running]:
         """The call and all that it was joined with, directly or not."""
@@ -272,19 +302,23 @@ class Accounting:
             duration_s=event.duration_s,
             trunk=_trunk_of(event) or call.cdr.trunk,
         )
-        stored = self._store.settle(cdr, self._buy_rate(cdr) if _trunk_of(event) else None)
+        stored = self._store.settle(cdr)
+        self._count(call, stored, _trunk_of(event))
         del self.running[call_id]
         owner = self._store.account(stored.account) if stored.account else None
         self._spending.ended(stored, owner.id if owner is not None else None)
+        self._fraud.ended(stored)
         _log.info(
             "call ended id=%s account=%s callee=%s cause=%d status=%d seconds=%.1f charge=%d",
             call_id, stored.account, stored.callee, stored.cause, stored.sip_status, stored.duration_s, stored.charge,
         )  # fmt: skip
 
-    def _buy_rate(self, cdr: Cdr) -> Rate | None:
-        """What the trunk that carried the call costs us for it."""
-        trunk = self._store.trunk(cdr.trunk) if cdr.trunk and cdr.answered else None
-        return self._store.rate_for(trunk.deck, cdr.callee) if trunk is not None and trunk.deck else None
+    def _count(self, call: Running, stored: Cdr, trunk: str) -> None:
+        """The trunk's quality: a call that was answered, or one that its caller gave up before the trunk did."""
+        if trunk and (stored.answered or trunk not in call.failed):
+            self._trunks.carried(
+                trunk, stored.callee, stored.setup_at, talk_seconds(stored.duration_s) if stored.answered else 0
+            )
 
     def _with_counters(self, call: Running, counters: wire.SessionCounters) -> Cdr:
         """The CDR with RTP summed by direction: what arrived at a port that faces the caller came from the caller.

@@ -12,20 +12,24 @@ from appliance.config.settings import Settings
 from pysrv.billing import number as numbers
 from pysrv.billing.cdr import Cdr, EndedBy
 from pysrv.billing.ledger import Shortfall, longest_s
-from pysrv.billing.tariff import Rate
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallRequested
 from pysrv.calls.plan import CallPlan, Target, TargetKind, TrunkCredentials
 from pysrv.calls.registrar import Registrar
 from pysrv.limits import pipeline
-from pysrv.limits.decision import Allow, Decision, Refuse
-from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind, Load, Pace
+from pysrv.limits.decision import Challenge, Decision, Refuse
+from pysrv.limits.facts import CallFacts, Destination, DestinationKind, Load, Pace
 from pysrv.limits.pace import Paces
 from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
-from pysrv.service.authentication import Caller
+from pysrv.service.domains import Domains
+from pysrv.service.entry import Caller
+from pysrv.service.exposure import ExposureBrake
+from pysrv.service.fraud import Fraud
 from pysrv.service.journal import visible
+from pysrv.service.origin import Origins
+from pysrv.service.pricing import NOTHING, Prices, Pricing
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
@@ -36,6 +40,7 @@ from pysrv.store.account import Account
 from pysrv.store.rows import NewCall, Route, Trunk
 
 WARNING_HOST = b"appliance"
+NAME_RETRY_S = 2  # until the address of a domain that nobody called lately is known
 MAX_SHOWN = 64  # characters of what was dialled that records and logs keep
 ABSENT, NO_CIRCUIT, OUT_OF_ORDER = 20, 34, 38  # Q.850
 FIRST_STAYS, ANNOUNCED_ONLY = 1, 2  # of checkrtpaddr
@@ -49,6 +54,7 @@ class Dialled:
     destination: Destination
     groups: tuple[tuple[Target, ...], ...]
     full: tuple[str, ...] = ()  # trunks left out, because all their channels are taken
+    prices: Prices = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,62 +76,73 @@ class Admission:
         registrar: Registrar,
         accounting: Accounting,
         spending: Spending,
+        pricing: Pricing,
+        fraud: Fraud,
+        brake: ExposureBrake,
         world: Surroundings,
         settings: Callable[[], Settings],
+        origins: Origins,
     ) -> None:
         self._store, self._b2bua, self._registrar = store, b2bua, registrar
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
-        self._paces = Paces()
+        self._pricing, self._fraud, self._brake, self._origins = pricing, fraud, brake, origins
+        self._paces, self._domains = Paces(), Domains(store, world, settings)
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
-        dialled = self.resolve(user_of(event.request.uri), now)
-        facts = self._facts(event, caller, dialled.destination)
+        dialled = self._dialled(event.request.uri, caller, now)
+        facts = self._facts(event, caller, dialled)
         came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         self._report(facts, decision)
-        if isinstance(decision, Allow):
-            decision = self._reserve(event, facts, came_over, now) or decision
-        if isinstance(decision, Refuse):
-            self._refuse(event, facts, decision, came_over, now)
+        self._fraud.attempted(facts)
+        refusal = _refusal(decision) or self._reserve(event, facts, dialled.prices, came_over, now)
+        if refusal is not None:
+            self._refuse(event, facts, refusal, came_over, now)
         elif not dialled.groups:
             self._unreachable(event, facts, dialled, now)
         else:
             self._accounting.goes_over(event.call_id, _trunks(dialled))
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
 
+    def number_of(self, event: CallRequested, caller: Caller) -> str | None:
+        """The number that was dialled here, in bare digits; None: a name, or somebody else's domain."""
+        uri = event.request.uri
+        return None if self._domains.foreign(uri) else numbers.normalise(caller.dialled(user_of(uri)))
+
     def access(self, event: CallRequested, caller: Caller, number: str) -> Refuse | None:
         """Whether somebody may come into the voice menu at `number`: as for a call to a user of this server."""
-        facts = self._facts(event, caller, Destination(DestinationKind.LOCAL, number, foreign=False))
+        facts = self._facts(event, caller, _here(number))
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         self._report(facts, decision)
-        return decision if isinstance(decision, Refuse) else None
+        return _refusal(decision)
 
     def answer_here(self, event: CallRequested, caller: Caller, number: str, now: float) -> None:
         """Let the appliance itself take a call."""
-        facts = self._facts(event, caller, Destination(DestinationKind.LOCAL, number, foreign=False))
-        self._b2bua.attend(event.call_id, self._plan(event, facts, caller), now)
+        self._b2bua.attend(event.call_id, self._plan(event, self._facts(event, caller, _here(number)), caller), now)
 
     def card_call(
         self, event: CallRequested, caller: Caller, card: Account, number: str, now: float
     ) -> Refuse | CardCall:
-        """Decide on what the holder of a card has dialled: the card pays. An allowed call has its lease and goes out
-        with `go`; one that is refused leaves nothing behind."""
-        dialled = self.resolve(number, now)
-        facts = self._facts(event, caller, dialled.destination, card)
-        decision: Decision | None = pipeline.decide(facts, report_only=self._spending.report_only)
+        """Decide on what the holder of a card has dialled: the card pays. An allowed call has its lease, and goes out
+        with `connect`; one that is refused leaves nothing behind."""
+        dialled = self.resolve(number, now, card)
+        facts = self._facts(event, caller, dialled, card)
+        decision = pipeline.decide(facts, report_only=self._spending.report_only)
         self._report(facts, decision)
-        if isinstance(decision, Allow):
-            if not dialled.groups:
-                _, sentence, setting = _absence(dialled)
-                return Refuse("route", setting, 480, "Temporarily Unavailable", sentence)
+        self._fraud.attempted(facts)
+        refusal = _refusal(decision)
+        if refusal is None and not dialled.groups:
+            _, sentence, setting = _absence(dialled)
+            return Refuse("route", setting, 480, "Temporarily Unavailable", sentence)
+        if refusal is None:
             came_over = caller.trunk.name if caller.trunk is not None else ""
-            decision = self._reserve(event, facts, came_over, now)
-        if isinstance(decision, Refuse):
-            self._spending.refused(decision)
-            return decision
+            refusal = self._reserve(event, facts, dialled.prices, came_over, now)
+        if refusal is not None:
+            self._spending.refused(refusal)
+            return refusal
         self._accounting.goes_over(event.call_id, _trunks(dialled))
-        lasts_s = longest_s(self._store.levels_of_call(event.call_id)) if facts.priced else None
+        lasts_s = longest_s(facts.levels) if facts.priced else None
         return CardCall(dialled, self._plan(event, facts, caller), lasts_s)
 
     def connect(self, call_id: str, allowed: CardCall, now: float) -> None:
@@ -136,13 +153,24 @@ class Admission:
         self, event: CallRequested, caller: Caller, card: Account | None, number: str, refusal: Refuse | None
     ) -> None:
         """The record of a call to the voice menu that led nowhere."""
-        facts = self._facts(event, caller, Destination(DestinationKind.LOCAL, number, foreign=False), card)
+        facts = self._facts(event, caller, _here(number), card)
         cdr = self._cdr(facts, self._world.clock.wall(), caller.trunk.name if caller.trunk is not None else "")
         why = refusal or Refuse("voice menu", "", 487, "", "left the voice menu without a call")
         self._accounting.refused(cdr, why.status, why.sentence, why.setting)
 
-    def resolve(self, dialled: str, now: float) -> Dialled:
-        """A user of ours by name or number, else the trunks for the number (longest prefix, then priority)."""
+    def _dialled(self, uri: Uri, caller: Caller, now: float) -> Dialled:
+        """Where a Request-URI leads, without the caller's tech prefix: here, or to somebody else's domain."""
+        dialled = caller.dialled(user_of(uri))
+        bare = numbers.normalise(dialled)
+        domain = self._domains.foreign(uri)
+        if not domain or bare in self._settings().emergencynumbers:
+            return self.resolve(dialled, now, caller.account)
+        where, target = self._domains.destination(uri, dialled, domain, now)
+        prices = self._pricing.beyond(caller.account, bare or "", self._world.clock.wall())
+        return Dialled(where, ((target,),) if target is not None else (), prices=prices)
+
+    def resolve(self, dialled: str, now: float, payer: Account | None = None) -> Dialled:
+        """A user of ours by name or number, else the trunks for the number that are fit for its payer's price."""
         bare = numbers.normalise(dialled)
         shown = bare or dialled[:MAX_SHOWN]
         account = self._store.account(dialled) or (self._store.account_by_number(bare) if bare else None)
@@ -152,12 +180,13 @@ class Admission:
                 for binding in self._registrar.bindings(account.name, self._world.clock.wall())
             )
             return Dialled(Destination(DestinationKind.LOCAL, shown, account, foreign=False), (group,) if group else ())
-        routes = self._store.routes_for(bare) if bare else []
-        kind = DestinationKind.TRUNK if routes else DestinationKind.UNKNOWN
-        full = tuple(trunk.name for trunk, _ in routes if self._is_full(trunk))
-        open_ = [(trunk, route) for trunk, route in routes if trunk.name not in full]
-        found = [(target,) for trunk, route in open_ if (target := self._over(trunk, route, bare or "", now))]
-        return Dialled(Destination(kind, shown), tuple(found), full)
+        prices = self._pricing.of(payer, bare, self._world.clock.wall()) if bare else NOTHING
+        kind = DestinationKind.TRUNK if prices.ways else DestinationKind.UNKNOWN
+        fit = [way for way in prices.ways if not way.complaints]
+        full = tuple(way.trunk.name for way in fit if self._is_full(way.trunk))
+        open_ = [way for way in fit if way.trunk.name not in full]
+        found = [(target,) for way in open_ if (target := self._over(way.trunk, way.route, bare or "", now))]
+        return Dialled(Destination(kind, shown), tuple(found), full, prices)
 
     def _is_full(self, trunk: Trunk) -> bool:
         return bool(trunk.max_channels) and self._accounting.channels(trunk.name) >= trunk.max_channels
@@ -177,43 +206,47 @@ class Admission:
         credentials = TrunkCredentials(trunk.user, trunk.password) if trunk.user else None
         return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
 
-    def _facts(
-        self, event: CallRequested, caller: Caller, where: Destination, card: Account | None = None
-    ) -> CallFacts:
-        """`card` pays in the caller's place, if there is one."""
-        settings, account, source = self._settings(), card or caller.account, event.flow.remote[0]
+    def _facts(self, event: CallRequested, caller: Caller, dialled: Dialled, card: Account | None = None) -> CallFacts:
+        """`card` pays in the caller's place, if there is one: its PIN is what was proven."""
+        where, sold, at = dialled.destination, dialled.prices.sold, self._world.clock.wall()
+        payer = Caller(card) if card is not None else caller
+        settings, account, source = self._settings(), payer.account, event.flow.remote[0]
         emergency = where.number in settings.emergencynumbers
         chain = self._store.chain(account) if account is not None else ()
-        rates = tuple(self._rate(each, where) for each in chain)
+        rates = tuple(quote.rate for quote in sold)
+        called_by = _caller_number(event, caller)
+        number = self._fraud.number(account, where)
+        levels = self._store.levels(
+            account.id if account is not None else None, rates, emergency=emergency, source=source
+        )
         return CallFacts(
             event.call_id,
             source,
-            Auth.TRUNK if caller.trunk is not None and card is None else Auth.PROVEN,
+            payer.how,
             account,
-            _caller_number(event, caller),
-            where,
+            called_by,
+            self._fraud.destination(where, number),
             rates[0] if rates else None,
             settings,
-            at=self._world.clock.wall(),
+            at=at,
             above=chain[1:],
-            levels=self._store.levels(
-                account.id if account is not None else None, rates, emergency=emergency, source=source
-            ),
+            levels=levels,
             load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
             paces=() if emergency else self._pace(chain),
             address=self._spending.address(account, source),
+            origin=self._origins.of(event.request, source, payer),
+            off_peak=self._pricing.off_peak(at),
+            quotes=sold,
+            routes=dialled.prices.routes,
+            report_only=self._spending.report_only,
+            fraud=self._fraud.facts(account, number, where, source, called_by),
+            exposures=() if emergency else self._brake.facts(levels),
         )
-
-    def _rate(self, account: Account, where: Destination) -> Rate | None:
-        """What a call costs one account of the chain, by its own deck."""
-        if where.kind is not DestinationKind.TRUNK or not account.deck:
-            return None
-        return self._store.rate_for(account.deck, where.number)
 
     def _pace(self, chain: tuple[Account, ...]) -> tuple[Pace, ...]:
         return self._paces.attempt([(account.name, account.maxcps) for account in chain], self._world.clock.monotonic())
 
-    def _reserve(self, event: CallRequested, facts: CallFacts, trunk: str, now: float) -> Refuse | None:
+    def _reserve(self, event: CallRequested, facts: CallFacts, prices: Prices, trunk: str, now: float) -> Refuse | None:
         """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
         call = NewCall(
             event.call_id,
@@ -229,17 +262,14 @@ class Admission:
         lease = self._store.open_call(call)
         if isinstance(lease, Shortfall):
             return shortfall_refusal(lease, facts)
-        if facts.priced and facts.rate is None:
-            _log.warning(
-                "call without a price id=%s account=%s callee=%s: it is free while blocknotbilledcalls is 0",
-                event.call_id, facts.account and facts.account.name, facts.destination.number,
-            )  # fmt: skip
+        if prices.ways:
+            self._pricing.opened(event.call_id, facts.destination.number, prices)
         settings = self._settings()
         cdr = self._cdr(facts, call.setup_at, trunk)
         self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)
         return None
 
-    def _report(self, facts: CallFacts, decision: Decision | None) -> None:
+    def _report(self, facts: CallFacts, decision: Decision) -> None:
         """What rules in report-only would have refused."""
         for report in getattr(decision, "reports", ()):
             _log.info(
@@ -270,7 +300,8 @@ class Admission:
         _log.info("call unreachable id=%s callee=%s: %s", event.call_id, where.number, sentence)
         self._accounting.unreachable(event.call_id, q850, sentence, setting)
         cause = Cause(q850, status, Cause.of_q850(q850).text)
-        self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()),), now)
+        again = ((b"retry-after", b"%d" % NAME_RETRY_S),) if where.domain else ()
+        self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()), *again), now)
 
     def _plan(self, event: CallRequested, facts: CallFacts, caller: Caller) -> CallPlan:
         settings = self._settings()
@@ -314,6 +345,18 @@ def _caller_number(event: CallRequested, caller: Caller) -> str:
     return user_of(event.request.from_.uri)
 
 
+def _here(number: str) -> Dialled:
+    """An access number, as policy sees it: a user of this server without a telephone."""
+    return Dialled(Destination(DestinationKind.LOCAL, number, foreign=False), ())
+
+
+def _refusal(decision: Decision) -> Refuse | None:
+    """What stands against a call. Who proved nothing has been challenged before: here it is not let in."""
+    if isinstance(decision, Challenge):
+        return Refuse(decision.stage, decision.setting, 403, "Forbidden", decision.sentence)
+    return decision if isinstance(decision, Refuse) else None
+
+
 def _trunks(dialled: Dialled) -> tuple[str, ...]:
     return tuple(target.label for group in dialled.groups for target in group if target.kind is TargetKind.TRUNK)
 
@@ -323,6 +366,8 @@ def _absence(dialled: Dialled) -> tuple[tuple[int, int], str, str]:
     where = dialled.destination
     if where.account is not None:
         return (ABSENT, 480), f"{where.account.name} has no registered device", ""
+    if where.domain:
+        return (OUT_OF_ORDER, 503), f"{where.domain} has no address yet, or no route leads there", ""
     if dialled.full:
         return (NO_CIRCUIT, 503), f"all channels of {', '.join(dialled.full)} are taken", "channels"
     return (OUT_OF_ORDER, 503), f"no trunk for {where.number} can be reached", ""

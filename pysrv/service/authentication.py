@@ -1,9 +1,10 @@
-"""Who sent a request: an account that proved its password, a trunk by its address, or nobody yet.
+"""Who sent a request: an account that showed what its needauth demands, a trunk by its address, or nobody yet.
 
-Digest (RFC 7616) for accounts, the source address for trunks. Unknown users are challenged and refused exactly like
-known ones with a wrong password. A success makes the device *known* to the gate for a while, by address and port, so
-that customers do not share the strangers' bucket; over TCP, where each connection has a new port, the whole address,
-and over UDP too where `treatusersasknownip` says so. What fails is told to the defence.
+Digest (RFC 7616) for accounts with a password, the source address for trunks; what needs no password is Entry's.
+Unknown users are challenged and refused exactly like known ones with a wrong password or from a wrong address. A
+password makes the device *known* to the gate for a while, by address and port, so that customers do not share the
+strangers' bucket; over TCP, where each connection has a new port, the whole address, and over UDP too where
+`treatusersasknownip` says so. What fails is told to the defence.
 """
 
 import logging
@@ -12,15 +13,20 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from appliance import wire
+from appliance.config.settings import Settings
+from pysrv.limits.facts import Auth
 from pysrv.service.defence import Defence
+from pysrv.service.entry import Caller, Entry
+from pysrv.service.newcomers import Newcomers
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
+from pysrv.service.trusted import TrustedAddresses
 from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome, NonceKeys
 from pysrv.sip.events import Flow
 from pysrv.sip.message import Request
 from pysrv.store import Store
-from pysrv.store.account import AccountType
-from pysrv.store.rows import Account, Attempt, Trunk
+from pysrv.store.account import Account, AccountType
+from pysrv.store.rows import Attempt
 
 KNOWN_S = 3600.0  # how long a success makes a source known
 KNOWN_REFRESH_S = 900.0
@@ -41,15 +47,6 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Whose request it is: exactly one of the two is set. Not `proven`: believed from an earlier proof."""
-
-    account: Account | None = None
-    trunk: Trunk | None = None
-    proven: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Unproven:
     """Nobody yet: the answer to give, what the credentials were worth, and whom they named (empty: nobody)."""
 
@@ -62,11 +59,12 @@ class Unproven:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Who is told of successes and failures; `knows_addresses` is the setting treatusersasknownip."""
+    """Who is told of successes and failures; `settings` is the snapshot in force."""
 
     defence: Defence
     pairs: KnownPairs
-    knows_addresses: Callable[[], bool]
+    trusted: TrustedAddresses
+    settings: Callable[[], Settings]
 
 
 class Authentication:
@@ -75,15 +73,17 @@ class Authentication:
     def __init__(self, store: Store, authenticator: Authenticator, world: Surroundings, guard: Guard) -> None:
         self._store, self._authenticator, self._world = store, authenticator, world
         self._guard = guard
+        self._entry = Entry(store, world, guard.trusted, guard.settings)
+        self._newcomers = Newcomers(store, world, guard.trusted, guard.settings)
         self._known: dict[str, float] = {}  # source address -> wall time at which it is forgotten
 
     def caller(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
-        """Trunks by address, everybody else by digest. `proxy` chooses 407 over 401 (RFC 3261 22.1)."""
+        """Trunks by address, everybody else by needauth. `proxy` chooses 407 over 401 (RFC 3261 22.1)."""
         trunk = self._store.trunk_by_address(flow.remote[0]) if proxy else None
         # The source of a datagram is easily forged: a trunk that was agreed to come over TCP is believed there alone.
         if trunk is not None and (trunk.transport == "udp" or flow.reliable):
-            return Caller(trunk=trunk)
-        return self._digest(request, flow, proxy=proxy)
+            return Caller(trunk=trunk, how=Auth.TRUNK)
+        return self._account(request, flow, proxy=proxy)
 
     def use_realm(self, realm: str, keys: NonceKeys) -> None:
         """Challenge for another realm from now on."""
@@ -101,27 +101,49 @@ class Authentication:
             if not any(ip_address(address) in network for network in listed)
         ]
 
-    def _digest(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
+    def _account(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
         now, source = self._world.clock.wall(), flow.remote[0]
         verdict = self._authenticator.verify(request, self._ha1, now, source, proxy=proxy)
-        user = verdict.user.decode("utf-8", "replace")
-        if verdict.outcome is AuthOutcome.OK and (account := self._store.account(user)) is not None:
+        outcome, user = verdict.outcome, verdict.user.decode("utf-8", "replace")
+        account = self._store.account(user) if outcome is AuthOutcome.OK else None
+        if account is not None and self._entry.admits(account, flow):
             self._proven(request, flow, now, proxy=proxy)
-            return Caller(account=account)
-        self._failed(request, flow, verdict.outcome, user, now)
-        if verdict.outcome not in _COUNTED_ALREADY and self._guard.defence.is_crowded(flow):
+            return Caller(account, lacks_prefix=proxy and self._entry.lacks_prefix(account, request))
+        if outcome is AuthOutcome.OK:
+            outcome = AuthOutcome.WRONG_PASSWORD  # the right one from the wrong address: nobody learns that it is right
+        return self._without_password(request, flow, outcome, user) or self._unproven(
+            request, flow, outcome, user, proxy=proxy
+        )
+
+    def _without_password(self, request: Request, flow: Flow, outcome: AuthOutcome, user: str) -> Caller | None:
+        """Who needs none. Credentials that were refused spoil it, but for the account that they name: a device answers
+        the gate's challenge with whatever password it has."""
+        taken = self._entry.unproven(request, flow)
+        if taken is None and (made := self._newcomers.account(request, flow)) is not None:
+            return Caller(made, proven=False, how=Auth.ADDRESS)
+        refused = outcome in (AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER)
+        if taken is None or (refused and (taken.account is None or taken.account.name != user)):
+            return None
+        return taken
+
+    def _unproven(self, request: Request, flow: Flow, outcome: AuthOutcome, user: str, *, proxy: bool) -> Unproven:
+        """The challenge, the same for everybody."""
+        now, source = self._world.clock.wall(), flow.remote[0]
+        self._failed(request, flow, outcome, user, now)
+        if outcome not in _COUNTED_ALREADY and self._guard.defence.is_crowded(flow):
             headers = ((b"retry-after", b"%d" % CROWDED_RETRY_S),)
-            return Unproven(503, headers, "fastauthsubswrongusermsg", verdict.outcome, user)
-        stale = verdict.outcome in (AuthOutcome.STALE, AuthOutcome.FORGED_NONCE, AuthOutcome.REPLAYED)
+            return Unproven(503, headers, "fastauthsubswrongusermsg", outcome, user)
+        stale = outcome in (AuthOutcome.STALE, AuthOutcome.FORGED_NONCE, AuthOutcome.REPLAYED)
         algorithms = spoken_by(request.headers.get(b"user-agent") or b"")
         challenge = self._authenticator.challenge(now, source, proxy=proxy, stale=stale, algorithms=algorithms)
-        return Unproven(407 if proxy else 401, tuple(challenge), "needauth", verdict.outcome, user)
+        return Unproven(407 if proxy else 401, tuple(challenge), "needauth", outcome, user)
 
     def _proven(self, request: Request, flow: Flow, now: float, *, proxy: bool) -> None:
         self._guard.defence.answered(request, flow)
+        self._guard.trusted.authenticated(flow.remote[0])
         if proxy:  # a registration makes its device known by itself, for as long as it holds
             self._guard.pairs.proven(flow)
-        if flow.reliable or self._guard.knows_addresses():
+        if flow.reliable or self._guard.settings().treatusersasknownip:
             self._make_known(flow.remote[0], now)
 
     def _failed(self, request: Request, flow: Flow, outcome: AuthOutcome, user: str, now: float) -> None:

@@ -28,9 +28,9 @@ from pysrv.limits.cards import EVER, Evidence, Guesses, Verdict, number_is_enoug
 from pysrv.limits.decision import Refuse
 from pysrv.media.tones import digits_of
 from pysrv.service.accounting import NS, Accounting
-from pysrv.service.admission import Admission, user_of
-from pysrv.service.authentication import Caller
+from pysrv.service.admission import Admission
 from pysrv.service.claims import Claim, claim
+from pysrv.service.entry import Caller
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
 from pysrv.store.account import Account
@@ -105,7 +105,7 @@ class CardCalls:
 
     def requested(self, event: CallRequested, caller: Caller, now: float) -> bool:
         """A call; True: it was to an access number."""
-        settings, number = self._settings(), normalise(user_of(event.request.uri))
+        settings, number = self._settings(), self._admission.number_of(event, caller)
         if number is None or number not in settings.ivrnumbers or self._world.voice is None:
             return False
         full = len(self.talks) >= settings.ivrcalls

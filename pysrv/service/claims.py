@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pysrv.billing.number import normalise
 from pysrv.calls.events import CallRequested
 from pysrv.limits.cards import Strength
-from pysrv.service.authentication import Caller
+from pysrv.limits.facts import Auth
+from pysrv.service.entry import Caller
 from pysrv.service.journal import visible
 from pysrv.sip.errors import BadMessage
 from pysrv.sip.grammar import unescape
@@ -39,13 +40,14 @@ def claim(event: CallRequested, caller: Caller) -> Claim:
     account = caller.account
     if account is not None:
         agrees = said == account.name or normalise(said) in account.numbers
-        strength = Strength.PROVEN if caller.proven else Strength.CLAIMED
+        strength = Strength.PROVEN if caller.proven and caller.how is Auth.PROVEN else Strength.CLAIMED
         return Claim(f"account {account.name}"[:MOST_PARTY], account.numbers, strength, agrees, hidden)
-    claimed, asserted = normalise(said), _asserted(request.headers.get_all(b"p-asserted-identity"))
+    if caller.trunk is None:  # calls that prove nothing are taken: whatever they say is nobody's word
+        return Claim(f"nobody {event.flow.remote[0]}", (), Strength.NOTHING, False, hidden)
+    claimed, asserted = normalise(said), _asserted(request.headers.split(b"p-asserted-identity"))
     number = asserted or claimed
-    trunk = caller.trunk.name if caller.trunk is not None else ""
     strength = Strength.ASSERTED if asserted else Strength.CLAIMED if claimed else Strength.NOTHING
-    party = f"{trunk} {number or ''}"[:MOST_PARTY]
+    party = f"{caller.trunk.name} {number or ''}"[:MOST_PARTY]
     return Claim(party, (number,) if number else (), strength, claimed == number, hidden)
 
 

@@ -5,7 +5,7 @@ disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks 
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from appliance import wire
@@ -31,18 +31,25 @@ from pysrv.calls.events import (
 )
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
+from pysrv.limits.entrances import Entrances
+from pysrv.limits.facts import Auth
 from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
-from pysrv.service.authentication import Authentication, Caller, Guard
+from pysrv.service.authentication import Authentication, Guard
 from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
+from pysrv.service.entry import Caller
+from pysrv.service.exposure import ExposureBrake
 from pysrv.service.firewall import ListLoader, Managers, protected
+from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
+from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.plan import gate_plan
+from pysrv.service.pricing import Pricing
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
 from pysrv.service.requests import Requests, is_fresh
@@ -51,6 +58,7 @@ from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.transfers import Transfers
 from pysrv.service.trust import Trust
+from pysrv.service.trusted import TrustedAddresses
 from pysrv.sip.digest import Authenticator, NonceKeys
 from pysrv.sip.endpoint import Endpoint
 from pysrv.sip.events import (
@@ -64,6 +72,7 @@ from pysrv.sip.events import (
 )
 from pysrv.sip.message import Message
 from pysrv.store import Store
+from pysrv.store.blacklists import BlacklistRow
 
 SECRET_BYTES = 32
 COUNTERS_EVERY_S = 5.0  # how often the relay's counters are read for mediatimeout
@@ -84,18 +93,24 @@ class Service:
         authenticator = Authenticator(settings.realm.encode(), self._nonce_keys)
         self._pairs = KnownPairs(world)
         self._defence = Defence(store, settings, world, self._pairs)
-        guard = Guard(self._defence, self._pairs, lambda: self._settings.treatusersasknownip)
+        self.trusted = TrustedAddresses(store, world, self.settings)
+        guard = Guard(self._defence, self._pairs, self.trusted, self.settings)
         self._authentication = Authentication(store, authenticator, world, guard)
-        self._trust = Trust(store, settings.cacheregistrations, world)
+        self._trust = Trust(store, settings, world)
         self._defence.on_ban = self._trust.forget_source
         self._strangers = Strangers(store, settings, self._defence, self._pairs, world.clock)
         self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
+        self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self._spending = Spending(store, settings, world.clock, self._tell)
-        self.accounting = Accounting(store, world, self._spending)
+        self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self._tell)
+        self._fraud = Fraud(store, settings, world.clock, self._tell)
+        self._brake = ExposureBrake(store, settings, self._tell, lambda *whose: self.accounting.prices(*whose))
+        self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
         self._admission = Admission(
-            store, self.b2bua, self.registrar, self.accounting, self._spending, world, self.settings
-        )
+            store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
+            world, self.settings, Origins(self.registrar, world, self.trusted, self.settings),
+        )  # fmt: skip
         self._cards = CardCalls(
             store,
             self.b2bua,
@@ -106,7 +121,7 @@ class Service:
             self._struck,
             lambda *about, **figures: self._tell(*about, **figures),
         )
-        self._transfers = Transfers(self.b2bua, self._admission)
+        self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
             self.endpoint,
             self.b2bua,
@@ -118,12 +133,13 @@ class Service:
             self._paging,
             self._pump_calls,
         )
-        self._housekeeping = Housekeeping(store, world, self._spending)
+        self._housekeeping = Housekeeping(store, world, self._spending, self._fraud)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
         self._managers = Managers(store, world.clock)
         self._recovery = Recovery(store, self.b2bua, self.accounting, world)
         self._counters_at = 0.0
+        self._entrances = self._enters()
         self.malformed = 0
         self.faults = 0
 
@@ -133,6 +149,7 @@ class Service:
         """Take up what an earlier process left: bindings, running calls."""
         self._changes.run()
         self._spending.start()
+        self._fraud.start()
         found = self._registration.load()
         now = self._world.clock.monotonic()
         resumed, settled = self._recovery.start(now)
@@ -179,6 +196,7 @@ class Service:
         self.b2bua.handle_timer(now)
         for lapsed in self.accounting.renew_due(now):
             self._lapse(lapsed.call_id, lapsed.shortfall, now)
+        self._cut(now)
         self._registration.expire()
         self._housekeeping.run(now)
         self._turn_keys()
@@ -207,6 +225,7 @@ class Service:
                 self._fault(event)
             self._pump_calls(now)
         self._pump_calls(now)
+        self._cut(now)
         self._store.commit()
         self._world.gate.flush()
         return self.endpoint.datagrams_to_send()
@@ -267,8 +286,11 @@ class Service:
         self._authentication.use_realm(settings.realm, self._nonce_keys)
         self._defence.use(settings)
         self._strangers.use(settings)
-        self._trust.use(settings.cacheregistrations)
+        self._trust.use(settings)
+        self._registration.use(settings)
         self._spending.use(settings)
+        self._fraud.use(settings)
+        self._brake.use(settings)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:
@@ -292,8 +314,17 @@ class Service:
         return True
 
     def account_changed(self, name: str) -> None:
-        """Bindings of an account that is gone, locked or disabled are dropped."""
+        """Bindings of an account that is gone, locked or disabled are dropped; where accounts come from is known."""
         self._registration.recheck(name)
+        before, (doors, count) = self._entrances, self._enters()
+        if doors is not before[0] or count != before[1]:
+            self._entrances = doors, count
+            self._world.gate.resync()
+
+    def _enters(self) -> tuple[Entrances, int]:
+        """The index of where accounts come from, and its size: it is another one, or has grown, when that changes."""
+        doors = self._store.entrances()
+        return doors, doors.count
 
     def trunks_changed(self) -> None:
         """Trunks' addresses are known sources of the gate."""
@@ -326,12 +357,21 @@ class Service:
         """Rules, report-only, protected addresses or the change that waits."""
         self._changes.look()
         self._spending.use(self._settings)
+        self._fraud.use(self._settings)
+        self._brake.use(self._settings)
         self._world.gate.resync()
         self._lists.changed()
 
     def lists_changed(self) -> None:
-        """Bring the gate's lists up to date."""
+        """Bring the gate's lists up to date, and what is known of countries."""
         self._lists.changed()
+        self._fraud.use(self._settings)
+
+    def blacklist_changed(self, put: Iterable[BlacklistRow], dropped: Iterable[BlacklistRow]) -> None:
+        """Entries of the blacklists came or went."""
+        self._fraud.put(put)
+        for row in dropped:
+            self._fraud.drop(row)
 
     def lists_held(self) -> Mapping[str, str]:
         """Name to digest of the lists in force."""
@@ -426,7 +466,7 @@ class Service:
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._requests.asking.get(event.key)
-        if caller is None or (event.replaces is not None and caller.account is None):
+        if caller is None or (event.replaces is not None and not caller.is_sure):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
@@ -435,8 +475,15 @@ class Service:
 
     def _struck(self, event: CallRequested, caller: Caller) -> None:
         """A wrong PIN came from a telephone that had proved its password: that is one guess of a proven source."""
-        if caller.account is not None and caller.proven:
+        if caller.account is not None and caller.proven and caller.how is Auth.PROVEN:
             self._defence.wrong_password(event.request, event.flow, caller.account.name)
+
+    def _cut(self, now: float) -> None:
+        """The exposure brake ends calls."""
+        for call_id, reason in self._brake.take().items():
+            self.accounting.cut(call_id, "exposurecut", reason)
+            self.b2bua.hangup(call_id, Cause.of_status(self._settings.quotadiscreason, reason), now)
+        self._pump_calls(now)
 
     def _lapse(self, call_id: str, short: Shortfall, now: float) -> None:
         """The lease has ended: the kernel has stopped the audio already, now the call goes."""

@@ -9,11 +9,13 @@ import logging
 import re
 from base64 import b64decode
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
+from ipaddress import ip_network
 
 from appliance import wire
 from appliance.config.settings import Settings
+from pysrv.limits.entrances import Entrance
 from pysrv.limits.sentence import RECENT_S, Scope, Standing, judge, length_s
 from pysrv.limits.sources import lies_in, network_of, subject_of
 from pysrv.limits.strikes import Strikes, Trip
@@ -196,10 +198,22 @@ class Defence:
 
     def _exempt(self, address: str) -> str:
         """Why an address is never banned automatically; empty: it may be."""
-        return next((why for prefix, why in self._exemptions() if lies_in(address, prefix)), "")
+        why = next((why for prefix, why in self._exemptions() if lies_in(address, prefix)), "")
+        return why or next((f"account {each.account} comes from it" for each in self._accounts(address)), "")
 
     def _holds_exempt(self, network: str) -> bool:
-        return any(lies_in(prefix, network) or lies_in(network, prefix) for prefix, _ in self._exemptions())
+        if any(lies_in(prefix, network) or lies_in(network, prefix) for prefix, _ in self._exemptions()):
+            return True
+        return any(self._accounts(network))
+
+    def _accounts(self, network: str) -> Iterator[Entrance]:
+        """Accounts that are believed by an address inside a network, or by one that holds it."""
+        wanted, entrances = ip_network(network, strict=False), self._store.entrances()
+        found = [*entrances.at(str(wanted.network_address)), *entrances.within(wanted)]
+        for name, named in entrances.names.items():
+            address = self._world.resolve(name)
+            found += named if address is not None and lies_in(address, network) else []
+        return (each for each in found if each.mode.believes_address)
 
     def _exemptions(self) -> Iterable[tuple[str, str]]:
         yield from ((row.prefix, "it is on the allow list") for row in self._store.allows())

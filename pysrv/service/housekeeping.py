@@ -1,6 +1,7 @@
 """What is done between calls: bans that ran out, the turn of a month, old rates and attempts swept in small bites."""
 
 from appliance import wire
+from pysrv.service.fraud import Fraud
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
 from pysrv.store import Store
@@ -11,8 +12,8 @@ EVERY_S = 5.0
 class Housekeeping:
     """Small chores on a timer; each bite is a few milliseconds at most."""
 
-    def __init__(self, store: Store, world: Surroundings, spending: Spending) -> None:
-        self._store, self._world, self._spending = store, world, spending
+    def __init__(self, store: Store, world: Surroundings, spending: Spending, fraud: Fraud) -> None:
+        self._store, self._world, self._spending, self._fraud = store, world, spending, fraud
         self._at = world.clock.monotonic() + EVERY_S
 
     def get_timer(self) -> float:
@@ -30,5 +31,7 @@ class Housekeeping:
             else:
                 self._world.gate.unban(prefix)
         self._spending.turn_month()
+        self._fraud.expire()
+        self._store.prune_exposure(self._store.today())
         self._store.sweep()
         self._store.prune_attempts()

@@ -1,12 +1,14 @@
 """Devices that have logged in lately and are believed without a new challenge (`cacheregistrations`).
 
 A login is remembered by account, by what the REGISTER said in To and Contact, and by where it came from. It grows old
-from the moment at which the password was proven, however often the device comes back. It ends with a removal of the
+from the moment at which the password was proven, however often the device comes back; with `authfastusers` off, from
+when it was last there, until sessionabsolutetimeout. It ends with a removal of the
 binding, a changed or locked account, a failed password, a ban of its source, and the process. Only a refresh is
 believed: whoever wants to remove a binding proves the password, since a datagram's source is easily forged.
 """
 
 from collections import OrderedDict
+from math import inf
 from typing import Final, NamedTuple
 
 from pysrv.limits.sources import lies_in, subject_of
@@ -28,17 +30,19 @@ class Login(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """Whose it is, and when the password was proven (Unix seconds)."""
+    """Whose it is, when the password was proven, and from when it grows old (Unix seconds)."""
 
     account: str
+    since: float
     at: float
 
 
 class Logins:
-    """A bounded table; `keep_s` is cacheregistrations, 0 keeps nothing."""
+    """A bounded table; `keep_s` is cacheregistrations, 0 keeps nothing; `slides` and `longest_s` as in `use`."""
 
     def __init__(self, keep_s: float, most: int = MOST) -> None:
         self._keep_s, self._most = keep_s, most
+        self._slides, self._longest_s = False, inf
         self._proofs: OrderedDict[Login, Proof] = OrderedDict()
         self._of_account: dict[str, set[Login]] = {}
         self._of_subject: dict[str, set[Login]] = {}
@@ -46,9 +50,11 @@ class Logins:
     def __len__(self) -> int:
         return len(self._proofs)
 
-    def use(self, keep_s: float) -> None:
-        """Another length: it holds for what is remembered, too."""
-        self._keep_s = keep_s
+    def use(self, keep_s: float, *, slides: bool = False, longest_s: float = inf) -> None:
+        """Another length: it holds for what is remembered, too. `slides`: a device that comes back in time is believed
+        anew, but no longer than `longest_s` after its password.
+        """
+        self._keep_s, self._slides, self._longest_s = keep_s, slides, longest_s
         if not keep_s:
             self._drop(list(self._proofs))
 
@@ -58,7 +64,7 @@ class Logins:
         if login is None:
             return None
         self._drop([login])
-        proof = self._proofs[login] = Proof(account, now)
+        proof = self._proofs[login] = Proof(account, now, now)
         self._of_account.setdefault(account, set()).add(login)
         self._of_subject.setdefault(subject_of(login.address), set()).add(login)
         if len(self._proofs) > self._most:
@@ -69,13 +75,21 @@ class Logins:
         """The proof that stands for this REGISTER; None: challenge it."""
         login = login_of(request, flow) if self._proofs else None
         proof = self._proofs.get(login) if login is not None else None
-        if proof is None or not proof.at <= now < proof.at + self._keep_s:
+        if proof is None or not proof.at <= now < self.until(proof):
             return None
         return proof
 
+    def prolonged(self, request: Request, flow: Flow, now: float) -> Proof | None:
+        """The proof that stands for this REGISTER, now that it was let in; younger again if it slides."""
+        proof, login = self.believed(request, flow, now), login_of(request, flow)
+        if proof is None or login is None or not self._slides:
+            return proof
+        younger = self._proofs[login] = proof._replace(at=now)
+        return younger
+
     def until(self, proof: Proof) -> float:
         """When the proof is too old."""
-        return proof.at + self._keep_s
+        return min(proof.at + self._keep_s, proof.since + self._longest_s)
 
     def forget_account(self, account: str) -> list[Login]:
         """Nobody is believed to be this account any more; returns who was."""

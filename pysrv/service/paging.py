@@ -6,11 +6,10 @@ The text is passed on and not kept. One copy goes to each device of the callee; 
 from dataclasses import dataclass, field
 
 from pysrv.calls.registrar import Registrar
-from pysrv.service.authentication import Caller
+from pysrv.service.entry import Caller, user_in
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.endpoint import Endpoint
 from pysrv.sip.events import RequestReceived, RequestTimedOut, ResponseReceived, TransactionKey, TransportFailed
-from pysrv.sip.grammar import unescape
 from pysrv.sip.message import Request, response_to
 from pysrv.sip.uri import Uri, escape_user
 from pysrv.store import Store
@@ -38,13 +37,13 @@ class Paging:
     def message(self, event: RequestReceived, caller: Caller, now: float) -> None:
         """Pass one MESSAGE on, or say why not."""
         request = event.request
-        if caller.account is None:
+        if caller.account is None or caller.lacks_prefix:
             self._answer(event, 403, now)
             return
         if len(request.body) > MAX_BODY_BYTES:
             self._answer(event, 513, now)
             return
-        user = unescape(request.uri.user or b"").decode("utf-8", "replace")
+        user = caller.dialled(user_in(request.uri))
         account = self._store.account(user) or self._store.account_by_number(user.lstrip("+"))
         bindings = self._registrar.bindings(account.name, self._world.clock.wall()) if account is not None else ()
         if not bindings:

@@ -1,11 +1,12 @@
 """What the gate should look like, gathered from the store and the settings. Level-triggered: always the whole of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from appliance import wire
 from appliance.config.banning import BANNING
 from appliance.config.schema import ROWS
 from appliance.config.settings import Settings
+from pysrv.limits.entrances import Entrance
 from pysrv.limits.strikes import GUARD_FACTOR, Rule, figures
 from pysrv.service.defence import gate_bans
 from pysrv.service.firewall import gate_rules, protected
@@ -17,6 +18,7 @@ from pysrv.store import Store
 NS = 1_000_000_000
 LONGEST_REALM = 96  # characters, where the kernel writes it
 SERVER = "appliance"
+PAIRS_FOR_S = 86_400.0  # each plan says it anew, and there is one whenever the keys of nonces turn
 PS_PER_KILOBIT_BYTE = 8_000_000_000  # picoseconds for a byte at 1 kbit/s
 STRANGER_BURST_S = 15  # how long an unknown address may send at its rate before it has to keep to it
 # On loopback our own requests to a device come in again as those of a stranger. No card brings such a source: the
@@ -38,7 +40,8 @@ def gate_plan(
     allowed = [
         wire.Source(row.prefix, wire.SourceClass(row.kind), row.expires_at, row.reason) for row in store.allows()
     ]
-    sources = {source.prefix: source for source in (*_THIS_MACHINE, *known, *_trunks(store, world), *allowed)}
+    places = (*_THIS_MACHINE, *known, *_accounts(store, world), *_trunks(store, world), *allowed)
+    sources = {source.prefix: source for source in places}
     bans, pair_bans = gate_bans(store.bans())
     return wire.Plan(
         generation=settings.generation,
@@ -48,7 +51,7 @@ def gate_plan(
         sources=tuple(sources.values()),
         bans=bans,
         pair_bans=pair_bans,
-        known_pairs=known_pairs,
+        known_pairs=_pairs((*known_pairs, *_account_pairs(store, world))),
         scanners=settings.blockua,
         firewall=gate_rules(store),
         challenge=_challenge(settings, nonces, world.clock.wall()),
@@ -64,6 +67,42 @@ def _trunks(store: Store, world: Surroundings) -> Iterable[wire.Source]:
             address = world.resolve(trunk.host)
             for prefix in (*trunk.inbound, *([address] if address else [])):
                 yield wire.Source(prefix, wire.SourceClass.KNOWN, 0.0, f"trunk {trunk.name}")
+
+
+def _accounts(store: Store, world: Surroundings) -> Iterable[wire.Source]:
+    """From where accounts come that are believed by their address: a challenge would be nothing to them.
+
+    Those that bring a password too are strangers until they have shown it, like everybody who does.
+    """
+    for entrance, prefix in _by_address(store, world):
+        if not entrance.mode.port:
+            yield wire.Source(prefix, wire.SourceClass.KNOWN, 0.0, f"account {entrance.account}")
+
+
+def _pairs(rows: Iterable[wire.KnownPair]) -> tuple[wire.KnownPair, ...]:
+    """Each pair once; the last word about it holds."""
+    return tuple({(row.address, row.port): row for row in rows}.values())
+
+
+def _account_pairs(store: Store, world: Surroundings) -> Iterable[wire.KnownPair]:
+    """Those that come from one port of an address: nobody else behind it gains by them."""
+    until = world.clock.wall() + PAIRS_FOR_S
+    for entrance, prefix in _by_address(store, world):
+        if entrance.mode.port:
+            yield wire.KnownPair(prefix, entrance.place.port, until)
+
+
+def _by_address(store: Store, world: Surroundings) -> Iterator[tuple[Entrance, str]]:
+    for name, entrances in store.entrances().of_account.items():
+        account = store.account(name)
+        for entrance in entrances if account is not None and account.enabled else ():
+            if not entrance.mode.believes_address:
+                continue
+            place = entrance.place
+            if place.network is not None:
+                yield entrance, str(place.network.network_address) if place.single else str(place.network)
+            elif (address := world.resolve(place.name)) is not None:
+                yield entrance, address
 
 
 def _challenge(settings: Settings, nonces: NonceKeys, now: float) -> wire.Challenge:

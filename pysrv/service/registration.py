@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
+from appliance.config.settings import Settings
 from pysrv.calls.bindings import Binding
-from pysrv.calls.registrar import Change, Registrar, Saved
+from pysrv.calls.registrar import Change, Registrar, RegistrarConfig, Saved
+from pysrv.limits.decision import Refuse
 from pysrv.limits.stages.locks import registration_refusal
 from pysrv.service.journal import visible
 from pysrv.service.pairs import KnownPairs
@@ -17,6 +20,7 @@ from pysrv.sip.message import Request, Response, response_to
 from pysrv.store import Store
 from pysrv.store.rows import Account, SavedBinding
 
+WARNING_HOST = b"appliance"
 _log = logging.getLogger("pysrv.registrar")
 
 
@@ -28,22 +32,45 @@ class Registration:
     ) -> None:
         self._store, self._registrar, self._world, self._pairs, self._trust = store, registrar, world, pairs, trust
         self._devices: set[tuple[str, str]] = set()  # (account, contact) of what is stored
+        self._most = 0  # of licensecfg; 0: no ceiling
+
+    def use(self, settings: Settings) -> None:
+        """New ceilings: of all registrations, and of how long one lasts (sessionabsolutetimeout)."""
+        self._most = settings.licensecfg.get("registrations", 0)
+        longest_s, config = max(1, int(settings.sessionabsolutetimeout)), RegistrarConfig()
+        self._registrar.config = replace(
+            config,
+            min_expires_s=min(config.min_expires_s, longest_s),
+            max_expires_s=min(config.max_expires_s, longest_s),
+            default_expires_s=min(config.default_expires_s, longest_s),
+        )
 
     def register(self, request: Request, flow: Flow, account: Account, *, proven: bool = True) -> Response:
         """The answer to a REGISTER that `account` sent. Nobody registers for somebody else (10.3 step 3).
 
         `proven`: it brought the password itself, and was not merely believed.
         """
-        refusal = registration_refusal(account)
+        refusal = registration_refusal(account) or self._full(request, flow, account)
         if refusal is not None:
-            _log.info("registration refused account=%s: %s", account.name, refusal.sentence)
-            return response_to(request, refusal.status, refusal.reason.encode())
+            _log.info("registration refused account=%s setting=%s: %s", account.name, refusal.setting, refusal.sentence)
+            headers = [(b"warning", b'399 %b "%b"' % (WARNING_HOST, refusal.setting.encode()))]
+            return response_to(request, refusal.status, refusal.reason.encode(), headers=headers)
         if not _is_of(request, account):
             return response_to(request, 403, b"Not Your Address Of Record")
         outcome = self._registrar.register(account.name, request, flow, self._world.clock.wall())
         self._keep(outcome.changes)
         self._trust.registered(request, flow, account.name, outcome, proven=proven)
         return response_to(request, outcome.status, outcome.reason.encode() or None, headers=outcome.headers)
+
+    def _full(self, request: Request, flow: Flow, account: Account) -> Refuse | None:
+        """Why there is no room for one more device; a device that is registered may stay, and any may leave."""
+        held = len(self._registrar)
+        if not self._most or held < self._most:
+            return None
+        if not self._registrar.adds(account.name, request, flow, self._world.clock.wall()):
+            return None
+        sentence = f"{held} devices are registered, licensecfg allows {self._most}"
+        return Refuse("capacity", "licensecfg", 503, "Service Unavailable", sentence, {"registrations": held})
 
     def expire(self) -> None:
         """Forget what ran out."""

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pysrv.calls.b2bua import B2bua
-from pysrv.service.authentication import Authentication, Caller, Unproven
+from pysrv.service.authentication import Authentication, Unproven
 from pysrv.service.defence import Defence
+from pysrv.service.entry import Caller
 from pysrv.service.paging import Paging
 from pysrv.service.registration import Registration
 from pysrv.service.strangers import Strangers

@@ -12,6 +12,8 @@ from appliance import wire
 from pysrv.media.spoken import Tongue
 from pysrv.sip.siphash import KeyedHash, siphash_24
 
+THIS_MACHINE = "an address of this machine"  # how `Surroundings.host` calls one
+
 
 class Gate(Protocol):
     """The verbs of the kernel's side, queued until flush()."""
@@ -119,3 +121,4 @@ class Surroundings:
     keyed_hash: KeyedHash = siphash_24  # of nonces; the ring gives a faster one
     voice: Voice | None = None  # None: no access number is served
     host: Callable[[], Mapping[str, str]] = dict  # the machine's own addresses and gateways, each with what it is
+    lookup: Callable[[str], str | None] = lambda _: None  # as resolve, for names that callers choose: kept apart

@@ -7,6 +7,7 @@ is renewed here; no binding is lost, and none is made longer by anybody but the 
 """
 
 from appliance import wire
+from appliance.config.settings import Settings
 from pysrv.calls.registrar import Outcome
 from pysrv.service.authentication import Unproven
 from pysrv.service.logins import Login, Logins, Proof, login_of
@@ -24,14 +25,16 @@ LEAST_S = 1.0  # for less the gate is not asked
 class Trust:
     """Logins that are remembered, and what the gate was told of them."""
 
-    def __init__(self, store: Store, keep_s: float, world: Surroundings) -> None:
+    def __init__(self, store: Store, settings: Settings, world: Surroundings) -> None:
         self._store, self._world = store, world
-        self._logins = Logins(keep_s)
+        self._logins = Logins(settings.cacheregistrations)
         self._answered: dict[str, set[str]] = {}  # account to what its devices' To said, for those the gate answers
+        self.use(settings)
 
-    def use(self, keep_s: float) -> None:
-        """Another cacheregistrations, in seconds; 0: nobody is believed."""
-        self._logins.use(keep_s)
+    def use(self, settings: Settings) -> None:
+        """Another cacheregistrations (0: nobody is believed) and what becomes of a device that comes back in time."""
+        longest_s, slides = settings.sessionabsolutetimeout, not settings.authfastusers
+        self._logins.use(settings.cacheregistrations, slides=slides, longest_s=longest_s)
         for account in list(self._answered):
             self._withdraw(account)
 
@@ -55,11 +58,12 @@ class Trust:
     def registered(self, request: Request, flow: Flow, account: str, outcome: Outcome, *, proven: bool) -> None:
         """A REGISTER of this account was answered. `proven`: it brought the password."""
         now = self._world.clock.wall()
-        proof = self._logins.believed(request, flow, now)
         if outcome.status != 200:
             return
         if proven:
             proof = self._logins.proven(request, flow, account, now)
+        else:
+            proof = self._logins.prolonged(request, flow, now)
         self._withdraw(account)
         refresh = None if proof is None else self._refresh(request, flow, outcome, proof, now)
         if refresh is not None:

@@ -14,7 +14,8 @@ from pysrv.billing.ledger import Funds, PostingKind
 from pysrv.billing.number import normalise
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
 from pysrv.store.account_checks import check, check_currency, check_name, invalid
-from pysrv.store.database import Reading, Row, Writing
+from pysrv.store.database import Row
+from pysrv.store.entrances import ENTERS, EntranceReading, EntranceWriting
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import StoredPosting
 
@@ -51,7 +52,7 @@ POSTING = (
 )
 
 
-class AccountReading(Reading):
+class AccountReading(EntranceReading):
     """Questions about accounts."""
 
     def account(self, name: str) -> Account | None:
@@ -94,7 +95,7 @@ class AccountReading(Reading):
         return [StoredPosting(*row) for row in self._all(sql, (account, limit))]
 
 
-class AccountWriting(AccountReading, Writing):
+class AccountWriting(AccountReading, EntranceWriting):
     """Changes of accounts. Every change leaves an audit row."""
 
     def __init__(self, *args: Any) -> None:
@@ -183,6 +184,7 @@ class AccountWriting(AccountReading, Writing):
             self._audit(who, "account.add", new.name)
             if new.parent:
                 self._place(self._named(new.name), new.parent, who)
+            self._enters(self._named(new.name), new=True)
             if new.balance:
                 self._post(account_id, PostingKind.DEPOSIT, new.balance, "first balance", who)
         return self._named(new.name)
@@ -201,6 +203,8 @@ class AccountWriting(AccountReading, Writing):
             for field_name in _STORED:
                 if field_name in changes:
                     self._change(before, field_name, changes[field_name], who)
+            if ENTERS & set(changes):
+                self._enters(self._named(name), new=False)
             if "parent" in changes:
                 self._place(before, str(changes["parent"]), who)
             if "numbers" in changes:
@@ -228,6 +232,7 @@ class AccountWriting(AccountReading, Writing):
             self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
             self._write("DELETE FROM bindings WHERE aor = ?", (name,))
             self._audit(who, "account.remove", name, money.format(account.balance))
+        self._entrances = None
         self._changed(account.id)
 
     def deposit(self, name: str, amount: int, *, who: str = "", note: str = "") -> Account:

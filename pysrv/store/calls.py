@@ -26,6 +26,7 @@ from pysrv.store.cdrs import CdrReading
 from pysrv.store.coding import rate_of, rate_text, shares_of, shares_text
 from pysrv.store.database import Row
 from pysrv.store.errors import StoreCode, StoreError
+from pysrv.store.quality import QualityReading
 from pysrv.store.rows import NewCall, OpenCall
 from pysrv.store.usage import UsageWriting
 
@@ -54,7 +55,7 @@ _ANSWER = (
 _TEMPORARY_FAILURE = 41
 
 
-class CallReading(CdrReading):
+class CallReading(CdrReading, QualityReading):
     """Questions about calls, running and finished."""
 
     def open_call_by_id(self, call_id: str) -> OpenCall | None:
@@ -160,7 +161,8 @@ class CallWriting(CallReading, UsageWriting):
         return lease
 
     def settle(self, cdr: Cdr, buy_rate: Rate | None = None) -> Cdr:
-        """Ends a call for good and returns the CDR as stored, with its charge (and cost, given the trunk's rate).
+        """Ends a call for good and returns the CDR as stored, with its charge, and its cost by the trunk's quote that
+        was kept with the call (or by `buy_rate`).
 
         A second settle of the same call id changes nothing and returns the first one's record. A call that was never
         opened (refused) is only written down.
@@ -199,6 +201,7 @@ class CallWriting(CallReading, UsageWriting):
         answered_at = opened.answered_at if cdr.answered_at is None else cdr.answered_at
         talk_s = 0 if answered_at is None else talk_seconds(cdr.duration_s)
         settled = ledger.settle(self._levels_of(opened), opened.lease, talk_s)
+        buy_rate = buy_rate or self._buy_rate(cdr.call_id, cdr.trunk or opened.trunk)
         stored = replace(
             cdr,
             account=opened.account or cdr.account,
@@ -212,7 +215,7 @@ class CallWriting(CallReading, UsageWriting):
             rate=opened.lease.rate,
             billable_seconds=settled.charge.billable_seconds,
             charge=settled.charge.total,
-            cost=price(buy_rate, min(talk_s, opened.lease.covered_s)) if buy_rate else cdr.cost,
+            cost=price(buy_rate, settled.talk_s) if buy_rate else cdr.cost,
             currency=opened.currency or cdr.currency,
         )
         with self._atomic():
@@ -235,6 +238,12 @@ class CallWriting(CallReading, UsageWriting):
         currency = account.currency if account is not None else ""
         row = call_id, number, level.account_id, due.total, due.billable_seconds, currency, rate_text(level.rate)
         self._write(_CHARGE, row)
+
+    def _buy_rate(self, call_id: str, trunk: str) -> Rate | None:
+        """What the trunk that carried a call costs, as it was said before the call went out."""
+        quotes = self.call_quotes(call_id)
+        found = quotes.of_trunk(trunk) if quotes is not None else None
+        return found.rate if found is not None else None
 
     def _record_refused(self, cdr: Cdr) -> Cdr:
         owner = self.account(cdr.account) if cdr.account else None

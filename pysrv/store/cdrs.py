@@ -46,6 +46,15 @@ class CdrReading(Reading):
         )
         yield from self._run(sql, (since, account_id))
 
+    def calls_since(self, since: float, limit: int) -> list[tuple[str, str, float, float, float | None]]:
+        """Account, callee, setup and end time, and talk time (None: not answered) of accounts' newest calls, refused
+        ones among them; oldest first."""
+        sql = (
+            "SELECT account, callee, setup_at, ended_at, CASE WHEN answered_at IS NULL THEN NULL ELSE duration_s END "
+            "FROM cdrs WHERE setup_at >= ? AND account <> '' AND NOT emergency ORDER BY setup_at DESC LIMIT ?"
+        )
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in reversed(self._all(sql, (since, limit)))]
+
     def every_cdr(self, wanted: CdrFilter) -> Iterator[Cdr]:
         """All matching records, newest first, read page by page: for exports of any length."""
         page = self.cdr_page(wanted, _PAGE)

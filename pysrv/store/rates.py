@@ -1,179 +1,207 @@
-"""Rate decks: imported in pieces beside the deck in use, switched over in one step, looked up by longest prefix.
+"""Prices of numbers: the deck in force at an instant, the longest prefix with a row that holds then.
 
-An import writes under its own id; nobody sees its rates before `import_commit`. What a switch leaves behind is removed
-in small bites by `sweep`, so that a million old rates never hold a call up. Pieces of about 1,000 lines keep a drain
-short.
+Decks, rates, currencies and taxes are read here and written by `imports.py` and `currencies.py`. A deck whose rows
+differ by time is judged in Python over all rows of a number's prefixes; a plain one is one look-up.
 """
 
-import sqlite3
+import json
+from dataclasses import dataclass
 from typing import Any
 
-from pysrv.billing.deck import DeckReader, RateError
 from pysrv.billing.number import prefixes
-from pysrv.billing.tariff import Rate
-from pysrv.store.database import Reading, Writing
-from pysrv.store.errors import StoreCode, StoreError, from_sqlite
+from pysrv.billing.tariff import Rate, Rounding
+from pysrv.billing.timeclass import ALWAYS, FALLBACK, TimeClass
+from pysrv.store.database import Reading, Row, Writing
+from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import Deck
 
-_LONGEST_PREFIX = 16
-_RATE = "prefix, per_minute, connect_fee, initial_increment_s, next_increment_s, minimum_s, destination"
-_RATE_FOR = (
-    f"SELECT {_RATE} FROM rates WHERE import_id = ? AND prefix IN ({', '.join('?' * _LONGEST_PREFIX)}) "  # noqa: S608
-    "ORDER BY length(prefix) DESC LIMIT 1"
+LONGEST_PREFIX = 16
+_IN = ", ".join("?" * LONGEST_PREFIX)
+RATE = (
+    "prefix, per_minute, connect_fee, initial_increment_s, next_increment_s, minimum_s, destination, free_seconds, "
+    "rounding, places, time_class, valid_from, valid_until"
 )
-_INSERT = f"INSERT INTO rates (import_id, {_RATE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_REMEMBERED = 65_536
+_FOR_NUMBER = (
+    f"SELECT {RATE} FROM rates WHERE import_id = ? AND prefix IN ({_IN}) "  # noqa: S608
+    "ORDER BY length(prefix) DESC"
+)
+_LONGEST = f"{_FOR_NUMBER} LIMIT 1"
+_KNOWN = (
+    "SELECT coalesce(max(length(prefix)), 0) FROM rates "  # noqa: S608
+    f"WHERE import_id IN (SELECT value FROM json_each(?)) AND prefix IN ({_IN})"
+)
+_DECKS = (
+    "SELECT deck, rates, imported_at, currency, tax, effective_at FROM imports WHERE state = 'active' "
+    "ORDER BY deck, effective_at"
+)
+_ACTIVE = (
+    "SELECT id, effective_at, currency, tax, plain, longest FROM imports WHERE deck = ? AND state = 'active' "
+    "ORDER BY effective_at DESC"
+)
+_REMEMBERED = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class DeckInForce:
+    """The import of a deck that holds at an instant, with what is said of the whole deck."""
+
+    import_id: int
+    effective_at: float
+    currency: str
+    tax: str
+    plain: int  # 1: every row always holds
+    longest: int  # digits of its longest prefix: what lies behind them is the same to it
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What a deck says of a number: its currency, its tax, and the row, or None."""
+
+    deck: DeckInForce
+    rate: Rate | None
+
+
+def rate_of_row(row: Row) -> Rate:
+    """The rate of a row of RATE's columns."""
+    fields: list[Any] = [*row[:8], Rounding(row[8]), *row[9:]]
+    return Rate(*fields)
 
 
 class RateReading(Reading):
     """Questions about decks and prices."""
 
     def decks(self) -> list[Deck]:
-        """The decks in use, by name."""
-        rows = self._all("SELECT deck, rates, imported_at FROM imports WHERE state = 'active' ORDER BY deck")
-        return [Deck(*row) for row in rows]
+        """The decks in use by name, those of a later day behind them."""
+        return [Deck(*row) for row in self._all(_DECKS)]
 
-    def rates(self, deck: str, prefix: str = "", limit: int = 1000) -> list[Rate]:
-        """Rates of a deck whose prefix starts with `prefix`, in the order of digits."""
-        import_id = self._active(deck)
-        if import_id is None:
+    def rates(self, deck: str, prefix: str = "", limit: int = 1000, after: Rate | None = None) -> list[Rate]:
+        """Rates of a deck whose prefix starts with `prefix`, in the order of digits; `after` goes on behind a row."""
+        held = self.deck_in_force(deck, self._clock())
+        if held is None:
             raise StoreError(StoreCode.NOT_FOUND, f"there is no rate deck {deck!r}", "rates list shows all decks")
-        sql = f"SELECT {_RATE} FROM rates WHERE import_id = ? AND prefix >= ? AND prefix < ? LIMIT ?"  # noqa: S608
-        return [Rate(*row) for row in self._all(sql, (import_id, prefix, prefix + ":", limit))]
+        where, behind = "import_id = ? AND prefix >= ? AND prefix < ?", list[Any]()
+        if after is not None:
+            where += " AND (prefix, time_class, valid_from) > (?, ?, ?)"
+            behind = [after.prefix, after.time_class, after.valid_from]
+        sql = f"SELECT {RATE} FROM rates WHERE {where} ORDER BY prefix, time_class, valid_from LIMIT ?"  # noqa: S608
+        start = max(prefix, after.prefix) if after is not None else prefix
+        return [rate_of_row(row) for row in self._all(sql, (held.import_id, start, prefix + ":", *behind, limit))]
 
-    def rate_for(self, deck: str, number: str) -> Rate | None:
-        """The price of a number: its longest prefix in the deck; None: no deck or no prefix."""
-        import_id = self._active(deck)
-        return None if import_id is None else self._longest(import_id, number)
+    def rate_for(
+        self, deck: str, number: str, at: float | None = None, time_class: TimeClass | None = None
+    ) -> Rate | None:
+        """The deck's own price of a number at an instant (now): its longest prefix with a row that holds then.
 
-    def _longest(self, import_id: int, number: str) -> Rate | None:
-        tried = prefixes(number, _LONGEST_PREFIX)[:-1]
-        row = self._one(_RATE_FOR, (import_id, *tried, *(None,) * (_LONGEST_PREFIX - len(tried))))
-        return Rate(*row) if row else None
+        None: no deck or no row. Without a class only rows that always hold are looked at.
+        """
+        found = self.priced(deck, number, at, time_class)
+        return None if found is None else found.rate
 
-    def _active(self, deck: str) -> int | None:
-        row = self._one("SELECT id FROM imports WHERE deck = ? AND state = 'active'", (deck,))
-        return row[0] if row else None
+    def priced(
+        self, deck: str, number: str, at: float | None = None, time_class: TimeClass | None = None
+    ) -> Priced | None:
+        """The same with the deck's currency and tax; None: no such deck is in force."""
+        at = self._clock() if at is None else at
+        held = self.deck_in_force(deck, at)
+        if held is None:
+            return None
+        rows = self._rows_for(held, number[: held.longest])
+        return Priced(held, _holding(rows, at, FALLBACK[time_class] if time_class is not None else (ALWAYS,)))
+
+    def known_digits(self, number: str, at: float | None = None) -> int:
+        """How many digits the most specific prefix of a number has in any deck that is in force."""
+        at = self._clock() if at is None else at
+        ids, longest = self._in_force(at)
+        return self._known(number[:longest], ids)
+
+    def deck_in_force(self, deck: str, at: float) -> DeckInForce | None:
+        """The import that holds at an instant."""
+        return next((held for held in self._active(deck) if held.effective_at <= at), None)
+
+    def _known(self, number: str, ids: str) -> int:
+        row = self._one(_KNOWN, (ids, *_tried(number)))
+        return int(row[0]) if row else 0
+
+    def _in_force(self, at: float) -> tuple[str, int]:
+        """The ids of all imports that hold at an instant, as JSON, and the digits of their longest prefix."""
+        names = {deck.name for deck in self.decks()}
+        found = [held for name in names if (held := self.deck_in_force(name, at)) is not None]
+        ids = json.dumps(sorted(held.import_id for held in found))
+        return ids, max((held.longest for held in found), default=0)
+
+    def _rows_for(self, held: DeckInForce, number: str) -> tuple[Rate, ...]:
+        sql = _LONGEST if held.plain else _FOR_NUMBER
+        return tuple(rate_of_row(row) for row in self._all(sql, (held.import_id, *_tried(number))))
+
+    def _active(self, deck: str) -> tuple[DeckInForce, ...]:
+        return tuple(DeckInForce(*row) for row in self._all(_ACTIVE, (deck,)))
 
 
-class RateWriting(RateReading, Writing):
-    """Imports, and the memory that makes a price cheap."""
+class RateMemory(RateReading, Writing):
+    """The memory that makes a price cheap."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._readers: dict[int, DeckReader] = {}
-        self._active_memory: dict[str, int | None] = {}
-        self._rate_memory: dict[tuple[int, str], Rate | None] = {}
+        self._active_memory: dict[str, tuple[DeckInForce, ...]] = {}
+        self._rate_memory: dict[tuple[int, str], tuple[Rate, ...]] = {}
+        self._known_memory: dict[tuple[str, str], int] = {}
+        self._in_force_memory: tuple[float, float, tuple[str, int]] | None = None
 
     def _forget(self) -> None:
         self._active_memory.clear()
         self._rate_memory.clear()
+        self._known_memory.clear()
+        self._in_force_memory = None
         super()._forget()
 
-    def _active(self, deck: str) -> int | None:
-        if deck not in self._active_memory:
-            self._active_memory[deck] = super()._active(deck)
-        return self._active_memory[deck]
+    def _active(self, deck: str) -> tuple[DeckInForce, ...]:
+        held = self._active_memory.get(deck)
+        if held is None:
+            held = self._active_memory[deck] = super()._active(deck)
+        return held
 
-    def _longest(self, import_id: int, number: str) -> Rate | None:
-        key = import_id, number
-        if key not in self._rate_memory:
+    def _known(self, number: str, ids: str) -> int:
+        key = ids, number
+        known = self._known_memory.get(key)
+        if known is None:
+            if len(self._known_memory) >= _REMEMBERED:
+                self._known_memory.clear()
+            known = self._known_memory[key] = super()._known(number, ids)
+        return known
+
+    def _in_force(self, at: float) -> tuple[str, int]:
+        held = self._in_force_memory
+        if held is None or not held[0] <= at < held[1]:
+            starts = sorted({deck.effective_at for deck in self.decks()})
+            since = max((start for start in starts if start <= at), default=float("-inf"))
+            until = min((start for start in starts if start > at), default=float("inf"))
+            held = self._in_force_memory = since, until, super()._in_force(at)
+        return held[2]
+
+    def _rows_for(self, held: DeckInForce, number: str) -> tuple[Rate, ...]:
+        key = held.import_id, number
+        rows = self._rate_memory.get(key)
+        if rows is None:
             if len(self._rate_memory) >= _REMEMBERED:
                 self._rate_memory.clear()
-            self._rate_memory[key] = super()._longest(import_id, number)
-        return self._rate_memory[key]
+            rows = self._rate_memory[key] = super()._rows_for(held, number)
+        return rows
 
-    def import_begin(self, deck: str) -> int:
-        """Starts the import of a deck (new, or replacing the one of that name); the id is for the other verbs."""
-        if not deck or len(deck) > 64 or not deck.isprintable():
-            raise StoreError(StoreCode.INVALID, f"{deck!r} cannot be a deck's name: 1 to 64 printable characters")
-        sql = "INSERT INTO imports (deck, state, started_at) VALUES (?, 'open', ?) RETURNING id"
-        import_id = int(self._write(sql, (deck, self._clock())).fetchone()[0])
-        self._readers[import_id] = DeckReader()
-        return import_id
 
-    def import_rows(self, import_id: int, first_line: int, text: str) -> int:
-        """Takes one piece of CSV that ends at a line end; returns how many rates. Raises RateError: abort then."""
-        read = self._reader(import_id).feed(text, first_line)
-        rows = [
-            (
-                import_id, rate.prefix, rate.per_minute, rate.connect_fee, rate.initial_increment_s,
-                rate.next_increment_s, rate.minimum_s, rate.destination,
-            )
-            for _, rate in read
-        ]  # fmt: skip
-        with self._atomic():
-            try:
-                self._sql.executemany(_INSERT, rows)
-            except sqlite3.IntegrityError:
-                self._find_twice(import_id, read)
-                raise
-            except sqlite3.Error as error:
-                raise from_sqlite(error, self._path) from error
-        return len(rows)
+def _tried(number: str) -> tuple[str | None, ...]:
+    tried = prefixes(number, LONGEST_PREFIX)[:-1]
+    return (*tried, *(None,) * (LONGEST_PREFIX - len(tried)))
 
-    def import_commit(self, import_id: int, who: str = "") -> Deck:
-        """Puts the imported deck into use in one step; the deck that it replaces is left to `sweep`."""
-        self._reader(import_id)
-        count = int((self._one("SELECT count(*) FROM rates WHERE import_id = ?", (import_id,)) or (0,))[0])
-        if not count:
-            raise StoreError(StoreCode.INVALID, "the file has no rates", "nothing was changed")
-        with self._atomic():
-            self._write(
-                "UPDATE imports SET state = 'old' WHERE state = 'active' "
-                "AND deck = (SELECT deck FROM imports WHERE id = ?)",
-                (import_id,),
-            )
-            sql = "UPDATE imports SET state = 'active', rates = ?, imported_at = ? WHERE id = ? RETURNING deck"
-            deck, at = self._write(sql, (count, self._clock(), import_id)).fetchone()[0], self._clock()
-            self._audit(who, "rates.import", deck, "", f"{count} rates")
-        del self._readers[import_id]
-        self._forget()
-        return Deck(deck, count, at)
 
-    def import_abort(self, import_id: int) -> None:
-        """Gives an import up; the deck in use stays."""
-        self._readers.pop(import_id, None)
-        self._write("UPDATE imports SET state = 'old' WHERE id = ? AND state = 'open'", (import_id,))
-
-    def remove_deck(self, deck: str, who: str = "") -> None:
-        """Takes a deck out of use; accounts that name it then have no prices."""
-        sql = "UPDATE imports SET state = 'old' WHERE deck = ? AND state = 'active' RETURNING id"
-        if not self._write(sql, (deck,)).fetchall():
-            raise StoreError(StoreCode.NOT_FOUND, f"there is no rate deck {deck!r}", "rates list shows all decks")
-        self._audit(who, "rates.remove", deck)
-        self._forget()
-
-    def sweep(self, limit: int = 2000) -> int:
-        """Removes up to `limit` rates that no deck uses any more; returns how many. 0: nothing left."""
-        old = self._one("SELECT id FROM imports WHERE state = 'old' ORDER BY id LIMIT 1")
-        if old is None:
-            return 0
-        # By range: SQLite answers a row-value IN over a subquery with a scan of the whole table.
-        sql = "SELECT prefix FROM rates WHERE import_id = ? ORDER BY prefix LIMIT 1 OFFSET ?"
-        bound = self._one(sql, (old[0], limit))
-        if bound is not None:
-            return self._write("DELETE FROM rates WHERE import_id = ? AND prefix < ?", (old[0], bound[0])).rowcount
-        removed = self._write("DELETE FROM rates WHERE import_id = ?", (old[0],)).rowcount
-        self._write("DELETE FROM imports WHERE id = ?", (old[0],))
-        return max(removed, 1)
-
-    def _drop_unfinished_imports(self) -> None:
-        if self._one("SELECT 1 FROM imports WHERE state = 'open' LIMIT 1"):
-            self._write("UPDATE imports SET state = 'old' WHERE state = 'open'")
-
-    def _reader(self, import_id: int) -> DeckReader:
-        try:
-            return self._readers[import_id]
-        except KeyError:
-            hint = "start it again: an import does not outlive the process that began it"
-            raise StoreError(StoreCode.NOT_FOUND, f"there is no running import {import_id}", hint) from None
-
-    def _find_twice(self, import_id: int, read: list[tuple[int, Rate]]) -> None:
-        self._run("ROLLBACK TO step")
-        seen: set[str] = set()
-        for line, rate in read:
-            sql = "SELECT 1 FROM rates WHERE import_id = ? AND prefix = ?"
-            if rate.prefix in seen or self._one(sql, (import_id, rate.prefix)):
-                raise RateError(line, "prefix", f"{rate.prefix} appears twice in the deck")
-            seen.add(rate.prefix)
+def _holding(rows: tuple[Rate, ...], at: float, classes: tuple[str, ...]) -> Rate | None:
+    """The row that holds: of the longest prefix that has one, that of the first class. Rows come longest first."""
+    best: Rate | None = None
+    rank = len(classes)
+    for rate in rows:
+        if best is not None and rate.prefix != best.prefix:
+            break
+        if rate.valid_from > at or (rate.valid_until and at >= rate.valid_until) or rate.time_class not in classes:
+            continue
+        if (place := classes.index(rate.time_class)) < rank:
+            best, rank = rate, place
+    return best

@@ -67,11 +67,56 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """A rate deck: its name, how many prefixes it has, when it was imported."""
+    """A rate deck: its name, how many rows it has, when it was imported, and from when it holds (0: already)."""
 
     name: str
     rates: int
     imported_at: float
+    currency: str = "EUR"
+    tax: str = ""
+    effective_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyRow:
+    """What one unit of a currency is worth in the base currency, as it was written, from an instant on (0: always)."""
+
+    code: str
+    valid_from: float
+    rate: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaxRow:
+    """A tax scheme: its name, millionths, and what it is for."""
+
+    name: str
+    ppm: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRow:
+    """What one level paid for a call, and by which rate; level 0 is the caller's account."""
+
+    level: int
+    account_id: int
+    amount: int
+    billable_seconds: int
+    currency: str
+    rate: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkHours:
+    """What a trunk did with numbers of a prefix in one hour (hours since 1970)."""
+
+    trunk: str
+    prefix: str
+    hour: int
+    attempts: int
+    answered: int
+    talk_s: int
 
 
 class CallState(StrEnum):

@@ -8,17 +8,22 @@ import time
 from pathlib import Path
 from typing import Self
 
+from pysrv.store.blacklists import BlacklistReading, BlacklistWriting
 from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.cards import CardReading, CardWriting
+from pysrv.store.currencies import CurrencyReading, CurrencyWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
+from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
-from pysrv.store.rates import RateReading, RateWriting
+from pysrv.store.quality import QualityWriting
+from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
+from pysrv.store.usual import UsualReading, UsualWriting
 
 
 class Reader(
@@ -26,12 +31,15 @@ class Reader(
     UsageReading,
     TrunkReading,
     RateReading,
+    CurrencyReading,
     CallReading,
     RegistrationReading,
     SettingReading,
     SecurityReading,
     ListReading,
     FirewallReading,
+    BlacklistReading,
+    UsualReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -46,11 +54,15 @@ class Store(
     CallWriting,
     TrunkWriting,
     RateWriting,
+    CurrencyWriting,
+    QualityWriting,
     RegistrationWriting,
     SettingWriting,
     SecurityWriting,
     ListWriting,
     FirewallWriting,
+    BlacklistWriting,
+    UsualWriting,
 ):
     """Every question and every change. One process, one thread."""
 

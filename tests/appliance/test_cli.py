@@ -19,6 +19,7 @@ from appliance.cli.bans import covers_this_session, evidence, ssh_client
 from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible
+from appliance.config.schema import ROWS
 from appliance.wire import WireError
 from pysrv.control.table import run_once
 from pysrv.store import Store
@@ -224,10 +225,12 @@ def test_a_setting_that_nothing_acts_on_says_so_wherever_it_is_shown(up: Shell) 
 
 
 def test_a_setting_that_acts_in_part_says_in_which(up: Shell) -> None:
-    for words in (("set", "blocknotbilledcalls", "1"), ("list", "blocknotbilledcalls")):
+    each = next(row for row in ROWS.values() if row.partly)
+    value = each.kind.text(each.default)
+    for words in (("set", each.name, value), ("list", each.name)):
         assert "acts in part" in up.run("settings", *words).stdout
-    assert "acts in part: any value but 0 refuses calls" in up.run("settings", "get", "blocknotbilledcalls").stdout
-    assert "nothing acts on it" not in up.run("settings", "set", "blocknotbilledcalls", "2").output
+    assert f"acts in part: {each.partly[:40]}" in up.run("settings", "get", each.name).stdout
+    assert "nothing acts on it" not in up.run("settings", "set", each.name, value).output
 
 
 def test_a_value_may_begin_with_a_minus(up: Shell) -> None:

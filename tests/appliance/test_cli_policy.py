@@ -273,3 +273,38 @@ def test_without_a_service_a_change_is_saved_and_says_so(monkeypatch: pytest.Mon
         ("rules", "report-only", "over_speed", "on"),
     ):
         assert "saved; in force when the appliance starts" in down.run(*words).stdout, words
+
+
+def test_entries_of_blacklists_come_are_tested_and_go(up: Shell) -> None:
+    assert "nothing is on the blacklists" in up.run("blacklist").stdout
+    added = up.run("blacklist", "add", "+881", "--reason", "satellites")
+    assert "destination" in added.stdout and "satellites" in added.stdout
+    (row,) = up.json("blacklist", "list", "--holds", "+8816 31234567")["entries"]
+    assert (row["digits"], row["kind"]) == ("881", "fixed")
+    tested = up.run("blacklist", "test", "+8816 31234567").stdout
+    assert "Iridium" in tested and "satellites" in tested
+    assert "removed entry 1" in up.run("blacklist", "remove", "1").stdout
+    assert up.run("blacklist", "remove", "1").exit_code == Exit.NOT_FOUND
+    assert up.run("blacklist", "add", "49x").exit_code == Exit.USAGE
+
+
+def test_a_list_of_numbers_is_imported_whole_or_not_at_all(up: Shell, tmp_path: Path) -> None:
+    bad = up.run("blacklist", "import", "-", stdin="number,confidence\n252,5\n253,9\n")
+    assert bad.exit_code == Exit.REFUSED
+    assert "-, line 3, column confidence: '9' is no confidence" in bad.stderr
+    assert up.json("blacklist")["entries"] == []
+    text = "number;confidence\n" + "".join(f"{252_000 + each};{each % 7}\n" for each in range(2500))
+    (tmp_path / "feed.csv").write_text(text)
+    assert "2500 entries" in up.run("blacklist", "import", str(tmp_path / "feed.csv")).stdout
+    assert up.json("blacklist", "list", "--limit", "1")["counts"] == {"smart": 2500}
+    assert up.run("blacklist", "import", "-", stdin="number\n").exit_code == Exit.REFUSED
+
+
+def test_the_networks_of_unwanted_countries_are_read_and_kept(up: Shell, tmp_path: Path) -> None:
+    (tmp_path / "geoip").write_text(GEOIP)
+    assert "names no country" in up.run("blacklist", "countries", "--database", str(tmp_path / "geoip")).stdout
+    up.run("settings", "set", "blocksourcecountries", "CN")
+    assert up.json("blacklist", "countries", "--database", str(tmp_path / "geoip"))["read"] == {"CN": 1}
+    up.run("firewall", "deny", "country", "RU", "--database", str(tmp_path / "geoip"))
+    up.run("firewall", "remove", "1")
+    assert [row["name"] for row in up.json("lists", "show")["countries"]] == ["CN"]

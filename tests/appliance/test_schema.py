@@ -60,7 +60,7 @@ def test_settings_of_one_account_are_the_expected_ones() -> None:
     assert own == {
         *("needauth", "authip", "authpin", "techprefix", "maxlines", "maxlinesoffpeak", "credit", "postpaid"),
         *("maxmonthlycredit", "maxmonthlycreditinc", "maxmonthlycreditend", "maxdailyminutes", "maxmonthlyminutes"),
-        *("maxcps", "locklevel", "onlylocalaccess", "maxdailycredit"),
+        *("maxcps", "locklevel", "onlylocalaccess", "maxdailycredit", "blacklistlevel"),
     }
 
 

@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from appliance.config.settings import Settings
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.lease import Lease
+from pysrv.billing.timeclass import TimeClass
+from pysrv.service.pricing import Pricing
 from pysrv.store import NewAccount, NewCall, NewTrunk, Route, SavedBinding, Store
+from pysrv.store.account import AccountType
 from tests.bench.report import Row, compare
 
 CALLS = 4000
@@ -87,11 +91,32 @@ def lookups(store: Store) -> None:
     timed("save_binding", CALLS, lambda index: store.save_binding(replace(binding, aor=f"user{index}")), store)
 
 
+def prices(store: Store) -> None:
+    """What one call asks before its lease: two levels, two trunks, a deck whose rows differ by class and date."""
+    deck = store.import_begin("timed")
+    rows = (
+        f"{1000 + row // 4},0.{row % 97:02},{('', 'peak', 'weekend', 'holiday')[row % 4]},2020-01-01\n"
+        for row in range(4000)
+    )
+    store.import_rows(deck, 1, "prefix,per_minute,time_class,valid_from\n" + "".join(rows))
+    store.import_commit(deck)
+    store.add_account(NewAccount("agency", "x", "bench", type=AccountType.RESELLER, deck="d", balance=10**12))
+    shop = store.add_account(NewAccount("shop", "x", "bench", parent="agency", deck="timed", balance=10**12))
+    store.add_trunk(NewTrunk("other", "192.0.2.2", routes=(Route("1"),), deck="d"))
+    settings, at = Settings(), time.time()
+    pricing = Pricing(store, lambda: settings, tuple, lambda *_, **__: None)
+    timed("rate_for by class, seen number", CALLS, lambda _: store.rate_for("timed", "1500", at, TimeClass.PEAK), store)
+    timed("prices of a call, new number", CALLS, lambda index: pricing.of(shop, f"1{index:06}456", at), store)
+    timed("prices of a call, seen number", CALLS, lambda _: pricing.of(shop, "1500123456", at), store)
+    asked = pricing.of(shop, "1500123456", at).kept
+    timed("keep_quotes", CALLS, lambda index: store.keep_quotes(f"quoted-{index}", asked), store)
+
+
 def run() -> Iterator[Row]:
     """One row a verb."""
     _rows.clear()
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "bench.db") as store:
-        for part in (filled, calls, lookups):
+        for part in (filled, calls, lookups, prices):
             part(store)
             yield from _rows
             _rows.clear()

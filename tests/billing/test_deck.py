@@ -1,7 +1,10 @@
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from pysrv.billing.deck import DeckReader, RateError
-from pysrv.billing.tariff import Rate
+from pysrv.billing.tariff import Rate, Rounding
 
 FULL = "prefix,destination,per_minute,connect_fee,initial_increment,next_increment,minimum\n"
 
@@ -75,3 +78,40 @@ def test_the_error_of_a_later_piece_counts_lines_over_the_whole_file() -> None:
     reader.feed("prefix,per_minute\n", 1)
     with pytest.raises(RateError, match=r"^line 1002, column per_minute: '1\.0\.0' is not an amount"):
         reader.feed("1,1\n2,1.0.0\n", 1001)
+
+
+def test_times_rounding_and_free_seconds_are_read() -> None:
+    text = (
+        "prefix;per_minute;free_seconds;rounding;time_class;valid_from;valid_until\n"
+        "49;0,02;10;nearest 4;Off-Peak;2026-12-01;2026-12-31\n"
+        "49;0,03;;up:2;always;2027-01-01T08:00:00+01:00;\n"
+    )
+    first, second = (rate for _, rate in DeckReader(ZoneInfo("Europe/Berlin")).feed(text, 1))
+    assert (first.free_seconds, first.rounding, first.places) == (10, Rounding.NEAREST, 4)
+    assert first.time_class == "offpeak"
+    assert first.valid_from == datetime(2026, 11, 30, 23, tzinfo=UTC).timestamp()
+    assert first.valid_until == datetime(2026, 12, 31, 23, tzinfo=UTC).timestamp()
+    assert (second.time_class, second.places) == ("", 2)
+    assert second.valid_from == datetime(2027, 1, 1, 7, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("time_class", "night"),
+        ("valid_from", "01.12.2026"),
+        ("valid_until", "2026-02-30"),
+        ("rounding", "down"),
+        ("rounding", "up 7"),
+        ("free_seconds", "-1"),
+    ],
+)
+def test_an_error_in_a_newer_column_names_it(column: str, cell: str) -> None:
+    with pytest.raises(RateError) as caught:
+        read(f"prefix,per_minute,{column}\n49,1,{cell}\n")
+    assert (caught.value.line, caught.value.column) == (2, column)
+
+
+def test_a_rate_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(RateError, match="line 2: valid_until lies not after valid_from"):
+        read("prefix,per_minute,valid_from,valid_until\n49,1,2026-12-02,2026-12-01\n")

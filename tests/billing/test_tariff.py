@@ -1,3 +1,6 @@
+import json
+from fractions import Fraction
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -5,16 +8,19 @@ from hypothesis import strategies as st
 from pysrv.billing.tariff import (
     FREE,
     MAX_TALK_S,
+    PPM,
     LineKind,
     Rate,
+    Rounding,
     TariffError,
     billable_seconds,
     charge,
+    net_price,
     price,
     seconds_affordable,
     talk_seconds,
 )
-from tests.billing.rates import rates
+from tests.billing.rates import plain_rates, rates
 
 BY_SECOND = Rate("49", per_minute=10_000)
 BY_MINUTE = Rate("49", per_minute=120_000, connect_fee=50_000, initial_increment_s=60, next_increment_s=60)
@@ -63,6 +69,15 @@ def test_an_answered_call_counts_in_whole_seconds_rounded_up_from_milliseconds(d
     assert talk_seconds(duration) == seconds
 
 
+def exact_price(rate: Rate, seconds: int) -> Fraction:
+    """The price before it is rounded."""
+    if not seconds:
+        return Fraction(0)
+    paid = billable_seconds(rate, seconds) - rate.free_seconds
+    net = rate.connect_fee + Fraction(rate.per_minute * paid, 60)
+    return net * Fraction(rate.exchange_num, rate.exchange_den) * (1 + Fraction(rate.tax_ppm, 1_000_000))
+
+
 @given(rates, st.integers(0, 20_000))
 def test_the_lines_of_a_charge_sum_to_its_total(rate: Rate, seconds: int) -> None:
     explained = charge(rate, seconds)
@@ -71,10 +86,15 @@ def test_the_lines_of_a_charge_sum_to_its_total(rate: Rate, seconds: int) -> Non
 
 
 @given(rates, st.integers(0, 20_000))
-def test_rounding_adds_less_than_a_micro_unit_per_call(rate: Rate, seconds: int) -> None:
-    exact_times_60 = rate.per_minute * billable_seconds(rate, seconds)
-    time_price = price(rate, seconds) - (rate.connect_fee if seconds else 0)
-    assert exact_times_60 <= time_price * 60 < exact_times_60 + 60
+def test_a_price_is_the_exact_one_rounded_once(rate: Rate, seconds: int) -> None:
+    step = 10 ** (6 - rate.places)
+    paid = price(rate, seconds)
+    exact = exact_price(rate, seconds)
+    if rate.rounding is Rounding.NEAREST:
+        assert abs(paid - exact) * 2 <= step
+    else:
+        assert exact <= paid < exact + step
+    assert paid % step == 0
 
 
 @given(rates, st.integers(0, 10_000), st.integers(0, 10_000))
@@ -115,8 +135,51 @@ def test_a_free_rate_affords_as_long_as_any_call_lasts() -> None:
         {"per_minute": 1, "initial_increment_s": 0},
         {"per_minute": 1, "next_increment_s": 0},
         {"per_minute": 1, "minimum_s": -1},
+        {"per_minute": 1, "free_seconds": -1},
+        {"per_minute": 1, "places": 7},
+        {"per_minute": 1, "exchange_den": 0},
+        {"per_minute": 1, "tax_ppm": 1_000_001},
+        {"per_minute": 1, "valid_from": 5.0, "valid_until": 5.0},
     ],
 )
 def test_a_rate_that_cannot_be_is_refused(fields: dict[str, int]) -> None:
     with pytest.raises(TariffError):
-        Rate("49", **fields)
+        Rate("49", **fields)  # type: ignore[arg-type]
+
+
+@given(rates)
+def test_a_rate_that_was_written_down_is_read_back(rate: Rate) -> None:
+    assert Rate.from_dict(json.loads(json.dumps(rate.to_dict()))) == rate
+
+
+@given(plain_rates, st.integers(1, 20_000))
+def test_a_rate_without_the_new_fields_costs_what_it_always_did(rate: Rate, seconds: int) -> None:
+    assert price(rate, seconds) == rate.connect_fee - (-rate.per_minute * billable_seconds(rate, seconds) // 60)
+
+
+@given(rates, st.integers(0, 20_000))
+def test_tax_is_a_line_of_its_own_on_the_net_price(rate: Rate, seconds: int) -> None:
+    lines = charge(rate, seconds).lines
+    taxed = sum(line.amount for line in lines if line.kind is LineKind.TAX)
+    assert price(rate, seconds) - taxed == net_price(rate, seconds) or not seconds
+    assert taxed >= 0
+
+
+@given(rates, st.integers(1, 3_600))
+def test_what_is_reserved_for_a_talk_time_pays_for_every_shorter_one(rate: Rate, seconds: int) -> None:
+    reserved = price(rate, seconds)
+    assert all(price(rate, shorter) <= reserved for shorter in range(0, seconds, 7))
+
+
+@given(rates, st.integers(1, 100_000))
+def test_billable_seconds_are_billed_as_themselves(rate: Rate, seconds: int) -> None:
+    billable = billable_seconds(rate, seconds)
+    assert billable >= seconds
+    assert billable_seconds(rate, billable) == billable
+    assert price(rate, billable) == price(rate, seconds)
+
+
+@given(rates)
+def test_the_price_per_minute_of_sums_is_never_too_low(rate: Rate) -> None:
+    minute = Fraction(rate.per_minute * rate.exchange_num, rate.exchange_den) * (1 + Fraction(rate.tax_ppm, PPM))
+    assert minute <= rate.paid_per_minute < minute + 1

@@ -44,3 +44,12 @@ def test_an_address_is_followed() -> None:
 )
 def test_everything_else_goes_back_where_the_answer_came_from(contact: bytes) -> None:
     assert hop(contact) == FLOW.remote
+
+
+@pytest.mark.parametrize("contact", [b"sip:c@10.0.0.5", b"sip:c@192.168.1.1:5070", b"sip:c@169.254.169.254"])
+def test_who_speaks_from_a_public_address_leads_us_into_no_private_network(contact: bytes) -> None:
+    public = Flow("udp", ("192.0.2.1", 5060), ("8.8.4.4", 5060))
+    assert hop(contact, public) == public.remote
+    assert hop(b"sip:c@8.8.8.8", public) == ("8.8.8.8", 5060)
+    inside = Flow("udp", ("192.0.2.1", 5060), ("10.0.0.4", 5060))
+    assert hop(contact, inside) != inside.remote

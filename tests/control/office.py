@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from appliance.wire import WireError
 from pysrv.control import Control, Session
 from pysrv.net.control_socket import ControlSocket
 from pysrv.store import Store
+from pysrv.store.blacklists import BlacklistRow
 
 NOW = 1_700_000_000.0
 
@@ -67,6 +68,9 @@ class Service:
 
     def lists_changed(self) -> None:
         self.told.append(("lists",))
+
+    def blacklist_changed(self, put: Iterable[BlacklistRow], dropped: Iterable[BlacklistRow]) -> None:
+        self.told.append(("blacklist", [row.digits for row in put], [row.digits for row in dropped]))
 
     def lists_held(self) -> Mapping[str, str]:
         return self.held

@@ -62,6 +62,29 @@ def test_a_short_password_is_refused_by_the_setting_that_says_so(root: Operator)
         root.ask("accounts.add", name="alice", password="elevenchars")
 
 
+@pytest.mark.setting("licensecfg")
+def test_no_more_accounts_are_made_than_licensecfg_allows(root: Operator) -> None:
+    root.ask("accounts.add", name="alice", password="secret")
+    root.ask("settings.set", changes={"licensecfg": "accounts=1"})
+    with pytest.raises(WireError, match="there are 1 accounts, licensecfg allows 1"):
+        root.ask("accounts.add", name="bob", password="secret")
+    root.ask("settings.set", changes={"licensecfg": "accounts=2"})
+    root.ask("accounts.add", name="bob", password="secret")
+
+
+@pytest.mark.setting("needauth")
+def test_two_accounts_that_could_not_be_told_apart_are_refused_with_both_names(root: Operator) -> None:
+    by_address = {"needauth": "3", "authip": "192.0.2.7", "techprefix": "99"}
+    root.ask("accounts.add", name="alice", password="secret", fields=by_address)
+    root.ask("accounts.add", name="bob", password="secret")
+    with pytest.raises(WireError, match=r"bob \(192.0.2.7 with tech prefix 99\) and alice \(192.0.2.7 with tech"):
+        root.ask("accounts.set", name="bob", changes={"fields": by_address})
+    with pytest.raises(WireError, match="authip must name one"):
+        root.ask("accounts.set", name="bob", changes={"fields": {"needauth": "1"}})
+    assert root.ask("accounts.show", name="bob")["account"]["fields"]["needauth"] == "4"
+    root.ask("accounts.set", name="bob", changes={"fields": by_address | {"techprefix": "88"}})
+
+
 def test_the_user_name_is_no_password(root: Operator) -> None:
     with pytest.raises(WireError, match="user name"):
         root.ask("accounts.add", name="alice", password="alice")

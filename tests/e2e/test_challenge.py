@@ -48,7 +48,7 @@ REGISTER = (
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """One of its own: nobody in it is known yet."""
-    with Lab(["alice", "bob", "carol", "dave"], tag="chl") as made:
+    with Lab(["alice", "bob", "carol", "dave", "erin"], tag="chl") as made:
         yield made
 
 
@@ -114,3 +114,39 @@ def test_switched_off_the_service_challenges_by_itself(product: Product, phone: 
     assert after["challenge_401"] == before["challenge_401"]
     assert after["nonce_valid"] == before["nonce_valid"]
     assert after["sip_request"] - before["sip_request"] >= 2
+
+
+def test_an_account_that_is_believed_by_its_address_is_not_challenged(lab: Lab, product: Product) -> None:
+    host = lab.hosts["erin"]
+    product.account("erin", "105", "--needauth", "1", "--authip", host.address)
+    with lab.socket(host.namespace) as sock:
+        sock.bind((host.address, 5060))
+        sock.settimeout(5)
+
+        def asked(number: int) -> bytes:
+            """What a REGISTER without credentials is told."""
+            lines = (
+                f"REGISTER sip:{host.gateway} SIP/2.0",
+                f"Via: SIP/2.0/UDP {host.address}:5060;branch=z9hG4bKerin{number};rport",
+                "Max-Forwards: 70",
+                f"From: <sip:erin@{host.gateway}>;tag=e{number}",
+                f"To: <sip:erin@{host.gateway}>",
+                f"Call-ID: erin{number}@{host.address}",
+                "CSeq: 1 REGISTER",
+                f"Contact: <sip:erin@{host.address}:5060>",
+                "Expires: 60",
+                "User-Agent: a telephone that says some more of itself, so that there is room for an answer",
+                "Content-Length: 0",
+                "",
+                "",
+            )
+            sock.sendto("\r\n".join(lines).encode(), (host.gateway, 5060))
+            return sock.recv(2000).split(b"\r\n")[0]
+
+        before = tallies(product)["challenge_401"]
+        assert asked(1) == b"SIP/2.0 200 OK"
+        assert tallies(product)["challenge_401"] == before
+        product.command("accounts", "set", "erin", "--authip", lab.hosts["dave"].address)
+        product.command("accounts", "set", "erin", "--locklevel", "4")  # its device is forgotten
+        assert asked(2).startswith(b"SIP/2.0 401")
+        assert tallies(product)["challenge_401"] == before + 1

@@ -41,6 +41,8 @@ def early_and_late(ear: Ear, answered: float) -> tuple[int, int]:
     return sum(at < answered - 0.1 for at in times), sum(at > answered + 0.1 for at in times)
 
 
+@pytest.mark.setting("blockearlymedia")
+@pytest.mark.setting("blockearlymedia_in")
 @pytest.mark.parametrize(
     ("setting", "carrier_hears", "caller_hears"),
     [("", True, True), ("blockearlymedia_in", False, False), ("blockearlymedia", False, False)],

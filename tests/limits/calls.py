@@ -31,11 +31,23 @@ class Settings:
     """The settings that the stages read, at their defaults but for the price."""
 
     allownoauthcalls: bool = False
+    allowanonymouscaller: bool = False
+    enforcestrongauth: bool = True
+    fs_restrictsiptolocal: int = 0
+    fwdtootherdomains: bool = True
     emergencynumbers: Sequence[str] = ("112", "911", "999")
     blocknotbilledcalls: int = 1
+    blocknotprofitablecalls: int = 0
+    blockhighcostcalls: int = 0
     quotadiscreason: int = 403
     maxcallperip: int = 0
     maxcallperperiod: Decimal = Decimal(1)
+    blocksatellitecalls: bool = True
+    blockpremiumnumbers: bool = True
+    blocksharedcostnumbers: bool = False
+    blockcountries: Sequence[str] = ()
+    blocksourcecountries: Sequence[str] = ()
+    blacklists: bool = True
 
 
 ALICE, BOB = Account(), Account("bob")

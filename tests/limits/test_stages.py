@@ -5,12 +5,14 @@ import pytest
 from pysrv.billing.ledger import Funds, Shortfall
 from pysrv.billing.tariff import Rate
 from pysrv.limits.decision import Challenge, Decision, Refuse
-from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind, LockLevel, lock_level
+from pysrv.limits.facts import Auth, CallFacts, Destination, DestinationKind, LockLevel, Origin, lock_level
 from pysrv.limits.stages.authentication import authentication
 from pysrv.limits.stages.destination import destination
 from pysrv.limits.stages.lines import lines
 from pysrv.limits.stages.locks import locks, registration_refusal
+from pysrv.limits.stages.number import number
 from pysrv.limits.stages.price import price
+from pysrv.limits.stages.source import source
 from pysrv.limits.stages.spend import shortfall_refusal, spend
 from pysrv.limits.stages.stage import Stage
 from pysrv.limits.stages.table import STAGES
@@ -44,8 +46,9 @@ def test_an_ordinary_call_passes_every_stage(facts: CallFacts, stage: Stage) -> 
 
 
 def test_the_stages_stand_in_the_order_of_checks_and_name_their_settings() -> None:
-    names = [stage.name for stage in STAGES]
-    assert names == ["capacity", "authentication", "lock level", "lines", "address", "destination", "price", "funds"]
+    names = list(dict.fromkeys(stage.name for stage in STAGES))
+    before = ["capacity", "source", "number", "authentication", "lock level", "lines", "address", "destination"]
+    assert names == [*before, "price", "cost", "profit", "exposure", "funds"]
     assert all(stage.settings for stage in STAGES)
 
 
@@ -56,11 +59,83 @@ def test_nobody_is_challenged(auth: Auth) -> None:
     assert decision.setting == "needauth"
 
 
-def test_calls_without_authentication_pass_when_they_are_allowed() -> None:
-    open_house = Settings(allownoauthcalls=True)
-    assert authentication(replace(LOCAL, auth=Auth.NONE, account=None, settings=open_house)) is None
-    wrong = replace(LOCAL, auth=Auth.WRONG, account=None, settings=open_house)
-    assert isinstance(authentication(wrong), Challenge)
+TRUSTED = Origin(trusted=True)
+OPEN_HOUSE = Settings(allownoauthcalls=True)
+UNPROVEN = replace(LOCAL, auth=Auth.NONE, account=None, settings=OPEN_HOUSE, origin=TRUSTED)
+
+
+@pytest.mark.setting("allownoauthcalls")
+def test_calls_without_authentication_pass_when_they_are_allowed_and_come_from_a_trusted_address() -> None:
+    assert authentication(UNPROVEN) is None
+    for spoiled in (
+        replace(UNPROVEN, settings=Settings()),
+        replace(UNPROVEN, origin=Origin()),
+        replace(UNPROVEN, auth=Auth.WRONG),
+        replace(UNPROVEN, account=ALICE),  # needauth 0, while enforcestrongauth is on
+    ):
+        assert isinstance(authentication(spoiled), Challenge)
+    weak = Settings(allownoauthcalls=True, enforcestrongauth=False)
+    assert authentication(replace(UNPROVEN, account=ALICE, settings=weak)) is None
+
+
+@pytest.mark.setting("fs_restrictsiptolocal")
+@pytest.mark.parametrize(
+    ("level", "taken"),
+    [
+        (0, (True, True, True, True)),
+        (1, (False, True, True, True)),
+        (2, (False, False, True, True)),
+        (3, (False, False, False, True)),
+    ],
+)
+def test_fs_restrictsiptolocal_takes_calls_without_an_account_from_ever_fewer_places(
+    level: int, taken: tuple[bool, ...]
+) -> None:
+    anywhere, listed = Origin(), Origin(listed=True)
+    for origin, passes in zip(
+        (anywhere, listed, replace(listed, registered=True), Origin(own=True)), taken, strict=True
+    ):
+        decision = source(replace(INCOMING, settings=Settings(fs_restrictsiptolocal=level), origin=origin))
+        assert decision is None if passes else refusal(decision).setting == "fs_restrictsiptolocal"
+    assert source(replace(LOCAL, settings=Settings(fs_restrictsiptolocal=level))) is None  # an account's call
+
+
+@pytest.mark.setting("allowanonymouscaller")
+@pytest.mark.parametrize(
+    ("auth", "refused"),
+    [(Auth.PROVEN, False), (Auth.ADDRESS, False), (Auth.NAMED, True), (Auth.TRUNK, True), (Auth.NONE, True)],
+)
+def test_who_hides_is_refused_unless_he_is_proven_or_it_is_allowed(auth: Auth, refused: bool) -> None:
+    hidden = replace(LOCAL, auth=auth, origin=Origin(anonymous=True))
+    decision = source(hidden)
+    assert (decision is not None) is refused
+    if refused:
+        assert (refusal(decision).status, refusal(decision).setting) == (433, "allowanonymouscaller")
+    assert source(replace(hidden, settings=Settings(allowanonymouscaller=True))) is None
+    assert source(replace(hidden, origin=Origin())) is None
+
+
+@pytest.mark.setting("techprefix")
+def test_a_number_without_the_tech_prefix_is_refused() -> None:
+    decision = refusal(number(replace(OUTGOING, origin=Origin(lacks_prefix=True))))
+    assert (decision.stage, decision.setting, decision.status) == ("number", "techprefix", 403)
+    assert number(OUTGOING) is None
+
+
+@pytest.mark.setting("fwdtootherdomains")
+def test_another_domain_is_called_while_it_is_allowed_and_nothing_bars_it() -> None:
+    there = Destination(DestinationKind.DOMAIN, "4930", domain="example.net")
+    call = replace(OUTGOING, destination=there)
+    assert destination(call) is None and call.priced
+    closed = refusal(destination(replace(call, settings=Settings(fwdtootherdomains=False))))
+    assert (closed.setting, closed.status) == ("fwdtootherdomains", 403)
+    barred = refusal(destination(replace(call, destination=replace(there, barred="10.0.0.1 is private"))))
+    assert "10.0.0.1 is private" in barred.sentence
+    assert refusal(destination(replace(call, account=None))).setting == "needauth"
+    assert (
+        refusal(destination(replace(call, account=replace(ALICE, onlylocalaccess=True)))).setting == "onlylocalaccess"
+    )
+    assert refusal(locks(replace(call, account=replace(ALICE, locklevel=1)))).setting == "locklevel"
 
 
 def test_a_disabled_account_is_refused() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pysrv.net.host import protected_of_host
+from pysrv.service.surroundings import THIS_MACHINE
 
 FIB = """Main:
   +-- 0.0.0.0/0 3 0 5
@@ -43,3 +44,8 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
 
 def test_the_machine_itself_has_its_loopback_address() -> None:
     assert "127.0.0.1" in protected_of_host()
+
+
+def test_an_own_address_is_called_as_the_service_knows_it(tmp_path: Path) -> None:
+    (tmp_path / "fib_trie").write_text(FIB)
+    assert protected_of_host(tmp_path)["192.0.2.7"] == THIS_MACHINE

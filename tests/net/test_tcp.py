@@ -26,6 +26,7 @@ class Server:
     heard: list[Message] = field(default_factory=list)
     failed: list[Flow] = field(default_factory=list)
     port: int = 0
+    longest_s: float = 60.0
 
     def receive(self, message: Message, flow: Flow) -> None:
         self.heard.append(message)
@@ -33,7 +34,9 @@ class Server:
             self.connections.send(self.reply, flow)
 
     async def start(self) -> None:
-        self.connections = TcpConnections(self.receive, lambda: None, self.failed.append, Limits())
+        self.connections = TcpConnections(
+            self.receive, lambda: None, self.failed.append, Limits(), lambda: self.longest_s
+        )
         await self.connections.listen("127.0.0.1", 0)
         self.port = self.connections._servers[0].sockets[0].getsockname()[1]
 
@@ -100,3 +103,19 @@ async def test_who_does_not_read_its_answers_is_dropped(server: Server) -> None:
         while not server.failed:
             writer.write(OPTIONS)
             await asyncio.sleep(0)
+
+
+@pytest.mark.setting("sessionabsolutetimeout")
+async def test_a_connection_that_has_lasted_too_long_is_closed_however_busy_it_is(server: Server) -> None:
+    lasting, kept = await server.connect()
+    kept.write(b"\r\n\r\n")
+    assert await lasting.readexactly(2) == b"\r\n"
+    server.longest_s = 0.3
+    reader, writer = await server.connect()
+    ended = asyncio.create_task(reader.read())
+    async with asyncio.timeout(5):
+        while not ended.done():
+            writer.write(b"\r\n\r\n")
+            await asyncio.wait([ended], timeout=0.05)
+    kept.write(b"\r\n\r\n")
+    assert await lasting.readexactly(2) == b"\r\n"  # it began under the longer limit

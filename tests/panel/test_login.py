@@ -102,3 +102,17 @@ def test_right_credentials_are_remembered_for_a_while_and_only_exactly() -> None
     for number in range(MAX_REMEMBERED):
         remembered.add(Credentials("admin", str(number)), 0.0)
     assert not remembered.holds(Credentials("admin", "x:y"), 1.0)
+
+
+@pytest.mark.setting("sessionabsolutetimeout")
+def test_a_login_ends_once_it_has_lasted_too_long_and_may_begin_anew() -> None:
+    remembered, mine = Remembered(b"k" * 32), Credentials("admin", "right")
+    remembered.add(mine, 0.0)
+    remembered.add(mine, 250.0)  # the password was checked again meanwhile: it is the same login
+    assert not remembered.ended(mine, 299.0, 300.0)
+    assert remembered.ended(mine, 300.0, 300.0)
+    assert not remembered.holds(mine, 300.0)
+    assert not remembered.ended(mine, 301.0, 300.0)
+    remembered.add(mine, 301.0)
+    assert not remembered.ended(mine, 600.0, 300.0)
+    assert not remembered.ended(Credentials("admin", "other"), 9999.0, 300.0)

@@ -34,6 +34,14 @@ class Office:
     fault: Exception | None = None
     keeper: bool = True
     administrators: set[str] = field(default_factory=set)
+    trusted: set[str] = field(default_factory=set)
+    longest_s: float = 43_200.0
+
+    def session_s(self) -> float:
+        return self.longest_s
+
+    def is_trusted(self, address: str) -> bool:
+        return address in self.trusted
 
     def signed_in(self, address: str) -> None:
         self.administrators.add(address)
@@ -150,6 +158,29 @@ async def test_who_guesses_must_wait_and_may_then_try_again(visitor: Visitor, of
     assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
     assert len(office.checks) == FREE_GUESSES
     office.now += 1.0
+    assert (await visitor.get("/", ADMIN)).status == 200
+
+
+@pytest.mark.setting("allowtrustedip")
+async def test_a_trusted_address_may_try_again_at_once_and_needs_the_password_still(
+    visitor: Visitor, office: Office
+) -> None:
+    office.trusted.add("127.0.0.1")
+    for _ in range(FREE_GUESSES + 2):
+        assert (await visitor.get("/", WRONG)).status == 401
+    assert (await visitor.get("/", ADMIN)).status == 200
+
+
+@pytest.mark.setting("sessionabsolutetimeout")
+async def test_a_login_that_has_lasted_too_long_is_asked_for_its_password_again(
+    visitor: Visitor, office: Office
+) -> None:
+    office.longest_s = 600.0
+    assert (await visitor.get("/", ADMIN)).status == 200
+    office.now += 599.0
+    assert (await visitor.get("/", ADMIN)).status == 200
+    office.now += 1.0
+    assert (await visitor.get("/", ADMIN)).status == 401
     assert (await visitor.get("/", ADMIN)).status == 200
 
 

@@ -41,6 +41,7 @@ class FakeGate:
     pairs: dict[tuple[str, int], float] = field(default_factory=dict)
     remembered: list[wire.Refresh] = field(default_factory=list)
     forgotten: list[wire.RefreshRef] = field(default_factory=list)
+    resyncs: int = 0
     asked: list[tuple[wire.KeeperVerb, Any, Callable[..., None], Callable[..., None]]] = field(default_factory=list)
 
     def open_session(self, session: wire.RelaySession) -> None:
@@ -61,7 +62,9 @@ class FakeGate:
         self.asked.append((verb, args, done, refused))
 
     def request_counters(self) -> None: ...
-    def resync(self) -> None: ...
+    def resync(self) -> None:
+        self.resyncs += 1
+
     def disallow(self, prefix: str) -> None: ...
 
     def ban(self, ban: wire.Ban) -> None:
@@ -128,6 +131,8 @@ class Bench:
 
     def __init__(self, store: Store, settings: Settings, time: Time | None = None) -> None:
         self.store, self.gate, self.time, self.voice = store, FakeGate(), time or Time(), FakeVoice()
+        self.names: dict[str, str] = {}  # what DNS says; a name that is not here has no address yet, a trunk's its own
+        self.own: dict[str, str] = {}  # the machine's own addresses
         self.service = Service(store, settings, self._world())
         self.sent: list[tuple[Request | Response, Flow]] = []
         self.service.start()
@@ -144,9 +149,11 @@ class Bench:
     def _world(self) -> Surroundings:
         clock = Clock(lambda: self.time.now, self.time.wall)
         return Surroundings(
-            self.gate, clock, lambda _address, _now: APPLIANCE[0], lambda host: host, source("service"),
+            self.gate, clock, lambda _address, _now: APPLIANCE[0],
+            lambda host: self.names.get(host, host), source("service"),
             lambda n: 0, "boot",
-            APPLIANCE[1], (20000, 20399), voice=self.voice,
+            APPLIANCE[1], (20000, 20399), host=lambda: self.own, lookup=self.names.get,
+            voice=self.voice,
         )  # fmt: skip
 
     def receive(self, payload: bytes, flow: Flow) -> None:
@@ -178,6 +185,13 @@ class Bench:
         return found
 
 
+def _uri(user: str) -> str:
+    """A Request-URI: of a user of ours, of `user@host`, of nobody."""
+    if "@" in user:
+        return f"sip:{user}"
+    return f"sip:{user}@{APPLIANCE[0]}" if user else f"sip:{APPLIANCE[0]}"
+
+
 class Client:
     """A peer at one address."""
 
@@ -198,14 +212,14 @@ class Client:
     ) -> bytes:  # fmt: skip
         """A request outside of dialogs as bytes."""
         number = next(self._order)
-        uri = f"sip:{user}@{APPLIANCE[0]}" if user else f"sip:{APPLIANCE[0]}"
+        uri = _uri(user)
         sender = from_ or f"<sip:{self.name}@example.org>".encode()
         lines = [
             f"{method} {uri} SIP/2.0".encode(),
             f"Via: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{number};rport".encode(),
             b"Max-Forwards: 70",
             b"From: " + sender + b";tag=%d" % number,
-            b"To: " + (to or f"<sip:{user or self.name}@example.org>".encode()),
+            b"To: " + (to or f"<sip:{user.partition('@')[0] or self.name}@example.org>".encode()),
             f"Call-ID: {call_id or f'c{number}'}".encode(),
             f"CSeq: {seq} {method}".encode(),
             f"Contact: <sip:{self.name}@{self.host}:{self.port}>".encode(),
@@ -231,7 +245,7 @@ class Client:
         )
         challenge = first.headers.get(pair[0])
         assert challenge is not None
-        uri = f"sip:{user}@{APPLIANCE[0]}" if user else f"sip:{APPLIANCE[0]}"
+        uri = _uri(user)
         answer = answer_challenge(
             challenge, method.encode(), uri.encode(), self.name.encode(), PASSWORD.encode(), b"cnonce"
         )

@@ -250,7 +250,7 @@ def test_a_card_cannot_register_unless_needauth_asks_for_its_address_too(bench: 
     phone = Client(bench, "card", ALICE)
     answer = phone.register()
     assert answer is not None and answer.status == 401
-    bench.store.set_account("card", needauth=8)
+    bench.store.set_account("card", needauth=8, authip=(ALICE,))
     answer = phone.register()
     assert answer is not None and answer.status == 200
 
@@ -404,7 +404,7 @@ def test_a_caller_s_number_says_who_it_is_only_where_it_may(
 def test_how_much_a_number_must_be_worth_is_a_setting(
     bench: Bench, pin: str, carrier: Client, level: str, headers: tuple[bytes, ...], first: str
 ) -> None:
-    use(bench, anumberhandling="1", callingcardauth=level)
+    use(bench, anumberhandling="1", callingcardauth=level, allowanonymouscaller="true")
     assert Holder(carrier, extra=headers).said()[0] == first
 
 
@@ -481,6 +481,22 @@ def test_whoever_only_listens_is_let_go_and_the_gate_knows_when(
     assert bool(bench.gate.sessions) is there
     if not there:
         assert cdr(bench).refused_by == "ivrtimeout"
+
+
+def test_who_proves_nothing_is_known_by_no_number_and_counted_by_the_address(bench: Bench, pin: str) -> None:
+    """allownoauthcalls lets a stranger in as far as the menu: its PIN is all that speaks for it."""
+    here = "10.1.2.3"
+    bench.own[here] = "this machine"
+    use(
+        bench, anumberhandling="1", callingcardauth="0", allownoauthcalls="true", allowtrustedip="2",
+        trustlanip="true", enforcestrongauth="false",
+    )  # fmt: skip
+    stranger = Client(bench, MOBILE, here)
+    holder = Holder(stranger)
+    if holder.answer.status == 200:
+        assert holder.said()[0] == "pin"
+        holder.press(WRONG + "#")
+        assert bench.store.attempts()[0].user == f"nobody {here}"
 
 
 def test_a_locked_telephone_does_not_come_into_the_menu(bench: Bench, pin: str) -> None:

@@ -328,6 +328,27 @@ def test_a_network_in_which_a_trunk_lives_is_not_banned_as_a_whole(bench: Bench)
     assert (ban.source, ban.scope) == ("198.51.100.27", "address")
 
 
+@pytest.mark.parametrize(("needauth", "place"), [(1, BOT), (9, "192.0.2.64/26"), (1, "pbx.example"), (8, BOT)])
+def test_an_account_that_is_believed_by_its_address_is_not_banned_for_packets_that_anybody_may_forge(
+    bench: Bench, needauth: int, place: str
+) -> None:
+    limited(bench, maxwrongmsgallowed=1)
+    bench.names["pbx.example"] = BOT
+    bench.store.set_account("alice", needauth=needauth, authip=(place,))
+    for _ in range(4):
+        bench.receive(b"REGISTER x\r\n\r\n", Flow("udp", APPLIANCE, (BOT, 5060)))
+    assert bool(banned(bench)) is (needauth == 8)
+
+
+def test_a_network_in_which_such_an_account_lives_is_not_banned_as_a_whole(bench: Bench) -> None:
+    limited(bench, maxfailedauthenabledipport=1)
+    bench.store.set_account("bob", needauth=1, authip=("198.51.101.200",))
+    for last in range(8):
+        guess(bench, "alice", 6000, 2, f"198.51.101.{last + 20}")
+    (ban,) = [row for row in bench.store.bans() if not row.port]
+    assert ban.scope == "address"
+
+
 @pytest.mark.parametrize("why", ["trunk", "allowed", "management"])
 def test_trunks_allowed_sources_and_management_are_never_banned_automatically(
     bench: Bench, why: str, caplog: pytest.LogCaptureFixture

@@ -69,8 +69,9 @@ class Carrier(Peer):
         if not isinstance(event, sip.RequestReceived) or event.request.method != b"INVITE":
             super().heard(event)
             return
-        number = int(event.request.uri.user or b"0") % 1000
-        status = 486 if number % BUSY_EVERY == 0 else 200
+        again = event.request.to.tag is not None  # within a dialog: a refresh of the session
+        number = 0 if again else int(event.request.uri.user or b"0") % 1000
+        status = 486 if not again and number % BUSY_EVERY == 0 else 200
         body = b"" if status == 486 else sdp(TRUNK, 12_000)
         headers = [(b"Contact", self.contact), *([(b"Content-Type", b"application/sdp")] if body else [])]
         answer = response_to(event.request, status, to_tag=b"t%d" % number, headers=headers, body=body)

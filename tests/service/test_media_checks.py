@@ -31,6 +31,7 @@ def change(bench: Bench, **values: str) -> None:
     bench.service.apply_settings(bench.service.settings().with_changes(values))
 
 
+@pytest.mark.setting("checkrtpaddr")
 @pytest.mark.parametrize(("value", "learn", "final"), [("0", True, False), ("1", True, True), ("2", False, False)])
 def test_checkrtpaddr_says_whether_sources_are_learned_and_whether_the_first_one_stays(
     bench: Bench, value: str, learn: bool, final: bool
@@ -46,16 +47,20 @@ def test_a_change_of_checkrtpaddr_holds_for_new_calls(bench: Bench) -> None:
     assert next(iter(bench.gate.sessions.values())).streams == running
 
 
+@pytest.mark.setting("blockearlymedia")
+@pytest.mark.setting("blockearlymedia_in")
 def test_by_default_early_media_flow_both_ways(bench: Bench) -> None:
     rows = ringing(bench)
     assert rows and not any(row.muted for row in rows)
 
 
+@pytest.mark.setting("blockearlymedia_in")
 def test_blockearlymedia_in_holds_the_caller_back_until_the_answer(bench: Bench) -> None:
     change(bench, blockearlymedia_in="true")
     assert [row.muted for row in ringing(bench)] == [True, False, True, False]
 
 
+@pytest.mark.setting("blockearlymedia")
 def test_blockearlymedia_opens_nothing_before_the_answer(bench: Bench) -> None:
     change(bench, blockearlymedia="true")
     assert ringing(bench) == ()

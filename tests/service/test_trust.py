@@ -65,6 +65,36 @@ def test_a_login_grows_old_from_the_password_on_however_often_the_device_comes(b
     assert again(alice, 20) == 401
 
 
+@pytest.mark.setting("authfastusers")
+@pytest.mark.parametrize(("challenged", "last"), [(True, 401), (False, 200)])
+def test_with_authfastusers_off_a_device_that_comes_back_in_time_is_believed_on(
+    bench: Bench, alice: Client, challenged: bool, last: int
+) -> None:
+    bench.service.apply_settings(Settings(stored={"cacheregistrations": KEEP_S, "authfastusers": challenged}))
+    alice.register(EXPIRES)
+    for seq in range(3):
+        bench.now += 250
+        status = again(alice, seq + 10)
+        assert status == (200 if (seq + 1) * 250 < KEEP_S else last)
+    bench.now += KEEP_S + 1
+    assert again(alice, 20) == 401
+
+
+@pytest.mark.setting("sessionabsolutetimeout")
+@pytest.mark.setting("authfastusers")
+def test_a_device_is_believed_on_no_longer_than_a_session_may_last(bench: Bench, alice: Client) -> None:
+    values = {"cacheregistrations": KEEP_S, "authfastusers": False, "sessionabsolutetimeout": 900.0}
+    bench.service.apply_settings(Settings(stored=values))
+    alice.register((b"Expires: 900",))
+    began = bench.now
+    for seq in range(3):
+        bench.now += 290
+        assert again(alice, seq + 10, (b"Expires: 900",)) == 200
+    assert bench.gate.remembered[-1].until <= WALL + began + 900
+    bench.now += 31
+    assert again(alice, 20, (b"Expires: 900",)) == 401
+
+
 def test_another_source_contact_or_address_of_record_is_challenged(bench: Bench, alice: Client) -> None:
     assert again(Client(bench, "alice", ADDRESS, 5061)) == 401
     assert again(Client(bench, "alice", "192.0.2.2")) == 401

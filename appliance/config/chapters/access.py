@@ -73,6 +73,7 @@ class AuthenticationRows:
         "What the account's registrations and calls must show. The panel calls it AuthType. Against forged source "
         "addresses prefer 3 to 1. Two accounts whose address and tech prefix coincide are refused.",
         scope=Scope.USER,
+        in_force=True,
         see=("authip", "techprefix"),
         aliases=("authtype",),
     )
@@ -81,8 +82,9 @@ class AuthenticationRows:
         "",
         Place.AUTH,
         "Addresses, networks or names from which the account comes, for the kinds of authentication that look at "
-        "them; with ports for needauth 6.",
+        "them; with ports for needauth 6, networks for 9 and 10.",
         scope=Scope.USER,
+        in_force=True,
         see=("needauth",),
     )
     authpin = Row(
@@ -101,6 +103,7 @@ class AuthenticationRows:
         Place.AUTH,
         "Digits that must be dialled first with needauth 2 and 3; removed before the call is routed.",
         scope=Scope.USER,
+        in_force=True,
         see=("needauth",),
     )
     cacheregistrations = Row(
@@ -114,7 +117,14 @@ class AuthenticationRows:
         in_force=True,
     )
     authfastusers = Row(
-        Bool(), "true", Place.AUTH, "Accounts on the fast registrar are challenged like the others.", strict="true"
+        Bool(),
+        "true",
+        Place.AUTH,
+        "A device that cacheregistrations believes is challenged again when that time is over, like others. Off, one "
+        "that comes back in time is believed on, until sessionabsolutetimeout.",
+        in_force=True,
+        strict="true",
+        see=("cacheregistrations", "sessionabsolutetimeout"),
     )
     enforcestrongauth = Row(
         Bool(),
@@ -158,10 +168,32 @@ class AuthenticationRows:
         strict="false",
     )
     autocreatereguserstrict = Row(
-        Bool(), "true", Place.AUTH, "A REGISTER of an unknown user never makes an account.", strict="true"
+        Bool(),
+        "true",
+        Place.AUTH,
+        "A REGISTER of an unknown user never makes an account. Off, one from a trusted address does: bound to that "
+        "address, without money, for calls to users of this server alone.",
+        in_force=True,
+        strict="true",
+        see=("allowtrustedip",),
     )
-    allownoauthcalls = Row(Bool(), "false", Place.AUTH, "Calls that prove nothing are taken.", strict="false")
-    allowanonymouscaller = Row(Bool(), "false", Place.AUTH, "Calls of anonymous callers are taken.", strict="false")
+    allownoauthcalls = Row(
+        Bool(),
+        "false",
+        Place.AUTH,
+        "Calls that prove nothing are taken from trusted addresses. They reach users of this server alone.",
+        in_force=True,
+        strict="false",
+        see=("allowtrustedip", "needauth"),
+    )
+    allowanonymouscaller = Row(
+        Bool(),
+        "false",
+        Place.AUTH,
+        "Calls are taken whose caller hides (RFC 3323), with no account and no identity that a trunk asserts.",
+        in_force=True,
+        strict="false",
+    )
 
 
 class TrustRows:
@@ -179,13 +211,37 @@ class TrustRows:
         ),
         "3",
         Place.AUTH,
-        "Where listed trusted addresses are honoured.",
+        "Where trusted addresses are honoured. With 4 the panel does not make one wait after wrong passwords.",
+        in_force=True,
         strict="1",
+        see=("trustlanip", "trustsubnet", "trustauthip", "allownoauthcalls"),
     )
-    trustlanip = Row(Bool(), "false", Place.AUTH, "Private address ranges are trusted.", strict="false")
-    trustsubnet = Row(Bool(), "false", Place.AUTH, "A trusted address makes its whole subnet trusted.", strict="false")
+    trustlanip = Row(
+        Bool(),
+        "false",
+        Place.AUTH,
+        "Private address ranges are trusted.",
+        in_force=True,
+        strict="false",
+        see=("allowtrustedip",),
+    )
+    trustsubnet = Row(
+        Bool(),
+        "false",
+        Place.AUTH,
+        "An address of the allow list makes its whole subnet trusted (IPv4: /24, IPv6: /64).",
+        in_force=True,
+        strict="false",
+        see=("allowtrustedip",),
+    )
     trustauthip = Row(
-        Bool(), "false", Place.AUTH, "An address from which somebody has authenticated is trusted.", strict="false"
+        Bool(),
+        "false",
+        Place.AUTH,
+        "An address from which somebody proved a password within the hour is trusted.",
+        in_force=True,
+        strict="false",
+        see=("allowtrustedip",),
     )
     treatusersasknownip = Row(
         Bool(),

@@ -190,9 +190,9 @@ class DurationRows:
         Duration(),
         "12h",
         Place.SIGNALLING,
-        "Longest that any session lasts: call, web, API or console.",
+        "Longest that any session lasts: call, registration, TCP connection, web, API or console.",
         unit="s",
-        partly="it ends calls",
+        in_force=True,
         see=("calltimeout",),
     )
     calltimeout = Row(

@@ -80,7 +80,8 @@ class AccountRows:
         "Calls that the account may have at once off-peak.",
         scope=Scope.USER,
         unit="calls",
-        see=("maxlines",),
+        in_force=True,
+        see=("maxlines", "peakhours"),
     )
     credit = Row(
         Money(),

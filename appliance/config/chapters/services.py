@@ -8,53 +8,83 @@ from appliance.config.textual import ADDRESS, ListOf, Map, Secret
 class FraudRows:
     """Fraud, prices and profit."""
 
-    blocksatellitecalls = Row(Bool(), "true", Place.FRAUD, "Satellite numbers are refused.", strict="true")
-    blockpremiumnumbers = Row(Bool(), "true", Place.FRAUD, "Premium-rate numbers are refused.", strict="true")
+    blocksatellitecalls = Row(
+        Bool(),
+        "true",
+        Place.FRAUD,
+        "Numbers of satellite and international networks are refused: +870, +881, +882, +883.",
+        strict="true",
+        in_force=True,
+    )
+    blockpremiumnumbers = Row(
+        Bool(),
+        "true",
+        Place.FRAUD,
+        "Premium-rate numbers are refused: +979 and those of each country, however many digits are dialled.",
+        strict="true",
+        in_force=True,
+        see=("blocksharedcostnumbers", "homecountry"),
+    )
     blocknotbilledcalls = Row(
         Enum(
             {
                 0: "no",
-                1: "without a best match in the rate deck",
-                2: "without an exact match of the prefix",
-                3: "unless the deck is assigned to the user itself",
-                4: "also the prefix of the tariff list",
-                5: "also the parent's tariff list",
+                1: "without a price in the rate deck",
+                2: "also unless the prefix matches exactly",
+                3: "also unless the deck is the account's own",
+                4: "also without a price in the trunk's tariff",
+                5: "also without a price in every parent's tariff",
             }
         ),
         "0",
         Place.BILLING,
         "Which calls without a sure price are refused.",
         strict="1",
-        partly="any value but 0 refuses calls over a trunk for which the account's deck has no rate",
+        in_force=True,
+        see=("vgetpriceexactmatch", "reuseuppergep", "notbilledcallerr"),
     )
     blocknotprofitablecalls = Row(
         Enum({0: "no", 1: "cost above price", 2: "also when equal", 3: "also when a price is missing"}),
         "0",
         Place.BILLING,
-        "Which calls that earn nothing are refused.",
+        "Which calls that earn nothing are refused, judged over expectedtalk at every level of resellers.",
         strict="1",
+        in_force=True,
+        see=("expectedtalk",),
     )
     vgetpriceexactmatch = Row(
         Enum({0: "no", 1: "resellers", 2: "all"}),
         "0",
         Place.BILLING,
         "For whom a price is taken only from an exact match of the prefix.",
+        in_force=True,
+        see=("blocknotbilledcalls",),
     )
     notbilledcallerr = Row(
         Enum({0: "error of priority 2", 1: "error", 2: "critical"}),
         "0",
         Place.BILLING,
         "How serious a call without a price is in logs and notices.",
+        in_force=True,
+        see=("blocknotbilledcalls",),
     )
     blockhighcostcalls = Row(
         Money(special={0: "off"}),
         "0",
         Place.BILLING,
-        "Routes that cost more than this per minute are left out.",
+        "Routes that cost more than this per minute, or whose cost is not known, are left out.",
         unit="money/min",
+        in_force=True,
+        see=("basecurrency",),
     )
     reuseuppergep = Row(
-        Bool(), "false", Place.BILLING, "Customers of a reseller may use the rate deck of its parent.", strict="false"
+        Bool(),
+        "false",
+        Place.BILLING,
+        "Customers of a reseller may use the rate deck of its parent where their own has no price.",
+        strict="false",
+        in_force=True,
+        see=("blocknotbilledcalls",),
     )
 
 
@@ -62,7 +92,14 @@ class SignallingRows:
     """Where calls may come from and what they show."""
 
     fwdtootherdomains = Row(
-        Bool(), "true", Place.SIGNALLING, "Calls to domains of others are routed there.", strict="false"
+        Bool(),
+        "true",
+        Place.SIGNALLING,
+        "Accounts' calls to domains of others are routed there, at the price of their deck. A domain is another's only "
+        "where localdomain says ours; it leads to a public address or nowhere.",
+        in_force=True,
+        strict="false",
+        see=("localdomain",),
     )
     forwardclientaddress = Row(
         Bool(),
@@ -83,8 +120,10 @@ class SignallingRows:
         ),
         "0",
         Place.SIGNALLING,
-        "From where internal SIP legs are taken.",
+        "From where internal SIP legs are taken: calls that no account makes, trunks' and unproven ones.",
+        in_force=True,
         strict="3",
+        see=("allownoauthcalls",),
     )
     blockearlymedia = Row(
         Bool(),
@@ -112,7 +151,13 @@ class SystemRows:
         "Limits follow the load of the machine.",
         strict=Strict("false", hint="for a constant service level"),
     )
-    licensecfg = Row(Map(("calls", "registrations", "accounts")), "", Place.SYSTEM, "Ceilings of the whole appliance.")
+    licensecfg = Row(
+        Map(("calls", "registrations", "accounts")),
+        "",
+        Place.SYSTEM,
+        "Ceilings of the whole appliance.",
+        in_force=True,
+    )
     validateinput = Row(
         Enum({0: "no", 1: "basic", 2: "basic and SQL", 3: "normal", 4: "more", 5: "extreme"}),
         "3",

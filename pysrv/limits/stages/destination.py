@@ -1,7 +1,7 @@
 """The number leads somewhere, and the caller may go there."""
 
 from pysrv.limits.decision import Decision, Refuse
-from pysrv.limits.facts import CallFacts, DestinationKind
+from pysrv.limits.facts import CallFacts, Destination, DestinationKind
 
 NAME = "destination"
 
@@ -18,8 +18,16 @@ def destination(facts: CallFacts) -> Decision | None:
         return Refuse(NAME, "needauth", 403, "Forbidden", sentence)
     if facts.emergency:
         return None
+    if where.kind is DestinationKind.DOMAIN and (where.barred or not facts.settings.fwdtootherdomains):
+        return _elsewhere(where)
     for account in facts.chain:
         if account.onlylocalaccess:
             sentence = f"{account.name} may only call users of this server"
             return Refuse(NAME, "onlylocalaccess", 403, "Forbidden", sentence, {"number": where.number})
     return None
+
+
+def _elsewhere(where: Destination) -> Refuse:
+    why = where.barred or "calls to other domains are switched off"
+    figures: dict[str, int | str] = {"domain": where.domain}
+    return Refuse(NAME, "fwdtootherdomains", 403, "Forbidden", f"{where.domain} is not called: {why}", figures)

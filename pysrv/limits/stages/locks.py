@@ -1,7 +1,7 @@
 """Neither caller, nor whoever sells to the caller, nor callee is locked out of this kind of call."""
 
 from pysrv.limits.decision import Decision, Refuse
-from pysrv.limits.facts import AccountView, CallFacts, DestinationKind, LockLevel, lock_level
+from pysrv.limits.facts import AccountView, CallFacts, LockLevel, lock_level
 from pysrv.limits.stages.authentication import disabled
 
 NAME = "lock level"
@@ -37,7 +37,7 @@ def _caller_lock(facts: CallFacts, account: AccountView) -> Refuse | None:
     if facts.emergency and level is not LockLevel.ALL:
         return None
     where = facts.destination
-    far = where.kind is DestinationKind.TRUNK and (where.premium or where.foreign is not False)
+    far = where.leaves and (where.premium or where.foreign is not False)
     if level in _OUTGOING or (level is LockLevel.FOREIGN and far):
         return _locked(account, 403, "Forbidden")
     return None

@@ -1,0 +1,134 @@
+"""Verbs about blacklists: entries one by one and in bulk, and what is known of a number."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from appliance.wire import WireError
+from pysrv.billing import number as numbers
+from pysrv.control.desk import Desk, not_found
+from pysrv.limits.blacklist import Entry, ListKind, ListSide
+from pysrv.service import numbering
+from pysrv.store.blacklists import BlacklistFilter, BlacklistRow
+
+MOST_AT_ONCE = 2000
+MOST_LISTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry: with a confidence a smart one, without a fixed one. `whole`: this number alone, not what begins so."""
+
+    digits: str
+    side: str = "destination"
+    whole: bool = False
+    account: str = ""
+    confidence: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PutEntries:
+    """Entries that are added, or replace those at the same place; all of them or none."""
+
+    entries: tuple[NewEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesOf:
+    """Which entries; what is left out does not matter. `holds`: those that this number meets."""
+
+    side: str | None = None
+    kind: str | None = None
+    account: str | None = None
+    digits: str = ""
+    holds: str = ""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EntryIds:
+    """Entries by their numbers."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskNumber:
+    """A number as it is dialled, and by whom; without an account, by nobody in particular."""
+
+    number: str
+    account: str = ""
+
+
+def list_some(desk: Desk, args: EntriesOf) -> dict[str, Any]:
+    """blacklist.list"""
+    holds = _dialled(args.holds) if args.holds else ""
+    wanted = BlacklistFilter(args.side, args.kind, args.account, args.digits, holds)
+    rows = desk.store.blacklist(wanted, max(1, min(args.limit, MOST_LISTED)))
+    return {"entries": [asdict(row) for row in rows], "counts": desk.store.blacklist_counts()}
+
+
+def add(desk: Desk, args: NewEntry) -> dict[str, Any]:
+    """blacklist.add"""
+    if args.account and desk.store.account(args.account) is None:
+        raise not_found("account", args.account)
+    row = desk.store.add_blacklist(_checked(args), desk.who)
+    desk.after_commit(lambda live: live.blacklist_changed([row], []))
+    return {"entry": asdict(row)}
+
+
+def put(desk: Desk, args: PutEntries) -> dict[str, Any]:
+    """blacklist.put"""
+    if len(args.entries) > MOST_AT_ONCE:
+        raise WireError("invalid", f"at most {MOST_AT_ONCE} entries at once")
+    rows = [_checked(entry) for entry in args.entries]
+    count = desk.store.put_blacklist(rows, desk.who)
+    desk.after_commit(lambda live: live.blacklist_changed(rows, []))
+    return {"entries": count}
+
+
+def remove(desk: Desk, args: EntryIds) -> dict[str, Any]:
+    """blacklist.remove"""
+    gone = [desk.store.remove_blacklist(entry_id, desk.who) for entry_id in args.ids]
+    desk.after_commit(lambda live: live.blacklist_changed([], gone))
+    return {"removed": [asdict(row) for row in gone]}
+
+
+def test(desk: Desk, args: AskNumber) -> dict[str, Any]:
+    """blacklist.test"""
+    account = desk.store.account(args.account) if args.account else None
+    if args.account and account is None:
+        raise not_found("account", args.account)
+    number = _dialled(args.number)
+    home = (account.country if account is not None else "") or desk.settings.homecountry
+    facts = numbering.facts(number, home)
+    level = (account.blacklistlevel if account is not None else 0) or desk.settings.blacklistlevel
+    found: dict[int, BlacklistRow] = {}
+    for digits in dict.fromkeys((number, facts.judged or number)):
+        for row in desk.store.blacklist(BlacklistFilter(holds=digits), MOST_LISTED):
+            found[row.id] = row
+    entries = [asdict(row) for row in found.values() if row.account in ("", args.account)]
+    return {"number": number, "home": home, "blacklistlevel": level, **asdict(facts), "entries": entries}
+
+
+def _dialled(text: str) -> str:
+    number = numbers.normalise(text)
+    if number is None:
+        raise WireError("invalid", f"{text[:40]!r} is no number")
+    return number
+
+
+def _checked(args: NewEntry) -> BlacklistRow:
+    kind = ListKind.FIXED if args.confidence is None else ListKind.SMART
+    try:
+        side = ListSide(args.side)
+    except ValueError:
+        raise WireError("invalid", f"{args.side[:40]!r} must be destination or caller") from None
+    entry = Entry(side, kind, args.digits, args.whole, args.account, args.confidence or 0)
+    if fault := entry.fault():
+        raise WireError("invalid", fault)
+    if not args.reason.isprintable() or not args.account.isprintable() or len(args.account) > 64:
+        raise WireError("invalid", "account and reason must be printable, an account of at most 64 characters")
+    return BlacklistRow(
+        0, side.value, kind.value, args.digits, args.whole, args.account, entry.confidence, reason=args.reason[:200]
+    )

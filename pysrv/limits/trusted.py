@@ -1,0 +1,157 @@
+"""Whether an address is trusted, and what that is worth. Pure; the addresses and settings are handed in.
+
+An address becomes a candidate by the allow list or by one of the rules that widen it; `allowtrustedip` then says where
+candidates are honoured. What is not known for sure is not trusted.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
+from typing import Protocol
+
+SUBNET_BITS = {4: 24, 6: 64}  # what trustsubnet makes of one address
+# RFC 1918, RFC 6598 (shared address space), RFC 3927, RFC 4193, RFC 4291. `is_private` would add documentation's.
+PRIVATE = tuple(
+    ip_network(text)
+    for text in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+
+
+class Where(IntEnum):
+    """allowtrustedip: where a trusted address is honoured."""
+
+    NOWHERE = 0
+    THIS_HOST = 1
+    PRIVATE_RANGES = 2
+    LISTED = 3
+    CONSOLE_TOO = 4
+
+
+class TrustSettings(Protocol):
+    """The settings that are read, by their names."""
+
+    @property
+    def allowtrustedip(self) -> int: ...
+    @property
+    def trustlanip(self) -> bool: ...
+    @property
+    def trustsubnet(self) -> bool: ...
+    @property
+    def trustauthip(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One row of what a trusted address may."""
+
+    what: str
+    setting: str
+
+
+EFFECTS = (
+    Effect("Calls that prove nothing are taken from it, when they are taken at all.", "allownoauthcalls"),
+    Effect("An account that has to show nothing may call from it.", "needauth 0"),
+    Effect("A REGISTER of an unknown user makes an account, when that is allowed at all.", "autocreatereguserstrict"),
+    Effect("The panel lets it try again at once after wrong passwords; a password is asked for still.",
+           "allowtrustedip 4"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of addresses: the allow list, the machine's own, and those where somebody proved a password."""
+
+    listed: tuple[str, ...] = ()
+    own: frozenset[str] = frozenset()
+    authenticated: bool = False
+
+
+def trusted_why(address: str, settings: TrustSettings, known: Known) -> str:
+    """Why an address is trusted, in words; empty: it is not."""
+    parsed = _parsed(address)
+    if parsed is None or settings.allowtrustedip not in list(Where) or settings.allowtrustedip == Where.NOWHERE:
+        return ""
+    where = Where(settings.allowtrustedip)
+    if is_own(address, known.own):
+        return "it is this host"
+    if where is Where.THIS_HOST or (where is Where.PRIVATE_RANGES and not is_private(address)):
+        return ""
+    return _candidate(parsed, settings, known)
+
+
+def is_own(address: str, own: Iterable[str]) -> bool:
+    """Whether it is loopback or one of the machine's own addresses."""
+    parsed = _parsed(address)
+    return parsed is not None and (parsed.is_loopback or str(parsed) in own)
+
+
+def is_private(address: str) -> bool:
+    """Whether it lies in a range that no public network routes."""
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed.version == net.version and parsed in net for net in PRIVATE)
+
+
+def is_public(address: str) -> bool:
+    """Whether a call may be sent there on a user's word: a global unicast address that no special use claims."""
+    parsed = _parsed(address)
+    if parsed is None or parsed.is_multicast or is_private(address):
+        return False
+    return parsed.is_global and not (isinstance(parsed, IPv6Address) and _embeds_ipv4(parsed))
+
+
+_EMBEDDING = (
+    IPv6Network("2002::/16"),
+    IPv6Network("64:ff9b::/96"),
+    IPv6Network("64:ff9b:1::/48"),
+    IPv6Network("2001::/32"),
+)
+
+
+def _embeds_ipv4(address: IPv6Address) -> bool:
+    """6to4, NAT64 and Teredo carry an IPv4 address that may be anybody's, a private one too."""
+    return any(address in network for network in _EMBEDDING)
+
+
+def _candidate(address: IPv4Address | IPv6Address, settings: TrustSettings, known: Known) -> str:
+    if any(address in _network(text, 0) for text in known.listed):
+        return "it is on the allow list"
+    if settings.trustsubnet and any(address in _network(text, SUBNET_BITS[address.version]) for text in known.listed):
+        return "its subnet has an address of the allow list (trustsubnet)"
+    if settings.trustlanip and is_private(str(address)):
+        return "it is in a private range (trustlanip)"
+    if settings.trustauthip and known.authenticated:
+        return "somebody authenticated from it lately (trustauthip)"
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str, bits: int) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """The network of a line of the allow list; with `bits` it is widened to them, if it is not that wide already."""
+    network = ip_network(text, strict=False)
+    return network.supernet(new_prefix=bits) if 0 < bits < network.prefixlen else network
+
+
+@lru_cache(maxsize=16_384)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return mapped if mapped is not None else parsed
+
+
+def lines() -> list[str]:
+    """The table of docs/authentication.md."""
+    return ["| a trusted address | setting |", "|---|---|", *(f"| {row.what} | `{row.setting}` |" for row in EFFECTS)]

@@ -1,0 +1,48 @@
+"""Which addresses are trusted now: the rules of pysrv.limits.trusted over the allow list and what was seen lately.
+
+An address from which somebody proved a password is remembered for an hour; a restart forgets it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from appliance.config.settings import Settings
+from pysrv.limits.trusted import Known, Where, is_own, trusted_why
+from pysrv.service.surroundings import THIS_MACHINE, Surroundings
+from pysrv.store import Store
+
+AUTHENTICATED_S: Final = 3600.0
+MOST: Final = 65_536
+
+
+class TrustedAddresses:
+    """Asked for the few requests whose fate hangs on it, so the allow list is read each time."""
+
+    def __init__(self, store: Store, world: Surroundings, settings: Callable[[], Settings]) -> None:
+        self._store, self._world, self._settings = store, world, settings
+        self._authenticated: OrderedDict[str, float] = OrderedDict()
+
+    def authenticated(self, address: str) -> None:
+        """Somebody proved a password from this address."""
+        self._authenticated[address] = self._world.clock.wall() + AUTHENTICATED_S
+        self._authenticated.move_to_end(address)
+        if len(self._authenticated) > MOST:
+            self._authenticated.popitem(last=False)
+
+    def why(self, address: str) -> str:
+        """Why an address is trusted; empty: it is not."""
+        listed = tuple(row.prefix for row in self._store.allows())
+        lately = self._authenticated.get(address, 0.0) > self._world.clock.wall()
+        return trusted_why(address, self._settings(), Known(listed, self._own(), lately))
+
+    def is_own(self, address: str) -> bool:
+        """Whether it is this machine."""
+        return is_own(address, self._own())
+
+    def opens_console(self, address: str) -> bool:
+        """Whether the administrators' console does not make this address wait after a wrong password."""
+        return self._settings().allowtrustedip == Where.CONSOLE_TOO and bool(self.why(address))
+
+    def _own(self) -> frozenset[str]:
+        return frozenset(address for address, what in self._world.host().items() if what == THIS_MACHINE)
