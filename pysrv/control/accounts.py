@@ -134,6 +134,8 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     profile = {name: value for name in PROFILE if (value := getattr(settings, name, None)) is not None}
     profile |= {name: value for name in PLAIN if (value := getattr(args, name, None)) is not None}
     profile |= parse_fields(args.fields)
+    if (args.maxlines is not None or "maxlines" in args.fields) and "maxlinesoffpeak" not in args.fields:
+        profile["maxlinesoffpeak"] = profile["maxlines"]
     _check_deck(desk, profile["deck"])
     _check_tax(desk, profile.get("tax"))
     new = NewAccount(

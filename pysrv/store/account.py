@@ -24,6 +24,10 @@ class AccountType(StrEnum):
     ADMIN = "admin"
 
 
+AS_MAXLINES = -1
+"""Of maxlinesoffpeak, for an account that is to be made: as many as maxlines."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """What an operator sets. `parent` names the reseller above; empty: the owner of the appliance.
@@ -46,7 +50,7 @@ class Profile:
     tax: str = ""
     postpaid: bool = False
     maxlines: int = 5
-    maxlinesoffpeak: int = 5
+    maxlinesoffpeak: int = AS_MAXLINES
     maxcps: Decimal = Decimal(0)
     maxdailycredit: int = 0
     maxmonthlycredit: int = 0

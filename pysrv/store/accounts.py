@@ -12,7 +12,7 @@ from typing import Any
 from pysrv.billing import money
 from pysrv.billing.ledger import Funds, PostingKind
 from pysrv.billing.number import normalise
-from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
+from pysrv.store.account import AS_MAXLINES, PROFILE, Account, AccountType, NewAccount
 from pysrv.store.account_checks import check, check_currency, check_name, invalid
 from pysrv.store.database import Row
 from pysrv.store.entrances import ENTERS, EntranceReading, EntranceWriting
@@ -174,6 +174,8 @@ class AccountWriting(AccountReading, EntranceWriting):
     def add_account(self, new: NewAccount, who: str = "") -> Account:
         """Adds an account; a first balance is a posting. CONFLICT: name or number is taken. INVALID: says what."""
         check_name(new.name)
+        if new.maxlinesoffpeak == AS_MAXLINES:
+            new = replace(new, maxlinesoffpeak=new.maxlines)
         check(new.name, {name: getattr(new, name) for name in PROFILE})
         check_currency(new.currency)
         if self.account(new.name):
@@ -195,6 +197,8 @@ class AccountWriting(AccountReading, EntranceWriting):
         realm = str(changes.pop("realm", before.realm))
         if unknown := set(changes) - set(CHANGEABLE):
             raise invalid(f"{', '.join(sorted(unknown))}: not to be set; what can be: {', '.join(CHANGEABLE)}")
+        if "maxlines" in changes and before.maxlinesoffpeak == before.maxlines:
+            changes.setdefault("maxlinesoffpeak", changes["maxlines"])  # who never told them apart means both
         check(name, changes)
         if changes.get("postpaid") is False and before.postpaid and before.balance < before.reserved:
             short = money.format(before.reserved - before.balance)

@@ -204,3 +204,11 @@ def test_what_a_rolled_back_account_had_is_nobodys_again(store: Store) -> None:
     store.rollback()
     assert store.account("carol") is None
     assert store.account_by_number("333") is None
+
+
+def test_lines_off_peak_follow_those_of_the_day_until_they_are_set_apart(store: Store) -> None:
+    store.add_account(NewAccount("carol", "secret", REALM, maxlines=9))
+    assert store.account("carol").maxlinesoffpeak == 9  # type: ignore[union-attr]
+    assert store.set_account("carol", maxlines=3).maxlinesoffpeak == 3
+    assert store.set_account("carol", maxlinesoffpeak=1).maxlines == 3
+    assert store.set_account("carol", maxlines=7).maxlinesoffpeak == 1

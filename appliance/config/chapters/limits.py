@@ -77,7 +77,7 @@ class AccountRows:
         Int(high=1_000_000, special=OFF),
         "5",
         Place.LIMITS,
-        "Calls that the account may have at once off-peak.",
+        "Calls that the account may have at once off-peak; it follows maxlines until it is set apart.",
         scope=Scope.USER,
         unit="calls",
         in_force=True,
