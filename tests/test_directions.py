@@ -65,7 +65,7 @@ ROOMS = {
     "pysrv.store": Room(
         ("pysrv.billing", "pysrv.calls", "pysrv.sip", "pysrv.limits.entrances", "pysrv.passwords", "sqlite_utils")
     ),
-    "pysrv.net": Room(("pysrv.sip", "appliance.wire")),
+    "pysrv.net": Room(("pysrv.sip", "pysrv.media", "appliance.wire")),
     "pysrv.net.keyed_hash": Room(("siphash24",)),
     "pysrv.service": Room((*PURE_OFFICE, "pysrv.passwords", "pysrv.store", *SHARED)),
     "pysrv.service.numbering": Room(("pysrv.service", "pysrv.limits", "phonenumbers")),

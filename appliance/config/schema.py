@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from appliance.config.chapters.access import AuthenticationRows, TransportRows, TrustRows
+from appliance.config.chapters.cards import CardRows
 from appliance.config.chapters.fraud import ExposureRows, NumberRows, PatternRows
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
@@ -22,6 +23,7 @@ CHAPTERS: tuple[type, ...] = (
     TransportRows,
     AuthenticationRows,
     TrustRows,
+    CardRows,
     AddressRows,
     AccountRows,
     SpendRows,
@@ -42,6 +44,7 @@ class Schema(
     TransportRows,
     AuthenticationRows,
     TrustRows,
+    CardRows,
     AddressRows,
     AccountRows,
     SpendRows,

@@ -15,11 +15,15 @@ from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import (
     CallAnswered,
+    CallAttended,
     CallEnded,
     CallRequested,
     CallRinging,
     CallsJoined,
+    ConnectFailed,
+    DigitPressed,
     MediaChanged,
+    PartiesConnected,
     RouteFailed,
     ServiceEvent,
     TransferEnded,
@@ -28,12 +32,15 @@ from pysrv.calls.events import (
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
 from pysrv.limits.entrances import Entrances
+from pysrv.limits.facts import Auth
 from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Guard
+from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
+from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
 from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.fraud import Fraud
@@ -105,6 +112,16 @@ class Service:
             store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
             world, self.settings, Origins(self.registrar, world, self.trusted, self.settings),
         )  # fmt: skip
+        self._cards = CardCalls(
+            store,
+            self.b2bua,
+            self._admission,
+            self.accounting,
+            world,
+            self.settings,
+            self._struck,
+            lambda *about, **figures: self._tell(*about, **figures),
+        )
         self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
             self.endpoint,
@@ -171,6 +188,7 @@ class Service:
             self._defence.get_timer(),
             self._changes.get_timer(),
             self._recovery.get_timer(),
+            self._cards.get_timer(),
         ]
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -189,6 +207,7 @@ class Service:
         self._defence.run()
         self._changes.run()
         self._recovery.run(now)
+        self._cards.run(now)
         if now >= self._counters_at and self.accounting.running:
             self._counters_at = now + COUNTERS_EVERY_S
             self._world.gate.request_counters()
@@ -230,8 +249,13 @@ class Service:
         """No relay, no call: what is not relayed is not counted."""
         call_id = self.accounting.call_of(session)
         _log.error("relay refused call=%s: %s", call_id, error.message)
+        self._cards.refused(session, self._world.clock.monotonic())
         if call_id is not None:
             self.b2bua.hangup(call_id, Cause.of_q850(47, "no relay for the media"), self._world.clock.monotonic())
+
+    def digit(self, session: int, digit: str) -> None:
+        """A key was heard on a session that the office itself speaks on."""
+        self._cards.heard(session, digit, self._world.clock.monotonic())
 
     def on_session_closed(self, _session: int, counters: wire.SessionCounters) -> None:
         """The relay's last counters: the call can be settled."""
@@ -415,13 +439,22 @@ class Service:
             case CallRequested():
                 self._requested(event, now)
             case MediaChanged():
-                self.accounting.media(event)
+                if not self._cards.media(event):
+                    self.accounting.media(event)
                 self._recovery.changed(event.call_id, now)
             case CallAnswered():
+                self._cards.answered(event)
                 self.accounting.answered(event)
                 self._recovery.changed(event.call_id, now)
             case CallEnded():
+                self._cards.ended(event)
                 self.accounting.ended(event)
+            case CallAttended():
+                self._cards.attended(event)
+            case DigitPressed():
+                self._cards.pressed(event)
+            case ConnectFailed():
+                self._cards.connect_failed(event)
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():
@@ -431,7 +464,7 @@ class Service:
                 self.accounting.joined(event.call_id, event.absorbed_id)
                 self._recovery.changed(event.call_id, now)
                 self._recovery.changed(event.absorbed_id, now)
-            case TransferEnded():
+            case TransferEnded() | PartiesConnected():
                 self._recovery.changed(event.call_id, now)
             case CallRinging():
                 _log.debug("%s", event)
@@ -442,8 +475,13 @@ class Service:
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
-        else:
+        elif not self._cards.requested(event, caller, now):
             self._admission.call(event, caller, now)
+
+    def _struck(self, event: CallRequested, caller: Caller) -> None:
+        """A wrong PIN came from a telephone that had proved its password: that is one guess of a proven source."""
+        if caller.account is not None and caller.proven and caller.how is Auth.PROVEN:
+            self._defence.wrong_password(event.request, event.flow, caller.account.name)
 
     def _cut(self, now: float) -> None:
         """The exposure brake ends calls."""

@@ -249,8 +249,11 @@ class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):
             hint = "give them another parent first"
             raise StoreError(StoreCode.CONFLICT, f"{len(below)} accounts are below {name}", hint)
         with self._atomic():
-            self._write("UPDATE accounts SET removed_at = ?, enabled = 0 WHERE id = ?", (self._clock(), account.id))
+            sql = "UPDATE accounts SET removed_at = ?, enabled = 0, authpin_hash = '' WHERE id = ?"
+            self._write(sql, (self._clock(), account.id))
             self._drop_password(account.id)
+            for table in ("card_callers", "card_proofs"):
+                self._write(f"DELETE FROM {table} WHERE account_id = ?", (account.id,))  # noqa: S608
             self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
             self._write("DELETE FROM bindings WHERE aor = ?", (name,))
             self._audit(who, "account.remove", name, money.format(account.balance))

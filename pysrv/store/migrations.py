@@ -13,6 +13,7 @@ from pysrv.store import (
     schema,
     schema_accounts,
     schema_bans,
+    schema_cards,
     schema_fraud,
     schema_passwords,
     schema_policy,
@@ -56,6 +57,7 @@ STATEMENTS_4 = (
     *schema_fraud.STATEMENTS,
     *schema_replay.STATEMENTS,
     *schema_passwords.STATEMENTS,
+    *schema_cards.STATEMENTS,
 )
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),

@@ -10,6 +10,7 @@ from typing import Self
 
 from pysrv.store.blacklists import BlacklistReading, BlacklistWriting
 from pysrv.store.calls import CallReading, CallWriting
+from pysrv.store.cards import CardReading, CardWriting
 from pysrv.store.currencies import CurrencyReading, CurrencyWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
@@ -28,6 +29,7 @@ from pysrv.store.usual import UsualReading, UsualWriting
 
 
 class Reader(
+    CardReading,
     UsageReading,
     TrunkReading,
     RateReading,
@@ -52,6 +54,7 @@ class Reader(
 
 
 class Store(
+    CardWriting,
     CallWriting,
     TrunkWriting,
     RateWriting,
