@@ -43,6 +43,7 @@ def _docs() -> int:
     from pysrv.calls import tables as calls
     from pysrv.limits import access_page as access
     from pysrv.limits import fraud_page as fraud
+    from pysrv.limits import notice_routes as notices
     from pysrv.limits import price_page as prices
     from pysrv.sip import tables as sip
 
@@ -52,6 +53,7 @@ def _docs() -> int:
         "prices.md": prices,
         "fraud.md": fraud,
         "authentication.md": access,
+        "notices.md": notices,
     }
     print(json.dumps({name: room.render() for name, room in rooms.items()}))
     return 0

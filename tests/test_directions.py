@@ -65,6 +65,7 @@ ROOMS = {
     "pysrv.service": Room((*PURE_OFFICE, "pysrv.store", *SHARED)),
     "pysrv.service.numbering": Room(("pysrv.service", "pysrv.limits", "phonenumbers")),
     "pysrv.service.digit_patterns": Room(),
+    "pysrv.notify": Room(("pysrv.limits", "pysrv.store", "appliance.config", "aiosmtplib", "aiohttp", "yarl")),
     "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
@@ -76,7 +77,9 @@ ONLY_IN = {
     "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour", "appliance.kernel.range"),
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
-    "aiohttp": ("pysrv.panel",),
+    "aiohttp": ("pysrv.panel", "pysrv.notify"),
+    "aiosmtplib": ("pysrv.notify.mail",),
+    "yarl": ("pysrv.notify.web",),
     "siphash24": ("pysrv.net.keyed_hash",),
     "phonenumbers": ("pysrv.service.numbering",),
 }

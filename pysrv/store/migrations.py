@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import sqlite_utils
 
-from pysrv.store import schema, schema_accounts, schema_bans, schema_fraud, schema_policy, schema_tariffs
+from pysrv.store import (
+    schema,
+    schema_accounts,
+    schema_bans,
+    schema_fraud,
+    schema_notices,
+    schema_policy,
+    schema_tariffs,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +49,17 @@ def _money_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
-STATEMENTS_4 = (*schema_accounts.STATEMENTS, *schema_tariffs.STATEMENTS, *schema_fraud.STATEMENTS)
+STATEMENTS_4 = (
+    *schema_accounts.STATEMENTS,
+    *schema_tariffs.STATEMENTS,
+    *schema_fraud.STATEMENTS,
+    *schema_notices.STATEMENTS,
+)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),
     Migration(3, "bans of single ports, their evidence, who was banned how often", _ban_schema),
-    Migration(4, "accounts' limits, owners and days, charges of each level; prices by time", _money_schema),
+    Migration(4, "accounts' limits, owners and days, charges of each level; prices by time; fraud; notices", _money_schema),
 )
 LATEST = MIGRATIONS[-1].number
 

@@ -15,6 +15,7 @@ from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
+from pysrv.store.notices import NoticeReading, NoticeWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
@@ -38,6 +39,7 @@ class Reader(
     FirewallReading,
     BlacklistReading,
     UsualReading,
+    NoticeReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -60,6 +62,7 @@ class Store(
     FirewallWriting,
     BlacklistWriting,
     UsualWriting,
+    NoticeWriting,
 ):
     """Every question and every change. One process, one thread."""
 
