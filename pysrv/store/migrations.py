@@ -59,7 +59,9 @@ MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),
     Migration(3, "bans of single ports, their evidence, who was banned how often", _ban_schema),
-    Migration(4, "accounts' limits, owners and days, charges of each level; prices by time; fraud; notices", _money_schema),
+    Migration(
+        4, "accounts' limits, owners and days, charges of each level; prices by time; fraud; notices", _money_schema
+    ),
 )
 LATEST = MIGRATIONS[-1].number
 

@@ -18,9 +18,14 @@ def test_a_limit_that_a_call_reaches_is_told_in_its_turn(bench: Bench) -> None:
     told: list[str] = []
     bench.service.notices.on_told = lambda: told.append("woken")
     talks(bench, 85)
-    [notice] = bench.store.unrouted_notices()
-    assert (notice.kind, notice.account, notice.figures["setting"]) == ("spend_warning", "alice", "maxdailycredit")
-    assert told == ["woken"]
+    told_of = {notice.kind: notice for notice in bench.store.unrouted_notices()}
+    warning = told_of["spend_warning"]
+    assert (warning.account, warning.figures["setting"], warning.figures["unit"]) == (
+        "alice",
+        "maxdailycredit",
+        "money",
+    )
+    assert told == ["woken"] * len(told_of)
 
 
 def test_the_same_wakes_nobody_twice(bench: Bench) -> None:
