@@ -28,6 +28,7 @@ from pysrv.net.pulse import QueueDelay
 from pysrv.net.routes import LocalAddresses
 from pysrv.net.tcp import TcpConnections
 from pysrv.net.udp import PortBusy, UdpSockets
+from pysrv.notify import Dispatcher
 from pysrv.panel import certificate
 from pysrv.panel.server import Panel
 from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
@@ -104,6 +105,9 @@ class Office:
             voice=self._player,
         )
         self._service = Service(self._store, loaded.settings, world)
+        self._dispatcher = Dispatcher(self._store, self._service.settings, time.time, self.turn)
+        self._service.notices.on_told = self._dispatcher.wake
+        self._notify_task: asyncio.Task[None] | None = None
         self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
         self._tcp = TcpConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self.session_s
@@ -137,6 +141,7 @@ class Office:
         await self._gate.start()
         await self._control.start()
         self._tally_task = self._loop.create_task(self._read_tallies())
+        self._notify_task = self._loop.create_task(self._dispatcher.run())
         self._announce(password, made.fingerprint, demo)
         self.turn()
 
@@ -146,6 +151,9 @@ class Office:
             self._timer.cancel()
         if self._tally_task is not None:
             self._tally_task.cancel()
+        if self._notify_task is not None:
+            self._notify_task.cancel()
+            await asyncio.gather(self._notify_task, return_exceptions=True)
         self._names.close()
         self._callees.close()
         await self._control.stop()

@@ -13,6 +13,7 @@ from appliance.config.chapters.cards import CardRows
 from appliance.config.chapters.fraud import ExposureRows, NumberRows, PatternRows
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
+from appliance.config.chapters.notices import NotificationRows
 from appliance.config.chapters.prices import PriceRows
 from appliance.config.chapters.services import FraudRows, PaymentRows, SignallingRows, SystemRows
 from appliance.config.row import Row
@@ -27,6 +28,7 @@ CHAPTERS: tuple[type, ...] = (
     AddressRows,
     AccountRows,
     SpendRows,
+    NotificationRows,
     FraudRows,
     PriceRows,
     NumberRows,
@@ -48,6 +50,7 @@ class Schema(
     AddressRows,
     AccountRows,
     SpendRows,
+    NotificationRows,
     FraudRows,
     PriceRows,
     NumberRows,

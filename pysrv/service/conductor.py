@@ -45,6 +45,7 @@ from pysrv.service.exposure import ExposureBrake
 from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
+from pysrv.service.notices import Notices
 from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
@@ -103,10 +104,11 @@ class Service:
         self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
         self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
-        self._spending = Spending(store, settings, world.clock, self._tell)
-        self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self._tell)
-        self._fraud = Fraud(store, settings, world.clock, self._tell)
-        self._brake = ExposureBrake(store, settings, self._tell, lambda *whose: self.accounting.prices(*whose))
+        self.notices = Notices(store)
+        self._spending = Spending(store, settings, world.clock, self.notices.tell)
+        self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
+        self._fraud = Fraud(store, settings, world.clock, self.notices.tell)
+        self._brake = ExposureBrake(store, settings, self.notices.tell, lambda *whose: self.accounting.prices(*whose))
         self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
         self._admission = Admission(
             store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
@@ -120,7 +122,7 @@ class Service:
             world,
             self.settings,
             self._struck,
-            lambda *about, **figures: self._tell(*about, **figures),
+            self.notices.tell,
         )
         self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
@@ -135,7 +137,7 @@ class Service:
             self._pump_calls,
         )
         self._housekeeping = Housekeeping(store, world, self._spending, self._fraud)
-        self._passwords = Passwords(store, settings, world.clock, self._tell, self.account_changed)
+        self._passwords = Passwords(store, settings, world.clock, self.notices.tell, self.account_changed)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
         self._managers = Managers(store, world.clock)
@@ -393,9 +395,9 @@ class Service:
         self._world.gate.resync()
         return True
 
-    def _tell(self, kind: str, account: str, key: str, **figures: int | str) -> None:
-        """Something that people should hear of."""
-        _log.warning("notice kind=%s account=%s key=%s %s", kind, account, key, figures)
+    def notices_told(self) -> None:
+        """An operator has put something into the outbox of notices."""
+        self.notices.on_told()
 
     def _taken_back(self, texts: Mapping[str, str | None]) -> None:
         """A change was not confirmed: its settings have their old texts again."""

@@ -11,9 +11,8 @@ import hmac
 import secrets
 from hashlib import sha256
 
-import argon2
-
 from pysrv.billing.number import normalise
+from pysrv.passwords import pins
 from pysrv.store.account import Account, AccountType
 from pysrv.store.account_checks import invalid
 from pysrv.store.accounts import AccountReading, AccountWriting
@@ -27,8 +26,6 @@ MOST_CALLERS = 32  # numbers of one card
 SHORTEST_PIN, LONGEST_PIN = 10, 20
 PROOFS_KEPT = 64  # callers of one card from which its PIN was given
 _SECRET_BYTES = 32
-_HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-_NOBODYS_HASH = _HASHER.hash(secrets.token_hex(8))
 
 
 class CardReading(AccountReading):
@@ -67,8 +64,8 @@ class CardWriting(CardReading, AccountWriting, SecurityWriting):
         )
         rows = self._all(sql, (shelf + "$", shelf + "%"))
         found = None
-        for account_id, kept in rows or [(None, shelf + _NOBODYS_HASH)]:
-            if _verified(str(kept)[SHELF_DIGITS:], pin) and account_id is not None:
+        for account_id, kept in rows or [(None, shelf + pins.NOBODYS_HASH)]:
+            if pins.matches(str(kept)[SHELF_DIGITS:], pin) and account_id is not None:
                 found = self.account_by_id(int(account_id))
         return found if found is not None and found.type is AccountType.CALLING_CARD else None
 
@@ -78,7 +75,7 @@ class CardWriting(CardReading, AccountWriting, SecurityWriting):
         if not SHORTEST_PIN <= length <= LONGEST_PIN:
             raise invalid(f"a PIN has {SHORTEST_PIN} to {LONGEST_PIN} digits, not {length}")
         pin = self._free_pin(length)
-        self._keep_pin(account, self._shelf(pin) + _HASHER.hash(pin), who)
+        self._keep_pin(account, self._shelf(pin) + pins.hashed(pin), who)
         return pin
 
     def drop_pin(self, name: str, who: str = "") -> None:
@@ -138,10 +135,3 @@ class CardWriting(CardReading, AccountWriting, SecurityWriting):
     def _shelf(self, pin: str) -> str:
         key = self.get_or_make("pins", _SECRET_BYTES)
         return hmac.new(key, pin.encode(), sha256).hexdigest()[:SHELF_DIGITS]
-
-
-def _verified(kept: str, pin: str) -> bool:
-    try:
-        return _HASHER.verify(kept, pin)
-    except argon2.exceptions.VerificationError:
-        return False

@@ -17,6 +17,7 @@ from pysrv.store.firewall import FirewallReading, FirewallWriting
 from pysrv.store.history import HistoryReading
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
+from pysrv.store.notices import NoticeReading, NoticeWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
@@ -44,6 +45,7 @@ class Reader(
     ReportReading,
     BlacklistReading,
     UsualReading,
+    NoticeReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -68,6 +70,7 @@ class Store(
     ReportWriting,
     BlacklistWriting,
     UsualWriting,
+    NoticeWriting,
 ):
     """Every question and every change. One process, one thread."""
 

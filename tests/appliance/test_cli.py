@@ -553,3 +553,11 @@ def test_a_reader_that_goes_is_no_failure(up: Shell) -> None:
     done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False)
     os.close(write_end)
     assert (done.returncode, done.stderr) == (Exit.OK, b"")
+
+
+def test_notices_are_listed_and_a_test_without_ways_says_what_is_missing(up: Shell) -> None:
+    assert up.run("notices", "list").stdout.strip() == "nobody was told anything"
+    assert up.json("notices", "list", "--account", "alice") == {"notices": []}
+    refused = up.run("notices", "test")
+    assert refused.exit_code != 0
+    assert "adminemails" in refused.stderr
