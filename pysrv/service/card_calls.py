@@ -311,7 +311,9 @@ class CardCalls:
     # -- the call -------------------------------------------------------------------------------------------------
 
     def _place(self, talk: Talk, now: float) -> None:
-        """Decide on the number; an allowed call goes out."""
+        """Decide on the number; an allowed call goes out. Who has hung up in this very turn gets no lease."""
+        if talk.event.call_id not in self._b2bua.calls:
+            return
         settings, card = self._settings(), self._card(talk)
         number = number_of(talk.menu.entered, frozenset(settings.emergencynumbers), validated=settings.ivrvalidatedtmf)
         if number is None:
