@@ -477,6 +477,7 @@ def test_500_phones_behind_one_address_come_back_within_10_s_and_nobody_is_banne
     assert len(bench.gate.pairs) == 500
 
 
+@pytest.mark.setting("treatusersasknownip")
 def test_treatusersasknownip_makes_the_whole_address_of_a_customer_known(bench: Bench) -> None:
     Client(bench, "alice", ALICE).register()
     assert bench.gate.known == []
