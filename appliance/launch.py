@@ -98,14 +98,26 @@ def tidy(runtime: Path) -> None:
         (runtime / "office").rmdir()
 
 
-def once(state: Path, runtime: Path, request_line: bytes, on_line: Callable[[bytes], None]) -> int:
+OnLine = Callable[[bytes], None]
+
+
+def once(state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> int:
     """Run one request as the office's user while no office runs; each reply line goes to `on_line`.
 
     Returns pysrv's exit status. Raises LaunchError.
     """
+    return _answered("once", state, runtime, request_line, on_line)
+
+
+def replay(state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> int:
+    """Like `once`, for what only reads: an office may run meanwhile."""
+    return _answered("replay", state, runtime, request_line, on_line)
+
+
+def _answered(what: str, state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> int:
     prepare(state, runtime)
     seen = json.dumps({"state": str(OFFICE_STATE), "runtime": str(OFFICE_RUNTIME)})
-    launch = Launch(str(state), str(runtime), ("once",), os.getpid(), {OPTIONS_VARIABLE: seen})
+    launch = Launch(str(state), str(runtime), (what,), os.getpid(), {OPTIONS_VARIABLE: seen})
     process = subprocess.Popen(launch.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
     assert process.stdout is not None
     # In a thread, because a long request and its many replies may fill both pipes at once.

@@ -2,6 +2,7 @@
 
 python -m pysrv          the service; options come from the keeper in the environment
 python -m pysrv once     control verbs from standard input, without a service
+python -m pysrv replay   calls of the past under other settings, from standard input, beside a service that runs
 python -m pysrv docs     the generated pages about SIP and fraud, to standard output
 """
 
@@ -9,11 +10,14 @@ import gc
 import json
 import os
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from appliance.config.options import CANNOT_RUN, KEEPER_VARIABLE, OPTIONS_VARIABLE, BadOption, RunOptions
 
 ASKER_GONE = 1
+UNHURRIED = 10
 COLLECT_AFTER = (20_000, 20, 20)  # new objects, then passes over the young before one over the older
 
 
@@ -24,10 +28,12 @@ def main() -> int:
             return _docs()
         case ["once"]:
             return _once(_options())
+        case ["replay"]:
+            return _replay(_options())
         case []:
             return _serve(_options())
         case _:
-            print("pysrv: use 'python -m pysrv', '... once' or '... docs'", file=sys.stderr)
+            print("pysrv: use 'python -m pysrv', '... once', '... replay' or '... docs'", file=sys.stderr)
             return 64
 
 
@@ -42,7 +48,9 @@ def _options() -> RunOptions:
 def _docs() -> int:
     from pysrv.calls import tables as calls
     from pysrv.limits import access_page as access
+    from pysrv.limits import cards
     from pysrv.limits import fraud_page as fraud
+    from pysrv.limits import notice_routes as notices
     from pysrv.limits import price_page as prices
     from pysrv.sip import tables as sip
 
@@ -52,25 +60,50 @@ def _docs() -> int:
         "prices.md": prices,
         "fraud.md": fraud,
         "authentication.md": access,
+        "notices.md": notices,
     }
-    print(json.dumps({name: room.render() for name, room in rooms.items()}))
+    pages = {name: room.render() for name, room in rooms.items()}
+    pages["calls.md"] += "\n" + cards.render()
+    print(json.dumps(pages))
     return 0
+
+
+def _write(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def _database(options: RunOptions) -> Path:
+    from pysrv.store import DATABASE
+
+    return Path(os.environ.get("APPLIANCE_STATE", options.state)) / DATABASE  # the launcher says where it mounted it
+
+
+def _answering(answer: Callable[[], int]) -> int:
+    """The exit status of an answer; whoever asked may have gone meanwhile, and says why."""
+    try:
+        return answer()
+    except (BrokenPipeError, KeyboardInterrupt):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ASKER_GONE
 
 
 def _once(options: RunOptions) -> int:
     from pysrv.control.table import run_once
-    from pysrv.store import DATABASE, Store
+    from pysrv.store import Store
 
-    def write(line: bytes) -> None:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+    return _answering(lambda: run_once(lambda: Store.open(_database(options)), "root", list(sys.stdin.buffer), _write))
 
-    state = os.environ.get("APPLIANCE_STATE", options.state)  # the launcher says where it mounted it
-    try:
-        return run_once(lambda: Store.open(Path(state) / DATABASE), "root", list(sys.stdin.buffer), write)
-    except (BrokenPipeError, KeyboardInterrupt):  # whoever asked has gone, and says why
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ASKER_GONE
+
+def _replay(options: RunOptions) -> int:
+    from pysrv.control.replaying import run_replay
+    from pysrv.store import Reader
+
+    os.nice(UNHURRIED)  # calls of now go before calls of the past
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    lines = list(sys.stdin.buffer)
+    return _answering(lambda: run_replay(lambda: Reader.open(_database(options)), time.time(), lines, _write))
 
 
 def _serve(options: RunOptions) -> int:

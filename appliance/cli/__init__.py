@@ -17,6 +17,7 @@ from appliance.cli import (
     firewall,
     gate,
     lists,
+    notices,
     passwords,
     policy,
     pricing,
@@ -26,6 +27,7 @@ from appliance.cli import (
     settings,
     sheets,
     trunks,
+    trying,
     usage,
 )
 from appliance.cli.table import Book
@@ -57,6 +59,7 @@ BOOK = Book(
         blacklists.GROUP,
         *policy.GROUPS,
         calls.GROUP,
+        notices.GROUP,
         gate.GROUP,
         selftest.GROUP,
     ),
@@ -75,7 +78,9 @@ BOOK = Book(
         *lists.COMMANDS,
         *blacklists.COMMANDS,
         *policy.COMMANDS,
+        *trying.COMMANDS,
         *calls.COMMANDS,
+        *notices.COMMANDS,
         *gate.COMMANDS,
         *selftest.COMMANDS,
         *completion.COMMANDS,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import click
+from rich.console import RenderableType
 
 from appliance.cli.passwords import GENERATED, Password, password_of
 from appliance.cli.show import Answer, Column, facts, joined, line, moment, table, yes_no
@@ -56,6 +57,14 @@ LEDGER = (
 )
 
 
+def pin_told(result: dict[str, Any]) -> tuple[dict[str, str], tuple[RenderableType, ...]]:
+    """A new PIN as JSON and for people; nothing where none was made."""
+    if "pin" not in result:
+        return {}, ()
+    once = line("The PIN is shown this once; it is kept hashed.", "dim")
+    return {"pin": result["pin"]}, (facts([("PIN", result["pin"])]), once)
+
+
 def said(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was named on the command line, without what was left out."""
     named = {name: value for name, value in given.items() if value is not None and value != ()}
@@ -73,10 +82,11 @@ def _add(session: Session, name: str, password: str, web_password: str | None, *
     secret, web = password_of(password), _web(web_password)
     args = {"name": name, "password": secret.text, "generated": secret.reveal} | split_fields(given)
     args |= {"web_password": web.text} if web else {}
-    account = session.link().office("accounts.add", args)["account"]
+    result = session.link().office("accounts.add", args)
+    account, (pin, told) = result["account"], pin_told(result)
     shown = [(key, joined(account[key])) for key in ("name", "realm", "numbers", "balance")]
-    human = (line(f"added {account['name']}"), facts(shown), *secret.human(), *(web.human() if web else ()))
-    return Answer({"account": account} | secret.value() | (web.value() if web else {}), human)
+    human = (line(f"added {account['name']}"), facts(shown), *secret.human(), *(web.human() if web else ()), *told)
+    return Answer({"account": account} | secret.value() | (web.value() if web else {}) | pin, human)
 
 
 def _web(word: str | None) -> Password | None:
@@ -94,6 +104,8 @@ def _show(session: Session, name: str) -> Answer:
     devices = [row for row in link.office("registrations.list")["registrations"] if row["aor"] == name]
     account = result["account"]
     shown = [(title, write(account[key])) for key, title, write in DETAILS]
+    if "has_pin" in account:
+        shown += [("PIN", "set" if account["has_pin"] else "none"), ("calls from", joined(account["anumbers"]))]
     shown += [(name.replace("_", " "), text) for name, text in account["fields"].items() if text not in ("", "0")]
     registered = table(DEVICES, devices, "no device is registered")
     human = (facts(shown), line(""), *bars(result["usage"]), line(""), registered)
@@ -101,20 +113,27 @@ def _show(session: Session, name: str) -> Answer:
 
 
 def _set(
-    session: Session, name: str, password: str | None, web_password: str | None, no_number: bool, **given: Any
+    session: Session,
+    name: str,
+    password: str | None,
+    web_password: str | None,
+    no_number: bool,
+    no_a_number: bool,
+    **given: Any,
 ) -> Answer:
     secret, web = password_of(password) if password else None, _web(web_password)
-    changes = split_fields(given) | ({"numbers": []} if no_number else {})
+    changes = split_fields(given) | ({"numbers": []} if no_number else {}) | ({"anumbers": []} if no_a_number else {})
     changes |= {"password": secret.text, "generated": secret.reveal} if secret else {}
     changes |= {"web_password": web.text} if web else {}
     if not changes:
         raise click.UsageError("nothing to change was named; see 'appliance accounts set --help'")
-    account = session.link().office("accounts.set", {"name": name, "changes": changes})["account"]
-    told = (*(secret.human() if secret else ()), *(web.human() if web else ()))
+    result = session.link().office("accounts.set", {"name": name, "changes": changes})
+    account, (pin, pin_shown) = result["account"], pin_told(result)
+    told = (*(secret.human() if secret else ()), *(web.human() if web else ()), *pin_shown)
     if account["lines"] and not account["enabled"]:
         words = f"{account['lines']} of its calls go on: 'appliance calls hangup --account {name}' ends them"
         told = (*told, line(words, "yellow"))
-    shown = (secret.value() if secret else {}) | (web.value() if web else {})
+    shown = (secret.value() if secret else {}) | (web.value() if web else {}) | pin
     return Answer({"account": account} | shown, (table(COLUMNS, [account], ""), *told))
 
 
@@ -131,6 +150,12 @@ def _ledger(session: Session, name: str, limit: int) -> Answer:
 def _profile_options() -> tuple[click.Parameter, ...]:
     return (
         option("--number", "numbers", multiple=True, help="A number of the account, in digits; repeatable."),
+        option(
+            "--a-number",
+            "anumbers",
+            multiple=True,
+            help="A number that a calling card's holder calls from; repeatable.",
+        ),
         option("--credit", help="Prepaid balance, such as 10.00."),
         option("--postpaid/--prepaid", "postpaid", default=None, help="Pays afterwards, or from its balance."),
         option("--local-only/--not-local-only", "onlylocalaccess", default=None, help="Only this appliance's users."),
@@ -187,10 +212,14 @@ COMMANDS = (
             NAME,
             option("--password", metavar="-|generated", help="A new password; '-' reads it from standard input."),
             WEB_PASSWORD,
+            option(
+                "--pin", type=click.Choice(("generated", "none")), help="A calling card's new PIN, or none any more."
+            ),
             *_profile_options(),
             option("--top-up", help="Add to the balance; a minus takes away."),
             option("--note", help="Why, for the ledger."),
             option("--no-number", is_flag=True, default=False, help="Take all its numbers away."),
+            option("--no-a-number", is_flag=True, default=False, help="No number calls for this card any more."),
             option("--enable/--disable", "enabled", default=None, help="Let it in, or keep it out."),
         ),
         "Only what is named changes; --number replaces all numbers of the account.",

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.pricing import level_lines
-from appliance.cli.show import Answer, Column, facts, line, moment, span, table, yes_no
+from appliance.cli.show import Answer, Column, facts, joined, line, moment, span, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.fields import BadValue
 from appliance.config.textual import Duration
@@ -43,6 +43,7 @@ CDRS = (
     Column("cause", "cause", right=True),
     Column("ended_by", "ended by"),
     Column("refused_by", "refused by"),
+    Column("reports", "would have been refused by", joined),
     Column("reason", "reason"),
 )
 REGISTRATIONS = (

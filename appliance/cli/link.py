@@ -149,6 +149,14 @@ class Link:
         progress = None if on_progress is None else _beyond(len(first), on_progress)
         return _Once(len(first) + len(requests), progress).run(self.state, self.runtime, lines)[len(first) :]
 
+    def replay(self, args: Mapping[str, Any], on_progress: Progress) -> dict[str, Any]:
+        """Ask a process of its own, whether or not the office runs; progress as it says it. Raises Failure."""
+        if os.geteuid() != 0:
+            raise Failure(Exit.NOT_PERMITTED, "only root can read the office's records", "run it as root")
+        everything = [("context", {"file": dict(self.file())}), ("replay", args)]
+        lines = b"".join(wire.request(ident, verb, each) for ident, (verb, each) in enumerate(everything))
+        return _Once(1, None, on_progress).run(self.state, self.runtime, lines, launch.replay)[0]
+
     def down(self) -> Failure:
         """Nobody listens."""
         words = f"the appliance is not running (nothing listens in {self.runtime})"
@@ -163,15 +171,18 @@ def _beyond(first: int, on_progress: Progress) -> Progress:
 class _Once:
     """One run of the office for some requests; the reply with id 0 belongs to the context and is no result."""
 
-    def __init__(self, total: int, on_progress: Progress | None) -> None:
-        self._total, self._on_progress = total, on_progress
+    def __init__(self, total: int, on_progress: Progress | None, said: Progress | None = None) -> None:
+        """`on_progress` counts replies; `said` hears of the progress that the run itself speaks of."""
+        self._total, self._on_progress, self._said = total, on_progress, said
         self._results: list[dict[str, Any]] = []
         self._error: wire.WireError | None = None
 
-    def run(self, state: Path, runtime: Path, lines: bytes) -> list[dict[str, Any]]:
+    def run(
+        self, state: Path, runtime: Path, lines: bytes, start: Callable[..., int] | None = None
+    ) -> list[dict[str, Any]]:
         """The results. Raises Failure."""
         try:
-            status = launch.once(state, runtime, lines, self._take)
+            status = (start or launch.once)(state, runtime, lines, self._take)
         except launch.LaunchError as error:
             raise Failure(Exit.REFUSED, str(error)) from None
         if self._error is not None:
@@ -187,6 +198,8 @@ class _Once:
         try:
             message = wire.decode(line)
             if "progress" in message:
+                if self._said is not None:
+                    self._said(*message["progress"])
                 return
             result = _result(message)
         except wire.WireError as error:

@@ -19,6 +19,7 @@ from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.banning import BANNING
 from appliance.config.fields import BadValue
+from appliance.config.limiting import ALWAYS_ACT, LIMITING
 from appliance.config.textual import Duration
 from appliance.kernel import layout
 from appliance.wire import KeeperVerb
@@ -134,12 +135,14 @@ def _rules(session: Session) -> Answer:
         counted = {each["verdict"]: each for each in link.keeper(KeeperVerb.TALLIES)["tallies"]}
     reporting, of_verdict = set(stored["report_only"]), _settings_by_verdict()
     every = rule_names() | {name: f"bans for {text}" for name, text in BANNING.items()}
+    every |= {name: f"refuses calls: {text}" for name, text in LIMITING.items()}
+    today: Mapping[str, int] = stored.get("reported_today", {})
     rows = [
         {
             "verdict": name,
             "mode": REPORTS if name in reporting else ACTS,
             "packets": counted.get(name, {}).get("packets", ""),
-            "reported": counted.get(name, {}).get("reported", ""),
+            "reported": today.get(name, 0) if name in LIMITING else counted.get(name, {}).get("reported", ""),
             "settings": of_verdict.get(name, []),
             "text": text,
         }
@@ -163,7 +166,9 @@ def verdicts_of(name: str) -> Sequence[str]:
     if name in known:
         return (name,)
     found = [verdict for verdict in SETTINGS.get(name.lower(), ()) if verdict in known]
-    found += [rule for rule in BANNING if rule == name.lower()]
+    found += [rule for rule in (*BANNING, *LIMITING) if rule == name.lower()]
+    if name.lower() in ALWAYS_ACT:
+        raise Failure(Exit.REFUSED, f"{name} always acts: {ALWAYS_ACT[name.lower()]}")
     if not found:
         words = f"{name} is neither a rule that drops nor a setting of one"
         raise Failure(Exit.NOT_FOUND, words, "'appliance rules' lists the rules")
@@ -180,18 +185,27 @@ def _report_only(session: Session, name: str, mode: str, confirm: str | None) ->
 
 def complete_rule(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[Any]:
     """Rules and settings that begin so."""
-    return [name for name in (*rule_names(), *SETTINGS, *BANNING) if name.startswith(begun)]
+    return [name for name in (*rule_names(), *SETTINGS, *BANNING, *LIMITING) if name.startswith(begun)]
 
 
 GROUPS = (
     Group("changes", "Changes that are taken back unless somebody confirms them.", default="show"),
-    Group("rules", "Rules of the gate: which act, which only report, what each has stopped."),
+    Group(
+        "rules",
+        "Rules of the gate and limits of calls: which act, which only report, what each has stopped or would have.",
+    ),
 )
 COMMANDS = (
     Command("changes show", "Show the change that waits, and for how long.", _show),
     Command("changes confirm", "Keep the change that waits.", _confirm),
     Command("changes undo", "Take the change that waits back now.", _undo),
-    Command("rules list", "List the rules that drop packets, with what each stopped or would have stopped.", _rules),
+    Command(
+        "rules list",
+        "List the rules, with what each stopped or would have stopped.",
+        _rules,
+        (),
+        "A limit of calls counts the calls of today that it would have refused or cut, while it only reports.",
+    ),
     Command(
         "rules report-only",
         "Let a rule count and report without stopping anything, or act again.",

@@ -121,7 +121,7 @@ def span(value: Any) -> str:
 def say(answer: Answer, *, as_json: bool) -> None:
     """Write an answer to stdout."""
     if as_json:
-        sys.stdout.write(json.dumps(answer.value, indent=2, ensure_ascii=not _unicode(), default=str) + "\n")
+        sys.stdout.write(json.dumps(answer.value, indent=2, ensure_ascii=not unicode_shown(), default=str) + "\n")
         return
     out = console()
     for part in answer.human:
@@ -131,7 +131,8 @@ def say(answer: Answer, *, as_json: bool) -> None:
             out.print(part, soft_wrap=isinstance(part, Text))
 
 
-def _unicode() -> bool:
+def unicode_shown() -> bool:
+    """Whether standard output takes more than ASCII."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 

@@ -32,7 +32,10 @@ NOTHING_CARRIED = Carried()
 
 @dataclass(frozen=True, slots=True)
 class Cdr:
-    """One call. `rate`, `billable_seconds`, `charge` and `cost` are filled by the store when it settles."""
+    """One call. `rate`, `billable_seconds`, `charge` and `cost` are filled by the store when it settles.
+
+    `reports` names the settings in report-only that would have refused or cut it.
+    """
 
     call_id: str
     account: str = ""
@@ -58,6 +61,7 @@ class Cdr:
     rate: Rate | None = None
     from_caller: Carried = NOTHING_CARRIED
     from_callee: Carried = NOTHING_CARRIED
+    reports: tuple[str, ...] = ()
 
     @property
     def answered(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from appliance.config.account import field_texts, parse_fields
 from appliance.config.settings import Settings
 from appliance.wire import WireError
+from pysrv.control import cards
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.control.passwords import checked
 from pysrv.control.usage import figures
@@ -37,11 +38,13 @@ class AddAccount:
     onlylocalaccess: bool | None = None
     currency: str = "EUR"
     fields: dict[str, str] = field(default_factory=dict)
+    anumbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChanges:
-    """What may change; None stays. `credit` sets the balance, `top_up` moves it; `fields` as in AddAccount."""
+    """What may change; None stays. `credit` sets the balance, `top_up` moves it; `fields` as in AddAccount. `pin` is
+    "generated" or "none", `anumbers` are the numbers from which a card's holder calls."""
 
     password: str | None = field(default=None, repr=False)
     generated: bool = False
@@ -59,6 +62,8 @@ class AccountChanges:
     onlylocalaccess: bool | None = None
     enabled: bool | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    pin: str | None = None
+    anumbers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +146,9 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     told = {*args.fields, *(("maxlines",) if args.maxlines is not None else ())}
     account = insert(desk, settings, args, profile, told)
     set_web_password(desk, settings, account, args.web_password, args.password)
+    card = cards.added(desk, account, args.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
-    return {"account": shape(account)}
+    return {"account": shape(account) | cards.card_shape(desk, account)} | card
 
 
 def profile_of(settings: Settings, args: AddAccount) -> dict[str, Any]:
@@ -218,7 +224,7 @@ def list_all(desk: Desk, args: ListAccounts) -> dict[str, Any]:
 def show(desk: Desk, args: Named) -> dict[str, Any]:
     """accounts.show"""
     account = _found(desk, args.name)
-    return {"account": shape(account), "usage": figures(desk, account)}
+    return {"account": shape(account) | cards.card_shape(desk, account), "usage": figures(desk, account)}
 
 
 def _found(desk: Desk, name: str) -> Account:
@@ -237,8 +243,10 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     update(desk, settings, account, wanted, parsed)
     if wanted.password is not None or wanted.web_password is not None:
         set_web_password(desk, settings, account, wanted.web_password, wanted.password)
+    card = cards.changed(desk, args.name, wanted.pin, wanted.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
-    return {"account": shape(_found(desk, args.name))}
+    account = _found(desk, args.name)
+    return {"account": shape(account) | cards.card_shape(desk, account)} | card
 
 
 def update(desk: Desk, settings: Settings, account: Account, wanted: AccountChanges, parsed: Mapping[str, Any]) -> None:

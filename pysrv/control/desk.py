@@ -75,6 +75,9 @@ class Live(Protocol):
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason."""
 
+    def notices_told(self) -> None:
+        """Something is in the outbox of notices."""
+
 
 @dataclass(slots=True)
 class ListImport:

@@ -3,10 +3,13 @@
 import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from appliance import networks
+from appliance.config.limiting import ALWAYS_ACT
 from appliance.config.schema import ROWS
 from appliance.wire import WireError
+from pysrv.billing.calendar import day_of
 from pysrv.control.desk import Desk
 from pysrv.control.security import canonical
 from pysrv.service import changes
@@ -144,6 +147,8 @@ def _forget_countries(desk: Desk) -> None:
 def report_only(desk: Desk, args: ReportOnly) -> dict[str, Any]:
     """rules.report_only"""
     for verdict in args.verdicts:
+        if verdict in ALWAYS_ACT:
+            raise WireError("invalid", f"{verdict} always acts: {ALWAYS_ACT[verdict]}")
         if not _VERDICT(verdict):
             raise WireError("invalid", f"{verdict[:60]!r} is no verdict", "'appliance rules' lists them")
     with_undo(desk, args.confirm_s, f"report-only {'on' if args.on else 'off'}: {', '.join(args.verdicts)}")
@@ -155,7 +160,9 @@ def report_only(desk: Desk, args: ReportOnly) -> dict[str, Any]:
 
 def reported(desk: Desk, _: Any) -> dict[str, Any]:
     """rules.list"""
-    return {"report_only": desk.store.report_only(), "pending": pending(desk)}
+    zone = ZoneInfo(desk.settings.timezone or "UTC")
+    today = desk.store.reported_on(day_of(desk.clock(), zone))
+    return {"report_only": desk.store.report_only(), "pending": pending(desk), "reported_today": today}
 
 
 def guarded(desk: Desk, _: Any) -> dict[str, Any]:

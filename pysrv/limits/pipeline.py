@@ -14,10 +14,14 @@ from pysrv.limits.stages.table import STAGES
 
 
 class Mode(StrEnum):
-    """Whether refusals count or are only reported. Replay over past calls runs in `report`."""
+    """Whether refusals count or are only reported.
+
+    In `replay`, over calls of the past, they count as in `enforce`; what is in report-only is passed by unheard.
+    """
 
     ENFORCE = "enforce"
     REPORT = "report"
+    REPLAY = "replay"
 
 
 def decide(
@@ -36,7 +40,8 @@ def decide(
             case Challenge() as challenge:
                 return challenge
             case Refuse() as refusal:
-                if mode is Mode.ENFORCE and refusal.setting not in report_only:
-                    return replace(refusal, reports=tuple(reports))
-                reports.append(refusal)
+                if mode is not Mode.REPORT and refusal.setting not in report_only:
+                    return replace(refusal, reports=tuple(reports)) if reports else refusal
+                if mode is not Mode.REPLAY:
+                    reports.append(refusal)
     return Allow(facts.emergency, tuple(reports))

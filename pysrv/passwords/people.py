@@ -1,6 +1,6 @@
 """Passwords that people type, on the web and to a person: Argon2id (RFC 9106), and what a lenient comparison forgives.
 
-The only module that imports argon2. A comparison takes tens of milliseconds on purpose.
+A comparison takes tens of milliseconds on purpose.
 """
 
 import secrets

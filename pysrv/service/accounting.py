@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from appliance import wire
 from pysrv.billing.cdr import Carried, Cdr
 from pysrv.billing.lease import Lease, renewal_margin_s
-from pysrv.billing.ledger import Shortfall
+from pysrv.billing.ledger import Levels, Shortfall
 from pysrv.billing.tariff import talk_seconds
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallAnswered, CallEnded, MediaChanged
@@ -240,17 +240,29 @@ class Accounting:
         return self._by_session.get(session)
 
     def _renew(self, call_id: str, call: Running, now: float) -> LeaseLapsed | None:
+        before = self._store.levels_of_call(call_id) if self._spending.holds_back else ()
         renewed = self._store.renew_lease(call_id)
         if isinstance(renewed, Shortfall):
             if now >= call.deadline:
                 return LeaseLapsed(call_id, renewed)
-            # Not now, but perhaps before the end: another call may give funds back.
+            # Not now, but perhaps before the end: another call may give funds back, or this one may end by itself.
+            # Until then no limit was passed, and the day is not blocked.
             heapq.heappush(self._due, (min(call.deadline, now + max(0.25, (call.deadline - now) / 2)), call_id))
             return None
+        self._report(call, before)
         call.lease = renewed
         self._granted(call_id)
         self._push_deadline(call_id, call)
         return None
+
+    def _report(self, call: Running, before: Levels) -> None:
+        """A ceiling in report-only would not have given the longer lease: counted and written down, once a call."""
+        short = self._spending.unheard(before, call.cdr.source, call.lease) if before else None
+        if short is None or call.cdr.emergency or short.setting in call.cdr.reports:
+            return
+        self._spending.report(short.setting)
+        call.cdr = replace(call.cdr, reports=(*call.cdr.reports, short.setting))
+        _log.info("call would be cut id=%s account=%s: %s", call.cdr.call_id, short.account, short.sentence)
 
     def _granted(self, call_id: str) -> None:
         levels = self._store.levels_of_call(call_id)

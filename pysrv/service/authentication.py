@@ -25,6 +25,7 @@ from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome, Lookup, Nonc
 from pysrv.sip.events import Flow
 from pysrv.sip.message import Request
 from pysrv.store import Store
+from pysrv.store.account import Account, AccountType
 from pysrv.store.rows import Attempt
 
 KNOWN_S = 3600.0  # how long a success makes a source known
@@ -41,6 +42,7 @@ SHA256_SPEAKERS = (
 """User agents that choose among several challenges (RFC 8760). Others get MD5 alone: libre before 2.0 (Debian 12's
 baresip), SIPp before 3.7, sipsak and many desk phones give up at the first algorithm that they do not know."""
 
+ADDRESS_AND_PASSWORD = (8, 10)  # of needauth
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -165,7 +167,7 @@ class Authentication:
 
     def _ha1(self, user: bytes, algorithm: Algorithm) -> bytes | None:
         held = self._store.credentials(user.decode("utf-8", "replace"))
-        if held is None or not held.enabled:
+        if held is None or not held.enabled or not logs_in(held):
             return None
         return (held.ha1_sha256 if algorithm is Algorithm.SHA256 else held.ha1_md5).encode()
 
@@ -191,6 +193,12 @@ class Authentication:
     def _listed(self) -> list[IPv4Network | IPv6Network]:
         """What the operator has put on the allow list."""
         return [ip_network(row.prefix) for row in self._store.allows()]
+
+
+def logs_in(account: Account) -> bool:
+    """Whether an account may prove itself by digest. A calling card is known by its PIN; a telephone has it as its user
+    only where needauth asks for an address beside the password."""
+    return account.type is not AccountType.CALLING_CARD or account.needauth in ADDRESS_AND_PASSWORD
 
 
 def spoken_by(user_agent: bytes) -> tuple[Algorithm, ...]:

@@ -5,17 +5,20 @@ The rules are pysrv.limits.spend; the store asks for them at every grant and eve
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from appliance.config.settings import Settings
+from pysrv.billing import ledger
 from pysrv.billing.calendar import Days
 from pysrv.billing.cdr import Cdr
-from pysrv.billing.ledger import Ceiling, Level, Shortfall, Unit
+from pysrv.billing.lease import Lease
+from pysrv.billing.ledger import Ceiling, Level, Levels, Shortfall, Unit
 from pysrv.billing.usage import Usage
 from pysrv.limits.addresses import Addresses
 from pysrv.limits.decision import Refuse
 from pysrv.limits.facts import AddressUse
-from pysrv.limits.spend import BLOCKING, ceilings, reached_percent
+from pysrv.limits.spend import BLOCKING, RULES, ceilings, reached_percent
 from pysrv.service.surroundings import Clock
 from pysrv.store import Store
 from pysrv.store.account import Account
@@ -23,6 +26,7 @@ from pysrv.store.rows import OpenCall
 
 DAY_S = 86_400.0
 EVERYBODY = -1  # of maxcallperuserid
+CEILINGS = frozenset(("maxdurationperip", "maxcostperip", *(rule.setting for rule in RULES)))
 _log = logging.getLogger("pysrv.limits")
 Tell = Callable[..., None]
 """Kind of notice, account, key, and its figures by name."""
@@ -34,7 +38,7 @@ class Spending:
     def __init__(self, store: Store, settings: Settings, clock: Clock, tell: Tell) -> None:
         self._store, self._settings, self._clock, self._tell = store, settings, clock, tell
         self._addresses = Addresses(float(settings.maxcallperperiod) * DAY_S)
-        self._reporting: Collection[str] = ()
+        self._reporting: frozenset[str] = frozenset()
         self._told: set[tuple[str, str, int, int]] = set()
         self.use(settings)
 
@@ -48,7 +52,8 @@ class Spending:
             self.start()
 
     def start(self) -> None:
-        """Takes the windows of addresses from the records and the running calls."""
+        """Takes the windows of addresses from the records and the running calls; forgets counts of long ago."""
+        self._store.drop_old_reports(self._store.today())
         self._addresses = Addresses(float(self._settings.maxcallperperiod) * DAY_S)
         since = self._clock.wall() - self._addresses.window_s
         for row in self._store.calls_by_source(since, self._settings.maxcallperuserid):
@@ -60,6 +65,26 @@ class Spending:
     def report_only(self) -> Collection[str]:
         """Settings whose refusals are reported and not enforced."""
         return self._reporting
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether a ceiling only reports."""
+        return not self._reporting.isdisjoint(CEILINGS)
+
+    def unheard(self, levels: Levels, source: str, lease: Lease | None = None) -> Shortfall | None:
+        """What ceilings that only report would have said to a first lease, or to more of one; None: nothing.
+
+        They are left out of what a lease is given by, so they are asked here, apart.
+        """
+        if not self.holds_back:
+            return None
+        whole = tuple(self._with_every(level, source) for level in levels)
+        granted = ledger.reserve(whole) if lease is None else ledger.renew(whole, lease)
+        return granted if isinstance(granted, Shortfall) and granted.setting in self._reporting else None
+
+    def report(self, setting: str) -> None:
+        """A rule that only reports would have refused a call: it is counted."""
+        self._store.note_reported(setting, self._store.today())
 
     def address(self, account: Account | None, source: str) -> AddressUse | None:
         """What came from a source address; None: the limits of addresses do not concern this account."""
@@ -117,17 +142,27 @@ class Spending:
         return wanted in (EVERYBODY, account_id)
 
     def _ceilings(self, account: Account, usage: Usage, source: str) -> tuple[Ceiling, ...]:
-        found = ceilings(account, self._settings, usage, self._reporting)
-        return found + self._of_address(account, source) if source else found
+        return self._limits(account, usage, source, self._reporting)
 
-    def _of_address(self, account: Account, source: str) -> tuple[Ceiling, ...]:
+    def _limits(self, account: Account, usage: Usage, source: str, without: Collection[str]) -> tuple[Ceiling, ...]:
+        found = ceilings(account, self._settings, usage, without)
+        return found + self._of_address(account, source, without) if source else found
+
+    def _with_every(self, level: Level, source: str) -> Level:
+        account = self._store.account_by_id(level.account_id)
+        if account is None:
+            return level
+        limits = self._limits(account, self._store.usage(account.id), source, ())
+        return replace(level, funds=replace(level.funds, ceilings=limits))
+
+    def _of_address(self, account: Account, source: str, without: Collection[str]) -> tuple[Ceiling, ...]:
         """Duration and cost of all calls of one address, over all its accounts."""
         settings = self._settings
         limits = (
             ("maxdurationperip", int(settings.maxdurationperip), Unit.SECONDS),
             ("maxcostperip", settings.maxcostperip, Unit.MONEY),
         )
-        wanted = [row for row in limits if row[1] and row[0] not in self._reporting]
+        wanted = [row for row in limits if row[1] and row[0] not in without]
         if not wanted or (use := self.address(account, source)) is None:
             return ()
         used = {Unit.SECONDS: use.seconds, Unit.MONEY: use.cost}

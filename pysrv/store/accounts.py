@@ -41,6 +41,7 @@ _BY_NUMBER = (
     "WHERE n.number = ? AND a.removed_at IS NULL"
 )
 _ALL = f"SELECT {_COLUMNS} FROM accounts a WHERE a.removed_at IS NULL ORDER BY a.name"  # noqa: S608
+_EVERY = f"SELECT {_COLUMNS} FROM accounts a"  # noqa: S608
 CHANGEABLE = (*PROFILE, "numbers", "password")
 """What `set_account` takes by keyword; money moves by `deposit` and `adjust` alone."""
 _BELOW = (
@@ -83,6 +84,10 @@ class AccountReading(EntranceReading, PasswordReading):
     def accounts(self) -> list[Account]:
         """All accounts by name."""
         return [account for row in self._all(_ALL) if (account := _account(row))]
+
+    def every_account(self) -> dict[int, Account]:
+        """All accounts by their ids, removed ones included: whom records may belong to."""
+        return {account.id: account for row in self._all(_EVERY) if (account := _account(row))}
 
     def accounts_below(self, name: str) -> list[Account]:
         """The accounts whose parent is the one of that name, by name."""
@@ -244,8 +249,11 @@ class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):
             hint = "give them another parent first"
             raise StoreError(StoreCode.CONFLICT, f"{len(below)} accounts are below {name}", hint)
         with self._atomic():
-            self._write("UPDATE accounts SET removed_at = ?, enabled = 0 WHERE id = ?", (self._clock(), account.id))
+            sql = "UPDATE accounts SET removed_at = ?, enabled = 0, authpin_hash = '' WHERE id = ?"
+            self._write(sql, (self._clock(), account.id))
             self._drop_password(account.id)
+            for table in ("card_callers", "card_proofs"):
+                self._write(f"DELETE FROM {table} WHERE account_id = ?", (account.id,))  # noqa: S608
             self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
             self._write("DELETE FROM bindings WHERE aor = ?", (name,))
             self._audit(who, "account.remove", name, money.format(account.balance))

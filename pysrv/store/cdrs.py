@@ -12,9 +12,9 @@ from pysrv.store.rows import CdrFilter
 COLUMNS = (
     "call_id, account, caller, callee, source, trunk, setup_at, ringing_at, answered_at, ended_at, cause, sip_status, "
     "reason, ended_by, duration_s, billable_seconds, charge, cost, currency, emergency, refused_by, rate, "
-    "caller_packets, caller_bytes, caller_last_at, callee_packets, callee_bytes, callee_last_at"
+    "caller_packets, caller_bytes, caller_last_at, callee_packets, callee_bytes, callee_last_at, reports"
 )
-INSERT = f"INSERT INTO cdrs (account_id, {COLUMNS}) VALUES ({', '.join('?' * 29)})"  # noqa: S608
+INSERT = f"INSERT INTO cdrs (account_id, {COLUMNS}) VALUES ({', '.join('?' * 30)})"  # noqa: S608
 _BY_CALL = f"SELECT {COLUMNS} FROM cdrs WHERE call_id = ?"  # noqa: S608
 _PAGE = 1000
 _PAYER = "(SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)"
@@ -83,13 +83,14 @@ def row_of(cdr: Cdr) -> Row:
         cdr.answered_at, cdr.ended_at, cdr.cause, cdr.sip_status, cdr.reason, cdr.ended_by, cdr.duration_s,
         cdr.billable_seconds, cdr.charge, cdr.cost, cdr.currency, cdr.emergency, cdr.refused_by, rate_text(cdr.rate),
         a.packets, a.bytes, a.last_at, b.packets, b.bytes, b.last_at,
+        " ".join(cdr.reports),
     )  # fmt: skip
 
 
 def of_row(row: Row) -> Cdr:
     """The record that COLUMNS hold."""
     carried = Carried(*row[22:25]), Carried(*row[25:28])
-    fields: list[Any] = [*row[:19], bool(row[19]), row[20], rate_of(row[21]), *carried]
+    fields: list[Any] = [*row[:19], bool(row[19]), row[20], rate_of(row[21]), *carried, tuple(row[28].split())]
     return Cdr(*fields)
 
 

@@ -10,14 +10,18 @@ from typing import Self
 
 from pysrv.store.blacklists import BlacklistReading, BlacklistWriting
 from pysrv.store.calls import CallReading, CallWriting
+from pysrv.store.cards import CardReading, CardWriting
 from pysrv.store.currencies import CurrencyReading, CurrencyWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
+from pysrv.store.history import HistoryReading
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
+from pysrv.store.notices import NoticeReading, NoticeWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
+from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
@@ -26,6 +30,7 @@ from pysrv.store.usual import UsualReading, UsualWriting
 
 
 class Reader(
+    CardReading,
     UsageReading,
     TrunkReading,
     RateReading,
@@ -36,8 +41,11 @@ class Reader(
     SecurityReading,
     ListReading,
     FirewallReading,
+    HistoryReading,
+    ReportReading,
     BlacklistReading,
     UsualReading,
+    NoticeReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -48,6 +56,7 @@ class Reader(
 
 
 class Store(
+    CardWriting,
     CallWriting,
     TrunkWriting,
     RateWriting,
@@ -58,8 +67,10 @@ class Store(
     SecurityWriting,
     ListWriting,
     FirewallWriting,
+    ReportWriting,
     BlacklistWriting,
     UsualWriting,
+    NoticeWriting,
 ):
     """Every question and every change. One process, one thread."""
 

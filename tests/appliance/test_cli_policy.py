@@ -15,7 +15,7 @@ from appliance.cli.firewall import country_codes, port_of
 from pysrv.control.table import run_once
 from pysrv.store import Store
 from tests.appliance.test_cli import Shell
-from tests.control.office import Service, keeper, office
+from tests.control.office import NOW, Service, keeper, office
 
 FEED = "# a feed\n198.51.100.7\n198.51.100.7\n198.51.100.0/28 ; SBL1\nnonsense\n10.0.0.0/24\n2001:db8::/32\n"
 GEOIP = "3325256704,3325256959,CN\n3405803776,3405804031,RU\n"
@@ -51,6 +51,12 @@ def up(tmp_path: Path, service: Service) -> Iterator[Shell]:
     shell = Shell(tmp_path)
     with office(shell.runtime, shell.database, service):
         yield shell
+
+
+@pytest.fixture
+def down(tmp_path: Path) -> Shell:
+    """An appliance that does not run."""
+    return Shell(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -273,6 +279,32 @@ def test_without_a_service_a_change_is_saved_and_says_so(monkeypatch: pytest.Mon
         ("rules", "report-only", "over_speed", "on"),
     ):
         assert "saved; in force when the appliance starts" in down.run(*words).stdout, words
+
+
+def test_limits_of_calls_stand_among_the_rules_and_can_be_only_reported(up: Shell, service: Service) -> None:
+    before = {row["verdict"]: row for row in up.json("rules")["rules"]}
+    assert (before["maxdailycredit"]["mode"], before["maxdailycredit"]["reported"]) == ("acts", 0)
+    assert "maxdailycredit: reports only" in up.run("rules", "report-only", "maxdailycredit", "on").stdout
+    assert ("policy",) in service.told
+    after = {row["verdict"]: row for row in up.json("rules")["rules"]}
+    assert after["maxdailycredit"]["mode"] == "reports only"
+
+
+def test_what_a_limit_would_have_refused_today_is_counted(down: Shell) -> None:
+    with Store.open(down.database, lambda: NOW) as store:
+        store.note_reported("maxlines", int(NOW // 86_400))
+        store.note_reported("maxlines", int(NOW // 86_400))
+        store.note_reported("maxlines", 1)
+        store.commit()
+    with office(down.runtime, down.database):
+        rows = {row["verdict"]: row for row in down.json("rules")["rules"]}
+    assert rows["maxlines"]["reported"] == 2
+
+
+def test_money_that_is_not_there_cannot_be_only_reported(up: Shell) -> None:
+    result = up.run("rules", "report-only", "credit", "on")
+    assert result.exit_code == Exit.REFUSED
+    assert "credit always acts" in result.stderr
 
 
 def test_entries_of_blacklists_come_are_tested_and_go(up: Shell) -> None:

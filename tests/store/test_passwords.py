@@ -99,7 +99,7 @@ def test_a_weak_password_is_news_once_until_another_is_set(store: Store, alice: 
 
 def test_only_passwords_that_devices_use_are_checked_the_longest_unchecked_first(store: Store, alice: int) -> None:
     store.add_account(NewAccount("bob", PASSWORD, REALM))
-    store.add_account(NewAccount("gateway", PASSWORD, REALM, needauth=1, authip=("192.0.2.1",)))
+    store.add_account(NewAccount("gateway", PASSWORD, REALM, needauth=1, authip=("192.0.2.9",)))
     store.add_account(NewAccount("gone", PASSWORD, REALM, enabled=False))
     store.note_password_checked(alice, searched=True)
     due = store.passwords_to_check(store._clock() + 1, 9)

@@ -88,7 +88,14 @@ class AuthenticationRows:
         see=("needauth",),
     )
     authpin = Row(
-        Secret(DIGITS), "", Place.AUTH, "PIN of a calling-card account on the IVR; kept hashed.", scope=Scope.USER
+        Secret(DIGITS),
+        "",
+        Place.AUTH,
+        "PIN of a calling card. It is made by 'accounts add --type calling_card' and 'accounts set --pin generated', "
+        "printed once and kept hashed; a text here is the PIN of nobody.",
+        scope=Scope.USER,
+        in_force=True,
+        see=("pinlength", "callingcardauth"),
     )
     techprefix = Row(
         Str(DIGITS),
@@ -226,7 +233,7 @@ class AuthenticationRows:
 
 
 class TrustRows:
-    """Trusted addresses, calling cards and the IVR."""
+    """Trusted addresses."""
 
     allowtrustedip = Row(
         Enum(
@@ -280,28 +287,4 @@ class TrustRows:
         "is, by address and port, so that others behind that address gain nothing; over TCP the address always is.",
         in_force=True,
         strict="false",
-    )
-    callingcardauth = Row(
-        Enum(
-            {
-                0: "caller number or PIN, whichever fits",
-                **{level: f"step {level} of 9 toward PIN only" for level in range(1, 9)},
-                9: "PIN only",
-            }
-        ),
-        "9",
-        Place.AUTH,
-        "How surely the caller on a calling card must be identified.",
-        strict="9",
-        see=("authpin", "anumberhandling"),
-    )
-    anumberhandling = Row(
-        Enum({0: "off", 1: "by caller number"}),
-        "0",
-        Place.AUTH,
-        "Whether the IVR knows callers by their number, which can be forged.",
-        strict="0",
-    )
-    ivrvalidatedtmf = Row(
-        Bool(), "true", Place.IVR, "Digits that an IVR script takes are checked for length and alphabet.", strict="true"
     )
