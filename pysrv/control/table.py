@@ -180,6 +180,8 @@ class Session:
         args = wire.from_dict(verb.args, message.get("args") or {})
         try:
             with refusals():
+                if verb.writes:
+                    self._desk.store.commit()  # what the service has written is not a refused verb's to throw away
                 result = verb.act(self._desk, args)
                 self._desk.finish(wrote=verb.writes)
                 return result

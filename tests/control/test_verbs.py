@@ -114,6 +114,14 @@ def test_half_of_a_refused_change_is_not_kept(root: Operator, service: Service) 
     assert service.told == []
 
 
+def test_a_refused_change_throws_away_nothing_that_the_service_has_written(root: Operator, store: Store) -> None:
+    root.ask("accounts.add", name="alice", password="secret", credit="5")
+    store.deposit("alice", 1_000_000)
+    with pytest.raises(WireError, match="not an amount"):
+        root.ask("accounts.set", name="alice", changes={"credit": "much"})
+    assert root.ask("accounts.show", name="alice")["account"]["balance"] == "6.00"
+
+
 def test_a_new_password_is_for_todays_realm(root: Operator) -> None:
     root.ask("accounts.add", name="alice", password="secret")
     warned = root.ask("settings.set", changes={"localdomain": "sip.example.com"})["warnings"]
