@@ -50,6 +50,7 @@ def _docs() -> int:
     from pysrv.limits import access_page as access
     from pysrv.limits import cards
     from pysrv.limits import fraud_page as fraud
+    from pysrv.limits import limits_page as limits
     from pysrv.limits import notice_routes as notices
     from pysrv.limits import price_page as prices
     from pysrv.sip import tables as sip
@@ -57,6 +58,7 @@ def _docs() -> int:
     rooms = {
         "state-machines.md": sip,
         "calls.md": calls,
+        "limits.md": limits,
         "prices.md": prices,
         "fraud.md": fraud,
         "authentication.md": access,

@@ -104,6 +104,7 @@ class ExposureBrake:
                 level.account,
                 f"{now.setting}:{day.day}",
                 setting=now.setting,
+                severity="warning" if now.level is Level.WARN else "critical",
                 reaction=next(stage.does for stage in STAGES if stage.level is now.level),
                 **now.figures,
             )
