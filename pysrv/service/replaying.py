@@ -99,7 +99,7 @@ class Replayer:
         if not fields or (self._names and account.name not in self._names):
             return account
         if "maxlines" in fields and account.maxlinesoffpeak == account.maxlines:
-            fields = {"maxlinesoffpeak": fields["maxlines"]} | fields  # as when they are set
+            fields = {"maxlinesoffpeak": fields["maxlines"], **fields}  # as when they are set
         return replace(account, **fields)
 
     def _feed(self, courses: tuple[Course, ...], records: Difference | None, progress: Progress) -> None:
