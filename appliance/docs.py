@@ -41,6 +41,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "authentication.md": lambda: office_page("authentication.md"),
         "prices.md": lambda: office_page("prices.md"),
         "fraud.md": lambda: office_page("fraud.md"),
+        "notices.md": lambda: office_page("notices.md"),
         "../bpf/README.md": gate_readme,
     }
 

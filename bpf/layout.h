@@ -264,6 +264,7 @@ struct service_port {
 #define STREAM_MUTED 256         /* nothing is passed on */
 #define STREAM_DTLS 512          /* DTLS handshakes pass (RFC 5764) */
 #define STREAM_MANY 1024         /* several SSRCs share the stream: all may pass, at any sequence */
+#define STREAM_OFFICE 2048       /* the other side is the office itself: what may pass goes to its socket */
 
 /* What the office wants of one stream; keyed by the appliance's own endpoint. Written by the keeper alone. */
 struct stream {

@@ -214,7 +214,7 @@ static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const s
 	verdict = admit(policy, cursor, packet, stream, state, now, &kind);
 	if (!verdict)
 		verdict = judge_speed(policy, packet, EIGHTHS_ALL);
-	if (!verdict)
+	if (!verdict && !(stream->flags & STREAM_OFFICE))
 		verdict = send_on(ctx, packet, stream, action);
 	if (verdict) {
 		__sync_fetch_and_add(&state->dropped, 1);
@@ -223,6 +223,8 @@ static inline u32 relay(struct xdp_md *ctx, const struct policy *policy, const s
 	__sync_fetch_and_add(&state->packets, 1);
 	__sync_fetch_and_add(&state->bytes, bytes);
 	state->last_ns = now;
+	if (stream->flags & STREAM_OFFICE)
+		return VERDICT_rtp_to_office;
 	if (kind == MEDIA_RTP)
 		return VERDICT_rtp_relayed;
 	return kind == MEDIA_RTCP ? VERDICT_rtcp_relayed : VERDICT_dtls_relayed;

@@ -48,7 +48,9 @@ def _options() -> RunOptions:
 def _docs() -> int:
     from pysrv.calls import tables as calls
     from pysrv.limits import access_page as access
+    from pysrv.limits import cards
     from pysrv.limits import fraud_page as fraud
+    from pysrv.limits import notice_routes as notices
     from pysrv.limits import price_page as prices
     from pysrv.sip import tables as sip
 
@@ -58,8 +60,11 @@ def _docs() -> int:
         "prices.md": prices,
         "fraud.md": fraud,
         "authentication.md": access,
+        "notices.md": notices,
     }
-    print(json.dumps({name: room.render() for name, room in rooms.items()}))
+    pages = {name: room.render() for name, room in rooms.items()}
+    pages["calls.md"] += "\n" + cards.render()
+    print(json.dumps(pages))
     return 0
 
 

@@ -17,18 +17,22 @@ from appliance.config.schema import ROWS
 from appliance.config.settings import parse_all
 from appliance.metrics import Reading
 from pysrv.control import Control
+from pysrv.net.clips import Clips
 from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
 from pysrv.net.host import protected_of_host
 from pysrv.net.keyed_hash import keyed_hash
 from pysrv.net.names import Names
+from pysrv.net.player import Player
 from pysrv.net.pulse import QueueDelay
 from pysrv.net.routes import LocalAddresses
 from pysrv.net.tcp import TcpConnections
 from pysrv.net.udp import PortBusy, UdpSockets
+from pysrv.notify import Dispatcher
 from pysrv.panel import certificate
 from pysrv.panel.server import Panel
 from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
+from pysrv.passwords.policy import GENERATED
 from pysrv.service import Service, journal
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
@@ -41,6 +45,7 @@ VERSION = "0.1.0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TOKEN_BYTES = 12
 TALLIES_EVERY_S = 1.0
+CLIPS = "clips"  # folder of the voice menu's recordings
 _log = logging.getLogger("pysrv.office")
 
 
@@ -80,7 +85,9 @@ class Office:
         self._names = Names(lambda: self._gate.resync())
         self._callees = Names()  # callers choose these: they must not crowd out the trunks' names
         delay = QueueDelay()
-        self._gate = GateClient(keeper, self._plan, self, queue_delay_s=delay.take)
+        self._gate = GateClient(keeper, self._plan, self, queue_delay_s=delay.take, heard=self._heard)
+        clips = Clips(self._state / CLIPS)
+        self._player = Player(self._loop, clips, self._gate.say, self._pressed, secrets.randbelow)
         routes = LocalAddresses(list(options.listen))
         world = Surroundings(
             self._gate,
@@ -93,10 +100,14 @@ class Office:
             options.sip_port,
             (options.rtp_first, options.rtp_last),
             keyed_hash,
-            protected_of_host,
-            self._callees.address,
+            host=protected_of_host,
+            lookup=self._callees.address,
+            voice=self._player,
         )
         self._service = Service(self._store, loaded.settings, world)
+        self._dispatcher = Dispatcher(self._store, self._service.settings, time.time, self.turn)
+        self._service.notices.on_told = self._dispatcher.wake
+        self._notify_task: asyncio.Task[None] | None = None
         self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
         self._tcp = TcpConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self.session_s
@@ -130,6 +141,7 @@ class Office:
         await self._gate.start()
         await self._control.start()
         self._tally_task = self._loop.create_task(self._read_tallies())
+        self._notify_task = self._loop.create_task(self._dispatcher.run())
         self._announce(password, made.fingerprint, demo)
         self.turn()
 
@@ -139,11 +151,15 @@ class Office:
             self._timer.cancel()
         if self._tally_task is not None:
             self._tally_task.cancel()
+        if self._notify_task is not None:
+            self._notify_task.cancel()
+            await asyncio.gather(self._notify_task, return_exceptions=True)
         self._names.close()
         self._callees.close()
         await self._control.stop()
         await self._panel.stop()
         self._udp.close(self._loop)
+        self._player.close()
         await self._tcp.close()
         await self._gate.stop()
         self._store.commit()
@@ -259,6 +275,13 @@ class Office:
         left_s = max(0.0, waiting.deadline_at - time.time())
         return (f"a change is taken back in {left_s:.0f} s unless it is confirmed: {waiting.what}",)
 
+    def _heard(self, session: int, packet: bytes) -> None:
+        self._player.heard(session, packet)
+
+    def _pressed(self, session: int, digit: str) -> None:
+        self._service.digit(session, digit)
+        self.turn()
+
     def _plan(self) -> wire.Plan:
         return self._service.plan()
 
@@ -311,7 +334,9 @@ class Office:
         made = {f"demo{digit}": (f"100{digit}", secrets.token_urlsafe(12)) for digit in (1, 2)}
         realm = self._service.settings().realm
         for name, (number, password) in made.items():
-            self._store.add_account(NewAccount(name, password, realm, (number,), onlylocalaccess=True), "set-up")
+            self._store.add_account(
+                NewAccount(name, password, realm, (number,), onlylocalaccess=True, strength=GENERATED), "set-up"
+            )
         return made
 
     def _announce(self, password: str | None, fingerprint: str, demo: dict[str, tuple[str, str]]) -> None:

@@ -55,16 +55,23 @@ ROOMS = {
     "pysrv.calls": Room(("pysrv.sip", "pysrv.media", "appliance.wire"), pure=True),
     "pysrv.media": Room(("pysrv.sip", "appliance.wire"), pure=True),
     "pysrv.limits": Room(("pysrv.billing", "appliance.config"), pure=True),
+    # Passwords: pure, but for one module for each library.
+    "pysrv.passwords": Room(pure=True),
+    "pysrv.passwords.estimator": Room(("pysrv.passwords", "zxcvbn")),
+    "pysrv.passwords.people": Room(("argon2",)),
+    "pysrv.passwords.pins": Room(("argon2",)),
+    "pysrv.passwords.vault": Room(("cryptography",)),
     # The office's shell.
     # The store refuses two accounts that no call could tell apart: the rule is policy's.
     "pysrv.store": Room(
-        ("pysrv.billing", "pysrv.calls", "pysrv.sip", "pysrv.limits.entrances", "sqlite_utils", "argon2")
+        ("pysrv.billing", "pysrv.calls", "pysrv.sip", "pysrv.limits.entrances", "pysrv.passwords", "sqlite_utils")
     ),
-    "pysrv.net": Room(("pysrv.sip", "appliance.wire")),
+    "pysrv.net": Room(("pysrv.sip", "pysrv.media", "appliance.wire")),
     "pysrv.net.keyed_hash": Room(("siphash24",)),
-    "pysrv.service": Room((*PURE_OFFICE, "pysrv.store", *SHARED)),
+    "pysrv.service": Room((*PURE_OFFICE, "pysrv.passwords", "pysrv.store", *SHARED)),
     "pysrv.service.numbering": Room(("pysrv.service", "pysrv.limits", "phonenumbers")),
     "pysrv.service.digit_patterns": Room(),
+    "pysrv.notify": Room(("pysrv.limits", "pysrv.store", "appliance.config", "aiosmtplib", "aiohttp", "yarl")),
     "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
@@ -76,7 +83,12 @@ ONLY_IN = {
     "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour", "appliance.kernel.range"),
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
-    "aiohttp": ("pysrv.panel",),
+    "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
+    "cryptography": ("pysrv.passwords.vault", "pysrv.panel.certificate", "appliance.selftest"),
+    "zxcvbn": ("pysrv.passwords.estimator",),
+    "aiohttp": ("pysrv.panel", "pysrv.notify"),
+    "aiosmtplib": ("pysrv.notify.mail",),
+    "yarl": ("pysrv.notify.web",),
     "siphash24": ("pysrv.net.keyed_hash",),
     "phonenumbers": ("pysrv.service.numbering",),
 }

@@ -1,22 +1,19 @@
 """`appliance accounts`: who may register and call, with what money."""
 
-import secrets
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import click
 from rich.console import RenderableType
 
+from appliance.cli.passwords import GENERATED, Password, password_of
 from appliance.cli.show import Answer, Column, facts, joined, line, moment, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
-from appliance.config.account import FIELDS, Field
+from appliance.cli.usage import bars
+from appliance.config.account import FIELDS, TYPES, Field
 from appliance.config.fields import Choice
 
-LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # nothing that reads like another letter
-LENGTH = 16
-GENERATED = "generated"
 SWITCHES = ("postpaid", "onlylocalaccess", "enabled")  # fields that have a pair of options of their own
 
 COLUMNS = (
@@ -60,39 +57,12 @@ LEDGER = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Password:
-    """A new password; `reveal` when the command made it up, so that it must be shown, once."""
-
-    text: str
-    reveal: bool
-
-    def value(self) -> dict[str, str]:
-        """What JSON says of it."""
-        return {"password": self.text} if self.reveal else {}
-
-    def human(self) -> tuple[RenderableType, ...]:
-        """What a person is told of it."""
-        if not self.reveal:
-            return ()
-        once = line("The password is shown this once; it is not kept in clear.", "dim")
-        return (facts([("password", self.text)]), once)
-
-
-def generated() -> str:
-    """A password that needs no special keys on a phone: 16 letters and digits, 93 bits."""
-    return "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
-
-
-def password_of(word: str) -> Password:
-    """The password that `--password WORD` means. One on the command line would show in the list of processes."""
-    if word == GENERATED:
-        return Password(generated(), reveal=True)
-    if word != "-":
-        raise click.UsageError(f"--password takes '{GENERATED}', or '-' to read it from standard input")
-    if sys.stdin.isatty():
-        return Password(str(click.prompt("Password", hide_input=True, confirmation_prompt=True)), reveal=False)
-    return Password(sys.stdin.readline().rstrip("\r\n"), reveal=False)
+def pin_told(result: dict[str, Any]) -> tuple[dict[str, str], tuple[RenderableType, ...]]:
+    """A new PIN as JSON and for people; nothing where none was made."""
+    if "pin" not in result:
+        return {}, ()
+    once = line("The PIN is shown this once; it is kept hashed.", "dim")
+    return {"pin": result["pin"]}, (facts([("PIN", result["pin"])]), once)
 
 
 def said(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,17 +78,23 @@ def split_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     return named | ({"fields": texts} if texts else {})
 
 
-def _add(session: Session, name: str, password: str, **given: Any) -> Answer:
-    secret = password_of(password)
-    args = {"name": name, "password": secret.text} | split_fields(given)
-    account = session.link().office("accounts.add", args)["account"]
+def _add(session: Session, name: str, password: str, web_password: str | None, **given: Any) -> Answer:
+    secret, web = password_of(password), _web(web_password)
+    args = {"name": name, "password": secret.text, "generated": secret.reveal} | split_fields(given)
+    args |= {"web_password": web.text} if web else {}
+    result = session.link().office("accounts.add", args)
+    account, (pin, told) = result["account"], pin_told(result)
     shown = [(key, joined(account[key])) for key in ("name", "realm", "numbers", "balance")]
-    human = (line(f"added {account['name']}"), facts(shown), *secret.human())
-    return Answer({"account": account} | secret.value(), human)
+    human = (line(f"added {account['name']}"), facts(shown), *secret.human(), *(web.human() if web else ()), *told)
+    return Answer({"account": account} | secret.value() | (web.value() if web else {}) | pin, human)
 
 
-def _list(session: Session) -> Answer:
-    result = session.link().office("accounts.list")
+def _web(word: str | None) -> Password | None:
+    return replace(password_of(word), web=True) if word else None
+
+
+def _list(session: Session, **wanted: str | None) -> Answer:
+    result = session.link().office("accounts.list", said(wanted))
     return Answer(result, (table(COLUMNS, result["accounts"], "no accounts: add one with 'appliance accounts add'"),))
 
 
@@ -128,24 +104,37 @@ def _show(session: Session, name: str) -> Answer:
     devices = [row for row in link.office("registrations.list")["registrations"] if row["aor"] == name]
     account = result["account"]
     shown = [(title, write(account[key])) for key, title, write in DETAILS]
+    if "has_pin" in account:
+        shown += [("PIN", "set" if account["has_pin"] else "none"), ("calls from", joined(account["anumbers"]))]
     shown += [(name.replace("_", " "), text) for name, text in account["fields"].items() if text not in ("", "0")]
-    human = (facts(shown), line(""), table(DEVICES, devices, "no device is registered"))
+    registered = table(DEVICES, devices, "no device is registered")
+    human = (facts(shown), line(""), *bars(result["usage"]), line(""), registered)
     return Answer(result | {"registrations": devices}, human)
 
 
-def _set(session: Session, name: str, password: str | None, no_number: bool, **given: Any) -> Answer:
-    secret = password_of(password) if password else None
-    changes = (
-        split_fields(given) | ({"password": secret.text} if secret else {}) | ({"numbers": []} if no_number else {})
-    )
+def _set(
+    session: Session,
+    name: str,
+    password: str | None,
+    web_password: str | None,
+    no_number: bool,
+    no_a_number: bool,
+    **given: Any,
+) -> Answer:
+    secret, web = password_of(password) if password else None, _web(web_password)
+    changes = split_fields(given) | ({"numbers": []} if no_number else {}) | ({"anumbers": []} if no_a_number else {})
+    changes |= {"password": secret.text, "generated": secret.reveal} if secret else {}
+    changes |= {"web_password": web.text} if web else {}
     if not changes:
         raise click.UsageError("nothing to change was named; see 'appliance accounts set --help'")
-    account = session.link().office("accounts.set", {"name": name, "changes": changes})["account"]
-    told = secret.human() if secret else ()
+    result = session.link().office("accounts.set", {"name": name, "changes": changes})
+    account, (pin, pin_shown) = result["account"], pin_told(result)
+    told = (*(secret.human() if secret else ()), *(web.human() if web else ()), *pin_shown)
     if account["lines"] and not account["enabled"]:
         words = f"{account['lines']} of its calls go on: 'appliance calls hangup --account {name}' ends them"
         told = (*told, line(words, "yellow"))
-    return Answer({"account": account} | (secret.value() if secret else {}), (table(COLUMNS, [account], ""), *told))
+    shown = (secret.value() if secret else {}) | (web.value() if web else {}) | pin
+    return Answer({"account": account} | shown, (table(COLUMNS, [account], ""), *told))
 
 
 def _remove(session: Session, name: str) -> Answer:
@@ -161,6 +150,12 @@ def _ledger(session: Session, name: str, limit: int) -> Answer:
 def _profile_options() -> tuple[click.Parameter, ...]:
     return (
         option("--number", "numbers", multiple=True, help="A number of the account, in digits; repeatable."),
+        option(
+            "--a-number",
+            "anumbers",
+            multiple=True,
+            help="A number that a calling card's holder calls from; repeatable.",
+        ),
         option("--credit", help="Prepaid balance, such as 10.00."),
         option("--postpaid/--prepaid", "postpaid", default=None, help="Pays afterwards, or from its balance."),
         option("--local-only/--not-local-only", "onlylocalaccess", default=None, help="Only this appliance's users."),
@@ -179,9 +174,21 @@ def _field_option(field: Field) -> click.Parameter:
 
 GROUP = Group("accounts", "Who may register and call, and with what money.")
 NAME = argument("name")
+WEB_PASSWORD = option(
+    "--web-password", metavar="-|generated", help="Another password for the web; otherwise it is the same."
+)
 
 COMMANDS = (
-    Command("accounts list", "List the accounts.", _list),
+    Command(
+        "accounts list",
+        "List the accounts.",
+        _list,
+        (
+            option("--group", help="Only those of this group."),
+            option("--type", type=click.Choice(tuple(TYPES)), help="Only those of this type."),
+            option("--parent", help="Only those below this reseller; '-': below nobody."),
+        ),
+    ),
     Command(
         "accounts add",
         "Add an account and print its generated password once.",
@@ -191,6 +198,7 @@ COMMANDS = (
             option(
                 "--password", default=GENERATED, metavar="-|generated", help="'-' reads one line of standard input."
             ),
+            WEB_PASSWORD,
             option("--currency", metavar="CODE", help="Of its balance and its charges [default: EUR]."),
             *_profile_options(),
         ),
@@ -203,10 +211,15 @@ COMMANDS = (
         (
             NAME,
             option("--password", metavar="-|generated", help="A new password; '-' reads it from standard input."),
+            WEB_PASSWORD,
+            option(
+                "--pin", type=click.Choice(("generated", "none")), help="A calling card's new PIN, or none any more."
+            ),
             *_profile_options(),
             option("--top-up", help="Add to the balance; a minus takes away."),
             option("--note", help="Why, for the ledger."),
             option("--no-number", is_flag=True, default=False, help="Take all its numbers away."),
+            option("--no-a-number", is_flag=True, default=False, help="No number calls for this card any more."),
             option("--enable/--disable", "enabled", default=None, help="Let it in, or keep it out."),
         ),
         "Only what is named changes; --number replaces all numbers of the account.",

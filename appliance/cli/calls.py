@@ -131,7 +131,7 @@ COMMANDS = (
         "List call records, newest first.",
         _cdrs,
         (
-            option("--account", help="Only this account's."),
+            option("--account", help="Only this account's; a reseller's are also those of the accounts below it."),
             option("--trunk", help="Only over this trunk."),
             option("--callee", metavar="PREFIX", help="Only to numbers that begin so."),
             option("--since", help="From this date or time on; also today, yesterday, or 6h for the last six hours."),

@@ -70,7 +70,7 @@ def _import(session: Session, deck: str, file: str, currency: str, tax: str, eff
         name: value for name, value in (("currency", currency), ("tax", tax), ("effective", effective)) if value
     }
     requests = [("rates.begin", begin), *rows, ("rates.commit", {})]
-    with _bar(session, f"{Path(file).name} -> {deck}") as bar:
+    with bar_of(session, f"{Path(file).name} -> {deck}") as bar:
         task = bar.add_task("", total=len(lines))
 
         def progress(done: int, _total: int) -> None:
@@ -88,7 +88,8 @@ def _import(session: Session, deck: str, file: str, currency: str, tax: str, eff
     return Answer(result, (line(f"{deck}: {result['rates']} prefixes, {since}"),))
 
 
-def _bar(session: Session, words: str) -> Progress:
+def bar_of(session: Session, words: str) -> Progress:
+    """A progress bar over the lines of a file; none where nobody looks."""
     columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeRemainingColumn())
     shown = console(error=True)
     return Progress(*columns, console=shown, transient=True, disable=session.json or not shown.is_terminal)

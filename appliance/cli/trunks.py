@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from appliance.cli.accounts import password_of, said
+from appliance.cli.accounts import said
 from appliance.cli.link import Request
+from appliance.cli.passwords import password_of
 from appliance.cli.show import Answer, Column, joined, line, span, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 

@@ -9,9 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from appliance.config.chapters.access import AuthenticationRows, TransportRows, TrustRows
+from appliance.config.chapters.cards import CardRows
 from appliance.config.chapters.fraud import ExposureRows, NumberRows, PatternRows
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
+from appliance.config.chapters.notices import NotificationRows
 from appliance.config.chapters.prices import PriceRows
 from appliance.config.chapters.services import FraudRows, PaymentRows, SignallingRows, SystemRows
 from appliance.config.row import Row
@@ -22,9 +24,11 @@ CHAPTERS: tuple[type, ...] = (
     TransportRows,
     AuthenticationRows,
     TrustRows,
+    CardRows,
     AddressRows,
     AccountRows,
     SpendRows,
+    NotificationRows,
     FraudRows,
     PriceRows,
     NumberRows,
@@ -42,9 +46,11 @@ class Schema(
     TransportRows,
     AuthenticationRows,
     TrustRows,
+    CardRows,
     AddressRows,
     AccountRows,
     SpendRows,
+    NotificationRows,
     FraudRows,
     PriceRows,
     NumberRows,

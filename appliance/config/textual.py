@@ -214,7 +214,7 @@ class Url(Kind[str]):
 
     def parse(self, text: str) -> str:
         word = text.strip()
-        if word and not _is_https(word):
+        if word and not is_https(word):
             raise self.refuse(text)
         return word
 
@@ -228,7 +228,8 @@ class Url(Kind[str]):
         return {"type": "string", "format": "uri", "pattern": "^(https://.*)?$"}
 
 
-def _is_https(word: str) -> bool:
+def is_https(word: str) -> bool:
+    """Whether `word` is an https address with a host."""
     try:
         parts = urlsplit(word)
         host, _ = parts.hostname, parts.port  # reading the port checks it

@@ -18,7 +18,7 @@ from appliance.kernel.lists import KernelSlots
 from appliance.kernel.plan import BanRow, Endpoint, MapName, PairRow, SourceRow, StreamRow, mark
 
 LEARN, RTCP, HAS_REMOTE, HAS_PEER_REMOTE, ANY_PAYLOAD = 1, 2, 4, 8, 16
-HAS_NEAR, LEARN_FAR, FINAL, MUTED, DTLS, MANY = 32, 64, 128, 256, 512, 1024
+HAS_NEAR, LEARN_FAR, FINAL, MUTED, DTLS, MANY, OFFICE = 32, 64, 128, 256, 512, 1024, 2048
 LOCK_LEARNED = 2
 BAN_SPARES_KNOWN, BAN_SPARES_PROVEN = 1, 2
 _CLASSES: Final = {wire.SourceClass.KNOWN: 1, wire.SourceClass.ALLOW: 2}
@@ -94,7 +94,7 @@ def _pack_stream(shape: layout.Shape, _key: Any, row: StreamRow) -> bytes:
     flags = LEARN * row.learn | RTCP * row.rtcp | HAS_REMOTE * (row.remote is not None)
     flags |= HAS_PEER_REMOTE * (row.peer_remote is not None) | ANY_PAYLOAD * (not row.payload_types)
     flags |= HAS_NEAR * (row.near is not None) | LEARN_FAR * row.learn_far | FINAL * row.final
-    flags |= MUTED * row.muted | DTLS * row.dtls | MANY * row.many
+    flags |= MUTED * row.muted | DTLS * row.dtls | MANY * row.many | OFFICE * row.office
     return shape.pack(
         {
             "session": row.session,
@@ -131,6 +131,7 @@ def _unpack_stream(shape: layout.Shape, row: bytes) -> StreamRow:
         muted=bool(flags & MUTED),
         dtls=bool(flags & DTLS),
         many=bool(flags & MANY),
+        office=bool(flags & OFFICE),
         pace=(fields["burst"], fields["interval_ns"]),
         packet_bytes=fields["packet_bytes"],
     )

@@ -82,6 +82,7 @@ class StreamRow(NamedTuple):
     muted: bool = False
     dtls: bool = False
     many: bool = False
+    office: bool = False
     pace: tuple[int, int] = (0, 0)
     packet_bytes: int = 0
 
@@ -314,6 +315,7 @@ def _stream_row(
         muted=stream.muted,
         dtls=stream.dtls,
         many=stream.many,
+        office=stream.office,
         pace=_pace(stream.packets_per_s),
         packet_bytes=_packet_bytes(stream.packet_bytes),
     )

@@ -26,6 +26,7 @@ class RelayStream:
     near: str = ""
     final: bool = False  # whoever was learned first keeps the lock, even against `remote`
     dtls: bool = False  # a fingerprint was negotiated: DTLS handshakes pass (RFC 5764)
+    office: bool = False  # the other side is the office itself: what may pass goes to its socket at `local`
     many: bool = False  # several SSRCs share the stream, as video with retransmission does (RFC 4588): all may pass
 
 

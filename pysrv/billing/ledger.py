@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from pysrv.billing import money
 from pysrv.billing.lease import Lease, Means, Share, extend
-from pysrv.billing.tariff import FREE, Charge, Rate, charge, price
+from pysrv.billing.tariff import FREE, Charge, Rate, charge, price, seconds_affordable
 
 
 class PostingKind(StrEnum):
@@ -164,6 +164,17 @@ def renew(levels: Sequence[Level], lease: Lease) -> Granted | Shortfall:
         for level, old, new in zip(levels, before, after, strict=False)
     ]
     return Granted(tuple(moved), longer)
+
+
+def longest_s(levels: Sequence[Level]) -> int | None:
+    """Seconds that a call could last as things stand, if nothing else were paid meanwhile; None: nothing limits it."""
+    found = [level.funds.headroom_s for level in levels]
+    found += [
+        seconds_affordable(level.rate, max(0, level.funds.headroom))
+        for level in levels
+        if level.rate is not None and level.funds.headroom is not None
+    ]
+    return min((max(0, seconds) for seconds in found if seconds is not None), default=None)
 
 
 def settle(levels: Sequence[Level], lease: Lease, talk_s: int) -> Settled:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pysrv.calls import events as tell
 from pysrv.calls import notes, session_timer, snapshot
+from pysrv.calls.attendant import Attendant
 from pysrv.calls.bridge import Bridge
 from pysrv.calls.call import Call, CallState
 from pysrv.calls.causes import Cause
@@ -97,6 +98,28 @@ class B2bua:
         call = self._requested(call_id, now)
         session = MediaSession(self._session_key(), self._ports, plan.checks) if plan.media else None
         call.admit(grouped(targets), plan, Bridge(self._switch, call_id, session))
+        self._settle()
+
+    def attend(self, call_id: str, plan: CallPlan, now: float) -> None:
+        """Answer a CallRequested in the appliance's own name; CallAttended follows. Raises UnknownCall.
+
+        An offer that the appliance cannot speak in is refused (488).
+        """
+        call = self._requested(call_id, now)
+        session = MediaSession(self._session_key(), self._ports, plan.checks)
+        call.attend(plan, Bridge(self._switch, call_id, session))
+        self._settle()
+
+    def connect(
+        self, call_id: str, targets: Sequence[Target] | Sequence[Sequence[Target]], plan: CallPlan, now: float
+    ) -> None:
+        """Connect an attended caller: CallAnswered or ConnectFailed follows. Raises UnknownCall."""
+        self._switch.now = now
+        call = self.calls.get(call_id)
+        attendant = call.transfer if call is not None and call.state is CallState.ATTENDED else None
+        if call is None or not isinstance(attendant, Attendant) or attendant.hunting:
+            raise UnknownCall(call_id)
+        call.connect(grouped(targets), plan)
         self._settle()
 
     def replace(self, call_id: str, now: float) -> None:

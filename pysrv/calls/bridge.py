@@ -10,8 +10,10 @@ from appliance.wire import RelaySession, RelayStream
 from pysrv.calls.events import MediaChanged, Role
 from pysrv.calls.plan import CallPlan
 from pysrv.calls.switch import Switch
+from pysrv.media.errors import MediaError
 from pysrv.media.ports import PortPool
 from pysrv.media.session import MediaSession, Side
+from pysrv.media.spoken import Tongue, answer_to
 
 _SIDES = {Role.CALLER: Side.A, Role.CALLEE: Side.B}
 
@@ -27,12 +29,13 @@ class Parties(Protocol):
 class Bridge:
     """The media of one call. All methods raise MediaError for a description that cannot be relayed."""
 
-    __slots__ = ("_call_id", "_session", "_switch", "_told", "parties")
+    __slots__ = ("_call_id", "_session", "_switch", "_told", "parties", "tongue")
 
     def __init__(self, switch: Switch, call_id: str, session: MediaSession | None) -> None:
         self._switch, self._call_id, self._session = switch, call_id, session
         self._told: tuple[RelayStream, ...] = ()
         self.parties: Parties | None = None
+        self.tongue: Tongue | None = None  # how the appliance itself speaks with the caller
 
     def offer(self, sender: Role, sdp: bytes, to_ip: str, from_ip: str | None = None) -> bytes:
         """The sender's offer as the other side is to see it."""
@@ -45,6 +48,27 @@ class Bridge:
         if self._session is None:
             return sdp
         return self._session.forward_answer(_SIDES[sender], sdp, to_ip, self._switch.now, from_local_ip=from_ip)
+
+    @property
+    def key(self) -> int:
+        """The relay session's key; 0: media do not cross the appliance."""
+        return 0 if self._session is None else self._session.session
+
+    def attend(self, offer: bytes, local_ip: str) -> bytes:
+        """The appliance's own answer to the caller's offer: until `leave` it is the other side of that."""
+        if self._session is None:
+            raise MediaError(488, "media do not cross the appliance")
+        answer, self.tongue = answer_to(offer, local_ip)
+        self.offer(Role.CALLER, offer, local_ip, local_ip)
+        self._session.office = True
+        return self.answer(Role.CALLEE, answer, local_ip, local_ip)
+
+    def leave(self, answer: bytes, to_ip: str, from_ip: str) -> bytes:
+        """As `answer`, of a callee in the appliance's place."""
+        told = self.answer(Role.CALLEE, answer, to_ip, from_ip)
+        if self._session is not None:
+            self._session.office = False
+        return told
 
     def renew(self, sender: Role, sdp: bytes) -> None:
         """The sender's answer to an offer that the appliance made by itself."""

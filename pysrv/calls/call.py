@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from pysrv.calls import causes
 from pysrv.calls import events as tell
+from pysrv.calls.attendant import Attendant
 from pysrv.calls.bridge import Bridge
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import EndedBy, LegEvent, Role
@@ -35,6 +36,7 @@ class CallState(StrEnum):
 
     REQUESTED = "requested"  # the service has not decided yet
     HUNTING = "hunting"
+    ATTENDED = "attended"  # the appliance itself has answered
     ANSWERED = "answered"
     ABSORBED = "absorbed"  # its far party talks in another call; this one runs on beside it
     OVER = "over"
@@ -69,7 +71,7 @@ class Call(Timed):
         self.target: Target | None = None
         self.hunt: Hunt | None = None
         self.ringing: Ringing | None = None
-        self.transfer: Transfer | Replacement | None = None
+        self.transfer: Transfer | Replacement | Attendant | None = None
         self.partners: list[Call] = []  # calls that end together with this one
         self.bridge = Bridge(switch, call_id, None)
         self.exchanges = Exchanges(self.bridge, self._disagree)
@@ -89,6 +91,30 @@ class Call(Timed):
         self.ringing = Ringing(self.caller, bridge, plan)
         self.hunt = Hunt(self.switch, self, Role.CALLEE, groups, plan, self.identity)
         self.hunt.start()
+
+    def attend(self, plan: CallPlan, bridge: Bridge) -> None:
+        """Answer in the appliance's own name; what cannot be spoken with is refused."""
+        assert isinstance(self.caller, UasLeg)
+        self.plan, self.state = plan, CallState.ATTENDED
+        self.use(bridge)
+        attendant = Attendant(self, self.caller)
+        self.transfer = attendant
+        try:
+            attendant.answer()
+        except MediaError as error:
+            self.transfer = None
+            self.refuse(error.status, None, ())
+
+    def connect(self, groups: Groups, plan: CallPlan) -> None:
+        """Find somebody who talks to the attended caller."""
+        assert isinstance(self.transfer, Attendant)
+        self.plan = plan
+        self.transfer.connect(groups, plan)
+
+    def answered_by(self, leg: UacLeg) -> None:
+        """Somebody takes the appliance's place: the charged time begins."""
+        self.seat(leg, Role.CALLEE)
+        self._answered(leg)
 
     def use(self, bridge: Bridge) -> None:
         """The media of this call go over `bridge`."""
@@ -136,16 +162,20 @@ class Call(Timed):
 
     def won(self, leg: UacLeg, answer: tell.Answer) -> None:
         """A fork answered: it is the callee now."""
-        self.callee, self.target, self.state = leg, leg.target, CallState.ANSWERED
+        self.callee = leg
         leg.prack(answer.fork)
-        self.times.answered_at = self.switch.now
-        self.arm(Alarm.LIMIT, self.switch.now + self.plan.call_timeout_s)
-        self.switch.outbox.append(tell.CallAnswered(self.id, leg.target, self.switch.now))
+        self._answered(leg)
         assert self.ringing is not None
         try:
             self.ringing.connect(leg, answer)
         except MediaError:
             self._disagree()
+
+    def _answered(self, leg: UacLeg) -> None:
+        self.target, self.state = leg.target, CallState.ANSWERED
+        self.times.answered_at = self.switch.now
+        self.arm(Alarm.LIMIT, self.switch.now + self.plan.call_timeout_s)
+        self.switch.outbox.append(tell.CallAnswered(self.id, leg.target, self.switch.now))
 
     # --- what the legs tell ---
 

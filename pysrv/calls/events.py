@@ -10,6 +10,7 @@ from enum import Enum, StrEnum
 from appliance.wire import RelaySession
 from pysrv.calls.causes import Cause
 from pysrv.calls.plan import Target
+from pysrv.media.spoken import Tongue
 from pysrv.sip.events import Flow, TransactionKey
 from pysrv.sip.message import Request
 from pysrv.sip.uri import Uri
@@ -155,8 +156,51 @@ class CallsJoined:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class CallAttended:
+    """The appliance itself has answered: what is said and heard on relay session `session`, and how.
+
+    Told again when the caller has described itself anew. No charged time runs until CallAnswered.
+    """
+
+    call_id: str
+    session: int
+    tongue: Tongue
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DigitPressed:
+    """A key of an attended caller that came in an INFO request; those in RTP reach the service by themselves."""
+
+    call_id: str
+    digit: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectFailed:
+    """Nobody answered for an attended caller, who is still there. Go on with hangup()."""
+
+    call_id: str
+    cause: Cause
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartiesConnected:
+    """An attended caller has taken the description of the one who answered: the call is like all others now."""
+
+    call_id: str
+    at: float
+
+
 ServiceEvent = (
     CallRequested
+    | CallAttended
+    | DigitPressed
+    | ConnectFailed
+    | PartiesConnected
     | RouteFailed
     | CallRinging
     | CallAnswered

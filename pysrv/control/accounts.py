@@ -1,25 +1,32 @@
 """Verbs about accounts: their money, limits, numbers and passwords. A password passes through and is never logged."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.config.account import field_texts, parse_fields
+from appliance.config.settings import Settings
 from appliance.wire import WireError
+from pysrv.control import cards
 from pysrv.control.desk import Desk, amount, not_found, written
+from pysrv.control.passwords import checked
+from pysrv.control.usage import figures
 from pysrv.limits.decoys import taken
+from pysrv.passwords.policy import Owner
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
 from pysrv.store.currencies import NO_TAX
-
-_MOST_PASSWORD = 128
 
 
 @dataclass(frozen=True, slots=True)
 class AddAccount:
     """A new account; what is left out comes from the settings. `fields` holds texts by the names of
-    appliance.config.account, and comes before what is named here."""
+    appliance.config.account, and comes before what is named here. `generated`: a machine made the password up.
+    `web_password` is another one for the web; without it the same is good there."""
 
     name: str
     password: str = field(repr=False)
+    generated: bool = False
+    web_password: str | None = field(default=None, repr=False)
     numbers: tuple[str, ...] = ()
     display_name: str = ""
     type: AccountType = AccountType.END_USER
@@ -31,13 +38,17 @@ class AddAccount:
     onlylocalaccess: bool | None = None
     currency: str = "EUR"
     fields: dict[str, str] = field(default_factory=dict)
+    anumbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChanges:
-    """What may change; None stays. `credit` sets the balance, `top_up` moves it; `fields` as in AddAccount."""
+    """What may change; None stays. `credit` sets the balance, `top_up` moves it; `fields` as in AddAccount. `pin` is
+    "generated" or "none", `anumbers` are the numbers from which a card's holder calls."""
 
     password: str | None = field(default=None, repr=False)
+    generated: bool = False
+    web_password: str | None = field(default=None, repr=False)
     numbers: tuple[str, ...] | None = None
     display_name: str | None = None
     type: AccountType | None = None
@@ -51,6 +62,8 @@ class AccountChanges:
     onlylocalaccess: bool | None = None
     enabled: bool | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    pin: str | None = None
+    anumbers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,15 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class ListAccounts:
+    """Which accounts; what is empty does not matter. `parent` "-": those of the owner."""
+
+    group: str = ""
+    type: str = ""
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerOf:
     """The newest movements of one account."""
 
@@ -76,6 +98,7 @@ class LedgerOf:
     limit: int = 50
 
 
+OWNER = "-"  # as a parent: nobody but the owner of the appliance
 PLAIN = ("display_name", "type", "deck", "postpaid", "maxlines", "locklevel", "onlylocalaccess", "enabled")
 
 
@@ -98,15 +121,9 @@ def shape(account: Account) -> dict[str, Any]:
     }
 
 
-def check_password(desk: Desk, name: str, password: str) -> None:
-    """Refuse a password that the settings do not allow. Raises WireError."""
-    least = desk.settings.minpwdlength
-    if len(password) < least:
-        raise WireError("invalid", f"the password is shorter than minpwdlength ({least} characters)")
-    if len(password) > _MOST_PASSWORD or not password.isprintable():
-        raise WireError("invalid", f"a password has at most {_MOST_PASSWORD} printable characters")
-    if password == name:
-        raise WireError("invalid", "the password is the user name")
+def owner_of(name: str, numbers: tuple[str, ...], profile: Mapping[str, Any]) -> Owner:
+    """Whose password it is, as far as that makes one weak."""
+    return Owner(name, numbers, str(profile.get("display_name", "")), str(profile.get("email", "")))
 
 
 def _check_deck(desk: Desk, deck: str | None) -> None:
@@ -114,7 +131,7 @@ def _check_deck(desk: Desk, deck: str | None) -> None:
         raise not_found("rate deck", deck)
 
 
-def _check_tax(desk: Desk, tax: str | None) -> None:
+def check_tax(desk: Desk, tax: str | None) -> None:
     """A tax that is not there would leave the account without prices."""
     if tax and tax != NO_TAX and desk.store.tax(tax) is None:
         raise not_found("tax", tax)
@@ -122,60 +139,92 @@ def _check_tax(desk: Desk, tax: str | None) -> None:
 
 def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     """accounts.add"""
-    check_password(desk, args.name, args.password)
-    _check_decoys(desk, (args.name, *args.numbers))
-    _check_room(desk)
     settings = desk.settings
+    profile = profile_of(settings, args)
+    _check_deck(desk, profile["deck"])
+    check_tax(desk, profile.get("tax"))
+    told = {*args.fields, *(("maxlines",) if args.maxlines is not None else ())}
+    account = insert(desk, settings, args, profile, told)
+    set_web_password(desk, settings, account, args.web_password, args.password)
+    card = cards.added(desk, account, args.anumbers)
+    desk.after_commit(lambda live: live.account_changed(args.name))
+    return {"account": shape(account) | cards.card_shape(desk, account)} | card
+
+
+def profile_of(settings: Settings, args: AddAccount) -> dict[str, Any]:
+    """A new account's profile: the settings, over them what is named, over that the texts of its fields."""
     profile = {name: value for name in PROFILE if (value := getattr(settings, name, None)) is not None}
     profile |= {name: value for name in PLAIN if (value := getattr(args, name, None)) is not None}
-    profile |= parse_fields(args.fields)
-    if (args.maxlines is not None or "maxlines" in args.fields) and "maxlinesoffpeak" not in args.fields:
+    return profile | parse_fields(args.fields)
+
+
+def insert(desk: Desk, settings: Settings, args: AddAccount, profile: dict[str, Any], told: Collection[str]) -> Account:
+    """Adds an account; its hash for the web is left to be made. `told` has the names of fields that somebody set."""
+    owner = owner_of(args.name, args.numbers, profile)
+    strength = checked(settings, owner, args.password, generated=args.generated)
+    check_decoys(settings, (args.name, *args.numbers))
+    _check_room(desk, settings)
+    if "maxlines" in told and "maxlinesoffpeak" not in told:
         profile["maxlinesoffpeak"] = profile["maxlines"]
-    _check_deck(desk, profile["deck"])
-    _check_tax(desk, profile.get("tax"))
     new = NewAccount(
         args.name,
         args.password,
         settings.realm,
         args.numbers,
-        balance=settings.credit if args.credit is None else _not_negative(args.credit),
+        balance=settings.credit if args.credit is None else not_negative(args.credit),
         currency=args.currency,
+        strength=strength,
         **profile,
     )
-    account = desk.store.add_account(new, desk.who)
-    desk.after_commit(lambda live: live.account_changed(args.name))
-    return {"account": shape(account)}
+    return desk.store.add_account(new, desk.who)
 
 
-def _check_room(desk: Desk) -> None:
+def set_web_password(desk: Desk, settings: Settings, account: Account, own: str | None, same: str | None) -> None:
+    """Hashes a new password for people: the web's `own`, or the `same` as for SIP unless the web has its own."""
+    if own is not None:
+        checked(settings, owner_of(account.name, account.numbers, {"email": account.email}), own)
+        desk.store.set_web_password(account.name, own, own=True, who=desk.who)
+    elif same is not None and not desk.store.has_web_password(account.id):
+        desk.store.set_web_password(account.name, same, own=False, who=desk.who)
+
+
+def _check_room(desk: Desk, settings: Settings) -> None:
     """Refuse one more account than licensecfg allows. Raises WireError."""
-    most, held = desk.settings.licensecfg.get("accounts", 0), desk.store.account_count()
+    most, held = settings.licensecfg.get("accounts", 0), desk.store.account_count()
     if most and held >= most:
         words = f"there are {held} accounts, licensecfg allows {most}"
         raise WireError("conflict", words, "remove one first, or raise accounts in licensecfg")
 
 
-def _check_decoys(desk: Desk, names: tuple[str, ...]) -> None:
+def check_decoys(settings: Settings, names: tuple[str, ...]) -> None:
     """Whoever calls a decoy is banned: nobody may have its name or number."""
-    if wrong := taken(desk.settings.decoyextensions, names):
+    if wrong := taken(settings.decoyextensions, names):
         raise WireError("invalid", f"{', '.join(wrong)} is a decoy (decoyextensions)", "take it off that list first")
 
 
-def _not_negative(text: str) -> int:
+def not_negative(text: str) -> int:
     micro = amount(text)
     if micro < 0:
         raise WireError("invalid", f"credit must be an amount of at least 0, not {text!r}")
     return micro
 
 
-def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+def list_all(desk: Desk, args: ListAccounts) -> dict[str, Any]:
     """accounts.list"""
-    return {"accounts": [shape(account) for account in desk.store.accounts()]}
+    wanted = {
+        "group_name": args.group or None,
+        "type": args.type or None,
+        "parent": "" if args.parent == OWNER else args.parent or None,
+    }
+    tests = [(name, value) for name, value in wanted.items() if value is not None]
+    found = [each for each in desk.store.accounts() if all(getattr(each, name) == value for name, value in tests)]
+    return {"accounts": [shape(account) for account in found]}
 
 
 def show(desk: Desk, args: Named) -> dict[str, Any]:
     """accounts.show"""
-    return {"account": shape(_found(desk, args.name))}
+    account = _found(desk, args.name)
+    return {"account": shape(account) | cards.card_shape(desk, account), "usage": figures(desk, account)}
 
 
 def _found(desk: Desk, name: str) -> Account:
@@ -187,22 +236,34 @@ def _found(desk: Desk, name: str) -> Account:
 
 def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     """accounts.set"""
-    account, wanted = _found(desk, args.name), args.changes
+    settings, account, wanted = desk.settings, _found(desk, args.name), args.changes
+    parsed = parse_fields(wanted.fields)
+    _check_deck(desk, parsed.get("deck", wanted.deck))
+    check_tax(desk, parsed.get("tax"))
+    update(desk, settings, account, wanted, parsed)
+    if wanted.password is not None or wanted.web_password is not None:
+        set_web_password(desk, settings, account, wanted.web_password, wanted.password)
+    card = cards.changed(desk, args.name, wanted.pin, wanted.anumbers)
+    desk.after_commit(lambda live: live.account_changed(args.name))
+    account = _found(desk, args.name)
+    return {"account": shape(account) | cards.card_shape(desk, account)} | card
+
+
+def update(desk: Desk, settings: Settings, account: Account, wanted: AccountChanges, parsed: Mapping[str, Any]) -> None:
+    """Changes an account; a new password's hash for the web is left to be made. `parsed` has its fields."""
     plain: dict[str, Any] = {name: getattr(wanted, name) for name in PLAIN if getattr(wanted, name) is not None}
-    plain |= parse_fields(wanted.fields)
-    _check_deck(desk, plain.get("deck"))
-    _check_tax(desk, plain.get("tax"))
+    plain |= parsed
     if wanted.numbers is not None:
-        _check_decoys(desk, wanted.numbers)
+        check_decoys(settings, wanted.numbers)
         plain["numbers"] = wanted.numbers
     if wanted.password is not None:
-        check_password(desk, args.name, wanted.password)
-        plain |= {"password": wanted.password, "realm": desk.settings.realm}
+        profile = {"display_name": account.display_name, "email": account.email} | plain
+        owner = owner_of(account.name, account.numbers if wanted.numbers is None else wanted.numbers, profile)
+        strength = checked(settings, owner, wanted.password, generated=wanted.generated)
+        plain |= {"password": wanted.password, "realm": settings.realm, "strength": strength}
     if plain:
-        desk.store.set_account(args.name, who=desk.who, **plain)
+        desk.store.set_account(account.name, who=desk.who, **plain)
     _move_money(desk, account, wanted)
-    desk.after_commit(lambda live: live.account_changed(args.name))
-    return {"account": shape(_found(desk, args.name))}
 
 
 def _move_money(desk: Desk, account: Account, wanted: AccountChanges) -> None:

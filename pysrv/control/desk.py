@@ -6,7 +6,7 @@ Knows neither sockets nor lines. Store errors and bad settings become the WireEr
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from appliance import wire
 from appliance.config.fields import BadValue
@@ -19,6 +19,9 @@ from pysrv.billing.exchange import ExchangeError
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
+
+if TYPE_CHECKING:
+    from pysrv.control.sheets import SheetImport
 
 
 class Live(Protocol):
@@ -72,6 +75,9 @@ class Live(Protocol):
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason."""
 
+    def notices_told(self) -> None:
+        """Something is in the outbox of notices."""
+
 
 @dataclass(slots=True)
 class ListImport:
@@ -94,6 +100,7 @@ class Desk:
     who: str = ""
     import_id: int | None = None
     list_import: ListImport | None = None
+    sheet: "SheetImport | None" = None
     _after: list[Callable[[Live], None]] = field(default_factory=list)
 
     def loaded(self) -> Loaded:
@@ -137,6 +144,7 @@ class Desk:
 
     def close(self) -> None:
         """The operator has gone: an import that was not finished is given up."""
+        self.sheet = None
         if self.list_import is not None:
             self.store.list_abort(self.list_import.list_id)
             self.store.commit()

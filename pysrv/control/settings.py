@@ -9,6 +9,7 @@ from appliance.config.settings import Settings, warnings
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
 from pysrv.control.firewall import pending, with_undo
+from pysrv.control.passwords import follow
 from pysrv.limits.decoys import taken
 
 
@@ -97,12 +98,13 @@ def change(desk: Desk, args: SetSettings) -> dict[str, Any]:
         text = settings.stored().get(name)
         generation = desk.store.set_setting(name, text, desk.who, secret=ROWS[name].kind.secret)
     settings = settings.with_changes({}, generation)
+    lost = follow(desk, before, settings)
     desk.after_commit(lambda live: live.apply_settings(settings))
     shown = [name for name in ROWS if name in names]
     return {
         "generation": generation,
         "settings": [shape(settings, name) for name in shown],
-        "warnings": [p.message for p in warnings(settings) if p.name in names] + _realm_warning(desk, before, settings),
+        "warnings": [p.message for p in warnings(settings) if p.name in names] + _realm_warning(lost, settings),
         "live": desk.live is not None,
         "pending": pending(desk),
     }
@@ -118,9 +120,8 @@ def _check_decoys(desk: Desk, settings: Settings) -> None:
         raise WireError("invalid", f"decoyextensions: {', '.join(wrong[:5])} belongs to an account", hint)
 
 
-def _realm_warning(desk: Desk, before: Settings, after: Settings) -> list[str]:
-    lost = [account.name for account in desk.store.accounts() if account.realm != after.realm]
-    if before.realm == after.realm or not lost:
+def _realm_warning(lost: list[str], after: Settings) -> list[str]:
+    if not lost:
         return []
     return [f"passwords are kept for one realm: set those of {', '.join(lost[:5])} again for {after.realm}"]
 

@@ -19,11 +19,15 @@ from pysrv.control import (
     decks,
     firewall,
     lists,
+    notices,
+    passwords,
     probe,
     quoting,
     routing,
     security,
     settings,
+    sheets,
+    usage,
 )
 from pysrv.control.desk import Desk, Live, refusals
 from pysrv.store import Store, StoreCode, StoreError
@@ -50,12 +54,20 @@ class Verb:
 ROWS = (
     Verb("status", Nothing, calls.status),
     Verb("context", settings.FileSettings, settings.context),
-    Verb("accounts.list", Nothing, accounts.list_all),
+    Verb("accounts.list", accounts.ListAccounts, accounts.list_all),
     Verb("accounts.show", accounts.Named, accounts.show),
     Verb("accounts.add", accounts.AddAccount, accounts.add, writes=True),
     Verb("accounts.set", accounts.SetAccount, accounts.change, writes=True),
     Verb("accounts.remove", accounts.Named, accounts.remove, writes=True),
     Verb("accounts.ledger", accounts.LedgerOf, accounts.ledger),
+    Verb("accounts.verify", passwords.Tried, passwords.verify, writes=True),
+    Verb("accounts.reveal", passwords.Revealed, passwords.reveal, writes=True),
+    Verb("accounts.passwords", passwords.PasswordsOf, passwords.list_all),
+    Verb("accounts.days", usage.DaysOf, usage.days),
+    Verb("accounts.allow", usage.AllowToday, usage.allow, writes=True),
+    Verb("sheets.begin", sheets.BeginSheet, sheets.begin, writes=True),
+    Verb("sheets.rows", sheets.SheetRows, sheets.rows, writes=True),
+    Verb("sheets.commit", sheets.CommitSheet, sheets.commit, writes=True),
     Verb("trunks.list", Nothing, routing.list_all),
     Verb("trunks.add", routing.AddTrunk, routing.add, writes=True),
     Verb("trunks.set", routing.SetTrunk, routing.change, writes=True),
@@ -112,6 +124,8 @@ ROWS = (
     Verb("changes.show", Nothing, firewall.show_change),
     Verb("changes.confirm", Nothing, firewall.confirm_change, writes=True),
     Verb("changes.undo", Nothing, firewall.undo_change, writes=True),
+    Verb("notices.list", notices.NoticesOf, notices.list_all),
+    Verb("notices.test", Nothing, notices.test, writes=True),
     Verb("calls.list", Nothing, calls.list_all),
     Verb("calls.hangup", calls.Hangup, calls.hangup),
     Verb("cdrs.list", calls.CdrsOf, calls.cdrs),
@@ -171,8 +185,8 @@ class Session:
                 return result
         except BaseException:
             self._desk.give_up(wrote=verb.writes)
-            if verb.name.startswith(("rates.", "lists.")):
-                self._desk.close()  # all of a deck or a list, or nothing
+            if verb.name.startswith(("rates.", "lists.", "sheets.")):
+                self._desk.close()  # all of a deck, a list or a sheet, or nothing
             raise
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ fork's answer replaces the last (RFC 3261 section 13.2.2.4).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -55,6 +55,7 @@ class MediaSession:
         self.session = session
         self._checks = checks or Checks()
         self.answered = False  # from here on both sides are heard, whatever the checks say of early media
+        self.office = False  # the appliance itself is side B: it hears the caller's audio at the caller's own port
         self.near: dict[Side, str] = {}  # where each side's signalling comes from
         self._pool = pool
         self._ports: list[dict[Side, int]] = []  # by m= line; an empty dict: no ports (refused or switched off)
@@ -129,7 +130,7 @@ class MediaSession:
     def streams(self) -> tuple[RelayStream, ...]:
         """The rows that the relay should have now: RTP and RTCP, both directions; none while a side is unknown.
 
-        Rows come in pairs, the one that faces side A first.
+        Rows come in pairs, the one that faces side A first. While the office is side B, its audio is all there is.
         """
         if len(self._local) < 2:
             return ()
@@ -226,6 +227,9 @@ class MediaSession:
         if rule is None or not rule.runs:
             return
         rules = (rule,) if pending is None else (rule, pending)  # until a new offer is answered, both may be heard
+        if self.office:
+            yield replace(self._row(Side.A, ports, (rule,), rtcp=False), office=True, muted=False)
+            return
         for side in Side:
             yield self._row(side, ports, rules, rtcp=False)
         if not rule.mux:

@@ -3,7 +3,8 @@
 Level-triggered: the client holds the desired sessions, and every new connection begins with the whole plan, so that
 whatever was lost between two processes heals by itself. Verbs are buffered and leave together at `flush`, after the
 conductor's commit. Where the keeper says that the kernel cannot relay, the same verbs drive the userspace relay and
-nobody above notices. Knows rows of `appliance.wire`, not calls.
+nobody above notices. Streams whose other side is the office itself have a socket here in either case. Knows rows of
+`appliance.wire`, not calls.
 
     gate = GateClient(path, plan=lambda: Plan(...), events=service)
     await gate.start(); gate.open_session(RelaySession(...)); gate.flush(); ...; await gate.stop()
@@ -19,6 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from appliance import wire
 from appliance.wire import KeeperVerb, RelaySession, SessionCounters, WireError
+from pysrv.net.ears import Ears, Heard, deaf
 from pysrv.net.keeper_line import KeeperLine
 from pysrv.net.pulse import Pulse
 from pysrv.net.relay import UserRelay
@@ -66,6 +68,7 @@ class GateClient:
         back_off_s: tuple[float, ...] = BACK_OFF_S,
         reply_timeout_s: float = 10.0,
         queue_delay_s: Callable[[], float] | None = None,
+        heard: Heard = deaf,
     ) -> None:
         self._path, self._plan, self._events = path, plan, events
         self._back_off_s, self._reply_timeout_s = back_off_s, reply_timeout_s
@@ -74,6 +77,7 @@ class GateClient:
         self._line: KeeperLine | None = None
         self._ready = False  # the plan has been sent on this connection: verbs may follow
         self._user: UserRelay | None = None  # set while the office itself relays
+        self._heard, self._ears = heard, Ears(heard)
         self._task: asyncio.Task[None] | None = None
         self._status: wire.GateStatus | None = None
         self._skipped: tuple[str, ...] = ()  # of the last plan: said once
@@ -94,6 +98,7 @@ class GateClient:
         self._pulse.stop()
         if self._line is not None:
             self._line.abort("stopped")
+        self._ears.close_all()
         if self._user is not None:
             self._user.close_all()
             self._user = None
@@ -125,8 +130,13 @@ class GateClient:
         self._sessions[session.session] = session
         if self._user is not None:
             self._open_here(session)
-        else:
-            self._ask(KeeperVerb.OPEN_SESSION, session, refused=lambda e: self._refused(session.session, e))
+        elif self._listen(session):
+            self._ask(
+                KeeperVerb.OPEN_SESSION,
+                session,
+                done=lambda _: self._ears.settle(self._sessions.get(session.session, session)),
+                refused=lambda e: self._refused(session.session, e),
+            )
 
     def renew_lease(self, session: int, deadline_ns: int) -> None:
         """Move a session's deadline (CLOCK_MONOTONIC). A session that is not open stays so."""
@@ -134,6 +144,7 @@ class GateClient:
         if desired is None:
             return
         self._sessions[session] = replace(desired, deadline_ns=deadline_ns)
+        self._ears.renew(session, deadline_ns)
         if self._user is not None:
             self._user.renew(session, deadline_ns)
         else:
@@ -143,6 +154,7 @@ class GateClient:
     def close_session(self, session: int) -> None:
         """Stop relaying; the counters come as on_session_closed, exactly once for each call of this."""
         self._sessions.pop(session, None)
+        self._ears.close(session)
         if self._user is not None:
             self._closed_soon(session, self._user.close(session))
         elif not self._ready:
@@ -154,6 +166,10 @@ class GateClient:
                 done=lambda result: self._closed(session, wire.from_dict(SessionCounters, result)),
                 refused=lambda _: self._closed(session, self._known(session)),
             )
+
+    def say(self, session: int, packet: bytes) -> bool:
+        """Send RTP to the party of a session whose other side is the office; False: it cannot be sent."""
+        return self._user.say(session, packet) if self._user is not None else self._ears.say(session, packet)
 
     def request_counters(self) -> None:
         """Ask for every session's counters; on_counters brings them, the last known ones while the keeper is away."""
@@ -310,17 +326,22 @@ class GateClient:
 
     def _up(self, status: wire.GateStatus) -> None:
         self._status = status
+        for session in self._sessions.values() if self._user is None else ():
+            self._ears.settle(session)
         self._pulse.start()
         self._events.on_connected(status)
 
     def _choose_relay(self, here: bool) -> None:
         if here and self._user is None:
-            self._user = UserRelay(asyncio.get_running_loop())
+            self._ears.close_all()  # their ports are the relay's now
+            self._user = UserRelay(asyncio.get_running_loop(), heard=self._heard)
             for session in list(self._sessions.values()):
                 self._open_here(session)
         elif not here and self._user is not None:
             self._user.close_all()
             self._user = None
+            for session in list(self._sessions.values()):
+                self._listen(session)
 
     # -- answers --------------------------------------------------------------------------------------------------
 
@@ -350,6 +371,16 @@ class GateClient:
         except WireError as error:
             self._user.close(session.session)
             self._soon(self._refused, session.session, error)
+
+    def _listen(self, session: RelaySession) -> bool:
+        """Sockets for the streams whose other side is the office; False: a port is taken, and the session refused."""
+        try:
+            self._ears.open(session)
+        except WireError as error:
+            self._ears.close(session.session)
+            self._soon(self._refused, session.session, error)
+            return False
+        return True
 
     def _refused(self, session: int, error: WireError) -> None:
         """Only a keeper that answered refuses; one that is away gets the session with the next plan."""

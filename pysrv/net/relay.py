@@ -2,8 +2,9 @@
 
 Same verbs, same rows, same rules and same counters as the kernel's relay, so that nobody above it can tell; it costs
 about a hundred times more per packet. A lease is looked at for every packet, so audio ends at its deadline and not a
-timer's tick later. Knows rows of `appliance.wire`, not calls. RFC 3550 (what is RTP, what RTCP), RFC 4961
-(symmetric RTP), RFC 5761 (both on one port).
+timer's tick later. What passes on a stream whose other side is the office is handed to `heard`, also where the kernel
+relays: there it has passed the same rules in the gate before. Knows rows of `appliance.wire`, not calls.
+RFC 3550 (what is RTP, what RTCP), RFC 4961 (symmetric RTP), RFC 5761 (both on one port).
 """
 
 import asyncio
@@ -64,8 +65,13 @@ class UserRelay:
     `clock` gives nanoseconds of CLOCK_MONOTONIC, the clock of every deadline.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        self._loop, self._clock = loop, clock
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], int] = time.monotonic_ns,
+        heard: Callable[[int, bytes], None] = lambda _session, _packet: None,
+    ) -> None:
+        self._loop, self._clock, self._heard = loop, clock, heard
         self._leases: dict[int, _Lease] = {}
         self._limits = GuardLimits()
         self.verdicts: Counter[str] = Counter()  # packets that were not passed on, by the gate's names
@@ -120,6 +126,18 @@ class UserRelay:
         """The counters of every open session."""
         return tuple(map(_counters, self._leases.values()))
 
+    def say(self, session: int, packet: bytes) -> bool:
+        """Send to the party of a session whose other side is the office; False: nobody to send to, or too late."""
+        lease = self._leases.get(session)
+        port = next((each for each in lease.ports.values() if each.row.office), None) if lease is not None else None
+        if lease is None or port is None or port.destination is None or self._clock() >= lease.deadline_ns:
+            return False
+        try:
+            port.sock.sendto(packet, port.destination)
+        except OSError:  # as in _forward: what cannot be sent now is late already
+            return False
+        return True
+
     def close_all(self) -> None:
         """Close every session."""
         for session in list(self._leases):
@@ -157,7 +175,12 @@ class UserRelay:
             except OSError:
                 continue  # an ICMP error for something sent earlier says nothing about the next datagram
             now_ns = clock()
-            verdict = self._verdict(port, packet, source[:2], now_ns) or _forward(port, packet, now_ns)
+            verdict = self._verdict(port, packet, source[:2], now_ns)
+            if not verdict and port.row.office:
+                _count(port, packet, now_ns)
+                self._heard(port.lease.session, packet)
+            elif not verdict:
+                verdict = _forward(port, packet, now_ns)
             if verdict:
                 port.dropped += 1
                 self.verdicts[verdict] += 1
@@ -178,10 +201,14 @@ def _forward(port: _Port, packet: bytes, now_ns: int) -> str:
         peer.sock.sendto(packet, destination)
     except OSError:  # a full buffer or an unreachable destination: media is lost, not kept
         return "rtp_no_route"
+    _count(port, packet, now_ns)
+    return ""
+
+
+def _count(port: _Port, packet: bytes, now_ns: int) -> None:
     port.packets += 1
     port.bytes += len(packet) + port.headers_bytes
     port.last_ns = now_ns
-    return ""
 
 
 def _counters(lease: _Lease) -> SessionCounters:

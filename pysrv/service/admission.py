@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from appliance.config.settings import Settings
 from pysrv.billing import number as numbers
 from pysrv.billing.cdr import Cdr, EndedBy
-from pysrv.billing.ledger import Shortfall
+from pysrv.billing.ledger import Shortfall, longest_s
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallRequested
@@ -57,6 +57,15 @@ class Dialled:
     prices: Prices = NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class CardCall:
+    """A call on a card that may go out: where to, how, and how long the card pays for it (None: no end in sight)."""
+
+    dialled: Dialled
+    plan: CallPlan
+    lasts_s: int | None
+
+
 class Admission:
     """Answers every CallRequested: admit() or refuse()."""
 
@@ -87,18 +96,67 @@ class Admission:
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         reports = self._report(facts, decision)
         self._fraud.attempted(facts)
-        if isinstance(decision, Challenge):  # who proved nothing has been challenged before: this one is not let in
-            decision = Refuse(decision.stage, decision.setting, 403, "Forbidden", decision.sentence)
-        if isinstance(decision, Allow):
-            decision = self._reserve(event, facts, dialled.prices, came_over, reports, now) or decision
-        if isinstance(decision, Refuse):
-            self._refuse(event, facts, decision, came_over, reports, now)
+        refusal = _refusal(decision) or self._reserve(event, facts, dialled.prices, came_over, reports, now)
+        if refusal is not None:
+            self._refuse(event, facts, refusal, came_over, reports, now)
         elif not dialled.groups:
             self._unreachable(event, facts, dialled, now)
         else:
-            trunks = tuple(target.label for group in dialled.groups for target in group if _is_trunk(target))
-            self._accounting.goes_over(event.call_id, trunks)
+            self._accounting.goes_over(event.call_id, _trunks(dialled))
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
+
+    def number_of(self, event: CallRequested, caller: Caller) -> str | None:
+        """The number that was dialled here, in bare digits; None: a name, or somebody else's domain."""
+        uri = event.request.uri
+        return None if self._domains.foreign(uri) else numbers.normalise(caller.dialled(user_of(uri)))
+
+    def access(self, event: CallRequested, caller: Caller, number: str) -> Refuse | None:
+        """Whether somebody may come into the voice menu at `number`: as for a call to a user of this server."""
+        facts = self._facts(event, caller, _here(number))
+        decision = pipeline.decide(facts, report_only=self._spending.report_only)
+        self._report(facts, decision)
+        return _refusal(decision)
+
+    def answer_here(self, event: CallRequested, caller: Caller, number: str, now: float) -> None:
+        """Let the appliance itself take a call."""
+        self._b2bua.attend(event.call_id, self._plan(event, self._facts(event, caller, _here(number)), caller), now)
+
+    def card_call(
+        self, event: CallRequested, caller: Caller, card: Account, number: str, now: float
+    ) -> Refuse | CardCall:
+        """Decide on what the holder of a card has dialled: the card pays. An allowed call has its lease, and goes out
+        with `connect`; one that is refused leaves nothing behind."""
+        dialled = self.resolve(number, now, card)
+        facts = self._facts(event, caller, dialled, card)
+        decision = pipeline.decide(facts, report_only=self._spending.report_only)
+        reports = self._report(facts, decision)
+        self._fraud.attempted(facts)
+        refusal = _refusal(decision)
+        if refusal is None and not dialled.groups:
+            _, sentence, setting = _absence(dialled)
+            return Refuse("route", setting, 480, "Temporarily Unavailable", sentence)
+        if refusal is None:
+            came_over = caller.trunk.name if caller.trunk is not None else ""
+            refusal = self._reserve(event, facts, dialled.prices, came_over, reports, now)
+        if refusal is not None:
+            self._spending.refused(refusal)
+            return refusal
+        self._accounting.goes_over(event.call_id, _trunks(dialled))
+        lasts_s = longest_s(facts.levels) if facts.priced else None
+        return CardCall(dialled, self._plan(event, facts, caller), lasts_s)
+
+    def connect(self, call_id: str, allowed: CardCall, now: float) -> None:
+        """Let a call on a card go out."""
+        self._b2bua.connect(call_id, allowed.dialled.groups, allowed.plan, now)
+
+    def left(
+        self, event: CallRequested, caller: Caller, card: Account | None, number: str, refusal: Refuse | None
+    ) -> None:
+        """The record of a call to the voice menu that led nowhere."""
+        facts = self._facts(event, caller, _here(number), card)
+        cdr = self._cdr(facts, self._world.clock.wall(), caller.trunk.name if caller.trunk is not None else "")
+        why = refusal or Refuse("voice menu", "", 487, "", "left the voice menu without a call")
+        self._accounting.refused(cdr, why.status, why.sentence, why.setting)
 
     def _dialled(self, uri: Uri, caller: Caller, now: float) -> Dialled:
         """Where a Request-URI leads, without the caller's tech prefix: here, or to somebody else's domain."""
@@ -148,9 +206,11 @@ class Admission:
         credentials = TrunkCredentials(trunk.user, trunk.password) if trunk.user else None
         return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
 
-    def _facts(self, event: CallRequested, caller: Caller, dialled: Dialled) -> CallFacts:
+    def _facts(self, event: CallRequested, caller: Caller, dialled: Dialled, card: Account | None = None) -> CallFacts:
+        """`card` pays in the caller's place, if there is one: its PIN is what was proven."""
         where, sold, at = dialled.destination, dialled.prices.sold, self._world.clock.wall()
-        settings, account, source = self._settings(), caller.account, event.flow.remote[0]
+        payer = Caller(card) if card is not None else caller
+        settings, account, source = self._settings(), payer.account, event.flow.remote[0]
         emergency = where.number in settings.emergencynumbers
         chain = self._store.chain(account) if account is not None else ()
         rates = tuple(quote.rate for quote in sold)
@@ -162,7 +222,7 @@ class Admission:
         return CallFacts(
             event.call_id,
             source,
-            caller.how,
+            payer.how,
             account,
             called_by,
             self._fraud.destination(where, number),
@@ -174,7 +234,7 @@ class Admission:
             load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
             paces=() if emergency else self._pace(chain),
             address=self._spending.address(account, source),
-            origin=self._origins.of(event.request, source, caller),
+            origin=self._origins.of(event.request, source, payer),
             off_peak=self._pricing.off_peak(at),
             quotes=sold,
             routes=dialled.prices.routes,
@@ -257,16 +317,8 @@ class Admission:
 
     def _unreachable(self, event: CallRequested, facts: CallFacts, dialled: Dialled, now: float) -> None:
         """Allowed, but nobody is there: a user without a device, or trunks without a way."""
-        where, setting = facts.destination, ""
-        if where.account is not None:
-            status, q850, sentence = 480, ABSENT, f"{where.account.name} has no registered device"
-        elif where.domain:
-            status, q850, sentence = 503, OUT_OF_ORDER, f"{where.domain} has no address yet, or no route leads there"
-        elif dialled.full:
-            status, q850, setting = 503, NO_CIRCUIT, "channels"
-            sentence = f"all channels of {', '.join(dialled.full)} are taken"
-        else:
-            status, q850, sentence = 503, OUT_OF_ORDER, f"no trunk for {where.number} can be reached"
+        where = facts.destination
+        (q850, status), sentence, setting = _absence(dialled)
         _log.info("call unreachable id=%s callee=%s: %s", event.call_id, where.number, sentence)
         self._accounting.unreachable(event.call_id, q850, sentence, setting)
         cause = Cause(q850, status, Cause.of_q850(q850).text)
@@ -293,7 +345,7 @@ class Admission:
             session_expires_s=int(settings.sessiontimer),
         )
 
-    def _cdr(self, facts: CallFacts, setup_at: float, trunk: str, reports: tuple[str, ...]) -> Cdr:
+    def _cdr(self, facts: CallFacts, setup_at: float, trunk: str, reports: tuple[str, ...] = ()) -> Cdr:
         """`trunk` is the one that the call came over; one that it goes out over takes its place."""
         return Cdr(
             facts.call_id,
@@ -316,8 +368,32 @@ def _caller_number(event: CallRequested, caller: Caller) -> str:
     return user_of(event.request.from_.uri)
 
 
-def _is_trunk(target: Target) -> bool:
-    return target.kind is TargetKind.TRUNK
+def _here(number: str) -> Dialled:
+    """An access number, as policy sees it: a user of this server without a telephone."""
+    return Dialled(Destination(DestinationKind.LOCAL, number, foreign=False), ())
+
+
+def _refusal(decision: Decision) -> Refuse | None:
+    """What stands against a call. Who proved nothing has been challenged before: here it is not let in."""
+    if isinstance(decision, Challenge):
+        return Refuse(decision.stage, decision.setting, 403, "Forbidden", decision.sentence)
+    return decision if isinstance(decision, Refuse) else None
+
+
+def _trunks(dialled: Dialled) -> tuple[str, ...]:
+    return tuple(target.label for group in dialled.groups for target in group if target.kind is TargetKind.TRUNK)
+
+
+def _absence(dialled: Dialled) -> tuple[tuple[int, int], str, str]:
+    """Why nobody can be reached: cause and status, the sentence, and the setting if there is one."""
+    where = dialled.destination
+    if where.account is not None:
+        return (ABSENT, 480), f"{where.account.name} has no registered device", ""
+    if where.domain:
+        return (OUT_OF_ORDER, 503), f"{where.domain} has no address yet, or no route leads there", ""
+    if dialled.full:
+        return (NO_CIRCUIT, 503), f"all channels of {', '.join(dialled.full)} are taken", "channels"
+    return (OUT_OF_ORDER, 503), f"no trunk for {where.number} can be reached", ""
 
 
 def _account_id(facts: CallFacts) -> int | None:

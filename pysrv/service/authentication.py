@@ -21,10 +21,11 @@ from pysrv.service.newcomers import Newcomers
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.trusted import TrustedAddresses
-from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome, NonceKeys
+from pysrv.sip.digest import Algorithm, Authenticator, AuthOutcome, Lookup, NonceKeys
 from pysrv.sip.events import Flow
 from pysrv.sip.message import Request
 from pysrv.store import Store
+from pysrv.store.account import Account, AccountType
 from pysrv.store.rows import Attempt
 
 KNOWN_S = 3600.0  # how long a success makes a source known
@@ -41,6 +42,7 @@ SHA256_SPEAKERS = (
 """User agents that choose among several challenges (RFC 8760). Others get MD5 alone: libre before 2.0 (Debian 12's
 baresip), SIPp before 3.7, sipsak and many desk phones give up at the first algorithm that they do not know."""
 
+ADDRESS_AND_PASSWORD = (8, 10)  # of needauth
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -102,7 +104,10 @@ class Authentication:
     def _account(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
         now, source = self._world.clock.wall(), flow.remote[0]
         verdict = self._authenticator.verify(request, self._ha1, now, source, proxy=proxy)
-        outcome, user = verdict.outcome, verdict.user.decode("utf-8", "replace")
+        user = verdict.user.decode("utf-8", "replace")
+        if verdict.outcome is AuthOutcome.WRONG_PASSWORD and (former := self._former(user, flow)) is not None:
+            verdict = self._authenticator.verify(request, former, now, source, proxy=proxy)
+        outcome = verdict.outcome
         account = self._store.account(user) if outcome is AuthOutcome.OK else None
         if account is not None and self._entry.admits(account, flow):
             self._proven(request, flow, now, proxy=proxy)
@@ -162,9 +167,18 @@ class Authentication:
 
     def _ha1(self, user: bytes, algorithm: Algorithm) -> bytes | None:
         held = self._store.credentials(user.decode("utf-8", "replace"))
-        if held is None or not held.enabled:
+        if held is None or not held.enabled or not logs_in(held):
             return None
         return (held.ha1_sha256 if algorithm is Algorithm.SHA256 else held.ha1_md5).encode()
+
+    def _former(self, user: str, flow: Flow) -> Lookup | None:
+        """The password that was replaced as a weak one, for a device that is registered from exactly here."""
+        held = self._store.account(user)
+        former = self._store.former_ha1(held.id) if held is not None and held.enabled else None
+        if former is None or not self._store.has_device(user, flow.transport, *flow.remote[:2]):
+            return None
+        md5, sha256 = former
+        return lambda _user, algorithm: (sha256 if algorithm is Algorithm.SHA256 else md5).encode()
 
     def _make_known(self, source: str, now: float) -> None:
         if self._known.get(source, 0.0) - now > KNOWN_S - KNOWN_REFRESH_S:
@@ -179,6 +193,12 @@ class Authentication:
     def _listed(self) -> list[IPv4Network | IPv6Network]:
         """What the operator has put on the allow list."""
         return [ip_network(row.prefix) for row in self._store.allows()]
+
+
+def logs_in(account: Account) -> bool:
+    """Whether an account may prove itself by digest. A calling card is known by its PIN; a telephone has it as its user
+    only where needauth asks for an address beside the password."""
+    return account.type is not AccountType.CALLING_CARD or account.needauth in ADDRESS_AND_PASSWORD
 
 
 def spoken_by(user_agent: bytes) -> tuple[Algorithm, ...]:

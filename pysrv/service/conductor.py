@@ -15,11 +15,15 @@ from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import (
     CallAnswered,
+    CallAttended,
     CallEnded,
     CallRequested,
     CallRinging,
     CallsJoined,
+    ConnectFailed,
+    DigitPressed,
     MediaChanged,
+    PartiesConnected,
     RouteFailed,
     ServiceEvent,
     TransferEnded,
@@ -28,19 +32,24 @@ from pysrv.calls.events import (
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
 from pysrv.limits.entrances import Entrances
+from pysrv.limits.facts import Auth
 from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Guard
+from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
+from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
 from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
+from pysrv.service.notices import Notices
 from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
 from pysrv.service.pairs import KnownPairs
+from pysrv.service.passwords import Passwords
 from pysrv.service.plan import gate_plan
 from pysrv.service.pricing import Pricing
 from pysrv.service.recovery import Recovery
@@ -95,15 +104,26 @@ class Service:
         self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
         self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
-        self._spending = Spending(store, settings, world.clock, self._tell)
-        self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self._tell)
-        self._fraud = Fraud(store, settings, world.clock, self._tell)
-        self._brake = ExposureBrake(store, settings, self._tell, lambda *whose: self.accounting.prices(*whose))
+        self.notices = Notices(store)
+        self._spending = Spending(store, settings, world.clock, self.notices.tell)
+        self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
+        self._fraud = Fraud(store, settings, world.clock, self.notices.tell)
+        self._brake = ExposureBrake(store, settings, self.notices.tell, lambda *whose: self.accounting.prices(*whose))
         self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
         self._admission = Admission(
             store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
             world, self.settings, Origins(self.registrar, world, self.trusted, self.settings),
         )  # fmt: skip
+        self._cards = CardCalls(
+            store,
+            self.b2bua,
+            self._admission,
+            self.accounting,
+            world,
+            self.settings,
+            self._struck,
+            self.notices.tell,
+        )
         self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
             self.endpoint,
@@ -117,6 +137,7 @@ class Service:
             self._pump_calls,
         )
         self._housekeeping = Housekeeping(store, world, self._spending, self._fraud)
+        self._passwords = Passwords(store, settings, world.clock, self.notices.tell, self.account_changed)
         self._lists = ListLoader(store, world.gate)
         self._changes = Changes(store, world.clock, self._taken_back)
         self._managers = Managers(store, world.clock)
@@ -165,9 +186,11 @@ class Service:
             None if expiry is None else now + expiry - wall,
             self._counters_at if self.accounting.running else None,
             self._housekeeping.get_timer(),
+            self._passwords.get_timer(),
             self._defence.get_timer(),
             self._changes.get_timer(),
             self._recovery.get_timer(),
+            self._cards.get_timer(),
         ]
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -181,10 +204,12 @@ class Service:
         self._cut(now)
         self._registration.expire()
         self._housekeeping.run(now)
+        self._passwords.run(now)
         self._turn_keys()
         self._defence.run()
         self._changes.run()
         self._recovery.run(now)
+        self._cards.run(now)
         if now >= self._counters_at and self.accounting.running:
             self._counters_at = now + COUNTERS_EVERY_S
             self._world.gate.request_counters()
@@ -226,8 +251,13 @@ class Service:
         """No relay, no call: what is not relayed is not counted."""
         call_id = self.accounting.call_of(session)
         _log.error("relay refused call=%s: %s", call_id, error.message)
+        self._cards.refused(session, self._world.clock.monotonic())
         if call_id is not None:
             self.b2bua.hangup(call_id, Cause.of_q850(47, "no relay for the media"), self._world.clock.monotonic())
+
+    def digit(self, session: int, digit: str) -> None:
+        """A key was heard on a session that the office itself speaks on."""
+        self._cards.heard(session, digit, self._world.clock.monotonic())
 
     def on_session_closed(self, _session: int, counters: wire.SessionCounters) -> None:
         """The relay's last counters: the call can be settled."""
@@ -265,6 +295,7 @@ class Service:
         self._trust.use(settings)
         self._registration.use(settings)
         self._spending.use(settings)
+        self._passwords.use(settings)
         self._fraud.use(settings)
         self._brake.use(settings)
         self._world.gate.resync()
@@ -364,9 +395,9 @@ class Service:
         self._world.gate.resync()
         return True
 
-    def _tell(self, kind: str, account: str, key: str, **figures: int | str) -> None:
-        """Something that people should hear of."""
-        _log.warning("notice kind=%s account=%s key=%s %s", kind, account, key, figures)
+    def notices_told(self) -> None:
+        """An operator has put something into the outbox of notices."""
+        self.notices.on_told()
 
     def _taken_back(self, texts: Mapping[str, str | None]) -> None:
         """A change was not confirmed: its settings have their old texts again."""
@@ -410,13 +441,22 @@ class Service:
             case CallRequested():
                 self._requested(event, now)
             case MediaChanged():
-                self.accounting.media(event)
+                if not self._cards.media(event):
+                    self.accounting.media(event)
                 self._recovery.changed(event.call_id, now)
             case CallAnswered():
+                self._cards.answered(event)
                 self.accounting.answered(event)
                 self._recovery.changed(event.call_id, now)
             case CallEnded():
+                self._cards.ended(event)
                 self.accounting.ended(event)
+            case CallAttended():
+                self._cards.attended(event)
+            case DigitPressed():
+                self._cards.pressed(event)
+            case ConnectFailed():
+                self._cards.connect_failed(event)
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():
@@ -426,7 +466,7 @@ class Service:
                 self.accounting.joined(event.call_id, event.absorbed_id)
                 self._recovery.changed(event.call_id, now)
                 self._recovery.changed(event.absorbed_id, now)
-            case TransferEnded():
+            case TransferEnded() | PartiesConnected():
                 self._recovery.changed(event.call_id, now)
             case CallRinging():
                 _log.debug("%s", event)
@@ -437,8 +477,13 @@ class Service:
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
-        else:
+        elif not self._cards.requested(event, caller, now):
             self._admission.call(event, caller, now)
+
+    def _struck(self, event: CallRequested, caller: Caller) -> None:
+        """A wrong PIN came from a telephone that had proved its password: that is one guess of a proven source."""
+        if caller.account is not None and caller.proven and caller.how is Auth.PROVEN:
+            self._defence.wrong_password(event.request, event.flow, caller.account.name)
 
     def _cut(self, now: float) -> None:
         """The exposure brake ends calls."""

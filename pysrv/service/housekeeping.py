@@ -35,3 +35,4 @@ class Housekeeping:
         self._store.prune_exposure(self._store.today())
         self._store.sweep()
         self._store.prune_attempts()
+        self._store.prune_notices()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from appliance import wire
+from pysrv.media.spoken import Tongue
 from pysrv.sip.siphash import KeyedHash, siphash_24
 
 THIS_MACHINE = "an address of this machine"  # how `Surroundings.host` calls one
@@ -79,6 +80,23 @@ class Gate(Protocol):
         """Send what is queued."""
 
 
+class Voice(Protocol):
+    """What the office itself says on a relay session; what it hears there comes back as a key."""
+
+    def begin(self, session: int, tongue: Tongue) -> None:
+        """Speak like this from now on."""
+
+    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False) -> float:
+        """Say these clips, in the place of what is being said; returns how many seconds that takes. `again`: the last
+        one over and over, until something else is said."""
+
+    def hush(self, session: int) -> None:
+        """Say no more."""
+
+    def end(self, session: int) -> None:
+        """Neither speak nor hear any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Two clocks: `monotonic` for timers and leases (CLOCK_MONOTONIC, seconds), `wall` for records (Unix time)."""
@@ -101,5 +119,6 @@ class Surroundings:
     sip_port: int
     relay_ports: tuple[int, int]
     keyed_hash: KeyedHash = siphash_24  # of nonces; the ring gives a faster one
+    voice: Voice | None = None  # None: no access number is served
     host: Callable[[], Mapping[str, str]] = dict  # the machine's own addresses and gateways, each with what it is
     lookup: Callable[[str], str | None] = lambda _: None  # as resolve, for names that callers choose: kept apart

@@ -25,6 +25,7 @@ __all__ = [
     "Algorithm",
     "AuthOutcome",
     "Authenticator",
+    "Lookup",
     "NonceKeys",
     "Verdict",
     "answer_challenge",

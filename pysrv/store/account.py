@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from pysrv.billing.ledger import Funds
+from pysrv.passwords.policy import UNKNOWN, Strength
 
 
 class AccountType(StrEnum):
@@ -69,7 +70,8 @@ PROFILE = tuple(each.name for each in fields(Profile))
 
 @dataclass(frozen=True, slots=True)
 class NewAccount(Profile):
-    """An account to add. `password` becomes HA1 for `realm` (see the realm of the service) and is then forgotten."""
+    """An account to add. `password` becomes HA1 for `realm` (see the realm of the service) and is then forgotten, but
+    for its `strength`."""
 
     name: str
     password: str = field(repr=False)
@@ -77,6 +79,7 @@ class NewAccount(Profile):
     numbers: tuple[str, ...] = ()
     balance: int = 0
     currency: str = "EUR"
+    strength: Strength = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,8 @@
-"""Accounts, their numbers and their credentials. A password enters as text and is kept as HA1 alone (RFC 7616, 3.4.2).
+"""Accounts and their numbers. A password passes through to `passwords.py`.
 
 A removed account keeps its row, because postings and CDRs point at it; its name and numbers become free.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -12,11 +11,15 @@ from typing import Any
 from pysrv.billing import money
 from pysrv.billing.ledger import Funds, PostingKind
 from pysrv.billing.number import normalise
+from pysrv.passwords.policy import UNKNOWN, Strength
+from pysrv.passwords.vault import is_sealed
+from pysrv.store import secrecy
 from pysrv.store.account import AS_MAXLINES, PROFILE, Account, AccountType, NewAccount
 from pysrv.store.account_checks import check, check_currency, check_name, invalid
 from pysrv.store.database import Row
 from pysrv.store.entrances import ENTERS, EntranceReading, EntranceWriting
 from pysrv.store.errors import StoreCode, StoreError
+from pysrv.store.passwords import PasswordReading, PasswordWriting, check_secret
 from pysrv.store.rows import StoredPosting
 
 _STORED = tuple(name for name in PROFILE if name != "parent")
@@ -53,20 +56,30 @@ POSTING = (
 )
 
 
-class AccountReading(EntranceReading):
+class AccountReading(EntranceReading, PasswordReading):
     """Questions about accounts."""
 
     def account(self, name: str) -> Account | None:
         """The account of that name (case counts)."""
-        return _account(self._one(_BY_NAME, (name,)))
+        return self._usable(_account(self._one(_BY_NAME, (name,))))
 
     def account_by_id(self, account_id: int) -> Account | None:
         """The account with that id, a removed one included."""
-        return _account(self._one(_BY_ID, (account_id,)))
+        return self._usable(_account(self._one(_BY_ID, (account_id,))))
 
     def account_by_number(self, number: str) -> Account | None:
         """The account that owns a number, in bare digits."""
-        return _account(self._one(_BY_NUMBER, (number,)))
+        return self._usable(_account(self._one(_BY_NUMBER, (number,))))
+
+    def _usable(self, account: Account | None) -> Account | None:
+        """The account with its HA1 opened. In lists a sealed one stays so: nobody is authenticated by a list."""
+        if account is None or not is_sealed(account.ha1_md5):
+            return account
+        return replace(
+            account,
+            ha1_md5=self._opened(account.ha1_md5, secrecy.HA1_MD5, account.id),
+            ha1_sha256=self._opened(account.ha1_sha256, secrecy.HA1_SHA256, account.id),
+        )
 
     def accounts(self) -> list[Account]:
         """All accounts by name."""
@@ -100,7 +113,7 @@ class AccountReading(EntranceReading):
         return [StoredPosting(*row) for row in self._all(sql, (account, limit))]
 
 
-class AccountWriting(AccountReading, EntranceWriting):
+class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):
     """Changes of accounts. Every change leaves an audit row."""
 
     def __init__(self, *args: Any) -> None:
@@ -183,10 +196,12 @@ class AccountWriting(AccountReading, EntranceWriting):
             new = replace(new, maxlinesoffpeak=new.maxlines)
         check(new.name, {name: getattr(new, name) for name in PROFILE})
         check_currency(new.currency)
+        check_secret(new.realm, new.password)
         if self.account(new.name):
             raise StoreError(StoreCode.CONFLICT, f"there is already an account {new.name!r}")
         with self._atomic():
             account_id = self._insert(new)
+            self._keep_password(account_id, new.name, new.realm, new.password, new.strength)
             self._number(account_id, new.numbers)
             self._audit(who, "account.add", new.name)
             if new.parent:
@@ -197,9 +212,10 @@ class AccountWriting(AccountReading, EntranceWriting):
         return self._named(new.name)
 
     def set_account(self, name: str, *, who: str = "", **changes: Any) -> Account:
-        """Changes some of CHANGEABLE (a password for the account's realm, or for `realm` given with it)."""
+        """Changes some of CHANGEABLE (a password for the account's realm, or for `realm` given with it; `strength` says
+        what is known of it)."""
         before = self._named(name)
-        realm = str(changes.pop("realm", before.realm))
+        realm, strength = str(changes.pop("realm", before.realm)), changes.pop("strength", UNKNOWN)
         if unknown := set(changes) - set(CHANGEABLE):
             raise invalid(f"{', '.join(sorted(unknown))}: not to be set; what can be: {', '.join(CHANGEABLE)}")
         if "maxlines" in changes and before.maxlinesoffpeak == before.maxlines:
@@ -220,7 +236,7 @@ class AccountWriting(AccountReading, EntranceWriting):
                 self._number(before.id, tuple(changes["numbers"]))
                 self._audit(who, "account.numbers", name, " ".join(before.numbers), " ".join(changes["numbers"]))
             if "password" in changes:
-                self._password(before, str(changes["password"]), realm, who)
+                self._password(before, str(changes["password"]), realm, strength, who)
         return self._named(name)
 
     def remove_account(self, name: str, who: str = "") -> None:
@@ -233,8 +249,11 @@ class AccountWriting(AccountReading, EntranceWriting):
             hint = "give them another parent first"
             raise StoreError(StoreCode.CONFLICT, f"{len(below)} accounts are below {name}", hint)
         with self._atomic():
-            sql = "UPDATE accounts SET removed_at = ?, enabled = 0, ha1_md5 = '', ha1_sha256 = '' WHERE id = ?"
+            sql = "UPDATE accounts SET removed_at = ?, enabled = 0, authpin_hash = '' WHERE id = ?"
             self._write(sql, (self._clock(), account.id))
+            self._drop_password(account.id)
+            for table in ("card_callers", "card_proofs"):
+                self._write(f"DELETE FROM {table} WHERE account_id = ?", (account.id,))  # noqa: S608
             self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
             self._write("DELETE FROM bindings WHERE aor = ?", (name,))
             self._audit(who, "account.remove", name, money.format(account.balance))
@@ -280,7 +299,7 @@ class AccountWriting(AccountReading, EntranceWriting):
     def _insert(self, new: NewAccount) -> int:
         self._nobodys.clear()
         columns = {name: _written(getattr(new, name)) for name in (*_STORED, "name", "currency")}
-        columns |= _secrets(new.name, new.realm, new.password) | {"created_at": self._clock()}
+        columns |= {"realm": new.realm, "ha1_md5": "", "ha1_sha256": "", "created_at": self._clock()}
         names = ", ".join(columns)
         sql = f"INSERT INTO accounts ({names}) VALUES ({', '.join('?' * len(columns))}) RETURNING id"  # noqa: S608
         return int(self._write(sql, tuple(columns.values())).fetchone()[0])
@@ -309,12 +328,9 @@ class AccountWriting(AccountReading, EntranceWriting):
         self._audit(who, "account.parent", account.name, account.parent, parent)
         self._changed(account.id)
 
-    def _password(self, before: Account, password: str, realm: str, who: str) -> None:
-        secrets = _secrets(before.name, realm, password)
-        sql = "UPDATE accounts SET realm = :realm, ha1_md5 = :ha1_md5, ha1_sha256 = :ha1_sha256 WHERE id = :id"
-        self._write(sql, secrets | {"id": before.id})  # type: ignore[arg-type]
+    def _password(self, before: Account, password: str, realm: str, strength: Strength, who: str) -> None:
+        self._keep_password(before.id, before.name, realm, password, strength)
         self._audit(who, "account.password", before.name)
-        self._changed(before.id)
 
     def _number(self, account_id: int, numbers: tuple[str, ...]) -> None:
         self._changed(account_id)
@@ -328,12 +344,6 @@ class AccountWriting(AccountReading, EntranceWriting):
                 raise StoreError(StoreCode.CONFLICT, f"number {number} already belongs to {owner.name}")
             self._write("INSERT INTO account_numbers VALUES (?, ?, ?)", (number, account_id, position))
             self._nobodys.discard("number " + number)
-
-
-def ha1(user: str, realm: str, password: str, algorithm: str) -> str:
-    """H(user:realm:password) in hex; `algorithm` is `md5` or `sha256`."""
-    digest = hashlib.new(algorithm, f"{user}:{realm}:{password}".encode(), usedforsecurity=False)
-    return digest.hexdigest()
 
 
 def _written(value: Any) -> Any:
@@ -353,18 +363,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "postpaid": bool,
     "onlylocalaccess": bool,
 }
-
-
-def _secrets(name: str, realm: str, password: str) -> dict[str, str]:
-    if not password:
-        raise invalid("the password is empty")
-    if not realm or '"' in realm or not realm.isprintable():
-        raise invalid(f"realm {realm!r} cannot be used: a domain name, like voip.example.com")
-    return {
-        "realm": realm,
-        "ha1_md5": ha1(name, realm, password, "md5"),
-        "ha1_sha256": ha1(name, realm, password, "sha256"),
-    }
 
 
 def _account(row: Row | None) -> Account | None:

@@ -17,6 +17,13 @@ COLUMNS = (
 INSERT = f"INSERT INTO cdrs (account_id, {COLUMNS}) VALUES ({', '.join('?' * 30)})"  # noqa: S608
 _BY_CALL = f"SELECT {COLUMNS} FROM cdrs WHERE call_id = ?"  # noqa: S608
 _PAGE = 1000
+_PAYER = "(SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)"
+_OF_ACCOUNT = f"account_id = {_PAYER}"
+_OF_RESELLER = (
+    f"({_OF_ACCOUNT.replace('?', '?1')} OR EXISTS "  # noqa: S608
+    f"(SELECT 1 FROM charges c WHERE c.call_id = cdrs.call_id AND c.account_id = {_PAYER.replace('?', '?1')}))"
+)
+_IS_RESELLER = "SELECT 1 FROM accounts WHERE name = ? AND removed_at IS NULL AND type = 'reseller'"
 
 
 class CdrReading(Reading):
@@ -32,8 +39,12 @@ class CdrReading(Reading):
         return [cdr for _, cdr in self.cdr_page(wanted or CdrFilter(), limit)]
 
     def cdr_page(self, wanted: CdrFilter, limit: int = 100) -> list[tuple[int, Cdr]]:
-        """Like `cdrs`, each with its row id; the last id is the next page's `before_id`."""
-        conditions, parameters = _conditions(wanted)
+        """Like `cdrs`, each with its row id; the last id is the next page's `before_id`.
+
+        Calls of a reseller are those of the accounts below it too, of which it has paid its own share.
+        """
+        resells = wanted.account is not None and self._one(_IS_RESELLER, (wanted.account,)) is not None
+        conditions, parameters = _conditions(wanted, _OF_RESELLER if resells else _OF_ACCOUNT)
         where = " AND ".join(conditions) or "1"
         sql = f"SELECT id, {COLUMNS} FROM cdrs WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
         return [(row[0], of_row(row[1:])) for row in self._all(sql, (*parameters, limit))]
@@ -83,9 +94,9 @@ def of_row(row: Row) -> Cdr:
     return Cdr(*fields)
 
 
-def _conditions(wanted: CdrFilter) -> tuple[list[str], list[Any]]:
+def _conditions(wanted: CdrFilter, of_account: str) -> tuple[list[str], list[Any]]:
     tests: tuple[tuple[str, Any], ...] = (
-        ("account_id = (SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)", wanted.account),
+        (of_account, wanted.account),
         ("trunk = ?", wanted.trunk),
         ("setup_at >= ?", wanted.since),
         ("setup_at < ?", wanted.until),

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -144,6 +144,10 @@ class Writing(Reading):
             self._forget()
             raise
         self._run("RELEASE step")
+
+    def together(self) -> AbstractContextManager[None]:
+        """Several changes that count together: whatever leaves the context takes all of them back."""
+        return self._atomic()
 
     def _audit(self, who: str, action: str, subject: str, before: str = "", after: str = "") -> None:
         self._write(

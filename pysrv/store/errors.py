@@ -16,6 +16,7 @@ class StoreCode(StrEnum):
     UNWRITABLE = "unwritable"
     FULL = "disk_full"
     TOO_NEW = "too_new"
+    SEALED = "sealed"
     FAILED = "failed"
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pysrv.store.database import Reading, Writing
 from pysrv.store.errors import StoreCode, StoreError
+from pysrv.store.secrecy import UNDO, SecrecyReading, SecrecyWriting
 
 MANAGEMENT_KEPT_S = 86_400.0  # how long an address from which the appliance was managed stays protected
 _RULE = "id, action, prefix, country, protocol, port, note, created_at, who"
@@ -44,7 +44,7 @@ class Management:
     seen_at: float
 
 
-class FirewallReading(Reading):
+class FirewallReading(SecrecyReading):
     """Questions about rules and changes."""
 
     def firewall_rules(self) -> list[Rule]:
@@ -58,7 +58,7 @@ class FirewallReading(Reading):
     def pending_change(self) -> PendingChange | None:
         """The change that waits."""
         row = self._one("SELECT what, undo, made_at, deadline_at, who FROM pending_change")
-        return PendingChange(*row) if row else None
+        return PendingChange(row[0], self._opened(row[1], UNDO, 1), *row[2:]) if row else None
 
     def management(self) -> list[Management]:
         """Where the appliance was managed from within a day."""
@@ -66,7 +66,7 @@ class FirewallReading(Reading):
         return [Management(*row) for row in self._all(sql, (self._clock() - MANAGEMENT_KEPT_S,))]
 
 
-class FirewallWriting(FirewallReading, Writing):
+class FirewallWriting(FirewallReading, SecrecyWriting):
     """Changes of them."""
 
     def add_firewall_rule(self, rule: Rule) -> Rule:
@@ -117,7 +117,9 @@ class FirewallWriting(FirewallReading, Writing):
                 StoreCode.INVALID, "a change waits already", "'appliance changes confirm' or 'changes undo'"
             )
         sql = "INSERT INTO pending_change (id, what, undo, made_at, deadline_at, who) VALUES (1, ?, ?, ?, ?, ?)"
-        self._write(sql, (change.what, change.undo, change.made_at, change.deadline_at, change.who))
+        self._write(
+            sql, (change.what, self._kept(change.undo, UNDO, 1), change.made_at, change.deadline_at, change.who)
+        )
 
     def drop_pending_change(self, outcome: str, who: str = "") -> PendingChange | None:
         """The change waits no more; `outcome` goes into the audit trail. None: there was none."""

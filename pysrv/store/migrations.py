@@ -13,7 +13,10 @@ from pysrv.store import (
     schema,
     schema_accounts,
     schema_bans,
+    schema_cards,
     schema_fraud,
+    schema_notices,
+    schema_passwords,
     schema_policy,
     schema_replay,
     schema_tariffs,
@@ -54,12 +57,17 @@ STATEMENTS_4 = (
     *schema_tariffs.STATEMENTS,
     *schema_fraud.STATEMENTS,
     *schema_replay.STATEMENTS,
+    *schema_passwords.STATEMENTS,
+    *schema_cards.STATEMENTS,
+    *schema_notices.STATEMENTS,
 )
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),
     Migration(3, "bans of single ports, their evidence, who was banned how often", _ban_schema),
-    Migration(4, "accounts' limits, owners and days, charges of each level; prices by time", _money_schema),
+    Migration(
+        4, "accounts' limits, owners and days, charges of each level; prices by time; fraud; notices", _money_schema
+    ),
 )
 LATEST = MIGRATIONS[-1].number
 

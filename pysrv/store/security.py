@@ -4,11 +4,10 @@ import json
 import secrets
 from typing import Any
 
-import argon2
-
-from pysrv.store.database import Reading, Writing
+from pysrv.passwords import people
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import AllowRow, Attempt, BanRow
+from pysrv.store.secrecy import KEY, SecrecyReading, SecrecyWriting
 
 _BAN = (
     "prefix, rule, reason, created_at, expires_at, who, port, scope, spares_known, proven, count, allowed, window_s, "
@@ -17,11 +16,9 @@ _BAN = (
 _ALLOW = "prefix, kind, reason, created_at, expires_at, who"
 _UNEXPIRED = "WHERE (expires_at = 0 OR expires_at > ?) ORDER BY prefix"
 _PASSWORD_BYTES = 15
-_HASHER = argon2.PasswordHasher()
-_NOBODYS_HASH = _HASHER.hash(secrets.token_hex(8))
 
 
-class SecurityReading(Reading):
+class SecurityReading(SecrecyReading):
     """Questions about bans, trust and attempts."""
 
     def bans(self) -> list[BanRow]:
@@ -75,13 +72,10 @@ class SecurityReading(Reading):
     def verify_admin(self, name: str, password: str) -> bool:
         """Whether the password is the administrator's. Takes about 50 ms on purpose, also for unknown names."""
         row = self._one("SELECT password_hash FROM administrators WHERE name = ?", (name,))
-        try:
-            return _HASHER.verify(row[0] if row else _NOBODYS_HASH, password) and row is not None
-        except argon2.exceptions.VerificationError:
-            return False
+        return people.matches(row[0] if row else people.NOBODYS_HASH, password) and row is not None
 
 
-class SecurityWriting(SecurityReading, Writing):
+class SecurityWriting(SecurityReading, SecrecyWriting):
     """Changes of them."""
 
     def add_ban(self, ban: BanRow) -> None:
@@ -152,15 +146,22 @@ class SecurityWriting(SecurityReading, Writing):
     def get_or_make(self, name: str, length: int) -> bytes:
         """A secret of `length` random bytes, made at the first call and the same ever after."""
         row = self._one("SELECT value FROM secrets WHERE name = ?", (name,))
-        if row is not None and len(row[0]) == length:
-            return bytes(row[0])
+        held = self._opened_key(name, bytes(row[0])) if row is not None else b""
+        if len(held) == length:
+            return held
         made = secrets.token_bytes(length)
         self.put_secret(name, made)
         return made
 
     def put_secret(self, name: str, value: bytes) -> None:
         """Replaces a secret (key rotation)."""
-        self._write("INSERT OR REPLACE INTO secrets (name, value) VALUES (?, ?)", (name, value))
+        kept = self._kept(value.hex(), KEY, name)
+        held = value if kept == value.hex() else kept.encode()
+        self._write("INSERT OR REPLACE INTO secrets (name, value) VALUES (?, ?)", (name, held))
+
+    def _opened_key(self, name: str, held: bytes) -> bytes:
+        sealed = held.startswith(b"sealed:")
+        return bytes.fromhex(self._opened(held.decode(), KEY, name)) if sealed else held
 
     def ensure_admin(self, name: str = "admin") -> str | None:
         """The password of a newly made administrator, to be printed once; None: there already is one."""
@@ -178,7 +179,7 @@ class SecurityWriting(SecurityReading, Writing):
             "INSERT INTO administrators (name, password_hash, created_at) VALUES (?, ?, ?) "
             "ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash"
         )
-        self._write(sql, (name, _HASHER.hash(password), self._clock()))
+        self._write(sql, (name, people.hashed(password), self._clock()))
         self._audit(who, "administrator.password", name)
 
     def _removed(self, table: str, prefix: str, who: str, action: str) -> bool:

@@ -10,12 +10,14 @@ from typing import Self
 
 from pysrv.store.blacklists import BlacklistReading, BlacklistWriting
 from pysrv.store.calls import CallReading, CallWriting
+from pysrv.store.cards import CardReading, CardWriting
 from pysrv.store.currencies import CurrencyReading, CurrencyWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
 from pysrv.store.history import HistoryReading
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
+from pysrv.store.notices import NoticeReading, NoticeWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
@@ -28,6 +30,7 @@ from pysrv.store.usual import UsualReading, UsualWriting
 
 
 class Reader(
+    CardReading,
     UsageReading,
     TrunkReading,
     RateReading,
@@ -42,6 +45,7 @@ class Reader(
     ReportReading,
     BlacklistReading,
     UsualReading,
+    NoticeReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -52,6 +56,7 @@ class Reader(
 
 
 class Store(
+    CardWriting,
     CallWriting,
     TrunkWriting,
     RateWriting,
@@ -65,6 +70,7 @@ class Store(
     ReportWriting,
     BlacklistWriting,
     UsualWriting,
+    NoticeWriting,
 ):
     """Every question and every change. One process, one thread."""
 
@@ -73,9 +79,14 @@ class Store(
         """Opens or makes the database file, migrated. Raises StoreError: locked, unwritable, corrupt or too new."""
         db, lock = open_writer(Path(path))
         store = cls(db, Path(path), clock, lock)
-        store._drop_unfinished_imports()
-        store.drop_unfinished_lists()
-        store.commit()
+        try:
+            store.check_key()
+            store._drop_unfinished_imports()
+            store.drop_unfinished_lists()
+            store.commit()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def reader(self) -> Reader:

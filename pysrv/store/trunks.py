@@ -1,6 +1,6 @@
 """Trunks, the numbers that may go over them, and the addresses from which they call us.
 
-A trunk's password has to be said to the carrier, so it is kept as it is (file mode 0600) and shown to nobody.
+A trunk's password has to be said to the carrier, so it is kept as it is or sealed (`secrecy.py`) and shown to nobody.
 """
 
 import ipaddress
@@ -8,9 +8,10 @@ import re
 from typing import Any
 
 from pysrv.billing.number import prefixes
-from pysrv.store.database import Reading, Row, Writing
+from pysrv.store.database import Row
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import NewTrunk, Route, Trunk
+from pysrv.store.secrecy import TRUNK_PASSWORD, SecrecyReading, SecrecyWriting
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}", re.ASCII)
@@ -25,7 +26,7 @@ _ROUTES_FOR = (
 )
 
 
-class TrunkReading(Reading):
+class TrunkReading(SecrecyReading):
     """Questions about trunks."""
 
     def trunk(self, name: str) -> Trunk | None:
@@ -70,12 +71,16 @@ class TrunkReading(Reading):
             (trunk_id,),
         )
         inbound = self._all("SELECT network FROM trunk_inbound WHERE trunk_id = ? ORDER BY network", (trunk_id,))
-        fields: list[Any] = [*row[:7], tuple(Route(*route) for route in routes)]
+        fields: list[Any] = [
+            *row[:6],
+            self._opened(row[6], TRUNK_PASSWORD, trunk_id),
+            tuple(Route(*route) for route in routes),
+        ]
         fields += [tuple(_written(line[0]) for line in inbound), row[7], row[8], bool(row[9])]
         return Trunk(*fields)
 
 
-class TrunkWriting(TrunkReading, Writing):
+class TrunkWriting(TrunkReading, SecrecyWriting):
     """Changes of trunks, and the memory that makes routing cheap."""
 
     def __init__(self, *args: Any) -> None:
@@ -112,12 +117,13 @@ class TrunkWriting(TrunkReading, Writing):
             raise _invalid(f"{new.name!r} cannot be a trunk's name: letters, digits and ._-, at most 64")
         if self.trunk(new.name):
             raise StoreError(StoreCode.CONFLICT, f"there is already a trunk {new.name!r}")
-        values = {name: getattr(new, name) for name in _PLAIN}
+        values = {name: getattr(new, name) for name in _PLAIN} | {"password": ""}
         _check(new.name, values)
         with self._atomic():
             names = ", ".join(("name", *_PLAIN))
             sql = f"INSERT INTO trunks ({names}) VALUES ({', '.join('?' * 9)}) RETURNING id"  # noqa: S608
             trunk_id = int(self._write(sql, (new.name, *values.values())).fetchone()[0])
+            self._keep_password_of(trunk_id, new.password)
             self._route(trunk_id, new.name, new.routes)
             self._inbound(trunk_id, new.name, new.inbound)
             self._audit(who, "trunk.add", new.name)
@@ -155,10 +161,16 @@ class TrunkWriting(TrunkReading, Writing):
             self._route(before.id, before.name, tuple(value))
         elif field == "inbound":
             self._inbound(before.id, before.name, tuple(value))
+        elif field == "password":
+            self._keep_password_of(before.id, value)
         else:
             self._write(f"UPDATE trunks SET {field} = ? WHERE id = ?", (value, before.id))  # noqa: S608
         shown = ("", "") if field == "password" else (str(getattr(before, field)), str(value))
         self._audit(who, f"trunk.{field}", before.name, *shown)
+
+    def _keep_password_of(self, trunk_id: int, password: str) -> None:
+        kept = self._kept(password, TRUNK_PASSWORD, trunk_id)
+        self._write("UPDATE trunks SET password = ? WHERE id = ?", (kept, trunk_id))
 
     def _route(self, trunk_id: int, name: str, routes: tuple[Route, ...]) -> None:
         self._write("DELETE FROM routes WHERE trunk_id = ?", (trunk_id,))

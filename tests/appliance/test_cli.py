@@ -98,6 +98,26 @@ def test_a_password_comes_from_standard_input_and_is_not_shown(up: Shell) -> Non
     assert "horse" not in result.output
 
 
+def test_a_calling_card_s_pin_is_shown_once_and_can_be_replaced_or_taken_away(up: Shell) -> None:
+    added = up.json("accounts", "add", "card", "--type", "calling_card", "--a-number", "+49170111")
+    assert len(added["pin"]) == 12 and added["pin"].isdigit()
+    shown = up.json("accounts", "show", "card")
+    assert shown["account"]["anumbers"] == ["49170111"]
+    assert shown["account"]["has_pin"] is True
+    assert added["pin"] not in str(shown)
+    up.run("settings", "set", "pinlength", "14")
+    again = up.run("accounts", "set", "card", "--pin", "generated")
+    assert "PIN" in again.stdout and "shown this once" in again.stdout
+    assert up.json("accounts", "set", "card", "--pin", "none", "--no-a-number")["account"]["has_pin"] is False
+    assert up.json("accounts", "show", "card")["account"]["anumbers"] == []
+
+
+def test_only_a_calling_card_has_a_pin(up: Shell) -> None:
+    assert "pin" not in up.json("accounts", "add", "alice")
+    assert up.run("accounts", "set", "alice", "--pin", "generated").exit_code != Exit.OK
+    assert up.run("accounts", "add", "bob", "--a-number", "49170111").exit_code != Exit.OK
+
+
 def test_a_password_on_the_command_line_is_refused(up: Shell) -> None:
     result = up.run("accounts", "add", "alice", "--password", "secret")
     assert result.exit_code == Exit.USAGE
@@ -533,3 +553,11 @@ def test_a_reader_that_goes_is_no_failure(up: Shell) -> None:
     done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, check=False)
     os.close(write_end)
     assert (done.returncode, done.stderr) == (Exit.OK, b"")
+
+
+def test_notices_are_listed_and_a_test_without_ways_says_what_is_missing(up: Shell) -> None:
+    assert up.run("notices", "list").stdout.strip() == "nobody was told anything"
+    assert up.json("notices", "list", "--account", "alice") == {"notices": []}
+    refused = up.run("notices", "test")
+    assert refused.exit_code != 0
+    assert "adminemails" in refused.stderr

@@ -324,3 +324,18 @@ def test_a_frame_of_another_ip_version_with_the_same_port_is_no_match(rig: Rig) 
 def test_a_trailer_behind_the_datagram_is_not_part_of_the_checksum(rig: Rig) -> None:
     rig.sync(sessions=(session(trunk_local=TRUNK_LOCAL6, trunk_remote=TRUNK6),))
     check(rig.send(bytes(from_phone(rtp(size=5))) + b"\xff" * 9), TRUNK_LOCAL6, TRUNK6, rtp(size=5))
+
+
+def test_what_is_for_the_office_is_held_to_the_rules_of_a_relayed_packet_and_counted(rig: Rig) -> None:
+    rig.sync(sessions=(session(office=True),))
+    assert rig.send(from_phone(rtp())).verdict == "rtp_to_office"
+    assert rig.send(from_phone(rtp(sequence=2), src="203.0.113.66")).verdict == "rtp_source"
+    assert rig.send(from_phone(rtp(97, sequence=2))).verdict == "rtp_payload_type"
+    out = rig.send(from_phone(rtp(sequence=2)))
+    assert (out.verdict, out.action) == ("rtp_to_office", Action.PASS)
+    counters = next(row for each in rig.gate.counters() for row in each.streams if row.local == PHONE_LOCAL)
+    assert (counters.packets, counters.dropped, counters.source) == (2, 2, PHONE)
+    rig.sync(sessions=(session(office=True, deadline_ns=1),))
+    assert rig.send(from_phone(rtp(sequence=3))).verdict == "lease_lapsed"
+    rig.sync(sessions=(session(),))
+    assert rig.send(from_phone(rtp(sequence=4))).verdict == "rtp_relayed", "the lock outlives the change"

@@ -371,6 +371,7 @@ CASES: dict[str, list[Case]] = {
         Case("a scanner's probe", frame(b"\xff\xff\xff\xffgetinfo")),
     ],
     "rtp_to_user": [Case("userspace relays", phone_media(rtp()), session(), userspace)],
+    "rtp_to_office": [Case("the office is the other side", phone_media(rtp()), session(office=True))],
     "rtp_no_session": [
         Case("no session at all", phone_media(rtp())),
         Case("another port", phone_media(rtp(), dport=20990), session()),

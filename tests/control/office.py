@@ -45,6 +45,9 @@ class Service:
     def account_changed(self, name: str) -> None:
         self.told.append(("account", name))
 
+    def notices_told(self) -> None:
+        self.told.append(("notices",))
+
     def trunks_changed(self) -> None:
         self.told.append(("trunks",))
 

@@ -54,6 +54,7 @@ def test_an_account_gets_what_the_settings_say_and_its_password_is_not_kept(root
     assert "s3cret" not in repr(store.account("alice")) + repr(store.audit())
 
 
+@pytest.mark.setting("minpwdlength")
 def test_a_short_password_is_refused_by_the_setting_that_says_so(root: Operator) -> None:
     with pytest.raises(WireError, match=r"minpwdlength \(4 characters\)"):
         root.ask("accounts.add", name="alice", password="abc")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.conftest import ALICE_HZ, BOB_HZ
 from tests.e2e.test_calls import TALK_S, closed, connected, newest_cdr, pause
+from tests.e2e.test_cards import keys
 from tests.lab.network import Lab, xdp_mode
 from tests.lab.phones import Phone
 from tests.lab.product import Product
@@ -78,3 +79,29 @@ def test_an_operators_ban_silences_a_phone_until_it_is_lifted(
     pause(1.5)
     assert tallies(fallen_back)["banned"] > before
     fallen_back.command("unban", bare_lab.hosts["alice"].address)
+
+
+def test_a_card_s_holder_is_heard_and_spoken_to_by_the_office_s_own_relay(
+    fallen_back: Product, phones: tuple[Phone, Phone]
+) -> None:
+    fallen_back.command("settings", "set", "ivrnumbers", "9000")
+    pin = fallen_back.command("accounts", "add", "card", "--type", "calling_card")["pin"]
+    alice, bob = phones
+    alice.dial("9000")
+    alice.wait("CALL_ESTABLISHED")
+    pause(1.2)
+    assert seconds_with_tone(alice.heard(), 1000) >= 0.2, "the office asks for the PIN"
+    keys(alice, pin + "#")
+    pause(1.0)
+    keys(alice, "102#")
+    bob.wait("CALL_INCOMING")
+    bob.answer()
+    bob.wait("CALL_ESTABLISHED")
+    pause(1.0)
+    start = len(alice.heard())
+    pause(2.0)
+    assert seconds_with_tone(alice.heard()[start:], BOB_HZ) >= 1.5
+    assert seconds_with_tone(bob.heard(), ALICE_HZ) >= 1.5
+    bob.hang_up()
+    closed(alice, bob)
+    assert (newest_cdr(fallen_back)["account"], newest_cdr(fallen_back)["callee"]) == ("card", "102")

@@ -13,6 +13,7 @@ from typing import Any
 
 from appliance import wire
 from appliance.config.settings import Settings
+from pysrv.media.spoken import Tongue
 from pysrv.service import Service
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.sip.digest import answer_challenge
@@ -94,6 +95,27 @@ class FakeGate:
 
 
 @dataclass
+class FakeVoice:
+    """Remembers what it was told to say, by session; every clip takes half a second."""
+
+    tongues: dict[int, Tongue] = field(default_factory=dict)
+    said: list[tuple[str, ...]] = field(default_factory=list)
+
+    def begin(self, session: int, tongue: Tongue) -> None:
+        self.tongues[session] = tongue
+
+    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False) -> float:
+        assert session in self.tongues
+        self.said.append(clips)
+        return len(clips) / 2
+
+    def hush(self, session: int) -> None: ...
+
+    def end(self, session: int) -> None:
+        del self.tongues[session]
+
+
+@dataclass
 class Time:
     """The monotonic clock; the wall clock goes with it."""
 
@@ -108,7 +130,7 @@ class Bench:
     """One service and its surroundings."""
 
     def __init__(self, store: Store, settings: Settings, time: Time | None = None) -> None:
-        self.store, self.gate, self.time = store, FakeGate(), time or Time()
+        self.store, self.gate, self.time, self.voice = store, FakeGate(), time or Time(), FakeVoice()
         self.names: dict[str, str] = {}  # what DNS says; a name that is not here has no address yet, a trunk's its own
         self.own: dict[str, str] = {}  # the machine's own addresses
         self.service = Service(store, settings, self._world())
@@ -131,6 +153,7 @@ class Bench:
             lambda host: self.names.get(host, host), source("service"),
             lambda n: 0, "boot",
             APPLIANCE[1], (20000, 20399), host=lambda: self.own, lookup=self.names.get,
+            voice=self.voice,
         )  # fmt: skip
 
     def receive(self, payload: bytes, flow: Flow) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from pysrv.billing.calendar import day_of, first_day, month_of
 from pysrv.store.account import AccountType, NewAccount
+from pysrv.store.rows import CdrFilter
 from tests.calls.playbook import sdp
 from tests.service.bench import TRUNK, WALL, Bench, Client, opened
 from tests.service.test_service import ALICE, BOB, NUMBER, hang_up, in_dialog
@@ -322,6 +323,9 @@ def test_a_reseller_pays_by_its_own_deck_and_its_limits_hold_for_everybody_below
     talks(bench, 10)
     balances = {name: store.account(name).balance for name in ("alice", "reseller")}  # type: ignore[union-attr]
     assert balances == {"alice": 10_000_000 - 10 * CENT, "reseller": 5_000_000 - 5 * CENT}
+    for name in ("alice", "reseller"):
+        assert [cdr.account for cdr in store.cdrs(CdrFilter(account=name, answered=True))] == ["alice"]
+    assert store.cdrs(CdrFilter(account="bob")) == []
     store.set_account(level, locklevel=2)
     assert refusal(bench) == "locklevel"
     store.set_account(level, locklevel=0, enabled=False)

@@ -42,6 +42,7 @@ def again(client: Client, seq: int = 9, extra: tuple[bytes, ...] = EXPIRES) -> i
     return response.status
 
 
+@pytest.mark.setting("cacheregistrations")
 def test_a_repeated_register_needs_no_challenge_and_renews_the_binding(bench: Bench, alice: Client) -> None:
     bench.now += 500
     assert again(alice) == 200
@@ -49,6 +50,7 @@ def test_a_repeated_register_needs_no_challenge_and_renews_the_binding(bench: Be
     assert binding.expires_at == WALL + bench.now + 1000
 
 
+@pytest.mark.setting("cacheregistrations")
 def test_with_zero_everybody_is_challenged_and_the_gate_answers_nothing(bench: Bench) -> None:
     bench.service.apply_settings(Settings())
     client = Client(bench, "alice", ADDRESS)

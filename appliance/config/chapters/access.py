@@ -88,7 +88,14 @@ class AuthenticationRows:
         see=("needauth",),
     )
     authpin = Row(
-        Secret(DIGITS), "", Place.AUTH, "PIN of a calling-card account on the IVR; kept hashed.", scope=Scope.USER
+        Secret(DIGITS),
+        "",
+        Place.AUTH,
+        "PIN of a calling card. It is made by 'accounts add --type calling_card' and 'accounts set --pin generated', "
+        "printed once and kept hashed; a text here is the PIN of nobody.",
+        scope=Scope.USER,
+        in_force=True,
+        see=("pinlength", "callingcardauth"),
     )
     techprefix = Row(
         Str(DIGITS),
@@ -123,23 +130,55 @@ class AuthenticationRows:
         Bool(),
         "true",
         Place.AUTH,
-        "Every account's password is checked again from time to time; a weak one is replaced by a random one, and "
-        "its owner and the administrators are told.",
+        "Every password that devices use is checked again from time to time. Of a weak one its owner and the "
+        "administrators are told; after passwordgrace a random one takes its place, and for as long again devices "
+        "that are registered may go on with the former one.",
         strict="true",
-        see=("validatepassword",),
+        in_force=True,
+        see=("passwordgrace", "passwordsweep", "validatepassword"),
+    )
+    passwordgrace = Row(
+        Duration(),
+        "7d",
+        Place.AUTH,
+        "Time from the warning of a weak password to its replacement, and from there until registered devices need "
+        "the new one.",
+        unit="s",
+        in_force=True,
+        see=("enforcestrongauth",),
+    )
+    passwordsweep = Row(
+        Duration(),
+        "1d",
+        Place.AUTH,
+        "Every password is checked again so long after its last check.",
+        unit="s",
+        in_force=True,
+        see=("enforcestrongauth",),
     )
     securepasswords = Row(
-        Enum({0: "as entered", 1: "hashed (HA1 for digest, Argon2 for the web)", 2: "also encrypted"}),
+        Enum(
+            {
+                0: "as entered, beside the hashes",
+                1: "hashed (HA1 for digest, Argon2 for the web)",
+                2: "also encrypted, under a key outside the database",
+            }
+        ),
         "1",
         Place.AUTH,
-        "How passwords are kept.",
+        "How passwords are kept; with 2 every other secret of the database is encrypted as well, and its key, "
+        "secrets.key beside the database, needs a backup of its own. With 0 passwords can be shown again and follow a "
+        "new localdomain. Changes convert what is stored.",
         strict=Strict("1", "2"),
+        in_force=True,
+        see=("localdomain", "validatepassword"),
+        warns=lambda level: "whoever gets the database can read every password" if level == 0 else "",
     )
     minpwdlength = Row(
         Int(1, 64),
         "4",
         Place.AUTH,
-        "Shortest password that is taken.",
+        "Shortest password that is taken, unless validatepassword is 0.",
         unit="characters",
         strict=Strict("8", at_least=True),
         in_force=True,
@@ -149,16 +188,20 @@ class AuthenticationRows:
         Enum({0: "no", 1: "length", 2: "strength (estimated; no dictionary word, not the user name)"}),
         "1",
         Place.AUTH,
-        "What a new password is checked for.",
+        "What a new password of an account is checked for. With 2 it may not hold the account's name, numbers, display "
+        "name or mail address either.",
         strict="2",
+        in_force=True,
         see=("minpwdlength",),
     )
     uauthverifypwd = Row(
         Bool(),
         "false",
         Place.AUTH,
-        "Passwords outside digest are compared leniently, as old devices need.",
+        "Outside digest a password is also taken with white space around it, with the case of its first letter "
+        "changed, and with the case of all letters changed, as keyboards of old devices do.",
         strict="false",
+        in_force=True,
     )
     autocreatereguserstrict = Row(
         Bool(),
@@ -190,7 +233,7 @@ class AuthenticationRows:
 
 
 class TrustRows:
-    """Trusted addresses, calling cards and the IVR."""
+    """Trusted addresses."""
 
     allowtrustedip = Row(
         Enum(
@@ -244,28 +287,4 @@ class TrustRows:
         "is, by address and port, so that others behind that address gain nothing; over TCP the address always is.",
         in_force=True,
         strict="false",
-    )
-    callingcardauth = Row(
-        Enum(
-            {
-                0: "caller number or PIN, whichever fits",
-                **{level: f"step {level} of 9 toward PIN only" for level in range(1, 9)},
-                9: "PIN only",
-            }
-        ),
-        "9",
-        Place.AUTH,
-        "How surely the caller on a calling card must be identified.",
-        strict="9",
-        see=("authpin", "anumberhandling"),
-    )
-    anumberhandling = Row(
-        Enum({0: "off", 1: "by caller number"}),
-        "0",
-        Place.AUTH,
-        "Whether the IVR knows callers by their number, which can be forged.",
-        strict="0",
-    )
-    ivrvalidatedtmf = Row(
-        Bool(), "true", Place.IVR, "Digits that an IVR script takes are checked for length and alphabet.", strict="true"
     )

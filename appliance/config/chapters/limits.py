@@ -300,10 +300,3 @@ class SpendRows:
         unit="SIP status",
         in_force=True,
     )
-    sendadminemailnotifications = Row(
-        Enum({0: "none", 1: "critical ones", 2: "also blocked users"}),
-        "1",
-        Place.NOTIFY,
-        "Which events are mailed to the administrators.",
-        strict="2",
-    )

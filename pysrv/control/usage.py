@@ -1,0 +1,102 @@
+"""Verbs about what accounts have used: each day of one, today's and this month's figures beside their limits."""
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pysrv.billing.calendar import Days, date_of
+from pysrv.billing.ledger import Ceiling, Unit
+from pysrv.control.desk import Desk, amount, not_found, written
+from pysrv.limits.spend import ceilings
+from pysrv.store.account import Account
+
+
+@dataclass(frozen=True, slots=True)
+class DaysOf:
+    """The newest days of one account."""
+
+    name: str
+    limit: int = 62
+
+
+@dataclass(frozen=True, slots=True)
+class AllowToday:
+    """What an account may spend today beyond its daily limits."""
+
+    name: str
+    amount: str
+
+
+def _found(desk: Desk, name: str) -> Account:
+    account = desk.store.account(name)
+    if account is None:
+        raise not_found("account", name)
+    return account
+
+
+def _use_zone(desk: Desk) -> None:
+    """Only the running service has told the store where days begin."""
+    if desk.live is None:
+        desk.store.use_limits(lambda _account, _usage, _source: (), Days(ZoneInfo(desk.settings.timezone or "UTC")))
+
+
+def days(desk: Desk, args: DaysOf) -> dict[str, Any]:
+    """accounts.days"""
+    account = _found(desk, args.name)
+    rows = [
+        {
+            "day": date_of(row.day).isoformat(),
+            "spent": written(row.spent),
+            "seconds": row.seconds,
+            "calls": row.calls,
+            "blocked": row.blocked,
+            "extra": written(row.extra),
+        }
+        for row in desk.store.days(args.name, max(1, min(args.limit, 10_000)))
+    ]
+    return {"name": account.name, "currency": account.currency, "days": rows}
+
+
+def allow(desk: Desk, args: AllowToday) -> dict[str, Any]:
+    """accounts.allow"""
+    _use_zone(desk)
+    desk.store.allow_today(args.name, amount(args.amount), who=desk.who)
+    desk.after_commit(lambda live: live.account_changed(args.name))
+    account = _found(desk, args.name)
+    return {"name": account.name, "usage": figures(desk, account)}
+
+
+def figures(desk: Desk, account: Account) -> dict[str, Any]:
+    """What an account has used today and this month, running calls among it, and how much of each limit that is."""
+    _use_zone(desk)
+    usage = desk.store.usage(account.id)
+    limits = [_limit(account, each) for each in ceilings(account, desk.settings, usage, desk.store.report_only())]
+    lines = {"setting": "maxlines", "unit": "calls", "used": str(account.lines), "limit": str(account.maxlines)}
+    return {
+        "day": date_of(usage.day).isoformat(),
+        "spent_today": written(usage.spent_today + account.reserved),
+        "spent_month": written(usage.spent_month + account.reserved),
+        "seconds_today": usage.seconds_today + account.reserved_s,
+        "seconds_month": usage.seconds_month + account.reserved_s,
+        "blocked": usage.blocked,
+        "extra": written(usage.extra),
+        "limits": limits
+        + ([lines | {"percent": _percent(account.lines, account.maxlines)}] if account.maxlines else []),
+    }
+
+
+def _limit(account: Account, each: Ceiling) -> dict[str, Any]:
+    money_counts = each.unit is Unit.MONEY
+    used = each.limit - each.left(account.reserved if money_counts else account.reserved_s)
+    shown = (written(used), written(each.limit)) if money_counts else (f"{used / 60:.1f}", f"{each.limit / 60:.1f}")
+    return {
+        "setting": each.setting,
+        "unit": account.currency if money_counts else "minutes",
+        "used": shown[0],
+        "limit": shown[1],
+        "percent": _percent(used, each.limit),
+    }
+
+
+def _percent(used: int, limit: int) -> int:
+    return 100 if limit <= 0 else max(0, 100 * used // limit)

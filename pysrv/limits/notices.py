@@ -1,0 +1,212 @@
+"""What people are told of: one table of kinds, who hears of each and how loudly, and the words.
+
+Pure: figures go in, texts come out. It knows neither mail nor database, nor who is reached how
+(notice_routes). Whatever figures come, or however few, there is a text: who tells of a thing must not fail over it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from pysrv.billing import money
+
+Figures = Mapping[str, str | int]
+MOST_TEXT = 200  # characters of one figure: a name from the network must not become the message
+MOST_NAME = 40
+SECRETS: Final = re.compile(r"(^|_)(password|secret|pin|ha1|key|token|nonce)($|_)", re.IGNORECASE)
+UNKNOWN: Final = "?"
+END_OF_TIME = 253_402_300_800  # of a calendar: the year 10000
+
+
+class Severity(StrEnum):
+    """How loudly a thing is told; sendadminemailnotifications chooses by it."""
+
+    CRITICAL = "critical"
+    BLOCKED_USER = "blocked_user"
+    WARNING = "warning"
+
+
+class Audience(StrEnum):
+    """Whom a thing concerns."""
+
+    ADMINISTRATORS = "administrators"
+    OWNER = "owner"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row. Templates name figures and `account`; `remedy` is for administrators alone; figures in `money` are
+    micro-units, those in `times` Unix seconds; `always`: whatever sendadminemailnotifications says."""
+
+    severity: Severity
+    audience: Audience
+    subject: str
+    text: str
+    remedy: str = ""
+    money: frozenset[str] = frozenset()
+    times: frozenset[str] = frozenset()
+    always: bool = False
+
+
+_EXPOSURE = frozenset({"running_per_minute", "headroom", "usual_per_minute"})
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "spend_warning": Kind(
+            Severity.WARNING,
+            Audience.BOTH,
+            "{account}: {percent} % of {setting} used",
+            "The account {account} has used {percent} % of its limit {setting}, which is {limit}. At 100 % its calls "
+            "are refused.",
+            "'appliance accounts set {account} --{setting} ...' changes the limit.",
+        ),
+        "spend_blocked": Kind(
+            Severity.BLOCKED_USER,
+            Audience.BOTH,
+            "{account} is blocked for today by {setting}",
+            "The account {account} has reached its limit {setting} after {spent} today. Its calls are refused until "
+            "the day ends.",
+            "'appliance accounts show {account}' shows its days.",
+            frozenset({"spent"}),
+        ),
+        "exposure": Kind(
+            Severity.CRITICAL,
+            Audience.BOTH,
+            "{account} spends unusually fast ({setting})",
+            "The calls of {account} cost {running_per_minute} a minute; usual are at most {usual_per_minute}. What is "
+            "left ({headroom}) lasts {lasts_s} s. Done: {reaction}.",
+            "'appliance calls' shows where they go, 'appliance calls hangup --account {account}' ends them.",
+            _EXPOSURE,
+        ),
+        "call_pattern": Kind(
+            Severity.CRITICAL,
+            Audience.ADMINISTRATORS,
+            "{account}: calls in the pattern of a fraud ({setting})",
+            "The calls of {account} show the pattern {pattern}: {count} to {range} within {period_s} s, where "
+            "{setting} allows {allowed}. Done: {reaction}.",
+            "'appliance cdrs --account {account}' shows them.",
+        ),
+        "blacklisted": Kind(
+            Severity.WARNING,
+            Audience.ADMINISTRATORS,
+            "{number} is on the blacklist",
+            "{number} was put on the blacklist of {account}: {reason}.",
+        ),
+        "password_weak": Kind(
+            Severity.WARNING,
+            Audience.BOTH,
+            "{account}: the password is weak",
+            "The password of {account} is weak: it {why}. Unless it is changed it will be replaced at "
+            "{replaced_at} ({setting}).",
+            "'appliance accounts set {account} --password generated' sets another one.",
+            times=frozenset({"replaced_at"}),
+        ),
+        "password_replaced": Kind(
+            Severity.BLOCKED_USER,
+            Audience.BOTH,
+            "{account}: the weak password was replaced",
+            "The password of {account} was weak (it {why}) and was replaced ({setting}). The new one is told to "
+            "nobody: the account's telephones can register with the old one until {former_until}.",
+            "'{remedy}' sets one that can be handed on.",
+            times=frozenset({"former_until"}),
+        ),
+        "not_billed": Kind(
+            Severity.WARNING,
+            Audience.ADMINISTRATORS,
+            "{account}: a call has no price",
+            "A call that {account} should pay for has no price: {why} (call {call_id}). Further calls like it are not "
+            "told.",
+            "blocknotbilledcalls refuses such calls.",
+        ),
+        "pin_guessing": Kind(
+            Severity.CRITICAL,
+            Audience.ADMINISTRATORS,
+            "PINs of calling cards are being guessed from {caller}",
+            "{caller} at {source} keyed in {wrong} wrong PINs within the hour ({setting}). Its PINs are not looked at "
+            "for a while.",
+            "'appliance ban {source} --for 6h' keeps it out.",
+        ),
+        "test": Kind(
+            Severity.CRITICAL,
+            Audience.ADMINISTRATORS,
+            "a test of notices",
+            "This is the test that {who} asked for. Notices reach you.",
+            always=True,
+        ),
+    }
+)
+ALIASES: Final[Mapping[str, str]] = MappingProxyType({"unpriced_call": "not_billed", "card_guessed": "pin_guessing"})
+_GENERIC = Kind(
+    Severity.WARNING, Audience.ADMINISTRATORS, "{account}: {kind}", "Something of the kind {kind} happened."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A notice as people read it: lines without control characters; no remedy for owners."""
+
+    subject: str
+    text: str
+
+
+def kind_of(name: str) -> Kind:
+    """The row of a kind; a generic one for what nobody has declared."""
+    return KINDS.get(ALIASES.get(name, name), _GENERIC)
+
+
+def severity_of(name: str, figures: Figures) -> Severity:
+    """How loud it is. Who tells may say so in the figure `severity`; a word that is none here leaves the row's."""
+    said = str(figures.get("severity", ""))
+    return Severity(said) if said in tuple(Severity) else kind_of(name).severity
+
+
+def without_secrets(figures: Figures) -> dict[str, str | int]:
+    """The figures that may be stored and sent: what is named like a secret is left out."""
+    kept = {name: figure for name, figure in figures.items() if not SECRETS.search(name)}
+    return {
+        one_line(name, MOST_NAME): figure if isinstance(figure, int) else one_line(str(figure))
+        for name, figure in kept.items()
+    }
+
+
+def one_line(text: str, most: int = MOST_TEXT) -> str:
+    """Text from anywhere as one bounded line that can be printed."""
+    return "".join(each if each.isprintable() else " " for each in text[:most]).strip()
+
+
+def words(name: str, account: str, figures: Figures, *, owner: bool = False) -> Words:
+    """The texts of one notice."""
+    kind = kind_of(name)
+    shown = _Shown(_written(kind, without_secrets(figures)) | {"kind": one_line(name)})
+    shown["account"] = one_line(account) or "somebody without an account"
+    parts = [kind.text.format_map(shown)]
+    if kind is _GENERIC:
+        parts += [f"{figure}: {shown[figure]}" for figure in sorted(without_secrets(figures))]
+    if kind.remedy and not owner:
+        parts.append(kind.remedy.format_map(shown))
+    return Words(one_line(kind.subject.format_map(shown)), "\n".join(parts))
+
+
+class _Shown(dict[str, str]):
+    """Figures by name; one that nobody gave is a question mark."""
+
+    def __missing__(self, name: str) -> str:
+        return UNKNOWN
+
+
+def _written(kind: Kind, figures: Figures) -> dict[str, str]:
+    amounts = kind.money | ({"limit"} if figures.get("unit") == "money" else set())
+    shown = {}
+    for name, figure in figures.items():
+        shown[name] = str(figure) or UNKNOWN
+        if name in amounts and isinstance(figure, int):
+            shown[name] = money.format(figure)
+        elif name in kind.times and isinstance(figure, int) and 0 <= figure < END_OF_TIME:
+            shown[name] = f"{datetime.fromtimestamp(figure, UTC):%Y-%m-%d %H:%M} UTC"
+    if figures.get("unit") == "seconds" and "limit" in shown:
+        shown["limit"] += " s"
+    return shown

@@ -1,0 +1,140 @@
+"""The outbox at work: notices are routed, joined into messages and sent, one message at a time for each channel.
+
+A message has its number on disk before it is sent and its outcome after: a crash in between sends it again under the
+same identity. Everything slow is awaited, so that calls go on beside it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from appliance.config.settings import Settings
+from pysrv.limits.notice_routes import Channel, Route, closed, routes
+from pysrv.notify import mail, web
+from pysrv.notify.message import Message, SendFailed, compose
+from pysrv.notify.schedule import HOUR_S, PAUSES_S, TRIES, free_at, ready_at, retry_at
+from pysrv.store import Store
+from pysrv.store.notices import NewDelivery, NoticeRow, Queue
+
+MOST_IN_ONE = 50
+IDLE_S = 60.0
+_log = logging.getLogger("pysrv.notify")
+Send = Callable[[Message, Settings], Awaitable[None]]
+SENDERS: Mapping[Channel, Send] = {
+    Channel.MAIL: mail.send,
+    Channel.SMS: web.send_sms,
+    Channel.WEBHOOK: web.post_to_webhook,
+}
+
+
+class Dispatcher:
+    """Empties the outbox. `commit` makes durable what was written; `clock` gives Unix seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Callable[[], Settings],
+        clock: Callable[[], float],
+        commit: Callable[[], None],
+        senders: Mapping[Channel, Send] = SENDERS,
+    ) -> None:
+        self._store, self._settings, self._clock, self._commit, self._senders = store, settings, clock, commit, senders
+        self._told = asyncio.Event()
+        self._tag = store.get_or_make("notices", 16).hex()
+
+    def wake(self) -> None:
+        """Something was told; the turn that did so commits before this task runs."""
+        self._told.set()
+
+    async def run(self) -> None:
+        """Until cancelled. What goes wrong is logged, and the outbox looked at again later."""
+        while True:
+            self._told.clear()
+            try:
+                pause_s = await self.step()
+            except Exception:
+                _log.exception("notices wait: a fault of the dispatcher")
+                pause_s = IDLE_S
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._told.wait()
+            except TimeoutError:
+                pass
+
+    async def step(self) -> float:
+        """Everything that is due, at most one message for each channel; returns after how long to look again."""
+        for notice in self._store.unrouted_notices():
+            self._route(notice)
+        now = self._clock()
+        found = {channel: self._next(channel, now) for channel in Channel}
+        due = [(channel, number, self._begin(number)) for channel, (number, _) in found.items() if number is not None]
+        self._commit()
+        async with asyncio.TaskGroup() as group:
+            for each in due:
+                group.create_task(self._send(*each))
+        later = min(at for _, at in found.values())
+        return 0.0 if due else min(IDLE_S, max(0.0, later - now))
+
+    def _route(self, notice: NoticeRow) -> None:
+        account = self._store.account(notice.account) if notice.account else None
+        email, phone = (account.email, account.phone) if account is not None else ("", "")
+        found = routes(notice.kind, notice.figures, self._settings(), email, phone)
+        self._store.route_notice(notice.id, [_delivery(route) for route in _worth_keeping(found)])
+
+    def _next(self, channel: Channel, now: float) -> tuple[int | None, float]:
+        """The message of a channel that is due, if any; and when to look again."""
+        queues = [queue for queue in self._store.notice_queues() if queue.channel == channel]
+        waiting = self._store.notice_messages(channel)
+        if not queues and not waiting:
+            return None, now + IDLE_S
+        if reason := closed(channel, self._settings()):
+            self._store.close_notice_channel(channel, reason)
+            return None, now + IDLE_S
+        ready = {queue: self._ready_at(queue) for queue in queues}
+        free = free_at(self._store.notice_attempts(channel, now - HOUR_S), self._settings().notifyperhour, now)
+        later = max(free, min([*(at for _, at in waiting), *ready.values()]))
+        if later > now:
+            return None, later
+        if waiting and waiting[0][1] <= now:
+            return waiting[0][0], now
+        queue = min(ready, key=lambda each: ready[each])
+        most = MOST_IN_ONE if self._settings().notifydigest else 1
+        return self._store.make_notice_message(channel, queue.recipient, most), now
+
+    def _ready_at(self, queue: Queue) -> float:
+        return ready_at(queue.since, queue.tried_at, self._settings().notifydigest)
+
+    def _begin(self, number: int) -> Message:
+        """Writes a try down before it is made, and when the next one would be."""
+        rows = self._store.notice_message(number)
+        now = self._clock()
+        self._store.begin_notice_try(number, retry_at(now, rows[0].attempts + 1) or now + PAUSES_S[-1])
+        return compose(f"notice-{number}.{self._tag}", rows)
+
+    async def _send(self, channel: Channel, number: int, message: Message) -> None:
+        try:
+            await self._senders[channel](message, self._settings())
+        except SendFailed as failed:
+            self._failed(channel, number, message, failed)
+        except Exception as fault:  # a fault of ours: the other channels must go on
+            _log.exception("a fault while sending a notice")
+            self._failed(channel, number, message, SendFailed(f"a fault: {type(fault).__name__}"))
+        else:
+            self._store.note_notice_sent(number)
+            _log.info("notice sent channel=%s message=%d notices=%d", channel, number, len(message.rows))
+        self._commit()
+
+    def _failed(self, channel: Channel, number: int, message: Message, failed: SendFailed) -> None:
+        final = failed.final or message.rows[0].attempts + 1 >= TRIES
+        self._store.note_notice_failed(number, failed.reason, final=final)
+        outcome = "given up" if final else "tried again later"
+        _log.warning("notice not sent channel=%s message=%d, %s: %s", channel, number, outcome, failed.reason)
+
+
+def _worth_keeping(found: list[Route]) -> list[Route]:
+    """Open ways, and recipients that a setting keeps it from; when there are none, one line that says so."""
+    return [route for route in found if not route.refused or route.recipient] or found[:1]
+
+
+def _delivery(route: Route) -> NewDelivery:
+    return NewDelivery(route.channel, route.recipient, route.owner, route.refused)
