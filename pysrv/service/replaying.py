@@ -96,8 +96,11 @@ class Replayer:
         return difference
 
     def _with(self, account: Account, fields: Mapping[str, Any]) -> Account:
-        wanted = fields and (not self._names or account.name in self._names)
-        return replace(account, **fields) if wanted else account
+        if not fields or (self._names and account.name not in self._names):
+            return account
+        if "maxlines" in fields and account.maxlinesoffpeak == account.maxlines:
+            fields = {"maxlinesoffpeak": fields["maxlines"], **fields}  # as when they are set
+        return replace(account, **fields)
 
     def _feed(self, courses: tuple[Course, ...], records: Difference | None, progress: Progress) -> None:
         """Every call and every movement of money through the courses; `records` hears what was written down."""
