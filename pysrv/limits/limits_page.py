@@ -21,8 +21,9 @@ _SPEND = """
 ## What may be spent
 
 Each rule makes a ceiling. All of them are asked, for the paying account and for every reseller above it, whenever a
-lease is granted or renewed: what is settled and what running calls have reserved together never pass one. A call counts
-on the day on which it is settled, and until then on every day on which it runs. Days and months are those of `timezone`.
+lease is granted or renewed: what is settled and what running calls have reserved together never pass one. A call is
+spend of the day on which it is settled, and until then of every day on which it runs. Days and months are those of
+`timezone`.
 
 | setting | looks at | when it ends a call |
 |---|---|---|
