@@ -16,8 +16,8 @@ def normalise(dialled: str) -> str | None:
     """A dialled number without plus or 00 and RFC 3966's visual separators; None: not a number."""
     bare = dialled.translate(_VISUAL)
     if bare.startswith("+"):
-        bare = bare[1:]
-        return bare if bare.isdigit() and _NUMBER.fullmatch(bare) else None
+        bare = bare[1:]  # no country code begins with 0 (E.164): whatever +00 means, decks and routes do not know it
+        return bare if bare.isdigit() and _NUMBER.fullmatch(bare) and not bare.startswith("0") else None
     return _INTERNATIONAL.sub("", bare, count=1) if _NUMBER.fullmatch(bare) else None
 
 

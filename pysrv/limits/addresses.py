@@ -1,4 +1,4 @@
-"""What came from each source address within a sliding window: calls, seconds of talk and their cost. Pure.
+"""What came from each source address (IPv6: its /64) within a sliding window: calls, seconds of talk, cost. Pure.
 
 A finished call counts with what it came to, a running one with what its lease has reserved; both from its setup on,
 and until that is older than the window. Times are Unix seconds.
@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pysrv.limits.facts import AddressUse
+from pysrv.limits.sources import subject_of
 
 MOST_ADDRESSES = 65_536
 
@@ -48,7 +49,7 @@ class Addresses:
 
     def use(self, source: str, now: float) -> AddressUse:
         """What came from an address until now."""
-        window = self._windows.get(source)
+        window = self._windows.get(subject_of(source))
         if window is None:
             return AddressUse()
         window.forget(now - self.window_s)
@@ -67,6 +68,7 @@ class Addresses:
         window.cost += cost
 
     def _of(self, source: str) -> Window:
+        source = subject_of(source)
         window = self._windows.get(source)
         if window is None:
             if len(self._windows) >= MOST_ADDRESSES:

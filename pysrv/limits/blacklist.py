@@ -171,7 +171,7 @@ class Blacklists:
 
         `level`: from which confidence on smart entries block; 0: never.
         """
-        if not number.isdigit():
+        if not (number.isascii() and number.isdigit()):
             return None
         best: tuple[int, bool, Entry] | None = None
         for owner in (*accounts, ""):

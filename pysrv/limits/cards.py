@@ -104,6 +104,7 @@ class _Wrong:
     since: float = 0.0
     locked_until: float = 0.0
     locks: int = 0
+    pauses: int = 0  # wrong ones since the last right one
 
 
 class Guesses:
@@ -137,9 +138,9 @@ class Guesses:
     def pause_s(self, caller: str, now: float) -> float:
         """How long the answer to the next PIN is held back: nothing at first, then 1, 2, 4 s and so on."""
         wrong = self._callers.get(caller)
-        if wrong is None or not wrong.count or now - wrong.since >= HOUR_S:
+        if wrong is None or not wrong.pauses or now - wrong.since >= HOUR_S:
             return 0.0
-        return min(LONGEST_PAUSE_S, 2.0 ** min(wrong.count - 1, 16))
+        return min(LONGEST_PAUSE_S, 2.0 ** min(wrong.pauses - 1, 16))
 
     def wrong(self, caller: str, now: float, most: int) -> tuple[Verdict, int]:
         """A PIN was wrong: what that comes to for the caller, and how many wrong ones it has sent within the hour."""
@@ -151,6 +152,7 @@ class Guesses:
             if now - each.since >= HOUR_S:
                 each.count, each.since = 0, now
             each.count += 1
+        wrong.pauses += 1
         count = wrong.count
         if not most or count < most:
             return Verdict.LOOK, count
@@ -159,8 +161,10 @@ class Guesses:
         return Verdict.CALLER_LOCKED, count
 
     def right(self, caller: str) -> None:
-        """A PIN was right: the caller is believed to be a customer, and counts anew."""
-        self._callers.pop(caller, None)
+        """A PIN was right: the caller is believed to be a customer and waits no longer. Its wrong ones of this hour
+        still count, or whoever holds one card could try for others as often as he gives his own in between."""
+        if (wrong := self._callers.get(caller)) is not None:
+            wrong.pauses = 0
         self._right.pop(caller, None)
         self._right[caller] = None
         if len(self._right) > MOST_CALLERS:

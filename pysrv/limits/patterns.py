@@ -229,7 +229,7 @@ class Patterns:
 
     def sequential(self, event: Attempt, settings: PatternSettings) -> Pattern | None:
         """Many different numbers beside each other, in whatever order they are dialled."""
-        if not settings.maxsequentialcalls or not event.number.isdigit():
+        if not settings.maxsequentialcalls or not (event.number.isascii() and event.number.isdigit()):
             return None
         key = event.account, range_of(event.number), len(event.number)
         block = _kept(self._blocks, key, _Block, MOST_HELD)

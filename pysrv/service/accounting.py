@@ -217,8 +217,8 @@ class Accounting:
     def lapsed(self, call_id: str, short: Shortfall) -> None:
         """Note in the record which limit ends the call."""
         call = self.running.get(call_id)
-        self._spending.fell_short(short)
         if call is not None:
+            self._spending.fell_short(short, call.cdr.account)
             call.cdr = replace(call.cdr, reason=f"lease ended: {short.sentence}", refused_by=short.setting)
 
     def cut(self, call_id: str, setting: str, reason: str) -> None:

@@ -139,7 +139,7 @@ class Admission:
             came_over = caller.trunk.name if caller.trunk is not None else ""
             refusal = self._reserve(event, facts, dialled.prices, came_over, reports, now)
         if refusal is not None:
-            self._spending.refused(refusal)
+            self._spending.refused(refusal, card.name)
             return refusal
         self._accounting.goes_over(event.call_id, _trunks(dialled))
         lasts_s = longest_s(facts.levels) if facts.priced else None
@@ -308,7 +308,7 @@ class Admission:
         )  # fmt: skip
         cdr = self._cdr(facts, self._world.clock.wall(), trunk, reports)
         self._accounting.refused(cdr, refusal.status, refusal.sentence, refusal.setting)
-        self._spending.refused(refusal)
+        self._spending.refused(refusal, facts.account.name if facts.account is not None else "")
         cause = Cause.of_status(refusal.status)
         headers = [(b"reason", cause.reason())]
         if facts.account is not None:

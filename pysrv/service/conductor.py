@@ -33,6 +33,7 @@ from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
 from pysrv.limits.entrances import Entrances
 from pysrv.limits.facts import Auth
+from pysrv.limits.stages.locks import incoming_refusal
 from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
@@ -152,11 +153,11 @@ class Service:
     def start(self) -> None:
         """Take up what an earlier process left: bindings, running calls."""
         self._changes.run()
-        self._spending.start()
         self._fraud.start()
         found = self._registration.load()
         now = self._world.clock.monotonic()
         resumed, settled = self._recovery.start(now)
+        self._spending.start()  # from what still runs, and what was settled just now
         self._pump_calls(now)
         _log.info("started registrations=%d calls_resumed=%d calls_settled=%d", found, resumed, settled)
 
@@ -473,7 +474,7 @@ class Service:
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._requests.asking.get(event.key)
-        if caller is None or (event.replaces is not None and not caller.is_sure):
+        if caller is None or (event.replaces is not None and not _may_replace(caller)):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
@@ -497,3 +498,8 @@ class Service:
         cause = Cause.of_status(self._settings.quotadiscreason, f"lease ended: {short.sentence}")
         self.accounting.lapsed(call_id, short)
         self.b2bua.hangup(call_id, cause, now)
+
+
+def _may_replace(caller: Caller) -> bool:
+    """Whether somebody may take over a call: one who is sure to be an account that may be called at all."""
+    return caller.is_sure and caller.account is not None and incoming_refusal(caller.account) is None

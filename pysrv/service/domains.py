@@ -17,6 +17,7 @@ from pysrv.limits.facts import Destination, DestinationKind
 from pysrv.limits.trusted import is_public
 from pysrv.service.surroundings import Surroundings
 from pysrv.sip.events import Flow
+from pysrv.sip.grammar import unescape
 from pysrv.sip.uri import DEFAULT_PORT, Uri, escape_user
 from pysrv.store import Store
 
@@ -68,9 +69,18 @@ class Domains:
             return "it is no name of the public DNS"
         if uri.port is not None and uri.port < LEAST_PORT:
             return f"port {uri.port} is below {LEAST_PORT}"
+        if b";" in unescape(uri.user or b""):
+            return "what is dialled there has parameters"
         if address is not None and (not is_public(address) or address in self._world.host()):
             return f"{address} is no public address of somebody else"
+        if address is not None and self._is_trunk(address):
+            return f"{address} is a trunk's: its numbers are dialled here, where they have routes and prices"
         return ""
+
+    def _is_trunk(self, address: str) -> bool:
+        """Whether a carrier of ours is there: it would take our calls without asking what they cost."""
+        hosts = (trunk.host for trunk in self._store.trunks())
+        return self._store.trunk_by_address(address) is not None or address in map(self._world.resolve, hosts)
 
 
 def _may_be_asked(domain: str) -> bool:

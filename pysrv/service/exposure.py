@@ -51,7 +51,7 @@ class ExposureBrake:
         """How each account would stand with one more call at its rate; free calls change nothing."""
         found = []
         for level in levels:
-            price = level.rate.per_minute if level.rate is not None else 0
+            price = level.rate.paid_per_minute if level.rate is not None else 0
             if price:
                 load = with_call(_load(level), price)
                 found.append((level.account, price, judge(load, self._today(level).usual, self._settings)))
@@ -86,7 +86,7 @@ class ExposureBrake:
     def _note(self, level: Payer, day: _Day, now: Exposure) -> None:
         """Writes the day's peaks down when they have grown, and its first alarm."""
         per_minute = level.funds.running_per_minute
-        dearest = level.rate.per_minute if level.rate is not None else 0
+        dearest = level.rate.paid_per_minute if level.rate is not None else 0
         grown = per_minute > day.per_minute + day.per_minute // GROWTH or dearest > day.dearest
         news = now.level > day.alarmed
         if not (grown or news):

@@ -137,7 +137,7 @@ class Fraud:
         if where.kind is DestinationKind.LOCAL:
             return None
         (names, level), now = self._level(account), self._clock.wall()
-        wanted = dict.fromkeys((where.number, number.judged))
+        wanted = dict.fromkeys((where.number, number.judged, *numbering.digit_runs(where.number)))
         hits = (self.blacklists.find(ListSide.DESTINATION, names, digits, level, now) for digits in wanted)
         return next((hit for hit in hits if hit is not None), None)
 

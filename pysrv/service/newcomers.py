@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.config.settings import Settings
+from pysrv.billing.number import normalise
 from pysrv.limits.decoys import taken
 from pysrv.service.entry import user_in
 from pysrv.service.surroundings import Surroundings
@@ -50,7 +51,11 @@ class Newcomers:
 
     def _is_free(self, name: str, settings: Settings) -> bool:
         somebody = self._store.account(name) or self._store.account_by_number(name.lstrip("+"))
-        return bool(name) and somebody is None and not taken(settings.decoyextensions, (name,))
+        number = normalise(name)
+        leads = number is not None and (
+            number in (*settings.emergencynumbers, *settings.ivrnumbers) or bool(self._store.routes_for(number))
+        )
+        return bool(name) and somebody is None and not leads and not taken(settings.decoyextensions, (name,))
 
     def _has_room(self, settings: Settings) -> bool:
         now = self._world.clock.wall()

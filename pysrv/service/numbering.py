@@ -27,6 +27,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, PhoneMe
 from pysrv.limits.number_facts import PREMIUM_EVERYWHERE, UNKNOWN, NumberFacts, network_of, worst
 from pysrv.service.digit_patterns import prefixes_of
 
+LEAST_DIGITS = 7  # of a number that can leave its own exchange
 REMEMBERED = 65_536  # numbers: about 20 MB
 NORTH_AMERICA = "1"
 NOWHERE = "001"  # what the library calls the region of codes without a country
@@ -80,7 +81,9 @@ class Plan:
 @lru_cache(maxsize=REMEMBERED)
 def facts(number: str, home: str = "") -> NumberFacts:
     """What a number in bare digits (pysrv.billing.number) is to an account of the country `home` (ISO-2)."""
-    if not number.isdigit() or len(number) < 3:
+    if runs := digit_runs(number):
+        return worst(tuple(facts(run, home) for run in runs))
+    if not (number.isascii() and number.isdigit()) or len(number) < 3:
         return UNKNOWN
     home = home if home in SUPPORTED_REGIONS else ""
     if home and (short := _short(number, home)):
@@ -95,6 +98,15 @@ def facts(number: str, home: str = "") -> NumberFacts:
     ]
     kept = [each for each in dict.fromkeys(readings) if not each.startswith("0")]
     return worst(tuple(_international(each, home) for each in kept)) if kept else UNKNOWN
+
+
+def digit_runs(number: str) -> tuple[str, ...]:
+    """What a number with * or # in it may come to for a switch that takes the keys as its own: all its digits, and
+    each run of them that is long enough to lead somewhere; nothing, when it has no keys or is a short code."""
+    if not re.fullmatch(r"[0-9*#]+", number, re.ASCII) or number.isdigit():
+        return ()
+    runs = (re.sub(r"[*#]", "", number), *re.split(r"[*#]+", number))
+    return tuple(dict.fromkeys(run for run in runs if len(run) >= LEAST_DIGITS))
 
 
 def _inland_and_abroad(number: str, home: str) -> list[str]:

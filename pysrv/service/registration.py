@@ -8,6 +8,7 @@ from appliance.config.settings import Settings
 from pysrv.calls.bindings import Binding
 from pysrv.calls.registrar import Change, Registrar, RegistrarConfig, Saved
 from pysrv.limits.decision import Refuse
+from pysrv.limits.facts import Auth
 from pysrv.limits.stages.locks import registration_refusal
 from pysrv.service.journal import visible
 from pysrv.service.pairs import KnownPairs
@@ -45,11 +46,16 @@ class Registration:
             default_expires_s=min(config.default_expires_s, longest_s),
         )
 
-    def register(self, request: Request, flow: Flow, account: Account, *, proven: bool = True) -> Response:
+    def register(
+        self, request: Request, flow: Flow, account: Account, *, proven: bool = True, how: Auth = Auth.PROVEN
+    ) -> Response:
         """The answer to a REGISTER that `account` sent. Nobody registers for somebody else (10.3 step 3).
 
-        `proven`: it brought the password itself, and was not merely believed.
+        `proven`: it brought the password itself, and was not merely believed. Where a trunk is, nobody registers by
+        `how` alone: a forged datagram would make a user of the carrier, and calls to users cost nothing.
         """
+        if how is not Auth.PROVEN and self._store.trunk_by_address(flow.remote[0]) is not None:
+            return response_to(request, 403)
         refusal = registration_refusal(account) or self._full(request, flow, account)
         if refusal is not None:
             _log.info("registration refused account=%s setting=%s: %s", account.name, refusal.setting, refusal.sentence)

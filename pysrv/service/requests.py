@@ -71,7 +71,9 @@ class Requests:
         elif method == b"MESSAGE":
             self.paging.message(event, caller, now)
         elif caller.account is not None:
-            answer = self.registration.register(event.request, event.flow, caller.account, proven=caller.proven)
+            answer = self.registration.register(
+                event.request, event.flow, caller.account, proven=caller.proven, how=caller.how
+            )
             self.endpoint.respond(event.key, answer, now)
 
     def outside_calls(self, event: RequestReceived) -> None:

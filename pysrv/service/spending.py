@@ -110,16 +110,16 @@ class Spending:
         if self._concerns(account_id) and not cdr.emergency:
             self._addresses.ended(cdr.call_id, cdr.source, cdr.setup_at, cdr.billable_seconds, cdr.charge)
 
-    def refused(self, refusal: Refuse) -> None:
+    def refused(self, refusal: Refuse, payer: str) -> None:
         """A call was refused: when a daily limit did it, as for a lease."""
         account = refusal.figures.get("account", "")
         if refusal.setting in BLOCKING:
-            self.fell_short(Shortfall(refusal.setting, 0, 0, str(account)))
+            self.fell_short(Shortfall(refusal.setting, int(refusal.figures["needed"]), 0, str(account)), payer)
 
-    def fell_short(self, short: Shortfall) -> None:
+    def fell_short(self, short: Shortfall, payer: str) -> None:
         """A lease was refused: a daily limit blocks its account until the day ends, and everybody concerned is told."""
         account = self._store.account(short.account) if short.account else None
-        if account is None or short.setting not in BLOCKING:
+        if account is None or short.setting not in BLOCKING or not self._is_used_up(account, short, payer):
             return
         if self._store.block_today(account.id, short.setting):
             usage = self._store.usage(account.id)
@@ -131,6 +131,17 @@ class Spending:
                 setting=short.setting,
                 spent=usage.spent_today + account.reserved,
             )
+
+    def _is_used_up(self, account: Account, short: Shortfall, payer: str) -> bool:
+        """Whether what was talked leaves no room, for the next increment when the account itself called (`payer`).
+
+        What ringing calls hold comes back, and one customer's dear call must not close its reseller to all others.
+        """
+        ceiling = next((each for each in self._store.ceilings(account) if each.setting == short.setting), None)
+        if ceiling is None:
+            return False
+        talked = ceiling.settled + account.reserved - self._store.held_by_ringing(account.id)
+        return talked + (short.needed if account.name == payer else 1) > ceiling.limit
 
     def turn_month(self) -> None:
         """Monthly limits grow once a month has ended."""

@@ -43,6 +43,7 @@ _OPEN = (
     "coalesce(a.currency, ''), o.above "
     "FROM open_calls o LEFT JOIN accounts a ON a.id = o.account_id"
 )
+_RINGING = "SELECT account_id, reserved, above FROM open_calls WHERE answered_at IS NULL AND account_id IS NOT NULL"
 _ONE_OPEN = f"{_OPEN} WHERE o.call_id = ?"
 _INSERT = (
     "INSERT INTO open_calls (call_id, account_id, caller, callee, source, trunk, emergency, setup_at, rate, covered_s, "
@@ -121,6 +122,14 @@ class CallWriting(CallReading, UsageWriting):
         if emergency:
             return replace(account.funds, limited=False)
         return replace(account.funds, ceilings=self.ceilings(account, source))
+
+    def held_by_ringing(self, account_id: int) -> int:
+        """What calls that nobody has answered hold of an account's money, micro-units."""
+        held = 0
+        for payer, reserved, above in self._all(_RINGING):
+            held += reserved if payer == account_id else 0
+            held += sum(share.reserved for share in shares_of(above) if share.account_id == account_id)
+        return held
 
     def levels_of_call(self, call_id: str) -> Levels:
         """Everybody who pays for a running call; nobody, when it does not run."""

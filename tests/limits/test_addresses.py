@@ -1,5 +1,7 @@
 """What came from an address within a sliding window."""
 
+from ipaddress import IPv4Address
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +43,14 @@ def test_the_number_of_addresses_is_bounded_and_running_calls_are_kept() -> None
     addresses = Addresses(100.0)
     addresses.holds("a", SOURCE, 1, 1)
     for number in range(MOST_ADDRESSES + 5):
-        addresses.ended("", str(number), 0.0, 0, 0)
+        addresses.ended("", str(IPv4Address(number)), 0.0, 0, 0)
     assert len(addresses._windows) == MOST_ADDRESSES
     assert addresses.use(SOURCE, 0.0).calls == 1
+
+
+def test_every_address_of_a_customers_ipv6_network_counts_as_one() -> None:
+    addresses = Addresses(100.0)
+    addresses.ended("a", "2001:db8::1", 0.0, 10, 1)
+    addresses.holds("b", "2001:db8::ffff:1", 20, 2)
+    assert addresses.use("2001:db8::2", 1.0) == AddressUse(2, 30, 3)
+    assert addresses.use("2001:db8:0:1::2", 1.0) == AddressUse()

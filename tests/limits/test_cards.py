@@ -112,3 +112,13 @@ def test_callers_without_end_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> 
         guesses.right(f"customer {n}")
     assert len(guesses._callers) <= 100
     assert len(guesses._right) <= 100
+
+
+def test_a_right_pin_in_between_buys_no_further_guesses() -> None:
+    guesses, looked = Guesses(), 0
+    for n in range(100):
+        if guesses.verdict("thief", float(n), 6, 100) is Verdict.LOOK:
+            looked += 1
+            guesses.wrong("thief", float(n), 6)
+            guesses.right("thief")
+    assert looked == 6

@@ -5,7 +5,7 @@ refuses her next call; without what is set, the same call goes out.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 
 from pysrv.billing.calendar import day_of, first_day, month_of
 from pysrv.store.account import AccountType, NewAccount
-from pysrv.store.rows import CdrFilter
+from pysrv.store.rows import CdrFilter, Route
 from tests.calls.playbook import sdp
 from tests.service.bench import TRUNK, WALL, Bench, Client, opened
 from tests.service.test_service import ALICE, BOB, NUMBER, hang_up, in_dialog
@@ -340,3 +340,43 @@ def test_bob_is_not_limited_by_what_alice_did(bench: Bench) -> None:
     talks(bench, 10)
     talks(bench, 5, "bob", BOB)
     assert [row.blocked for row in bench.store.days("bob")] == [""]
+
+
+def test_a_customer_whose_calls_only_ring_does_not_close_the_reseller_for_the_day(bench: Bench) -> None:
+    store = bench.store
+    ident = store.import_begin("wholesale")
+    store.import_rows(ident, 1, "prefix,per_minute\n49,0.60\n")
+    store.import_commit(ident)
+    reseller = NewAccount("reseller", "x-secret", "appliance", type=AccountType.RESELLER, deck="wholesale")
+    store.add_account(replace(reseller, maxdailycredit=10 * CENT, maxlines=0))
+    store.deposit("reseller", 5_000_000)
+    store.set_account("alice", parent="reseller", maxlines=0)
+    while refusal(bench) == "":
+        assert len(store.open_calls()) < 20
+    (cdr,) = store.cdrs(limit=1)
+    assert cdr.refused_by == "maxdailycredit"
+    assert store.days("reseller") == []
+
+
+def test_what_a_switch_may_take_for_a_dear_number_is_one(bench: Bench) -> None:
+    ident = bench.store.import_begin("retail")
+    bench.store.import_rows(ident, 1, "prefix,per_minute\n49,0.60\n979,0.60\n8816,0.60\n")
+    bench.store.import_commit(ident)
+    carrier = bench.store.trunk("carrier")
+    assert carrier is not None
+    bench.store.set_trunk("carrier", routes=(*carrier.routes, Route("979"), Route("8816"), Route("*31")))
+    for number, setting in (
+        ("979123456%23", "blockpremiumnumbers"),
+        ("8816123456%23", "blocksatellitecalls"),
+        ("*31%23979123456", "blockpremiumnumbers"),
+    ):
+        assert refusal(bench, number) == setting, number
+
+
+def test_plus_and_zeros_are_no_way_abroad_and_odd_digits_are_refused_with_a_record(bench: Bench) -> None:
+    carrier = bench.store.trunk("carrier")
+    assert carrier is not None
+    bench.store.set_trunk("carrier", routes=(*carrier.routes, Route("")))
+    assert refusal(bench, "+00447700900123") != ""
+    assert refusal(bench, "%C2%B2%C2%B2%C2%B2") == "routes"
+    assert bench.service.faults == 0
