@@ -138,3 +138,12 @@ def test_a_trunk_reaches_no_other_domain_through_us(bench: Bench) -> None:
     answer = Client(bench, "carrier", TRUNK).invite(f"carol@{DOMAIN}")
     assert answer is not None and answer.status == 403
     assert not bench.take(FAR)
+
+
+def test_a_name_that_leads_to_a_trunk_of_ours_or_brings_parameters_is_refused(bench: Bench) -> None:
+    """The carrier would take the call from us, past routes, prices and lists."""
+    for user, address in (("979123456", TRUNK), ("979123456%3Bnpdi", FAR)):
+        bench.names[DOMAIN] = address
+        answer = dial(bench, f"{user}@{DOMAIN}")
+        assert answer is not None and answer.status == 403, user
+        assert bench.take(address) == []
