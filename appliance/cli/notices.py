@@ -39,9 +39,8 @@ def _test(session: Session, channel: str | None) -> Answer:
     closed = [line(f"nothing by {each['channel']}: {each['setting']} is not set") for each in result["closed"]]
     bad = [row for row in rows if row["status"] != "sent"]
     last = line("not everybody was reached; a test is not repeated by itself" if bad else "everybody was reached")
-    answer = {"closed": result["closed"], "notices": rows}
     parts = (table(TRIED, rows, "nobody is told"), *closed, last)
-    return Answer(answer, parts, Exit.REFUSED if bad or not rows else Exit.OK)
+    return Answer(result | {"notices": rows}, parts, Exit.REFUSED if bad or not rows else Exit.OK)
 
 
 def _outcome(link: Link, key: str) -> list[dict[str, Any]]:
