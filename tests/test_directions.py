@@ -86,7 +86,7 @@ ONLY_IN = {
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": ("pysrv.passwords.vault", "pysrv.panel.certificate", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "aiohttp": ("pysrv.panel", "pysrv.notify"),
+    "aiohttp": ("pysrv.panel", "pysrv.notify.web", "pysrv.notify.reach"),
     "aiosmtplib": ("pysrv.notify.mail",),
     "yarl": ("pysrv.notify.web",),
     "siphash24": ("pysrv.net.keyed_hash",),

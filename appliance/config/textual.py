@@ -228,15 +228,15 @@ class Url(Kind[str]):
         return {"type": "string", "format": "uri", "pattern": "^(https://.*)?$"}
 
 
-def is_https(word: str) -> bool:
-    """Whether `word` is an https address with a host."""
+def is_https(word: str, schemes: tuple[str, ...] = ("https",)) -> bool:
+    """Whether `word` is an https address with a host, or one of other `schemes`."""
     try:
         parts = urlsplit(word)
         host, _ = parts.hostname, parts.port  # reading the port checks it
     except ValueError:
         return False
     named = host is not None and (is_domain(host) or is_address(host))
-    return parts.scheme == "https" and named and word.isprintable() and " " not in word and len(word) <= MAX_TEXT
+    return parts.scheme in schemes and named and word.isprintable() and " " not in word and len(word) <= MAX_TEXT
 
 
 @dataclass(frozen=True, slots=True)

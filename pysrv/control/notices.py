@@ -1,11 +1,12 @@
 """Verbs about notices: what was told to whom, with the setting that kept it from somebody, and a test."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
-from pysrv.limits.notice_routes import routes
+from pysrv.limits.notice_routes import Channel, routes
 from pysrv.limits.notices import words
 from pysrv.store.notices import DeliveryRow
 
@@ -14,15 +15,23 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class NoticesOf:
-    """The newest deliveries, of one account if it is named."""
+    """The newest deliveries, of one account or with one key if they are named."""
 
     account: str | None = None
+    key: str | None = None
     limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TestOf:
+    """A test, of one channel or of all."""
+
+    channel: str | None = None
 
 
 def list_all(desk: Desk, args: NoticesOf) -> dict[str, Any]:
     """notices.list"""
-    rows = desk.store.notices(max(1, min(args.limit, MOST)), args.account)
+    rows = desk.store.notices(max(1, min(args.limit, MOST)), args.account, args.key)
     return {"notices": [_shape(row) for row in rows]}
 
 
@@ -36,18 +45,33 @@ def _shape(row: DeliveryRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test(desk: Desk, _: Any) -> dict[str, Any]:
-    """notices.test: one goes by every way that is set up; the ways that are not are named with the missing setting."""
+def test(desk: Desk, args: TestOf) -> dict[str, Any]:
+    """notices.test: one goes by every way that is set up; the ways that are not are named with the missing setting.
+    What became of it is listed under its key."""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running, so nothing is sent", "start it first")
-    found = routes("test", {}, desk.settings)
+    figures: dict[str, str | int] = {"who": desk.who}
+    if args.channel is not None:
+        if args.channel not in tuple(Channel):
+            raise WireError("invalid", f"{args.channel[:20]!r} must be one of {', '.join(Channel)}")
+        figures["channel"] = args.channel
+    found = routes("test", figures, desk.settings)
     open_ways = [route for route in found if not route.refused]
     if not open_ways:
-        missing = ", ".join(dict.fromkeys(route.refused for route in found))
+        missing = ", ".join(dict.fromkeys(route.refused for route in found)) or "adminphones"
         raise WireError("invalid", f"nobody can be told: not set are {missing}", "'appliance settings set NAME VALUE'")
-    desk.store.add_notice("test", "", {"who": desk.who}, f"{desk.clock():.6f}")
+    key = secrets.token_hex(8)
+    desk.store.add_notice("test", "", figures, key)
     desk.after_commit(lambda live: live.notices_told())
     return {
+        "key": key,
         "told": [{"channel": route.channel, "recipient": route.recipient} for route in open_ways],
         "closed": [{"channel": route.channel, "setting": route.refused} for route in found if route.refused],
     }
+
+
+def retry(desk: Desk, _: Any) -> dict[str, Any]:
+    """notices.retry: what failed and is still news is tried again."""
+    count = desk.store.retry_notices()
+    desk.after_commit(lambda live: live.notices_told())
+    return {"retried": count}

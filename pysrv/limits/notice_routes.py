@@ -62,9 +62,17 @@ class Route:
 def routes(name: str, figures: Figures, settings: NoticeSettings, email: str = "", phone: str = "") -> list[Route]:
     """All ways of a notice, each with the setting that closes it; `email` and `phone` are the account owner's.
 
-    The webhook hears of everything: a program can choose by itself.
+    The webhook hears of everything: a program can choose by itself. A test goes where its figure `channel` says.
     """
-    audience = kind_of(name).audience
+    kind = kind_of(name)
+    found = _everywhere(name, kind.audience, figures, settings, email, phone)
+    wanted = str(figures.get("channel", "")) if kind.always else ""
+    return [route for route in found if wanted in ("", route.channel)]
+
+
+def _everywhere(
+    name: str, audience: Audience, figures: Figures, settings: NoticeSettings, email: str, phone: str
+) -> list[Route]:
     found: list[Route] = []
     if audience is not Audience.OWNER:
         found += _administrators(name, figures, settings)

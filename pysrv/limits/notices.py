@@ -62,7 +62,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "{account}: {percent} % of {setting} used",
             "The account {account} has used {percent} % of its limit {setting}, which is {limit}. At 100 % its calls "
             "are refused.",
-            "'appliance accounts set {account} --{setting} ...' changes the limit.",
+            "'appliance accounts show {account}' and 'appliance settings get {setting}' show where the limit stands.",
         ),
         "spend_blocked": Kind(
             Severity.BLOCKED_USER,
@@ -92,9 +92,36 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "blacklisted": Kind(
             Severity.WARNING,
+            Audience.OWNER,
+            "{account}: calls to {number} are closed for a while",
+            "Calls of {account} to numbers that begin with {number} are refused until {until}: {reason}.",
+            times=frozenset({"until"}),
+        ),
+        "account_locked": Kind(
+            Severity.BLOCKED_USER,
+            Audience.OWNER,
+            "{account}: outgoing calls are locked",
+            "The account {account} was locked (locklevel {locklevel}), because it looked as if its password had been "
+            "stolen: {reason}. It stays so until the operator opens it again.",
+        ),
+        "credit_low": Kind(
+            Severity.WARNING,
+            Audience.BOTH,
+            "{account}: little credit is left",
+            "The account {account} has {left} left, less than {setting} ({limit}). Without credit its calls are "
+            "refused.",
+            "'appliance accounts ledger {account}' shows where it went, 'appliance accounts set {account} --credit "
+            "10.00' sets it.",
+            frozenset({"left", "limit"}),
+        ),
+        "trunk_failing": Kind(
+            Severity.CRITICAL,
             Audience.ADMINISTRATORS,
-            "{number} is on the blacklist",
-            "{number} was put on the blacklist of {account}: {reason}.",
+            "trunk {trunk} does not take calls",
+            "{count} calls in a row failed at the trunk {trunk}, the last one with {status} ({setting}). Other routes "
+            "are tried where there are some.",
+            "'appliance trunks quality {trunk}' shows what it did, 'appliance trunks set {trunk} --disable' leaves it "
+            "out.",
         ),
         "password_weak": Kind(
             Severity.WARNING,

@@ -6,15 +6,16 @@ same identity. Everything slow is awaited, so that calls go on beside it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from appliance.config.settings import Settings
 from pysrv.limits.notice_routes import Channel, Route, closed, routes
+from pysrv.limits.notices import Kind, kind_of
 from pysrv.notify import mail, web
 from pysrv.notify.message import Message, SendFailed, compose
 from pysrv.notify.schedule import HOUR_S, PAUSES_S, TRIES, free_at, ready_at, retry_at
 from pysrv.store import Store
-from pysrv.store.notices import NewDelivery, NoticeRow, Queue
+from pysrv.store.notices import NewDelivery, NoticeRow, Queue, WaitingMessage
 
 MOST_IN_ONE = 50
 IDLE_S = 60.0
@@ -79,30 +80,49 @@ class Dispatcher:
         account = self._store.account(notice.account) if notice.account else None
         email, phone = (account.email, account.phone) if account is not None else ("", "")
         found = routes(notice.kind, notice.figures, self._settings(), email, phone)
-        self._store.route_notice(notice.id, [_delivery(route) for route in _worth_keeping(found)])
+        kind = kind_of(notice.kind)
+        self._store.route_notice(notice.id, [_delivery(route, kind) for route in _worth_keeping(found)])
 
     def _next(self, channel: Channel, now: float) -> tuple[int | None, float]:
-        """The message of a channel that is due, if any; and when to look again."""
-        queues = [queue for queue in self._store.notice_queues() if queue.channel == channel]
-        waiting = self._store.notice_messages(channel)
-        if not queues and not waiting:
+        """The message of a channel that is due, if any; and when to look again. Administrators come first, and have a
+        rate of their own: a thousand owners' mails do not hold up the alarm about them."""
+        queues, messages = self._store.notice_queues(channel), self._store.notice_messages(channel)
+        if not queues and not messages:
             return None, now + IDLE_S
         if reason := closed(channel, self._settings()):
             self._store.close_notice_channel(channel, reason)
             return None, now + IDLE_S
-        ready = {queue: self._ready_at(queue) for queue in queues}
-        free = free_at(self._store.notice_attempts(channel, now - HOUR_S), self._settings().notifyperhour, now)
-        later = max(free, min([*(at for _, at in waiting), *ready.values()]))
-        if later > now:
-            return None, later
-        if waiting and waiting[0][1] <= now:
-            return waiting[0][0], now
-        queue = min(ready, key=lambda each: ready[each])
-        most = MOST_IN_ONE if self._settings().notifydigest else 1
-        return self._store.make_notice_message(channel, queue.recipient, most), now
+        later, waiting = now + IDLE_S, _together(messages, queues)
+        for owner in (False, True):
+            moment = self._earliest(channel, owner, [each for each in waiting if each.owner is owner], now)
+            if moment is not None and moment[0] <= now:
+                return self._number(channel, moment[1]), now
+            later = min(later, moment[0]) if moment is not None else later
+        return None, later
 
-    def _ready_at(self, queue: Queue) -> float:
-        return ready_at(queue.since, queue.tried_at, self._settings().notifydigest)
+    def _earliest(
+        self, channel: Channel, owner: bool, waiting: Sequence[WaitingMessage | Queue], now: float
+    ) -> tuple[float, WaitingMessage | Queue] | None:
+        """What may go first, and when; messages that were tried before stand at the front."""
+        if not waiting:
+            return None
+        attempts = self._store.notice_attempts(channel, now - HOUR_S, owner=owner)
+        free = free_at(attempts, self._settings().notifyperhour, now)
+        moments = [
+            (self._ready_at(each) if each.at_once else max(free, self._ready_at(each)), each) for each in waiting
+        ]
+        return min(moments, key=lambda moment: moment[0])
+
+    def _ready_at(self, each: WaitingMessage | Queue) -> float:
+        if isinstance(each, WaitingMessage):
+            return each.next_at
+        return each.since if each.at_once else ready_at(each.since, each.tried_at, self._settings().notifydigest)
+
+    def _number(self, channel: Channel, found: WaitingMessage | Queue) -> int | None:
+        if isinstance(found, WaitingMessage):
+            return found.number
+        most = MOST_IN_ONE if self._settings().notifydigest else 1
+        return self._store.make_notice_message(channel, found.recipient, most)
 
     def _begin(self, number: int) -> Message:
         """Writes a try down before it is made, and when the next one would be."""
@@ -125,10 +145,15 @@ class Dispatcher:
         self._commit()
 
     def _failed(self, channel: Channel, number: int, message: Message, failed: SendFailed) -> None:
-        final = failed.final or message.rows[0].attempts + 1 >= TRIES
+        tries = 1 if all(kind_of(row.notice.kind).always for row in message.rows) else TRIES  # who tests looks on
+        final = failed.final or message.rows[0].attempts + 1 >= tries
         self._store.note_notice_failed(number, failed.reason, final=final)
         outcome = "given up" if final else "tried again later"
         _log.warning("notice not sent channel=%s message=%d, %s: %s", channel, number, outcome, failed.reason)
+
+
+def _together(messages: Sequence[WaitingMessage], queues: Sequence[Queue]) -> list[WaitingMessage | Queue]:
+    return [*messages, *queues]
 
 
 def _worth_keeping(found: list[Route]) -> list[Route]:
@@ -136,5 +161,5 @@ def _worth_keeping(found: list[Route]) -> list[Route]:
     return [route for route in found if not route.refused or route.recipient] or found[:1]
 
 
-def _delivery(route: Route) -> NewDelivery:
-    return NewDelivery(route.channel, route.recipient, route.owner, route.refused)
+def _delivery(route: Route, kind: Kind) -> NewDelivery:
+    return NewDelivery(route.channel, route.recipient, route.owner, route.refused, kind.always)

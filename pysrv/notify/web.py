@@ -15,6 +15,7 @@ import aiohttp
 import yarl
 
 from appliance.config.settings import Settings
+from pysrv.notify import reach
 from pysrv.notify.message import Message, SendFailed, payload, short_text
 
 TIMEOUT_S = 15.0
@@ -36,7 +37,7 @@ async def post_to_webhook(message: Message, settings: Settings) -> None:
         IDEMPOTENCY: message.ident,
         SIGNATURE: signature(settings.notifywebhookkey, int(time.time()), body),
     }
-    await _ask("POST", settings.notifywebhook, headers, body)
+    await _ask("POST", settings.notifywebhook, headers, body, private=settings.notifyprivate)
 
 
 async def send_sms(message: Message, settings: Settings) -> None:
@@ -44,11 +45,11 @@ async def send_sms(message: Message, settings: Settings) -> None:
     url = filled(settings.smsgatewayurl, message.recipient, short_text(message))
     headers = {IDEMPOTENCY: message.ident}
     if settings.smsmethod == "get":
-        await _ask("GET", url, headers, None)
+        await _ask("GET", url, headers, None, private=settings.notifyprivate)
         return
     url, _, form = url.partition("?")
     headers["Content-Type"] = "application/x-www-form-urlencoded"
-    await _ask("POST", url, headers, form.encode("ascii"))
+    await _ask("POST", url, headers, form.encode("ascii"), private=settings.notifyprivate)
 
 
 def filled(template: str, number: str, text: str) -> str:
@@ -62,15 +63,21 @@ def filled(template: str, number: str, text: str) -> str:
     return quote(done, safe="%:/?&=+,;@!$'()*~[]-._")
 
 
-async def _ask(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> None:
+async def _ask(method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, private: bool) -> None:
+    reach.check(url, private=private)
     context = await asyncio.to_thread(ssl.create_default_context)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     jar = aiohttp.DummyCookieJar()
     try:
+        connector = aiohttp.TCPConnector(
+            ssl=context, resolver=reach.Lookup(aiohttp.ThreadedResolver(), private=private)
+        )
         async with (
-            aiohttp.ClientSession(timeout=timeout, cookie_jar=jar, auto_decompress=False) as session,
+            aiohttp.ClientSession(
+                connector=connector, timeout=timeout, cookie_jar=jar, auto_decompress=False
+            ) as session,
             session.request(
-                method, yarl.URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, ssl=context
+                method, yarl.URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
             ) as answer,
         ):
             status = answer.status

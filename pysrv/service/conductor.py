@@ -60,6 +60,7 @@ from pysrv.service.spending import Spending
 from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.transfers import Transfers
+from pysrv.service.trunk_watch import TrunkWatch
 from pysrv.service.trust import Trust
 from pysrv.service.trusted import TrustedAddresses
 from pysrv.sip.digest import Authenticator, NonceKeys
@@ -109,6 +110,7 @@ class Service:
         self._spending = Spending(store, settings, world.clock, self.notices.tell)
         self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
         self._fraud = Fraud(store, settings, world.clock, self.notices.tell)
+        self._trunk_watch = TrunkWatch(store, self.settings, self.notices.tell)
         self._brake = ExposureBrake(store, settings, self.notices.tell, lambda *whose: self.accounting.prices(*whose))
         self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
         self._admission = Admission(
@@ -447,6 +449,7 @@ class Service:
                 self._recovery.changed(event.call_id, now)
             case CallAnswered():
                 self._cards.answered(event)
+                self._trunk_watch.works(event.target)
                 self.accounting.answered(event)
                 self._recovery.changed(event.call_id, now)
             case CallEnded():
@@ -461,6 +464,7 @@ class Service:
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():
+                self._trunk_watch.failed(event.target, event.status)
                 self.accounting.route_failed(event.call_id, event.target.label)
                 _log.info("route failed call=%s target=%s status=%d", event.call_id, event.target.label, event.status)
             case CallsJoined():
@@ -470,6 +474,7 @@ class Service:
             case TransferEnded() | PartiesConnected():
                 self._recovery.changed(event.call_id, now)
             case CallRinging():
+                self._trunk_watch.works(event.target)
                 _log.debug("%s", event)
 
     def _requested(self, event: CallRequested, now: float) -> None:

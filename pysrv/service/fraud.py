@@ -221,6 +221,8 @@ class Fraud:
         if account is None or account.locklevel >= level:
             return ""
         self._store.set_account(account.name, who=WHO, locklevel=level)
+        day = self._store.today()
+        self._tell("account_locked", account.name, f"{level}:{day}", locklevel=level, reason=pattern.sentence)
         return f"; locked at locklevel {level}"
 
     def _list(self, pattern: Pattern) -> str:
@@ -230,6 +232,10 @@ class Fraud:
             account="" if pattern.by_many else pattern.account, expires_at=until, reason=pattern.sentence,
         )  # fmt: skip
         self.put([self._store.add_blacklist(row, WHO)])
+        key = f"{pattern.listed}:{self._store.today()}"
+        self._tell(
+            "blacklisted", pattern.account, key, number=pattern.listed, until=int(until), reason=pattern.sentence
+        )
         whose = "everybody's" if pattern.by_many else "the account's"
         return f"; {pattern.listed} is on {whose} blacklist for {self._settings.dynamicblacklistperiod:g} s"
 

@@ -104,6 +104,7 @@ class Spending:
             self.holds(opened)
         for level in levels:
             self._warn(level)
+            self._warn_of_credit(level)
 
     def ended(self, cdr: Cdr, account_id: int | None) -> None:
         """A call was settled."""
@@ -201,3 +202,13 @@ class Spending:
                 limit=ceiling.limit,
                 unit=str(ceiling.unit),
             )
+
+    def _warn_of_credit(self, level: Level) -> None:
+        """A prepaid account that has little left is told so once a day."""
+        funds, limit = level.funds, self._settings.creditwarning
+        left = funds.balance - funds.reserved
+        told = (level.account, "creditwarning", self._store.today(), 0)
+        if not limit or not funds.limited or left >= limit or told in self._told:
+            return
+        self._told.add(told)
+        self._tell("credit_low", level.account, f"{told[2]}", setting="creditwarning", left=left, limit=limit)

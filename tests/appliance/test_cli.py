@@ -24,6 +24,7 @@ from appliance.wire import WireError
 from pysrv.control.table import run_once
 from pysrv.store import Store
 from tests.control.office import Service, keeper, office
+from tests.notify.servers import running_mail_server
 
 DECK = "prefix;per_minute;destination\n49;0,02;Germany\n4930;0,01;Berlin\n"
 STATUS = {"version": 1, "relay": "user", "relay_reason": "lo", "pinned": False, "generation": 3, "sessions": 0}
@@ -561,3 +562,19 @@ def test_notices_are_listed_and_a_test_without_ways_says_what_is_missing(up: She
     refused = up.run("notices", "test")
     assert refused.exit_code != 0
     assert "adminemails" in refused.stderr
+
+
+def test_a_test_of_notices_says_how_it_went(up: Shell, service: Service) -> None:
+    with running_mail_server() as server:
+        mail = {"mailserver": "127.0.0.1", "mailport": str(server.port), "mailsecurity": "none"}
+        mail |= {"mailfrom": "pbx@example.org", "adminemails": "noc@example.org"}
+        service.apply_settings(service.settings().with_changes(mail, 1))
+        went = up.json("notices", "test", "--channel", "mail")["notices"]
+        assert [(row["recipient"], row["status"]) for row in went] == [("noc@example.org", "sent")]
+        assert server.to == ["noc@example.org"]
+        server.refuses = {"noc@example.org": "550 nobody here"}
+        refused = up.run("notices", "test", "--channel", "mail")
+    assert refused.exit_code == Exit.REFUSED
+    assert "550 nobody here" in refused.stdout
+    assert "not everybody was reached" in refused.stdout
+    assert up.json("notices", "retry") == {"retried": 0}

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.control import Control, Session
 from pysrv.net.control_socket import ControlSocket
+from pysrv.notify import Dispatcher
 from pysrv.store import Store
 from pysrv.store.blacklists import BlacklistRow
 
@@ -26,6 +27,7 @@ class Service:
         self.calls: set[str] = set()
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
+        self.on_notices: Callable[[], None] = lambda: None
         self._settings = settings or Settings()
 
     def settings(self) -> Settings:
@@ -47,6 +49,7 @@ class Service:
 
     def notices_told(self) -> None:
         self.told.append(("notices",))
+        self.on_notices()
 
     def trunks_changed(self) -> None:
         self.told.append(("trunks",))
@@ -107,9 +110,14 @@ def office(runtime: Path, database: Path, live: Service | None = None) -> Iterat
         with Store.open(database, lambda: NOW) as store:
             control = Control(store, service, clock=lambda: NOW)
             listener = ControlSocket(runtime / "office.sock", control.session)
+            dispatcher = Dispatcher(store, service.settings, lambda: NOW, store.commit)
+            service.on_notices = dispatcher.wake
+            sending = asyncio.create_task(dispatcher.run())
             await listener.start()
             ready.set()
             await done.wait()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
             await listener.stop()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))

@@ -38,6 +38,7 @@ def test_a_list_shows_words_and_what_kept_them_back(store: Store) -> None:
 def test_a_test_is_put_into_the_outbox_and_the_service_hears_of_it(store: Store) -> None:
     service = Service(Settings().with_changes({**MAIL, "adminphones": "+491"}, 1))
     answer = operator(store, service).ask("notices.test")
+    assert len(answer["key"]) == 16
     assert answer["told"] == [{"channel": "mail", "recipient": "admin@example.org"}]
     assert answer["closed"] == [
         {"channel": "sms", "setting": "smsgatewayurl"},
@@ -56,3 +57,29 @@ def test_a_test_that_reaches_nobody_says_which_settings_are_missing(store: Store
 def test_a_test_needs_a_running_service(store: Store) -> None:
     with pytest.raises(WireError, match="not running"):
         operator(store, None).ask("notices.test")
+
+
+def test_a_test_of_one_channel_leaves_the_others_alone(store: Store) -> None:
+    service = Service(Settings().with_changes({**MAIL, "adminphones": "+491"}, 1))
+    root = operator(store, service)
+    assert root.ask("notices.test", channel="mail")["closed"] == []
+    for channel, missing in (("sms", "smsgatewayurl"), ("webhook", "notifywebhook")):
+        with pytest.raises(WireError, match=missing):
+            root.ask("notices.test", channel=channel)
+    with pytest.raises(WireError, match="one of mail, sms, webhook"):
+        root.ask("notices.test", channel="pigeon")
+    assert [row.figures for row in store.unrouted_notices()] == [{"who": "root", "channel": "mail"}]
+
+
+def test_what_failed_is_tried_again_on_an_operators_word(store: Store) -> None:
+    service = Service()
+    root = operator(store, service)
+    assert root.ask("notices.retry") == {"retried": 0}
+    store.add_notice("spend_blocked", "alice", {}, "1")
+    store.route_notice(1, [NewDelivery("mail", "admin@example.org")])
+    number = store.make_notice_message("mail", "admin@example.org", 1)
+    assert number is not None
+    store.note_notice_failed(number, "535 no", final=True)
+    assert root.ask("notices.retry") == {"retried": 1}
+    assert root.ask("notices.list")["notices"][0]["status"] == "waiting"
+    assert service.told[-1] == ("notices",)

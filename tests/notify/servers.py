@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
+import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -79,6 +80,29 @@ async def mail_server(security: str = "none", context: ssl.SSLContext | None = N
         yield server
     finally:
         listening.close()
+
+
+@contextmanager
+def running_mail_server() -> Iterator[MailServer]:
+    """The same in a thread of its own, for tests without a loop."""
+    loop, ready, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    made: list[MailServer] = []
+
+    async def serve() -> None:
+        async with mail_server() as server:
+            made.append(server)
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        assert ready.wait(5)
+        yield made[0]
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(5)
+        loop.close()
 
 
 @dataclass

@@ -180,6 +180,30 @@ async def test_a_channel_sends_no_more_messages_an_hour_than_it_may(box: Outbox,
     assert len(mails.mails) == 5
 
 
+async def test_owners_do_not_use_up_the_rate_of_administrators_who_come_first(box: Outbox, mails: MailServer) -> None:
+    box.use(notifydigest=0, notifyperhour=2, notifyowners=1)
+    for number in range(6):
+        box.tell("spend_blocked", "alice", str(number), **BLOCKED)
+    await box.drain()
+    assert mails.to == ["alice@example.org"] * 2
+    box.tell("pin_guessing", key="1")
+    await box.drain()
+    assert mails.to[2:] == ["admin@example.org"]
+    box.now += 3600
+    box.tell("pin_guessing", key="2")
+    await box.drain()
+    assert mails.to[3:] == ["admin@example.org", "alice@example.org", "alice@example.org"]
+
+
+async def test_a_test_waits_for_no_window_and_no_rate_and_is_tried_once(box: Outbox, mails: MailServer) -> None:
+    box.use(notifydigest="5m", notifyperhour=1)
+    mails.answers = ["250 OK", "250 OK", "451 later"]
+    for key in "abc":
+        box.tell("test", key=key, who="root")
+        await box.drain()
+    assert [(row.status, row.attempts) for row in box.rows()] == [("sent", 1), ("sent", 1), ("failed", 1)]
+
+
 async def test_the_rate_holds_over_a_restart(box: Outbox, mails: MailServer) -> None:
     box.use(notifydigest=0, notifyperhour=1)
     box.tell("pin_guessing", key="1")

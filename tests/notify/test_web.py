@@ -26,7 +26,9 @@ def delivery(**figures: str | int) -> DeliveryRow:
 
 
 def settings(**texts: object) -> Settings:
-    return Settings().with_changes({name: str(text) for name, text in texts.items()}, 1)
+    """Settings with the servers of the tests, which are on loopback, within reach."""
+    wanted = {"notifyprivate": "true"} | texts
+    return Settings().with_changes({name: str(text) for name, text in wanted.items()}, 1)
 
 
 async def test_a_post_is_signed_with_its_time_and_says_everything(web: WebServer) -> None:

@@ -188,6 +188,7 @@ def test_an_account_that_dials_a_range_through_is_stopped(line: Line) -> None:
     (entry,) = line.bench.store.blacklist(BlacklistFilter(kind=ListKind.DYNAMIC))
     assert (entry.digits, entry.account, entry.who) == ("252613345", "alice", "callpatternaction")
     assert "maxsequentialcalls is 10" in entry.reason
+    assert line.notices("blacklisted") == [f"252613345:{line.bench.store.today()}"]
     assert line.dial("252614345000") == ""
     line.bench.sleep(7200, step=60)
     assert line.dial("252613345000") == ""  # the entry ran out
@@ -206,6 +207,7 @@ def test_extensions_that_are_dialled_through_lock_the_account(line: Line) -> Non
     assert records == ["routes"] * 11 + ["locklevel"] * 19
     assert line.bench.store.account("alice").locklevel == 2  # type: ignore[union-attr]
     assert line.notices("call_pattern")
+    assert line.notices("account_locked") == [f"2:{line.bench.store.today()}"]
 
 
 @pytest.mark.setting("maxshortcalls")

@@ -310,6 +310,27 @@ def test_owners_and_administrators_are_told_before_a_limit_is_reached_and_once_f
     assert 80 <= told[0][1] < 95 <= told[1][1]
 
 
+@pytest.mark.setting("creditwarning")
+def test_a_prepaid_account_is_told_once_a_day_when_little_is_left(bench: Bench) -> None:
+    def told() -> list[tuple[str, object]]:
+        rows = bench.store.unrouted_notices()
+        return [(row.account, row.figures["limit"]) for row in rows if row.kind == "credit_low"]
+
+    talks(bench, 5)
+    assert told() == []
+    use(bench, {"creditwarning": "20"})
+    for _ in range(3):
+        talks(bench, 5)
+    assert told() == [("alice", 20_000_000)]
+    bench.now += DAY
+    bench.store.set_account("alice", postpaid=True)
+    talks(bench, 5)
+    assert len(told()) == 1
+    bench.store.set_account("alice", postpaid=False)
+    talks(bench, 5)
+    assert len(told()) == 2
+
+
 @pytest.mark.parametrize("level", ["reseller", "alice"])
 def test_a_reseller_pays_by_its_own_deck_and_its_limits_hold_for_everybody_below(bench: Bench, level: str) -> None:
     store = bench.store

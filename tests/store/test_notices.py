@@ -1,7 +1,9 @@
 """The outbox: told once, kept until sent, the same message for ever, forgotten in time."""
 
+import pytest
+
 from pysrv.store import Store
-from pysrv.store.notices import KEPT_S, WAITS_S, NewDelivery
+from pysrv.store.notices import KEPT_S, WAITS_S, NewDelivery, WaitingMessage
 from tests.store.conftest import Clock
 
 TO = NewDelivery("mail", "admin@example.org")
@@ -41,17 +43,17 @@ def test_a_message_keeps_its_number_and_takes_no_more_in(store: Store, clock: Cl
     assert number is not None
     tell(store, "d")
     assert [row.notice.key for row in store.notice_message(number)] == ["a", "b"]
-    assert store.notice_messages("mail") == [(number, 0.0)]
-    assert [queue.count for queue in store.notice_queues()] == [2]
+    assert store.notice_messages("mail") == [WaitingMessage(number, False, False, 0.0)]
+    assert [queue.count for queue in store.notice_queues("mail")] == [2]
     store.begin_notice_try(number, clock.now + 60)
     store.note_notice_failed(number, "busy", final=False)
-    assert store.notice_messages("mail") == [(number, clock.now + 60)]
+    assert store.notice_messages("mail") == [WaitingMessage(number, False, False, clock.now + 60)]
     assert {(row.status, row.attempts, row.reason) for row in store.notice_message(number)} == {("waiting", 1, "busy")}
     store.begin_notice_try(number, clock.now + 300)
     store.note_notice_sent(number)
     assert {(row.status, row.attempts, row.reason) for row in store.notice_message(number)} == {("sent", 2, "")}
     assert store.notice_messages("mail") == []
-    assert store.notice_attempts("mail", clock.now - 1) == [clock.now]
+    assert store.notice_attempts("mail", clock.now - 1, owner=False) == [clock.now]
 
 
 def test_nothing_waits_nothing_is_made(store: Store) -> None:
@@ -73,7 +75,7 @@ def test_old_news_is_not_sent_and_forgotten_later(store: Store, clock: Clock) ->
     assert (store.prune_notices(), store.notices()[0].status) == (0, "waiting")
     clock.now += 1
     store.prune_notices()
-    assert (store.notices()[0].status, store.notice_queues()) == ("failed", [])
+    assert (store.notices()[0].status, store.notice_queues("mail")) == ("failed", [])
     clock.now += KEPT_S
     assert store.prune_notices() == 1
     assert store.notices() == []
@@ -84,3 +86,49 @@ def test_a_list_of_one_account_has_only_its_own(store: Store) -> None:
     tell(store, "a")
     assert len(store.notices(account="alice")) == 1
     assert store.notices(account="bob") == []
+
+
+def test_the_number_of_a_message_is_never_given_again(store: Store, clock: Clock) -> None:
+    """Whoever keeps what it has read by Message-ID would drop a mail under a number that it knows."""
+    tell(store, "a")
+    first = store.make_notice_message("mail", TO.recipient, 5)
+    clock.now += KEPT_S + 1
+    assert store.prune_notices() == 1
+    tell(store, "b")
+    second = store.make_notice_message("mail", TO.recipient, 5)
+    assert first is not None
+    assert second is not None
+    assert second > first
+
+
+def test_there_are_never_too_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pysrv.store.notices.MOST", 3)
+    for key in "abcde":
+        tell(store, key)
+    assert store.prune_notices() == 2
+    assert [row.notice.key for row in store.notices()] == ["e", "d", "c"]
+
+
+def test_what_failed_waits_again_under_its_number_while_it_is_news(store: Store, clock: Clock) -> None:
+    tell(store, "a")
+    number = store.make_notice_message("mail", TO.recipient, 5)
+    assert number is not None
+    store.begin_notice_try(number, clock.now + 60)
+    store.note_notice_failed(number, "535 no", final=True)
+    assert store.retry_notices() == 1
+    assert store.notice_messages("mail") == [WaitingMessage(number, False, False, 0.0)]
+    store.note_notice_failed(number, "535 no", final=True)
+    clock.now += WAITS_S + 1
+    assert store.retry_notices() == 0
+
+
+def test_a_long_history_does_not_slow_the_look_at_what_waits(store: Store) -> None:
+    """Each look is made between calls: it may not walk through everything that was ever sent."""
+    plan = " ".join(
+        str(row[3])
+        for row in store._all(
+            "EXPLAIN QUERY PLAN SELECT max(t.tried_at) FROM notice_deliveries t "
+            "WHERE t.channel = 'mail' AND t.recipient = 'a' AND t.tried_at > 0"
+        )
+    )
+    assert "notice_deliveries_last (channel=? AND recipient=? AND tried_at>?)" in plan

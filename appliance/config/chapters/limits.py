@@ -221,6 +221,15 @@ class SpendRows:
         unit="%",
         in_force=True,
     )
+    creditwarning = Row(
+        Money(special=OFF),
+        "0",
+        (Place.LIMITS, Place.NOTIFY),
+        "A prepaid account that has less than this left is told so, once a day.",
+        unit="money",
+        in_force=True,
+        see=("spendwarnings", "notifyowners"),
+    )
 
     maxdailycreditforenduser = Row(
         Money(special=OFF),

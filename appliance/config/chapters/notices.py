@@ -1,6 +1,8 @@
 """Settings of how people are told what happened: mail, SMS and a webhook."""
 
-from appliance.config.fields import Choice, Enum, Int, Port
+from urllib.parse import urlsplit
+
+from appliance.config.fields import Bool, Choice, Enum, Int, Port
 from appliance.config.row import Place, Row
 from appliance.config.textual import (
     EMAIL,
@@ -10,7 +12,6 @@ from appliance.config.textual import (
     ListOf,
     Secret,
     Str,
-    Url,
     is_address,
     is_domain,
     is_https,
@@ -23,17 +24,25 @@ def _is_host(text: str) -> bool:
     return is_domain(text) or (is_address(text) and "/" not in text)
 
 
+def _is_webhook(text: str) -> bool:
+    """Whether `text` is an https address, or an http one of an address that is written out."""
+    return is_https(text) or (is_https(text, ("http",)) and is_address(urlsplit(text).hostname or ""))
+
+
 def _is_gateway(text: str) -> bool:
-    """Whether `text` is an https address which says where number and text go, and has no other braces."""
+    """Whether `text` is such an address which says where number and text go, and has no other braces."""
     bare = text
     for mark in _MARKS:
         bare = bare.replace(mark, "x")
     host = text.partition("://")[2].partition("/")[0]
-    return all(mark in text for mark in _MARKS) and not set("{}#") & set(bare) and "{" not in host and is_https(bare)
+    return all(mark in text for mark in _MARKS) and not set("{}#") & set(bare) and "{" not in host and _is_webhook(bare)
 
 
+WEBHOOK = Form(_is_webhook, "an https:// URL, or one of http:// and an address", "https:// URLs")
 HOST = Form(_is_host, "an address or DNS name", "addresses or DNS names")
-GATEWAY = Form(_is_gateway, "an https:// URL with {number} and {text} in it", "https:// URLs")
+GATEWAY = Form(
+    _is_gateway, "an https:// URL (or http:// and an address) with {number} and {text} in it", "https:// URLs"
+)
 
 
 class NotificationRows:
@@ -108,12 +117,12 @@ class NotificationRows:
         Str(EMAIL), "", Place.NOTIFY, "Sender of the mails; empty: no mail is sent.", in_force=True, see=("mailserver",)
     )
     notifywebhook = Row(
-        Url(),
+        Str(WEBHOOK),
         "",
         Place.NOTIFY,
         "URL to which every notice is posted as JSON; empty: none.",
         in_force=True,
-        see=("notifywebhookkey",),
+        see=("notifywebhookkey", "notifyprivate"),
     )
     notifywebhookkey = Row(
         Secret(),
@@ -130,7 +139,7 @@ class NotificationRows:
         "URL of an SMS gateway, with {number} and {text} where they belong; empty: no SMS is sent. It often holds a "
         "password, so it is never shown.",
         in_force=True,
-        see=("smsmethod",),
+        see=("smsmethod", "notifyprivate"),
     )
     smsmethod = Row(
         Choice({"get": "the URL as it stands", "post": "what follows the ? is sent as a form"}),
@@ -140,11 +149,22 @@ class NotificationRows:
         in_force=True,
         see=("smsgatewayurl",),
     )
+    notifyprivate = Row(
+        Bool(),
+        "false",
+        Place.NOTIFY,
+        "Webhook and SMS gateway may lie on this machine or in a private network, and be asked by http:// there. "
+        "Without it only public addresses are reached, whatever a name leads to.",
+        strict="false",
+        in_force=True,
+        see=("notifywebhook", "smsgatewayurl"),
+    )
     notifyperhour = Row(
         Int(high=10_000, special={0: "unlimited"}),
         "60",
         Place.NOTIFY,
-        "Most messages within an hour by each of mail, SMS and webhook; what is beyond waits.",
+        "Most messages within an hour by each of mail, SMS and webhook, to administrators and to owners each; what is "
+        "beyond waits.",
         unit="messages",
         in_force=True,
         see=("notifydigest",),

@@ -97,6 +97,16 @@ class PriceRows:
         in_force=True,
         see=("routing",),
     )
+    trunkfailures = Row(
+        Int(0, 10_000, special={0: "off"}),
+        "5",
+        (Place.BILLING, Place.NOTIFY),
+        "After so many calls in a row that a trunk did not take (no answer to the request, or 5xx) the administrators "
+        "are told, once a day.",
+        unit="calls",
+        in_force=True,
+        see=("routing", "sendadminemailnotifications"),
+    )
     routingminasr = Row(
         Int(0, 100, special={0: "off"}),
         "5",
