@@ -145,7 +145,8 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     check_tax(desk, profile.get("tax"))
     told = {*args.fields, *(("maxlines",) if args.maxlines is not None else ())}
     account = insert(desk, settings, args, profile, told)
-    set_web_password(desk, settings, account, args.web_password, args.password)
+    if args.web_password is not None:
+        set_web_password(desk, settings, account, args.web_password)
     card = cards.added(desk, account, args.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
     return {"account": shape(account) | cards.card_shape(desk, account)} | card
@@ -179,13 +180,11 @@ def insert(desk: Desk, settings: Settings, args: AddAccount, profile: dict[str, 
     return desk.store.add_account(new, desk.who)
 
 
-def set_web_password(desk: Desk, settings: Settings, account: Account, own: str | None, same: str | None) -> None:
-    """Hashes a new password for people: the web's `own`, or the `same` as for SIP unless the web has its own."""
-    if own is not None:
-        checked(settings, owner_of(account.name, account.numbers, {"email": account.email}), own)
-        desk.store.set_web_password(account.name, own, own=True, who=desk.who)
-    elif same is not None and not desk.store.has_web_password(account.id):
-        desk.store.set_web_password(account.name, same, own=False, who=desk.who)
+def set_web_password(desk: Desk, settings: Settings, account: Account, own: str) -> None:
+    """Hashes a password of the web's own. The same as for SIP is hashed with the first right log-in: Argon2 takes a
+    tenth of a second, and calls would wait for every account that is added."""
+    checked(settings, owner_of(account.name, account.numbers, {"email": account.email}), own)
+    desk.store.set_web_password(account.name, own, own=True, who=desk.who)
 
 
 def _check_room(desk: Desk, settings: Settings) -> None:
@@ -241,8 +240,8 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     _check_deck(desk, parsed.get("deck", wanted.deck))
     check_tax(desk, parsed.get("tax"))
     update(desk, settings, account, wanted, parsed)
-    if wanted.password is not None or wanted.web_password is not None:
-        set_web_password(desk, settings, account, wanted.web_password, wanted.password)
+    if wanted.web_password is not None:
+        set_web_password(desk, settings, account, wanted.web_password)
     card = cards.changed(desk, args.name, wanted.pin, wanted.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
     account = _found(desk, args.name)
