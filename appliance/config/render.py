@@ -20,8 +20,8 @@ Generated from the settings table by `appliance docs`; do not edit.
 
 A value comes from the default below, then from the settings file (`appliance run --config FILE`), then from a stored
 change (`appliance settings set NAME VALUE`); the later one wins. `appliance settings list` shows each value and where
-it comes from. Names may be written in any case. A setting of scope *user* can be given to one account; the value here
-then serves the accounts that have none.
+it comes from. Names may be written in any case. A setting of scope *user* is an account's own; the value here
+is what an account gets that is added without one, and changes none that is there.
 
 Durations are written `90s`, `3m`, `6h`, `1h30m` or `7d`. Money is in the account's currency, with at most 6 decimals.
 A setting marked **{idle}** can be set and is checked, but nothing acts on it so far: {count} of {total} are in force.

@@ -82,7 +82,12 @@ class CurrencyWriting(CurrencyReading, Writing):
         return CurrencyRow(code, valid_from, rate)
 
     def remove_currency(self, code: str, who: str = "") -> None:
-        """Removes all rates of a currency: what is priced in it then has no price. NOT_FOUND."""
+        """Removes all rates of a currency. NOT_FOUND. CONFLICT while an account pays in it: its calls would have no
+        price."""
+        row = self._one("SELECT count(*) FROM accounts WHERE currency = ? AND removed_at IS NULL", (code,))
+        if row is not None and row[0]:
+            hint = "give it another rate with 'currencies set'"
+            raise StoreError(StoreCode.CONFLICT, f"{row[0]} accounts pay in {code}", hint)
         if not self._write("DELETE FROM currencies WHERE code = ?", (code,)).rowcount:
             raise StoreError(StoreCode.NOT_FOUND, f"there is no exchange rate of {code!r}", "see 'currencies list'")
         self._audit(who, "currencies.remove", code)

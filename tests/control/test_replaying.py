@@ -97,7 +97,7 @@ def test_every_level_is_charged_by_its_recorded_rate_and_a_resellers_limit_is_na
     past.call("alice", 1, 10, 600)
     result = replayed(past, changes={"maxdailycredit": "12"}, accounts=["seller"])
     (row,) = result["accounts"]
-    assert (row["account"], row["cut"], row["talk_s"], row["revenue"]) == ("seller", 1, 300, {"EUR": "4.00"})
+    assert (row["account"], row["cut"], row["talk_s"], row["revenue"]) == ("seller", 1, 300, {"EUR": "5.00"})
     assert result["days"][0]["ceiling"] == "12.00"
 
 

@@ -111,6 +111,8 @@ def test_nobody_is_above_himself_and_only_resellers_are_above_anybody(store: Sto
             store.set_account(name, parent=parent)
     with pytest.raises(StoreError, match="accounts are below one"):
         store.remove_account("one")
+    with pytest.raises(StoreError, match="one stays a reseller"):
+        store.set_account("one", type=AccountType.END_USER)
 
 
 def test_a_month_turns_once_and_its_first_month_is_not_looked_back_on(store: Store, clock: Clock) -> None:

@@ -142,9 +142,9 @@ class Difference:
         day = self._day(call.setup_at)
         day.calls += 1
         if before.charges:
-            day.before[self._currency(call)] += before.charges[-1]
+            day.before[self._currency(call)] += before.charges[0]
         if after.charges:
-            day.after[self._currency(call)] += after.charges[-1]
+            day.after[self._currency(call)] += after.charges[0]
         if len(self._only) == 1 and day.ceiling is None:
             day.ceiling = _money_limit(who)
         if after.hit and not (before.hit and after.talk_s == before.talk_s):
@@ -156,7 +156,7 @@ class Difference:
 
     def _stopped(self, call: PastCall, who: Standing, before: Outcome, after: Outcome) -> None:
         lost_s = before.talk_s - after.talk_s
-        lost = (before.charges[-1] if before.charges else 0) - (after.charges[-1] if after.charges else 0)
+        lost = (before.charges[0] if before.charges else 0) - (after.charges[0] if after.charges else 0)
         saved = call.cost * lost_s // call.talk_s if call.talk_s else 0
         rows = (self.total, self._of(self.settings, after.setting), self._of(self.accounts, who.name))
         for sums in rows:
@@ -176,8 +176,8 @@ class Difference:
             )  # fmt: skip
 
     def _currency(self, call: PastCall) -> str:
-        """In which whoever stands below the owner pays."""
-        return self._accounts[call.chain[-1]].currency
+        """In which the caller's own account pays: its charge is what a record knows."""
+        return self._accounts[call.chain[0]].currency
 
     def _of(self, rows: dict[str, Sums], name: str) -> Sums:
         found = rows.get(name)
@@ -190,7 +190,7 @@ def of_record(call: PastCall) -> Outcome:
     """What a record says became of a call."""
     if call.refused:
         return Outcome(Ending.REFUSED, setting=call.refused_by)
-    charges = (*(0 for _ in call.chain[1:]), call.charge) if call.chain else ()
+    charges = (call.charge, *(0 for _ in call.chain[1:])) if call.chain else ()
     ending = Ending.CUT if call.cut else Ending.ALLOWED
     return Outcome(ending, call.talk_s, charges, call.refused_by)
 
