@@ -1,7 +1,5 @@
 """Which entry keeps a number out: against a naive search, and kind by kind."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,9 +160,9 @@ def test_an_entry_says_what_is_wrong_with_it(entry: Entry, words: str) -> None:
     assert bool(entry.fault()) == bool(words)
 
 
-def test_a_look_up_among_many_entries_costs_microseconds() -> None:
+def test_an_entry_is_found_among_many() -> None:
     lists = Blacklists(Entry(DESTINATION, ListKind.FIXED, str(10_000_000 + number)) for number in range(100_000))
-    began = time.process_time()
     for number in range(2000):
-        lists.find(DESTINATION, ("alice",), f"1009999{number:05d}", 3, NOW)
-    assert (time.process_time() - began) / 2000 < 0.0005  # 3 us here, with a million entries too
+        hit = lists.find(DESTINATION, ("alice",), f"1009999{number:05d}", 3, NOW)
+        assert hit is not None
+        assert lists.find(DESTINATION, ("alice",), f"2009999{number:05d}", 3, NOW) is None

@@ -3,7 +3,6 @@
 import itertools
 import random
 import re
-import time
 
 import phonenumbers
 import pytest
@@ -152,15 +151,13 @@ def test_every_plan_of_the_library_can_be_read() -> None:
         numbering.short_plan(region)
 
 
-def test_the_memory_of_numbers_is_bounded_and_a_number_costs_little() -> None:
+def test_the_memory_of_numbers_is_bounded() -> None:
     rng = random.Random(4)
     numbers = ["".join(rng.choice("0123456789") for _ in range(12)) for _ in range(3000)]
     for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
         numbering.plan(str(code))
-    began = time.process_time()
     for number in numbers:
         facts(number, "DE")
-    assert (time.process_time() - began) / len(numbers) < 0.001  # 50 us here; remembered ones 0.4 us
     assert facts.cache_info().maxsize == numbering.REMEMBERED
 
 
