@@ -218,7 +218,7 @@ class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):
         realm, strength = str(changes.pop("realm", before.realm)), changes.pop("strength", UNKNOWN)
         if unknown := set(changes) - set(CHANGEABLE):
             raise invalid(f"{', '.join(sorted(unknown))}: not to be set; what can be: {', '.join(CHANGEABLE)}")
-        if changes.get("type", before.type) is not before.type and (below := self.accounts_below(name)):
+        if changes.get("type", before.type) != before.type and (below := self.accounts_below(name)):
             hint = "give them another parent first"
             raise StoreError(StoreCode.CONFLICT, f"{name} stays a reseller: {len(below)} accounts are below it", hint)
         if "maxlines" in changes and before.maxlinesoffpeak == before.maxlines:
