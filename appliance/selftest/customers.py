@@ -13,6 +13,7 @@ import socket
 import time
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 from types import TracebackType
 from typing import Final
 
@@ -31,7 +32,9 @@ MARK: Final = b"legitimate"
 FAR_FUTURE_NS: Final = 1 << 62
 _RECEIVE_BYTES: Final = 4 << 20
 _RECEIVE_BUFFER_FORCE: Final = 33  # SO_RCVBUFFORCE of asm-generic/socket.h, which Python does not name
-SETTLE_S: Final = 0.2  # what is on its way when a count ends may still arrive
+SETTLE_S: Final = 0.2  # customers who are silent and have heard nothing for so long have heard all that will come
+_PATIENCE_S: Final = 5.0  # ... and for a process that a busy machine does not run at once
+_LOOK_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Customers:
     def __init__(self, ground: Range, processors: set[int]) -> None:
         self._ground, self._processors = ground, processors
         self._counts: list[Synchronized[int]] = [multiprocessing.Value("q", 0) for _ in Kept.__slots__]
-        self._ending = multiprocessing.Event()
+        self._ending, self._silence, self._silent = (multiprocessing.Event() for _ in range(3))
         self._process = multiprocessing.get_context("fork").Process(target=self._run, daemon=True)
 
     def __enter__(self) -> "Customers":
@@ -86,14 +89,40 @@ class Customers:
             self._process.kill()
             self._process.join()
 
+    @property
+    def process_id(self) -> int:
+        """The process of their own that they are, while the context lasts."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def kept(self) -> Kept:
-        """The counts so far."""
+        """The counts so far, with nothing on its way: the customers are silent meanwhile, and talk again afterwards."""
+        self._silence.set()
+        self._silent.wait(_PATIENCE_S)
+        counted, looked_until, quiet_until = self._read(), time.monotonic() + _PATIENCE_S, 0.0
+        while (now := time.monotonic()) < looked_until:
+            time.sleep(_LOOK_S)
+            if (read := self._read()) != counted or not quiet_until:
+                counted, quiet_until = read, now + SETTLE_S
+            if now >= quiet_until:
+                break
+        self._silence.clear()
+        self._heard_again(counted)
+        return counted
+
+    def _heard_again(self, counted: Kept) -> None:
+        """Waits until every call has been heard again: an attack on a stream in its pause would be another one."""
+        until = time.monotonic() + _PATIENCE_S
+        while self._read().media_arrived < counted.media_arrived + 2 * CALLS and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+
+    def _read(self) -> Kept:
         return Kept(*(int(count.value) for count in self._counts))
 
     def _run(self) -> None:
         os.sched_setaffinity(0, self._processors)
         with contextlib.suppress(KeyboardInterrupt):
-            _Traffic(self._ground, self._counts).run(self._ending.is_set)
+            _Traffic(self._ground, self._counts).run(self._ending, self._silence, self._silent)
 
 
 class _Traffic:
@@ -118,20 +147,24 @@ class _Traffic:
         self._selector.register(made, selectors.EVENT_READ, take)
         return made
 
-    def run(self, ended: "object") -> None:
-        assert callable(ended)
-        began = time.monotonic()
-        turns = requests = 0
-        while not ended():
-            now = time.monotonic() - began
-            if now >= turns * PACKET_S:
-                self._speak(turns)
-                turns += 1
-            if now >= requests * REQUEST_S:
-                self._ask(requests)
-                requests += 1
-            until = min(turns * PACKET_S, requests * REQUEST_S) - (time.monotonic() - began)
-            for key, _ in self._selector.select(max(0.0, until)):
+    def run(self, ending: Event, silence: Event, silent: Event) -> None:
+        """Talks until `ending`; while `silence` is set it only listens, and says so with `silent`."""
+        spoken = asked = 0
+        speak_at = ask_at = time.monotonic()
+        while not ending.is_set():
+            now = time.monotonic()
+            if silence.is_set():
+                silent.set()
+                speak_at = ask_at = now + PACKET_S
+            else:
+                silent.clear()
+            if now >= speak_at:
+                self._speak(spoken)
+                spoken, speak_at = spoken + 1, max(speak_at + PACKET_S, now)  # late is late: no burst makes up for it
+            if now >= ask_at:
+                self._ask(asked)
+                asked, ask_at = asked + 1, max(ask_at + REQUEST_S, now)
+            for key, _ in self._selector.select(max(0.0, min(speak_at, ask_at) - time.monotonic())):
                 key.data(key.fileobj)
 
     def _speak(self, turn: int) -> None:

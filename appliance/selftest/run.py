@@ -18,7 +18,7 @@ from appliance.kernel import layout, testrun
 from appliance.kernel.gate import Gate
 from appliance.kernel.range import Range, entered
 from appliance.selftest.attacks import ATTACKS, Aim, Attack
-from appliance.selftest.customers import FIRST_PORT, PHONE_SIP_PORT, SETTLE_S, SIP_PORT, Customers, Kept, sessions
+from appliance.selftest.customers import FIRST_PORT, PHONE_SIP_PORT, SIP_PORT, Customers, Kept, sessions
 from appliance.selftest.frames import Wire
 from appliance.selftest.generator import Generator, Sent
 from appliance.selftest.report import Report, Result
@@ -84,13 +84,14 @@ def _gate(ground: Range, mode: str) -> Iterator[Gate]:
         try:
             for party in ground.parties.values():
                 gate.attach(party.middle_interface, mode)
-            gate.sync(_plan(ground))
+            gate.sync(plan(ground))
             yield gate
         finally:
             gate.close()
 
 
-def _plan(ground: Range) -> wire.Plan:
+def plan(ground: Range) -> wire.Plan:
+    """What the service would have told the gate of these customers."""
     phone = ground.parties["phone"]
     return wire.Plan(
         generation=1,
@@ -119,16 +120,16 @@ class _Bout:
         before = self._customers.kept()
         self.watch(seconds)
         row = Attack("none", "customers alone, to compare with", lambda _: [], lambda _: 0)
-        return _result(row, Sent(0, seconds), 0, {}, self._settled().since(before))
+        return _result(row, Sent(0, seconds), 0, {}, self._customers.kept().since(before))
 
     def run(self, row: Attack, seconds: float) -> Result:
         """One attack, while the customers go on."""
         frames = row.frames(self._aim())
         namespace = self._ground.parties["attacker"].namespace
         with Generator(namespace, frames, forge=row.forge) as generator:
-            before, tallied = self._settled(), self._tallies()
+            before, tallied = self._customers.kept(), self._tallies()
             sent = generator.run_for(seconds, MOST_PACKETS)
-            kept = self._settled().since(before)
+            kept = self._customers.kept().since(before)
         moved = {name: now - tallied.get(name, 0) for name, now in self._tallies().items()}
         ns = self._program_ns(frames)  # now: the attacker's limits are used up, as in the flood's course
         return _result(row, sent, ns, {name: packets for name, packets in moved.items() if packets}, kept)
@@ -139,10 +140,6 @@ class _Bout:
         macs, network = (attacker.mac, attacker.gateway_mac), attacker.address.rpartition(".")[0]
         own = f"{network}.{next(self._addresses)}"
         return Aim(Wire(*macs, own, attacker.gateway), Wire(*macs, phone.address, phone.gateway))
-
-    def _settled(self) -> Kept:
-        self.watch(SETTLE_S)
-        return self._customers.kept()
 
     def _tallies(self) -> dict[str, int]:
         return {tally.verdict: tally.packets for tally in self._gate.tallies()}

@@ -27,6 +27,7 @@ def test_every_attack_is_held_and_the_report_says_so_under_a_signature(tmp_path:
     for result in body["results"]:
         ended = sum(packets for verdict, packets in result["verdicts"].items() if not verdict.startswith("rtp_relayed"))
         assert result["packets"] > 1000, result
+        assert result["media_kept"] <= result["media_sent"], result  # none of the attack before is counted here
         assert ended >= result["packets"], result  # every packet was judged and counted
         assert 0 < result["ns"] < 100_000, result
 
