@@ -83,6 +83,8 @@ ROOMS = {
     # People: who may do what; one module for each library.
     "pysrv.people": Room(pure=True),
     "pysrv.people.codes": Room(("pyotp",)),
+    "pysrv.people.passkeys": Room(("webauthn",)),
+    "pysrv.people.pictures": Room(("segno",)),
     # The web: what panel, portal and API share; they know each other not.
     "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.web.certificate": Room(("cryptography",)),
@@ -105,6 +107,8 @@ ONLY_IN = {
     "aiosmtplib": ("pysrv.notify.mail",),
     "yarl": ("pysrv.notify.web",),
     "pyotp": ("pysrv.people.codes",),
+    "webauthn": ("pysrv.people.passkeys",),
+    "segno": ("pysrv.people.pictures",),
     "jinja2": ("pysrv.web.rendering",),
     "babel": ("pysrv.web.rendering",),
     "siphash24": ("pysrv.net.keyed_hash",),

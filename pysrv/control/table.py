@@ -20,6 +20,7 @@ from pysrv.control import (
     firewall,
     lists,
     notices,
+    own,
     passwords,
     people,
     probe,
@@ -163,6 +164,16 @@ ROWS = (
     Verb("people.remove", Area.PEOPLE, people.PersonNamed, people.remove, writes=True),
     Verb("people.sessions", Area.PEOPLE, Nothing, people.sessions),
     Verb("people.revoke", Area.PEOPLE, people.SessionRef, people.revoke, writes=True),
+    Verb("own.show", Area.OWN, Nothing, own.show),
+    Verb("own.set", Area.OWN, own.SetOwn, own.change, writes=True),
+    Verb("own.password", Area.OWN, own.OwnPassword, own.password, writes=True),
+    Verb("own.totp", Area.OWN, own.OwnTotp, own.totp, writes=True),
+    Verb("own.codes", Area.OWN, Nothing, own.recovery_codes, writes=True),
+    Verb("own.passkey", Area.OWN, own.OwnPasskey, own.passkey, writes=True),
+    Verb("own.forget", Area.OWN, own.PasskeyRef, own.forget, writes=True),
+    Verb("own.revoke", Area.OWN, people.SessionRef, own.revoke, writes=True),
+    Verb("own.token", Area.OWN, own.OwnToken, own.token, writes=True),
+    Verb("own.untoken", Area.OWN, people.TokenRef, own.untoken, writes=True),
     Verb("tokens.list", Area.PEOPLE, Nothing, people.tokens),
     Verb("tokens.add", Area.PEOPLE, people.AddToken, people.add_token, writes=True),
     Verb("tokens.remove", Area.PEOPLE, people.TokenRef, people.remove_token, writes=True),
@@ -175,10 +186,12 @@ VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """What somebody who came over the network may do. `proven`: his password was typed a short while ago."""
+    """What somebody who came over the network may do. `proven`: his password was typed a short while ago; `person`: the
+    administrator whose `own` verbs are meant."""
 
     powers: Powers
     proven: bool
+    person: str = ""
 
     def check(self, verb: Verb, args: Any) -> None:
         """Raises WireError: "forbidden" for what no role of theirs reaches, "unproven" for what wants a password."""
@@ -212,7 +225,8 @@ class Control:
         """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
         he has the machine.
         """
-        return Session(Desk(self._store, self._clock, self._live, self._file, who), licence)
+        person, powers = (licence.person, licence.powers) if licence is not None else ("", None)
+        return Session(Desk(self._store, self._clock, self._live, self._file, who, person, powers), licence)
 
 
 class Session:

@@ -25,13 +25,15 @@ class Chain:
 class TrailReading(Reading):
     """Questions about the trail."""
 
-    def audit(self, limit: int = 100, subject: str | None = None, before_id: int | None = None) -> list[AuditRow]:
-        """The newest changes of anything, newest first."""
+    def audit(
+        self, limit: int = 100, subject: str | None = None, before_id: int | None = None, who: str | None = None
+    ) -> list[AuditRow]:
+        """The newest changes of anything, newest first. `who` is a name as the trail has it, or without its `web:`."""
         sql = (
             f"SELECT {_COLUMNS} FROM audit WHERE (?1 IS NULL OR subject = ?1) AND (?3 IS NULL OR id < ?3) "  # noqa: S608
-            "ORDER BY id DESC LIMIT ?2"
+            "AND (?4 IS NULL OR who = ?4 OR substr(who, instr(who, ':') + 1) = ?4) ORDER BY id DESC LIMIT ?2"
         )
-        return [AuditRow(*row) for row in self._all(sql, (subject, limit, before_id))]
+        return [AuditRow(*row) for row in self._all(sql, (subject, limit, before_id, who))]
 
     def audit_chain(self) -> Chain:
         """Walks the whole trail. Reads the whole table: not for the conductor."""
