@@ -1,4 +1,4 @@
-"""Verbs about oneself: what every administrator may see and change of his own, whatever his role, and nothing of others.
+"""Verbs about oneself: what every administrator may see and change of his own, whatever his role; nothing of others.
 
 They belong to the person of the licence. Who has the machine is nobody in particular: he uses `people` and `tokens`. A
 program's token reaches none of them (`pysrv.people.permissions.SCOPED`).

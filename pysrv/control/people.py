@@ -82,12 +82,19 @@ class TokenRef:
 
 @dataclass(frozen=True, slots=True)
 class TrailOf:
-    """Which part of the trail; None does not matter. `who`: as the trail writes it, or a name by whatever way he came."""
+    """Which part of the trail; None does not matter. `who`: as the trail has it, or a name by whatever way."""
 
     subject: str | None = None
     before_id: int | None = None
     limit: int = 100
     who: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotedHead:
+    """A head of the chain that was noted earlier; empty: none was."""
+
+    head: str = ""
 
 
 def shape(person: Administrator) -> dict[str, Any]:
@@ -206,9 +213,9 @@ def trail(desk: Desk, args: TrailOf) -> dict[str, Any]:
     return {"trail": [asdict(row) for row in rows]}
 
 
-def verify_trail(desk: Desk, _: Any) -> dict[str, Any]:
+def verify_trail(desk: Desk, args: NotedHead) -> dict[str, Any]:
     """trail.verify"""
-    return asdict(desk.store.audit_chain())
+    return asdict(desk.store.audit_chain(args.head.strip().lower()))
 
 
 def _found(desk: Desk, name: str) -> Administrator:

@@ -1,4 +1,4 @@
-"""Passkeys (Web Authentication Level 3) by the library `webauthn`: what a browser is asked, and whether its answer is good.
+"""Passkeys (Web Authentication Level 3) by the library `webauthn`: what a browser is asked, whether its answer is good.
 
 Pure: challenges are handed in. A passkey is a second factor here, after the password: presence is demanded, the
 authenticator's own verification of the user is not. `host` is the name in the browser's address bar: a passkey belongs
@@ -44,7 +44,7 @@ class Registered:
 
 
 def party_of(host: str) -> Party:
-    """Of a request's Host (name, and port if any). Raises PasskeyError for a bare address, which can have no passkeys."""
+    """Of a request's Host (name, port if any). Raises PasskeyError for a bare address, which can have no passkeys."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
     try:
         ipaddress.ip_address(name.strip("[]"))
@@ -104,7 +104,7 @@ def credential_of(answer: str) -> bytes:
 
 
 def proven(party: Party, challenge: bytes, answer: str, public_key: bytes, sign_count: int) -> int:
-    """The passkey's new counter. Raises PasskeyError; also when the counter went back, which a copied key would show."""
+    """The passkey's new counter. Raises PasskeyError; also when the counter went back, as a copied key shows."""
     try:
         found = webauthn.verify_authentication_response(
             credential=answer,

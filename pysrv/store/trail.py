@@ -14,12 +14,15 @@ _BITE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What a walk along the trail found. `broken_at`: number of the first row that does not fit, 0: none."""
+    """What a walk along the trail found. `broken_at`: number of the first row that does not fit, 0: none.
+    `noted_at`: the row whose digest is the one that was noted earlier, 0: none.
+    """
 
     rows: int
     unchained: int  # written before there was a chain
     head: str
     broken_at: int = 0
+    noted_at: int = 0
 
 
 class TrailReading(Reading):
@@ -35,9 +38,11 @@ class TrailReading(Reading):
         )
         return [AuditRow(*row) for row in self._all(sql, (subject, limit, before_id, who))]
 
-    def audit_chain(self) -> Chain:
-        """Walks the whole trail. Reads the whole table: not for the conductor."""
-        rows = unchained = last = 0
+    def audit_chain(self, noted: str = "") -> Chain:
+        """Walks the whole trail. `noted` is a head of earlier: while it is found, nothing up to there was cut off.
+        Reads the whole table: not for the conductor.
+        """
+        rows = unchained = last = found = 0
         head = ""
         sql = f"SELECT {_COLUMNS}, digest FROM audit WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
         while bite := self._all(sql, (last, _BITE)):
@@ -45,6 +50,7 @@ class TrailReading(Reading):
                 if not head and not digest:
                     unchained += 1
                 elif number != last + 1 or digest != link(head, number, tuple(row)):
-                    return Chain(rows, unchained, head, number)
+                    return Chain(rows, unchained, head, number, found)
                 rows, last, head = rows + 1, number, digest
-        return Chain(rows, unchained, head)
+                found = number if noted and digest == noted else found
+        return Chain(rows, unchained, head, 0, found)
