@@ -11,9 +11,7 @@ from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.secrecy import TOTP, SecrecyReading, SecrecyWriting
 
 _PASSWORD_BYTES = 18
-_NAME = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}"
-).fullmatch  # none looks like another in the trail
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}").fullmatch  # none looks like another in the trail
 SHORTEST_PASSWORD = 8
 _HELD = "totp:"
 _COLUMNS = "name, role, enabled, display_name, email, language, totp_secret <> '', seen_at, handle"
