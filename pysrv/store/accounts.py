@@ -42,14 +42,32 @@ _BY_NUMBER = (
 )
 _ALL = f"SELECT {_COLUMNS} FROM accounts a WHERE a.removed_at IS NULL ORDER BY a.name"  # noqa: S608
 _EVERY = f"SELECT {_COLUMNS} FROM accounts a"  # noqa: S608
-_PAGE = (
-    f"SELECT {_COLUMNS} FROM accounts a WHERE a.removed_at IS NULL AND a.name > ?1 "  # noqa: S608
-    "AND (?2 IS NULL OR instr(lower(a.name), ?2) OR instr(lower(a.display_name), ?2) OR (?3 IS NOT NULL AND a.id IN "
-    "(SELECT account_id FROM account_numbers WHERE number >= ?3 AND number < ?3 || ':'))) "
-    "AND (?4 IS NULL OR a.group_name = ?4) AND (?5 IS NULL OR a.type = ?5) "
-    "AND (?6 IS NULL OR coalesce((SELECT name FROM accounts p WHERE p.id = a.parent_id), '') = ?6) "
-    "ORDER BY a.name LIMIT ?7"
+_FITS = (
+    "(name LIKE ?2 ESCAPE '\\' OR display_name LIKE ?2 ESCAPE '\\' OR (?3 IS NOT NULL AND id IN "
+    "(SELECT account_id FROM account_numbers WHERE number >= ?3 AND number < ?3 || ':')))"
 )
+# What a page's filter adds. Only what is asked for stands in the question, so that a search reads nothing but the index
+# of words, and stops where the page ends.
+_CONDITIONS = {
+    "search": _FITS,
+    "group": "group_name = ?4",
+    "type": "type = ?5",
+    "parent": "coalesce((SELECT name FROM accounts p WHERE p.id = accounts.parent_id), '') = ?6",
+}
+
+
+_NOTHING = {"search": "", "group": None, "type": None, "parent": None}
+
+
+def _page_sql(wanted: AccountFilter) -> str:
+    asked = [sql for name, sql in _CONDITIONS.items() if getattr(wanted, name) not in (None, _NOTHING[name])]
+    conditions = " AND ".join(["removed_at IS NULL", "name > ?1", *asked])
+    return (
+        f"WITH found AS (SELECT id FROM accounts WHERE {conditions} ORDER BY name LIMIT ?7) "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM found CROSS JOIN accounts a ON a.id = found.id ORDER BY a.name"
+    )
+
+
 CHANGEABLE = (*PROFILE, "numbers", "password")
 """What `set_account` takes by keyword; money moves by `deposit` and `adjust` alone."""
 _BELOW = (
@@ -95,10 +113,10 @@ class AccountReading(EntranceReading, PasswordReading):
 
     def accounts_page(self, wanted: AccountFilter, after: str = "", limit: int = 100) -> list[Account]:
         """Those that fit, by name, from behind `after`: a page that costs the same with a hundred thousand accounts."""
-        search = wanted.search.lower() or None
         digits = wanted.search if wanted.search.isdigit() else None
-        parameters = (after, search, digits, wanted.group, wanted.type, wanted.parent, limit)
-        return [account for row in self._all(_PAGE, parameters) if (account := _account(row))]
+        part = "".join(f"\\{letter}" if letter in "%_\\" else letter for letter in wanted.search)
+        parameters = (after, f"%{part}%", digits, wanted.group, wanted.type, wanted.parent, limit)
+        return [account for row in self._all(_page_sql(wanted), parameters) if (account := _account(row))]
 
     def account_words(self) -> list[str]:
         """Every name and every number that an account has."""
