@@ -27,6 +27,7 @@ from pysrv.store.web import PersonKind, WebSession
 from pysrv.web.backing import Backing
 from pysrv.web.guesses import BackOff, Thrift, network
 from pysrv.web.identity import COOKIE, IDLE_S, TOUCH_S, Identity
+from pysrv.web.problems import TooMany
 
 MAX_CHECKS_WAITING: Final = 8
 MAX_OF_A_NETWORK: Final = 2
@@ -132,7 +133,7 @@ class Logins:
             wait_s = self._names.wait_s(_key(kind, name), now)
         if wait_s:
             words = f"too many wrong passwords: wait {math.ceil(wait_s)} s"
-            raise WireError("too_many", words, "an administrator at the machine can lift a ban and set a password")
+            raise TooMany(words, "an administrator at the machine can lift a ban and set a password", wait_s)
 
     def wrong(self, address: str, kind: PersonKind, name: str) -> None:
         """A wrong code or key: it is held against address and name, and told to the gate and to the trail."""
@@ -145,7 +146,7 @@ class Logins:
         whose = network(address)
         full = self._waiting.total() >= MAX_CHECKS_WAITING and not self._is_known(kind, name, address)
         if full or self._waiting[whose] >= MAX_OF_A_NETWORK:
-            raise WireError("too_many", "too many logins at once", "try again in a few seconds")
+            raise TooMany("too many logins at once", "try again in a few seconds", 2.0)
         self._charge(address, kind, name)
         self._waiting[whose] += 1
         try:

@@ -209,7 +209,7 @@ async def test_an_own_token_is_shown_once_and_reaches_no_further_than_its_owner(
 
 
 async def test_ones_language_and_name_are_ones_own_to_choose(home: Home) -> None:
-    house, browser = home
+    _house, browser = home
     fields = {"display_name": "Olga <O>", "email": "olga@example.com", "language": "de"}
     assert (await browser.post("/panel/you/set", fields)).status == 303
     shown = await browser.get("/panel/you")
