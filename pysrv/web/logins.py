@@ -6,6 +6,7 @@ What somebody who guesses may try, and why it gains nothing:
 - many at once: each guess is charged before it is looked at, and a network has at most two in the queue;
 - a right password of his own in between: it takes back only what was charged for that name from that address;
 - a known password, to guess codes: the name is forgiven when the second factor was right, not before;
+- going on while he has to wait: each try is told to the gate, whose bans then take over;
 - keeping an owner out by guessing at his name: the wait of a name does not hold where he has logged in before, nor does
   a full queue (the idea of OWASP's device cookies, by network).
 """
@@ -129,6 +130,8 @@ class Logins:
         if self._office.is_trusted(address):
             return
         wait_s = self._addresses.wait_s(address, now)
+        if wait_s:
+            self._office.wrong_password(address, name)  # who goes on all the same comes to the gate's attention
         if not wait_s and not self._is_known(kind, name, address):
             wait_s = self._names.wait_s(_key(kind, name), now)
         if wait_s:
