@@ -89,6 +89,9 @@ ROOMS = {
     "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.web.certificate": Room(("cryptography",)),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
+    # The console: lines into verbs; its sockets are in net.
+    "pysrv.console": Room(("pysrv.control", "pysrv.people", "pysrv.store", "appliance.wire")),
+    "pysrv.console.commands": Room(("appliance.wire",), pure=True),
     "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),

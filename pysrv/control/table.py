@@ -148,6 +148,7 @@ ROWS = (
     Verb("protected.here", Area.SECURITY, firewall.Here, firewall.here, writes=True),
     Verb("rules.list", Area.SECURITY, Nothing, firewall.reported),
     Verb("rules.report_only", Area.SECURITY, firewall.ReportOnly, firewall.report_only, writes=True),
+    Verb("reload", Area.SETTINGS, Nothing, settings.reload, acts=True),
     Verb("changes.show", Area.SETTINGS, Nothing, firewall.show_change),
     Verb("changes.confirm", Area.SETTINGS, Nothing, firewall.confirm_change, writes=True),
     Verb("changes.undo", Area.SETTINGS, Nothing, firewall.undo_change, writes=True),

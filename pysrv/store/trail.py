@@ -5,7 +5,7 @@ appliance's back breaks the chain from there on; cutting the end off is seen by 
 
 from dataclasses import dataclass
 
-from pysrv.store.database import Reading, link
+from pysrv.store.database import Reading, Writing, link
 from pysrv.store.rows import AuditRow
 
 _COLUMNS = "id, at, who, action, subject, before, after"
@@ -54,3 +54,15 @@ class TrailReading(Reading):
                 rows, last, head = rows + 1, number, digest
                 found = number if noted and digest == noted else found
         return Chain(rows, unchained, head, 0, found)
+
+
+class TrailWriting(TrailReading, Writing):
+    """What was done without a change of any other row."""
+
+    def note(self, who: str, action: str, subject: str, after: str = "") -> None:
+        """Somebody did this."""
+        self._audit(who, action, subject, "", after)
+
+    def console_session(self, name: str, address: str, *, begun: bool) -> None:
+        """An administrator came to the console, or went."""
+        self._audit(f"console:{name}", "session.begin" if begun else "session.end", name, "", address)
