@@ -27,6 +27,7 @@ from pysrv.control import (
     security,
     settings,
     sheets,
+    tracing,
     usage,
 )
 from pysrv.control.desk import Desk, Live, refusals
@@ -129,6 +130,7 @@ ROWS = (
     Verb("notices.retry", Nothing, notices.retry, writes=True),
     Verb("calls.list", Nothing, calls.list_all),
     Verb("calls.hangup", calls.Hangup, calls.hangup),
+    Verb("calls.trace", tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", quoting.CallNamed, quoting.explain),
     Verb("registrations.list", Nothing, calls.registrations),
