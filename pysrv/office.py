@@ -20,6 +20,7 @@ from pysrv.control import Control
 from pysrv.net.clips import Clips
 from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
+from pysrv.net.hep import HepExport
 from pysrv.net.host import protected_of_host
 from pysrv.net.keyed_hash import keyed_hash
 from pysrv.net.names import Names
@@ -105,6 +106,9 @@ class Office:
             voice=self._player,
         )
         self._service = Service(self._store, loaded.settings, world)
+        self._hep_names = Names()
+        self._hep = HepExport(self._service.settings, self._hep_names.address)
+        self._service.tap.export = self._hep.send
         self._dispatcher = Dispatcher(self._store, self._service.settings, time.time, self.turn)
         self._service.notices.on_told = self._dispatcher.wake
         self._notify_task: asyncio.Task[None] | None = None
@@ -156,6 +160,8 @@ class Office:
             await asyncio.gather(self._notify_task, return_exceptions=True)
         self._names.close()
         self._callees.close()
+        self._hep_names.close()
+        self._hep.close()
         await self._control.stop()
         await self._panel.stop()
         self._udp.close(self._loop)

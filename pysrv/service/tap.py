@@ -4,23 +4,11 @@ Knows the clock and the settings; neither sockets nor what messages mean. What i
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from appliance.config.settings import Settings
 from pysrv.calls.trace import Room, Traces
 from pysrv.sip.events import Flow
-from pysrv.sip.scrub import scrubbed
-
-
-@dataclass(frozen=True, slots=True)
-class Caught:
-    """One message as it is exported: Unix time, direction, path, text without secrets, the Call-ID its call goes by."""
-
-    at: float
-    out: bool
-    flow: Flow
-    text: bytes
-    correlation: bytes
+from pysrv.sip.scrub import Caught, scrubbed
 
 
 class Tap:

@@ -1,12 +1,16 @@
 """A message without its secrets, for traces and for what is exported: answers to challenges, keys, private bodies.
 
-Works on bytes in linear time and never fails, because broken and hostile messages are looked at as well. What is taken out leaves a mark in its
-place. Sources: RFC 3261 22 and 19.1.1 (passwords in URIs), RFC 4568 (a=crypto), RFC 4567 (a=key-mgmt), RFC 8839 (ICE
-passwords), RFC 8866 5.12 (k=), RFC 6086 and 2976 (INFO carries the keys of PINs), RFC 3428 (MESSAGE is a letter).
+Works on bytes in linear time and never fails, because broken and hostile messages are looked at as well. What is taken
+out leaves a mark in its place. Sources: RFC 3261 22 and 19.1.1 (passwords in URIs), RFC 4568 (a=crypto), RFC 4567
+(a=key-mgmt), RFC 8839 (ICE passwords), RFC 8866 5.12 (k=), RFC 6086 (INFO carries the keys of PINs), RFC 3428 (MESSAGE
+is a letter).
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
+
+from pysrv.sip.events import Flow
 
 HIDDEN: Final = b"(hidden)"
 _HEADERS: Final = frozenset(
@@ -32,6 +36,17 @@ _username: Final = re.compile(rb"\busername\s*=\s*(\"[^\"\r\n]{0,128}\")", re.IG
 _secret_line: Final = re.compile(
     rb"^(a=crypto:|a=key-mgmt:|a=3ge2ae:|a=ice-pwd:|k=)[^\r\n]*|(\binline:)[^\s|;]*", re.IGNORECASE | re.MULTILINE
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """One message as it is exported: Unix time, direction, path, text without secrets, the Call-ID its call goes by."""
+
+    at: float
+    out: bool
+    flow: Flow
+    text: bytes
+    correlation: bytes
 
 
 def scrubbed(message: bytes) -> bytes:

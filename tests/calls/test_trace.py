@@ -50,8 +50,10 @@ def test_a_ladder_has_the_caller_left_and_the_callee_right() -> None:
     assert trace is not None
     drawn = ladder(trace)
     assert drawn.columns == (
-        Column("caller", "192.0.2.11:5060"), Column("appliance", "192.0.2.1:5060"), Column("callee", "198.51.100.7:5061"),
-    )  # fmt: skip
+        Column("caller", "192.0.2.11:5060"),
+        Column("appliance", "192.0.2.1:5060"),
+        Column("callee", "198.51.100.7:5061"),
+    )
     assert [(rung.after_s, rung.source, rung.target, rung.text) for rung in drawn.rungs] == [
         (0.0, 0, 1, "INVITE"), (0.5, 1, 2, "INVITE"), (1.0, 2, 1, "200 OK"), (1.25, 1, 0, "200 OK"),
     ]  # fmt: skip

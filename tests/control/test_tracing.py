@@ -95,11 +95,11 @@ def test_the_command_draws_the_ladder(store: Store, service: Service) -> None:
     (trace,) = operator(store, service).ask("calls.trace", call_id="call1")["traces"]
     assert drawn(trace["columns"], trace["rungs"]).plain.splitlines() == [
         "         caller                     appliance                       callee",
-        "         192.0.2.11:5060         192.0.2.1:5060               198.51.100.7:5061",
-        "  0.000  │─────────── INVITE ──────────▶│                              │",
-        "  0.500  │                              │─────────── INVITE ──────────▶│",
-        "  1.000  │                              │◀─────────── 200 OK ──────────│",
-        "  1.250  │◀─────────── 200 OK ──────────│                              │",
+        "         192.0.2.11:5060         192.0.2.1:5060                198.51.100.7:5061",
+        "  0.000  │────────── INVITE ───────────▶│                              │",
+        "  0.500  │                              │────────── INVITE ───────────▶│",
+        "  1.000  │                              │◀────────── 200 OK ───────────│",
+        "  1.250  │◀────────── 200 OK ───────────│                              │",
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from appliance.config.settings import Settings
 from pysrv.calls.ladder import ladder
 from pysrv.calls.trace import Trace
-from pysrv.service.tap import Caught
+from pysrv.sip.scrub import Caught
 from tests.service.bench import TRUNK, Bench, Client, opened
 from tests.service.test_service import hang_up, talking
 
