@@ -13,6 +13,7 @@ from pysrv.control.passwords import checked
 from pysrv.control.usage import figures
 from pysrv.limits.decoys import taken
 from pysrv.passwords.policy import Owner
+from pysrv.people.permissions import Area
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
 from pysrv.store.currencies import NO_TAX
 
@@ -135,6 +136,25 @@ def check_tax(desk: Desk, tax: str | None) -> None:
     """A tax that is not there would leave the account without prices."""
     if tax and tax != NO_TAX and desk.store.tax(tax) is None:
         raise not_found("tax", tax)
+
+
+MONEY_FIELDS = frozenset({"postpaid", "tax", "parent"})
+
+
+def added_areas(args: AddAccount) -> set[Area]:
+    """What else a new account is about."""
+    money = args.credit is not None or args.postpaid is not None or bool(args.fields.keys() & MONEY_FIELDS)
+    return {Area.MONEY} if money else set()
+
+
+def changed_areas(args: SetAccount) -> set[Area]:
+    """What else a change is about."""
+    wanted, areas = args.changes, set()
+    if (wanted.credit, wanted.top_up, wanted.postpaid) != (None, None, None) or wanted.fields.keys() & MONEY_FIELDS:
+        areas.add(Area.MONEY)
+    if (wanted.password, wanted.web_password, wanted.pin) != (None, None, None):
+        areas.add(Area.PASSWORDS)
+    return areas
 
 
 def add(desk: Desk, args: AddAccount) -> dict[str, Any]:

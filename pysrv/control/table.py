@@ -21,6 +21,7 @@ from pysrv.control import (
     lists,
     notices,
     passwords,
+    people,
     probe,
     quoting,
     routing,
@@ -31,6 +32,7 @@ from pysrv.control import (
     usage,
 )
 from pysrv.control.desk import Desk, Live, refusals
+from pysrv.people.permissions import PROVEN, Area, Powers
 from pysrv.store import Store, StoreCode, StoreError
 
 PATIENCE_S, RETRY_S = 10.0, 0.05  # how long a single run waits for another one, seconds
@@ -44,98 +46,156 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One row: the shape of the arguments, what it does, and whether it writes."""
+    """One row: what it is about, the shape of the arguments, what it does, and whether it changes anything.
+
+    `writes`: it writes to the store. `acts`: it changes what runs instead. `also` names further areas that certain
+    arguments write to.
+    """
 
     name: str
+    area: Area
     args: type[Any]
     act: Callable[[Desk, Any], dict[str, Any]]
     writes: bool = False
+    acts: bool = False
+    also: Callable[[Any], Iterable[Area]] = lambda _: ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether it needs more than sight."""
+        return self.writes or self.acts
+
+
+def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
+    """What a sheet of accounts holds beside their limits."""
+    return Area.MONEY, Area.PASSWORDS
 
 
 ROWS = (
-    Verb("status", Nothing, calls.status),
-    Verb("context", settings.FileSettings, settings.context),
-    Verb("accounts.list", accounts.ListAccounts, accounts.list_all),
-    Verb("accounts.show", accounts.Named, accounts.show),
-    Verb("accounts.add", accounts.AddAccount, accounts.add, writes=True),
-    Verb("accounts.set", accounts.SetAccount, accounts.change, writes=True),
-    Verb("accounts.remove", accounts.Named, accounts.remove, writes=True),
-    Verb("accounts.ledger", accounts.LedgerOf, accounts.ledger),
-    Verb("accounts.verify", passwords.Tried, passwords.verify, writes=True),
-    Verb("accounts.reveal", passwords.Revealed, passwords.reveal, writes=True),
-    Verb("accounts.passwords", passwords.PasswordsOf, passwords.list_all),
-    Verb("accounts.days", usage.DaysOf, usage.days),
-    Verb("accounts.allow", usage.AllowToday, usage.allow, writes=True),
-    Verb("sheets.begin", sheets.BeginSheet, sheets.begin, writes=True),
-    Verb("sheets.rows", sheets.SheetRows, sheets.rows, writes=True),
-    Verb("sheets.commit", sheets.CommitSheet, sheets.commit, writes=True),
-    Verb("trunks.list", Nothing, routing.list_all),
-    Verb("trunks.add", routing.AddTrunk, routing.add, writes=True),
-    Verb("trunks.set", routing.SetTrunk, routing.change, writes=True),
-    Verb("trunks.remove", accounts.Named, routing.remove, writes=True),
-    Verb("trunks.routes", accounts.Named, routing.routes),
-    Verb("trunks.route", routing.AddRoute, routing.add_route, writes=True),
-    Verb("trunks.unroute", routing.DropRoute, routing.drop_route, writes=True),
-    Verb("trunks.quality", quoting.QualityOf, quoting.quality),
-    Verb("rates.begin", decks.BeginDeck, decks.begin, writes=True),
-    Verb("rates.rows", decks.DeckRows, decks.rows, writes=True),
-    Verb("rates.commit", Nothing, decks.commit, writes=True),
-    Verb("rates.decks", Nothing, decks.list_all),
-    Verb("rates.list", decks.RatesOf, decks.rates),
-    Verb("rates.export", decks.ExportDeck, decks.export),
-    Verb("rates.remove", decks.DropDeck, decks.remove, writes=True),
-    Verb("rates.quote", quoting.QuoteOf, quoting.quote),
-    Verb("currencies.list", Nothing, currencies.list_all),
-    Verb("currencies.set", currencies.SetCurrency, currencies.change, writes=True),
-    Verb("currencies.remove", currencies.CurrencyNamed, currencies.remove, writes=True),
-    Verb("taxes.list", Nothing, currencies.taxes),
-    Verb("taxes.set", currencies.SetTax, currencies.set_tax, writes=True),
-    Verb("taxes.remove", currencies.TaxNamed, currencies.remove_tax, writes=True),
-    Verb("settings.list", Nothing, settings.list_all),
-    Verb("settings.get", settings.SettingNamed, settings.get),
-    Verb("settings.set", settings.SetSettings, settings.change, writes=True),
-    Verb("settings.diff", settings.ProfileNamed, settings.difference),
-    Verb("bans.list", Nothing, security.bans),
-    Verb("bans.add", wire.Ban, security.add_ban, writes=True),
-    Verb("bans.remove", wire.Prefix, security.remove_ban, writes=True),
-    Verb("bans.clear", Nothing, security.clear_bans, writes=True),
-    Verb("bans.show", security.Banned, security.show_ban),
-    Verb("bans.lift", security.Banned, security.lift, writes=True),
-    Verb("allows.list", Nothing, security.allows),
-    Verb("allows.add", wire.Source, security.add_allow, writes=True),
-    Verb("allows.remove", wire.Prefix, security.remove_allow, writes=True),
-    Verb("lists.list", Nothing, lists.list_all),
-    Verb("lists.begin", lists.BeginList, lists.begin, writes=True),
-    Verb("lists.rows", lists.ListRows, lists.rows, writes=True),
-    Verb("lists.commit", Nothing, lists.commit, writes=True),
-    Verb("lists.remove", lists.ListNamed, lists.remove, writes=True),
-    Verb("blacklist.list", blacklists.EntriesOf, blacklists.list_some),
-    Verb("blacklist.add", blacklists.NewEntry, blacklists.add, writes=True),
-    Verb("blacklist.put", blacklists.PutEntries, blacklists.put, writes=True),
-    Verb("blacklist.remove", blacklists.EntryIds, blacklists.remove, writes=True),
-    Verb("blacklist.test", blacklists.AskNumber, blacklists.test),
-    Verb("firewall.list", Nothing, firewall.rules),
-    Verb("firewall.add", firewall.AddRules, firewall.add, writes=True),
-    Verb("firewall.remove", firewall.RemoveRules, firewall.remove, writes=True),
-    Verb("firewall.test", probe.Probe, probe.test),
-    Verb("protected.list", Nothing, firewall.guarded),
-    Verb("protected.here", firewall.Here, firewall.here, writes=True),
-    Verb("rules.list", Nothing, firewall.reported),
-    Verb("rules.report_only", firewall.ReportOnly, firewall.report_only, writes=True),
-    Verb("changes.show", Nothing, firewall.show_change),
-    Verb("changes.confirm", Nothing, firewall.confirm_change, writes=True),
-    Verb("changes.undo", Nothing, firewall.undo_change, writes=True),
-    Verb("notices.list", notices.NoticesOf, notices.list_all),
-    Verb("notices.test", notices.TestOf, notices.test, writes=True),
-    Verb("notices.retry", Nothing, notices.retry, writes=True),
-    Verb("calls.list", Nothing, calls.list_all),
-    Verb("calls.hangup", calls.Hangup, calls.hangup),
-    Verb("calls.trace", tracing.TraceOf, tracing.trace),
-    Verb("cdrs.list", calls.CdrsOf, calls.cdrs),
-    Verb("cdrs.show", quoting.CallNamed, quoting.explain),
-    Verb("registrations.list", Nothing, calls.registrations),
+    Verb("status", Area.STATE, Nothing, calls.status),
+    Verb("figures", Area.STATE, Nothing, calls.figures),
+    Verb("context", Area.SETTINGS, settings.FileSettings, settings.context),
+    Verb("accounts.list", Area.ACCOUNTS, accounts.ListAccounts, accounts.list_all),
+    Verb("accounts.show", Area.ACCOUNTS, accounts.Named, accounts.show),
+    Verb("accounts.add", Area.ACCOUNTS, accounts.AddAccount, accounts.add, writes=True, also=accounts.added_areas),
+    Verb("accounts.set", Area.ACCOUNTS, accounts.SetAccount, accounts.change, writes=True, also=accounts.changed_areas),
+    Verb("accounts.remove", Area.ACCOUNTS, accounts.Named, accounts.remove, writes=True),
+    Verb("accounts.ledger", Area.MONEY, accounts.LedgerOf, accounts.ledger),
+    Verb("accounts.verify", Area.PASSWORDS, passwords.Tried, passwords.verify, writes=True),
+    Verb("accounts.reveal", Area.PASSWORDS, passwords.Revealed, passwords.reveal, writes=True),
+    Verb("accounts.passwords", Area.ACCOUNTS, passwords.PasswordsOf, passwords.list_all),
+    Verb("accounts.days", Area.ACCOUNTS, usage.DaysOf, usage.days),
+    Verb("accounts.allow", Area.MONEY, usage.AllowToday, usage.allow, writes=True),
+    Verb(
+        "sheets.begin",
+        Area.ACCOUNTS,
+        sheets.BeginSheet,
+        sheets.begin,
+        writes=True,
+        also=_balances_and_passwords,
+    ),
+    Verb("sheets.rows", Area.ACCOUNTS, sheets.SheetRows, sheets.rows, writes=True),
+    Verb("sheets.commit", Area.ACCOUNTS, sheets.CommitSheet, sheets.commit, writes=True),
+    Verb("trunks.list", Area.ROUTING, Nothing, routing.list_all),
+    Verb("trunks.add", Area.ROUTING, routing.AddTrunk, routing.add, writes=True),
+    Verb("trunks.set", Area.ROUTING, routing.SetTrunk, routing.change, writes=True),
+    Verb("trunks.remove", Area.ROUTING, accounts.Named, routing.remove, writes=True),
+    Verb("trunks.routes", Area.ROUTING, accounts.Named, routing.routes),
+    Verb("trunks.route", Area.ROUTING, routing.AddRoute, routing.add_route, writes=True),
+    Verb("trunks.unroute", Area.ROUTING, routing.DropRoute, routing.drop_route, writes=True),
+    Verb("trunks.quality", Area.ROUTING, quoting.QualityOf, quoting.quality),
+    Verb("rates.begin", Area.PRICES, decks.BeginDeck, decks.begin, writes=True),
+    Verb("rates.rows", Area.PRICES, decks.DeckRows, decks.rows, writes=True),
+    Verb("rates.commit", Area.PRICES, Nothing, decks.commit, writes=True),
+    Verb("rates.decks", Area.PRICES, Nothing, decks.list_all),
+    Verb("rates.list", Area.PRICES, decks.RatesOf, decks.rates),
+    Verb("rates.export", Area.PRICES, decks.ExportDeck, decks.export),
+    Verb("rates.remove", Area.PRICES, decks.DropDeck, decks.remove, writes=True),
+    Verb("rates.quote", Area.PRICES, quoting.QuoteOf, quoting.quote),
+    Verb("currencies.list", Area.PRICES, Nothing, currencies.list_all),
+    Verb("currencies.set", Area.PRICES, currencies.SetCurrency, currencies.change, writes=True),
+    Verb("currencies.remove", Area.PRICES, currencies.CurrencyNamed, currencies.remove, writes=True),
+    Verb("taxes.list", Area.PRICES, Nothing, currencies.taxes),
+    Verb("taxes.set", Area.PRICES, currencies.SetTax, currencies.set_tax, writes=True),
+    Verb("taxes.remove", Area.PRICES, currencies.TaxNamed, currencies.remove_tax, writes=True),
+    Verb("settings.list", Area.SETTINGS, Nothing, settings.list_all),
+    Verb("settings.get", Area.SETTINGS, settings.SettingNamed, settings.get),
+    Verb("settings.set", Area.SETTINGS, settings.SetSettings, settings.change, writes=True),
+    Verb("settings.diff", Area.SETTINGS, settings.ProfileNamed, settings.difference),
+    Verb("bans.list", Area.SECURITY, Nothing, security.bans),
+    Verb("bans.add", Area.SECURITY, wire.Ban, security.add_ban, writes=True),
+    Verb("bans.remove", Area.SECURITY, wire.Prefix, security.remove_ban, writes=True),
+    Verb("bans.clear", Area.SECURITY, Nothing, security.clear_bans, writes=True),
+    Verb("bans.show", Area.SECURITY, security.Banned, security.show_ban),
+    Verb("bans.lift", Area.SECURITY, security.Banned, security.lift, writes=True),
+    Verb("allows.list", Area.SECURITY, Nothing, security.allows),
+    Verb("allows.add", Area.SECURITY, wire.Source, security.add_allow, writes=True),
+    Verb("allows.remove", Area.SECURITY, wire.Prefix, security.remove_allow, writes=True),
+    Verb("lists.list", Area.SECURITY, Nothing, lists.list_all),
+    Verb("lists.begin", Area.SECURITY, lists.BeginList, lists.begin, writes=True),
+    Verb("lists.rows", Area.SECURITY, lists.ListRows, lists.rows, writes=True),
+    Verb("lists.commit", Area.SECURITY, Nothing, lists.commit, writes=True),
+    Verb("lists.remove", Area.SECURITY, lists.ListNamed, lists.remove, writes=True),
+    Verb("blacklist.list", Area.SECURITY, blacklists.EntriesOf, blacklists.list_some),
+    Verb("blacklist.add", Area.SECURITY, blacklists.NewEntry, blacklists.add, writes=True),
+    Verb("blacklist.put", Area.SECURITY, blacklists.PutEntries, blacklists.put, writes=True),
+    Verb("blacklist.remove", Area.SECURITY, blacklists.EntryIds, blacklists.remove, writes=True),
+    Verb("blacklist.test", Area.SECURITY, blacklists.AskNumber, blacklists.test),
+    Verb("firewall.list", Area.SECURITY, Nothing, firewall.rules),
+    Verb("firewall.add", Area.SECURITY, firewall.AddRules, firewall.add, writes=True),
+    Verb("firewall.remove", Area.SECURITY, firewall.RemoveRules, firewall.remove, writes=True),
+    Verb("firewall.test", Area.SECURITY, probe.Probe, probe.test),
+    Verb("protected.list", Area.SECURITY, Nothing, firewall.guarded),
+    Verb("protected.here", Area.SECURITY, firewall.Here, firewall.here, writes=True),
+    Verb("rules.list", Area.SECURITY, Nothing, firewall.reported),
+    Verb("rules.report_only", Area.SECURITY, firewall.ReportOnly, firewall.report_only, writes=True),
+    Verb("changes.show", Area.SETTINGS, Nothing, firewall.show_change),
+    Verb("changes.confirm", Area.SETTINGS, Nothing, firewall.confirm_change, writes=True),
+    Verb("changes.undo", Area.SETTINGS, Nothing, firewall.undo_change, writes=True),
+    Verb("notices.list", Area.STATE, notices.NoticesOf, notices.list_all),
+    Verb("notices.test", Area.STATE, notices.TestOf, notices.test, writes=True),
+    Verb("notices.retry", Area.STATE, Nothing, notices.retry, writes=True),
+    Verb("calls.list", Area.CALLS, Nothing, calls.list_all),
+    Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
+    Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
+    Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
+    Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
+    Verb("people.list", Area.PEOPLE, Nothing, people.list_all),
+    Verb("people.add", Area.PEOPLE, people.AddPerson, people.add, writes=True),
+    Verb("people.set", Area.PEOPLE, people.SetPerson, people.change, writes=True),
+    Verb("people.remove", Area.PEOPLE, people.PersonNamed, people.remove, writes=True),
+    Verb("people.sessions", Area.PEOPLE, Nothing, people.sessions),
+    Verb("people.revoke", Area.PEOPLE, people.SessionRef, people.revoke, writes=True),
+    Verb("tokens.list", Area.PEOPLE, Nothing, people.tokens),
+    Verb("tokens.add", Area.PEOPLE, people.AddToken, people.add_token, writes=True),
+    Verb("tokens.remove", Area.PEOPLE, people.TokenRef, people.remove_token, writes=True),
+    Verb("trail.list", Area.TRAIL, people.TrailOf, people.trail),
+    Verb("trail.verify", Area.TRAIL, Nothing, people.verify_trail),
+    Verb("registrations.list", Area.STATE, Nothing, calls.registrations),
 )
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What somebody who came over the network may do. `proven`: his password was typed a short while ago."""
+
+    powers: Powers
+    proven: bool
+
+    def check(self, verb: Verb, args: Any) -> None:
+        """Raises WireError: "forbidden" for what no role of theirs reaches, "unproven" for what wants a password."""
+        written = {verb.area, *verb.also(args)} if verb.changes else set()
+        for area in (verb.area, *written):
+            if not self.powers.allow(area, writes=verb.changes):
+                raise _forbidden(area, writes=verb.changes)
+        if not self.proven and written & PROVEN:
+            raise WireError("unproven", "this wants your password again", "type it, then repeat what you did")
+
+
+def _forbidden(area: Area, *, writes: bool) -> WireError:
+    how = "change" if writes else "see"
+    return WireError("forbidden", f"your role may not {how} {area}", "an owner can give you another role")
 
 
 class Control:
@@ -151,16 +211,27 @@ class Control:
         """`file` holds the settings file's typed values, `clock` gives Unix seconds."""
         self._store, self._live, self._file, self._clock = store, live, file or {}, clock
 
-    def session(self, who: str) -> "Session":
-        """A conversation with one operator; `who` goes into the audit trail."""
-        return Session(Desk(self._store, self._clock, self._live, self._file, who))
+    def session(self, who: str, licence: Licence | None = None) -> "Session":
+        """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
+        he has the machine.
+        """
+        return Session(Desk(self._store, self._clock, self._live, self._file, who), licence)
 
 
 class Session:
     """One operator's conversation: an import begun in it belongs to it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, licence: Licence | None = None) -> None:
+        self._desk, self._licence = desk, licence
+
+    def do(self, name: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What a verb says. Raises WireError; a fault of our own is logged and raised as `internal`."""
+        try:
+            return self._act({"verb": name, "args": args or {}})
+        except WireError:
+            raise
+        except Exception as error:
+            raise _fault(error) from None
 
     def answer(self, line: bytes) -> bytes:
         """The reply to one line."""
@@ -172,15 +243,15 @@ class Session:
         except WireError as error:
             return wire.refusal(ident, error)
         except Exception as error:
-            _log.exception("a verb failed")
-            words = f"a fault of the office: {type(error).__name__}: {error}"
-            return wire.refusal(ident, WireError("internal", words, "see the office's log"))
+            return wire.refusal(ident, _fault(error))
 
     def _act(self, message: Mapping[str, Any]) -> dict[str, Any]:
         verb = VERBS.get(str(message.get("verb")))
         if verb is None:
             raise WireError("unknown_verb", f"there is no verb {message.get('verb')!r:.60}")
         args = wire.from_dict(verb.args, message.get("args") or {})
+        if self._licence is not None:
+            self._licence.check(verb, args)
         try:
             with refusals():
                 if verb.writes:
@@ -197,6 +268,11 @@ class Session:
     def close(self) -> None:
         """The operator has gone."""
         self._desk.close()
+
+
+def _fault(error: Exception) -> WireError:
+    _log.error("a verb failed", exc_info=error)
+    return WireError("internal", f"a fault of the office: {type(error).__name__}: {error}", "see the office's log")
 
 
 def _patiently(open_store: Callable[[], Store], patience_s: float) -> Store:

@@ -7,6 +7,8 @@ nothing of the drain may go out.
 """
 
 import fcntl
+import hashlib
+import json
 import os
 import sqlite3
 import time
@@ -34,6 +36,11 @@ _PRAGMAS = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA wal_autocheckpoint=4000",
 )
+
+
+def link(before: str, number: int, row: tuple[float, str, str, str, str, str]) -> str:
+    """The digest of a row of the audit trail after the one whose digest is `before` (see pysrv.store.trail)."""
+    return hashlib.sha256(json.dumps([before, number, *row]).encode()).hexdigest()
 
 
 class Reading:
@@ -150,9 +157,11 @@ class Writing(Reading):
         return self._atomic()
 
     def _audit(self, who: str, action: str, subject: str, before: str = "", after: str = "") -> None:
+        last = self._one("SELECT id, digest FROM audit ORDER BY id DESC LIMIT 1") or (0, "")
+        number, row = last[0] + 1, (self._clock(), str(who), str(action), str(subject), str(before), str(after))
         self._write(
-            "INSERT INTO audit (at, who, action, subject, before, after) VALUES (?, ?, ?, ?, ?, ?)",
-            (self._clock(), who, action, subject, before, after),
+            "INSERT INTO audit (id, at, who, action, subject, before, after, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, *row, link(last[1], number, row)),
         )
 
 

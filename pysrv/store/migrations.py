@@ -17,6 +17,7 @@ from pysrv.store import (
     schema_fraud,
     schema_notices,
     schema_passwords,
+    schema_people,
     schema_policy,
     schema_replay,
     schema_tariffs,
@@ -52,6 +53,11 @@ def _money_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _people_schema(db: sqlite_utils.Database) -> None:
+    for statement in STATEMENTS_5:
+        db.execute(statement)
+
+
 STATEMENTS_4 = (
     *schema_accounts.STATEMENTS,
     *schema_tariffs.STATEMENTS,
@@ -61,12 +67,16 @@ STATEMENTS_4 = (
     *schema_cards.STATEMENTS,
     *schema_notices.STATEMENTS,
 )
+STATEMENTS_5 = (*schema_people.STATEMENTS,)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),
     Migration(3, "bans of single ports, their evidence, who was banned how often", _ban_schema),
     Migration(
         4, "accounts' limits, owners and days, charges of each level; prices by time; fraud; notices", _money_schema
+    ),
+    Migration(
+        5, "administrators' roles and second factors, sessions, tokens, the chain of the audit trail", _people_schema
     ),
 )
 LATEST = MIGRATIONS[-1].number

@@ -45,7 +45,8 @@ TRUNK_PASSWORD = Place("trunks", "id", "password")
 SETTING = Place("settings", "name", "value", secret_names=True)
 KEY = Place("secrets", "name", "value")
 UNDO = Place("pending_change", "id", "undo")
-PLACES = (HA1_MD5, HA1_SHA256, FORMER_MD5, FORMER_SHA256, TRUNK_PASSWORD, SETTING, KEY, UNDO)
+TOTP = Place("administrators", "name", "totp_secret")
+PLACES = (HA1_MD5, HA1_SHA256, FORMER_MD5, FORMER_SHA256, TRUNK_PASSWORD, SETTING, KEY, UNDO, TOTP)
 """Every secret that the appliance has to use again as it is."""
 _SINCE = 4  # the step of the schema that brought sealing
 

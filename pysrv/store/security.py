@@ -4,8 +4,6 @@ import json
 import secrets
 from typing import Any
 
-from pysrv.passwords import people
-from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.rows import AllowRow, Attempt, BanRow
 from pysrv.store.secrecy import KEY, SecrecyReading, SecrecyWriting
 
@@ -64,15 +62,6 @@ class SecurityReading(SecrecyReading):
         sql = "SELECT at, source, kind, user, setting, detail FROM attempts WHERE ?1 IS NULL OR source = ?1 "
         rows = self._all(sql + "ORDER BY id DESC LIMIT ?2", (source, limit))
         return [Attempt(*row) for row in rows]
-
-    def administrators(self) -> list[str]:
-        """Names of those who may log in to the panel."""
-        return [row[0] for row in self._all("SELECT name FROM administrators ORDER BY name")]
-
-    def verify_admin(self, name: str, password: str) -> bool:
-        """Whether the password is the administrator's. Takes about 50 ms on purpose, also for unknown names."""
-        row = self._one("SELECT password_hash FROM administrators WHERE name = ?", (name,))
-        return people.matches(row[0] if row else people.NOBODYS_HASH, password) and row is not None
 
 
 class SecurityWriting(SecurityReading, SecrecyWriting):
@@ -162,25 +151,6 @@ class SecurityWriting(SecurityReading, SecrecyWriting):
     def _opened_key(self, name: str, held: bytes) -> bytes:
         sealed = held.startswith(b"sealed:")
         return bytes.fromhex(self._opened(held.decode(), KEY, name)) if sealed else held
-
-    def ensure_admin(self, name: str = "admin") -> str | None:
-        """The password of a newly made administrator, to be printed once; None: there already is one."""
-        if self._one("SELECT 1 FROM administrators WHERE name = ?", (name,)):
-            return None
-        password = secrets.token_urlsafe(_PASSWORD_BYTES)
-        self.set_admin_password(name, password)
-        return password
-
-    def set_admin_password(self, name: str, password: str, who: str = "") -> None:
-        """Makes an administrator or changes the password; takes about 50 ms."""
-        if not name or len(password) < 8:
-            raise StoreError(StoreCode.INVALID, "an administrator has a name and a password of at least 8 characters")
-        sql = (
-            "INSERT INTO administrators (name, password_hash, created_at) VALUES (?, ?, ?) "
-            "ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash"
-        )
-        self._write(sql, (name, people.hashed(password), self._clock()))
-        self._audit(who, "administrator.password", name)
 
     def _removed(self, table: str, prefix: str, who: str, action: str) -> bool:
         parameters: tuple[Any, ...] = (prefix,)

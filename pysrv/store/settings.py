@@ -1,7 +1,7 @@
 """Settings that an administrator changed, their generation, and the audit trail. Values are text here: the settings
 table parses and judges them."""
 
-from pysrv.store.rows import AuditRow, Override
+from pysrv.store.rows import Override
 from pysrv.store.secrecy import SETTING, SecrecyReading, SecrecyWriting
 
 
@@ -22,11 +22,6 @@ class SettingReading(SecrecyReading):
         """Counts changes of settings; 0: none was ever made."""
         row = self._one("SELECT coalesce(max(generation), 0) FROM settings")
         return int(row[0]) if row else 0
-
-    def audit(self, limit: int = 100, subject: str | None = None) -> list[AuditRow]:
-        """The newest changes of anything, newest first."""
-        sql = "SELECT id, at, who, action, subject, before, after FROM audit WHERE ?1 IS NULL OR subject = ?1 "
-        return [AuditRow(*row) for row in self._all(sql + "ORDER BY id DESC LIMIT ?2", (subject, limit))]
 
 
 class SettingWriting(SettingReading, SecrecyWriting):

@@ -18,15 +18,18 @@ from pysrv.store.history import HistoryReading
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
 from pysrv.store.notices import NoticeReading, NoticeWriting
+from pysrv.store.people import PeopleReading, PeopleWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
+from pysrv.store.trail import TrailReading
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
 from pysrv.store.usual import UsualReading, UsualWriting
+from pysrv.store.web import WebReading, WebWriting
 
 
 class Reader(
@@ -46,6 +49,9 @@ class Reader(
     BlacklistReading,
     UsualReading,
     NoticeReading,
+    PeopleReading,
+    WebReading,
+    TrailReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -71,6 +77,9 @@ class Store(
     BlacklistWriting,
     UsualWriting,
     NoticeWriting,
+    PeopleWriting,
+    WebWriting,
+    TrailReading,
 ):
     """Every question and every change. One process, one thread."""
 

@@ -1,0 +1,202 @@
+"""Verbs about people who run the appliance: administrators, their sessions and tokens, and the audit trail."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from appliance.wire import WireError
+from pysrv.control.desk import Desk, not_found
+from pysrv.people.permissions import Role, parse_scope
+from pysrv.store.people import Administrator
+from pysrv.store.web import ApiToken, WebSession
+
+LONGEST_TOKEN_DAYS = 730.0
+DAY_S = 86_400.0
+SHOWN_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PersonNamed:
+    """An administrator by his name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddPerson:
+    """A new administrator."""
+
+    name: str
+    role: Role
+    password: str = field(repr=False)
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetPerson:
+    """What changes; None stays. `second_factor` False takes TOTP, passkeys and recovery codes away: for somebody who
+    lost them."""
+
+    name: str
+    role: Role | None = None
+    enabled: bool | None = None
+    password: str | None = field(default=None, repr=False)
+    display_name: str | None = None
+    email: str | None = None
+    second_factor: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRef:
+    """A session by the first 16 digits that lists show."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddToken:
+    """A token for a program that acts for an administrator. `scopes` such as `accounts:read`, `*:read`."""
+
+    name: str
+    label: str
+    scopes: tuple[str, ...]
+    days: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRef:
+    """A token by its number."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrailOf:
+    """Which part of the trail; None does not matter."""
+
+    subject: str | None = None
+    before_id: int | None = None
+    limit: int = 100
+
+
+def shape(person: Administrator) -> dict[str, Any]:
+    """An administrator as JSON."""
+    shown = asdict(person) | {"role": str(person.role)}
+    del shown["handle"]
+    return shown
+
+
+def session_shape(session: WebSession) -> dict[str, Any]:
+    """A session as JSON: never what opens it."""
+    return {
+        "id": session.digest[:SHOWN_DIGITS],
+        "kind": str(session.kind),
+        "name": session.name,
+        "created_at": session.created_at,
+        "seen_at": session.seen_at,
+        "complete": session.complete,
+        "address": session.address,
+        "agent": session.agent,
+    }
+
+
+def token_shape(token: ApiToken) -> dict[str, Any]:
+    """A token as JSON: never the token itself."""
+    return asdict(token) | {"scopes": list(token.scopes)}
+
+
+def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+    """people.list"""
+    return {"people": [shape(person) for person in desk.store.administrators()]}
+
+
+def add(desk: Desk, args: AddPerson) -> dict[str, Any]:
+    """people.add"""
+    desk.store.add_administrator(args.name, args.role, args.password, desk.who)
+    if args.email:
+        desk.store.set_administrator(args.name, "email", args.email, desk.who)
+    return {"person": shape(_found(desk, args.name))}
+
+
+def change(desk: Desk, args: SetPerson) -> dict[str, Any]:
+    """people.set"""
+    _found(desk, args.name)
+    texts = {"role": args.role, "display_name": args.display_name, "email": args.email}
+    if args.enabled is not None:
+        texts["enabled"] = str(int(args.enabled))
+    for name, text in texts.items():
+        if text is not None:
+            desk.store.set_administrator(args.name, name, text, desk.who)
+    if args.password is not None:
+        desk.store.set_admin_password(args.name, args.password, desk.who)
+    if args.second_factor is not None:
+        if args.second_factor:
+            raise WireError("invalid", "a second factor is set up by its owner", "on the panel, under 'You'")
+        desk.store.forget_second_factor(args.name, desk.who)
+    return {"person": shape(_found(desk, args.name))}
+
+
+def remove(desk: Desk, args: PersonNamed) -> dict[str, Any]:
+    """people.remove"""
+    desk.store.remove_administrator(args.name, desk.who)
+    return {}
+
+
+def sessions(desk: Desk, _: Any) -> dict[str, Any]:
+    """people.sessions"""
+    return {"sessions": [session_shape(session) for session in desk.store.web_sessions()]}
+
+
+def revoke(desk: Desk, args: SessionRef) -> dict[str, Any]:
+    """people.revoke"""
+    if not desk.store.end_session(args.id, desk.who):
+        raise not_found("session", args.id)
+    return {}
+
+
+def tokens(desk: Desk, _: Any) -> dict[str, Any]:
+    """tokens.list"""
+    return {"tokens": [token_shape(token) for token in desk.store.api_tokens()]}
+
+
+def add_token(desk: Desk, args: AddToken) -> dict[str, Any]:
+    """tokens.add"""
+    person = _found(desk, args.name)
+    if not args.scopes:
+        raise WireError("invalid", "a token needs a scope", "for instance accounts:read, or *:read")
+    for scope in args.scopes:
+        try:
+            parse_scope(scope)
+        except ValueError as error:
+            raise WireError("invalid", str(error)) from None
+    if not 0 < args.days <= LONGEST_TOKEN_DAYS:
+        raise WireError("invalid", f"a token lasts more than 0 and at most {LONGEST_TOKEN_DAYS:.0f} days")
+    if not args.label or len(args.label) > 80:
+        raise WireError("invalid", "a token needs a label of at most 80 characters", "say which program has it")
+    until = desk.clock() + args.days * DAY_S
+    token = desk.store.add_api_token(person.name, args.label, args.scopes, until, desk.who)
+    return {"token": token, "expires_at": until}
+
+
+def remove_token(desk: Desk, args: TokenRef) -> dict[str, Any]:
+    """tokens.remove"""
+    if not desk.store.remove_api_token(args.id, desk.who):
+        raise not_found("token", str(args.id))
+    return {}
+
+
+def trail(desk: Desk, args: TrailOf) -> dict[str, Any]:
+    """trail.list"""
+    rows = desk.store.audit(max(1, min(args.limit, 1000)), args.subject, args.before_id)
+    return {"trail": [asdict(row) for row in rows]}
+
+
+def verify_trail(desk: Desk, _: Any) -> dict[str, Any]:
+    """trail.verify"""
+    return asdict(desk.store.audit_chain())
+
+
+def _found(desk: Desk, name: str) -> Administrator:
+    person = desk.store.administrator(name)
+    if person is None:
+        raise not_found("administrator", name)
+    return person
