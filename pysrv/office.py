@@ -116,6 +116,8 @@ class Office:
         self._tcp = TcpConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self.session_s
         )
+        self._service.counts.connections = self._tcp.__len__
+        self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
         self._control = ControlSocket(
             Path(options.runtime) / "office.sock",
             Control(self._store, self._service, file).session,
@@ -245,13 +247,13 @@ class Office:
         )
 
     async def reading(self) -> Reading:
-        """What the keeper says now, for the metrics."""
+        """What keeper and office say now, for the metrics."""
         status: asyncio.Future[wire.GateStatus | None] = self._loop.create_future()
         tallies: asyncio.Future[tuple[wire.Tally, ...]] = self._loop.create_future()
         self._gate.read_status(lambda answer: None if status.done() else status.set_result(answer))
         self._gate.tallies(lambda answer: None if tallies.done() else tallies.set_result(answer))
         self._gate.flush()
-        return Reading(await status, await tallies)
+        return Reading(await status, await tallies, self._service.figures())
 
     def signed_in(self, address: str) -> None:
         """An administrator uses the panel from here."""

@@ -37,6 +37,9 @@ class Live(Protocol):
     def status(self) -> Mapping[str, Any]:
         """What only the running service knows, in plain JSON types."""
 
+    def figures(self) -> wire.OfficeFigures:
+        """What is counted, for the metrics."""
+
     def traces(self) -> Traces:
         """What was said on the wire, by call."""
 

@@ -44,6 +44,7 @@ from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
 from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
+from pysrv.service.figures import Figures
 from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
@@ -116,6 +117,7 @@ class Service:
         self._trunk_watch = TrunkWatch(store, self.settings, self.notices.tell)
         self._brake = ExposureBrake(store, settings, self.notices.tell, lambda *whose: self.accounting.prices(*whose))
         self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
+        self.counts = Figures(store, self.accounting, self.registrar, self.endpoint, self.tap, world.clock)
         self._admission = Admission(
             store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
             world, self.settings, Origins(self.registrar, world, self.trusted, self.settings),
@@ -323,6 +325,10 @@ class Service:
             "faults": self.faults,
             "relay": gate.relay if gate is not None else "",
         }
+
+    def figures(self) -> wire.OfficeFigures:
+        """What is counted, for the metrics."""
+        return self.counts.read(generation=self._settings.generation, malformed=self.malformed, faults=self.faults)
 
     def traces(self) -> Traces:
         """What was said on the wire, by call."""

@@ -42,6 +42,9 @@ class Service:
     def status(self) -> Mapping[str, Any]:
         return {"listens": ["udp 127.0.0.1:5060"], "started_at": NOW}
 
+    def figures(self) -> wire.OfficeFigures:
+        return wire.OfficeFigures(started_at=NOW, calls={"setup": 1, "answered": 2}, outcomes={"busy": 3})
+
     def traces(self) -> Traces:
         return self.remembered
 

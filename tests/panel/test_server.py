@@ -122,7 +122,10 @@ async def test_prometheus_reads_the_metrics_with_an_administrators_password(visi
 async def test_without_a_keeper_the_metrics_say_that_and_no_more(visitor: Visitor, office: Office) -> None:
     office.keeper = False
     families = list(text_string_to_metric_families((await visitor.get("/metrics", ADMIN)).text))
-    assert [(family.name, family.samples[0].value) for family in families] == [("appliance_gate_up", 0)]
+    assert [(family.name, family.samples[0].value) for family in families] == [
+        ("appliance_gate_up", 0),
+        ("appliance_service_up", 0),
+    ]
 
 
 async def test_health_is_open_and_says_nothing_more(visitor: Visitor) -> None:
