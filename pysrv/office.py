@@ -35,6 +35,7 @@ from pysrv.panel.server import Panel
 from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
 from pysrv.passwords.policy import GENERATED
 from pysrv.service import Service, journal
+from pysrv.service.health import Health, health
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
 from pysrv.sip.events import Flow
@@ -46,22 +47,24 @@ VERSION = "0.1.0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TOKEN_BYTES = 12
 TALLIES_EVERY_S = 1.0
+HEALTH_FOR_S = 1.0
 CLIPS = "clips"  # folder of the voice menu's recordings
 _log = logging.getLogger("pysrv.office")
 
 
 def run(options: RunOptions, keeper: str) -> int:
     """Serve until told to stop; returns the exit status."""
-    journal.to_stderr()
+    log = journal.to_stderr()
     try:
-        return uvloop.run(_main(options, keeper))
+        return uvloop.run(_main(options, keeper, log))
     except (StoreError, PortBusy) as error:
         print(f"office: {error}", file=sys.stderr)
         return CANNOT_RUN
 
 
-async def _main(options: RunOptions, keeper: str) -> int:
+async def _main(options: RunOptions, keeper: str, log: journal.Chosen) -> int:
     office = Office(options, keeper)
+    log.style = office.log_format
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
@@ -132,6 +135,7 @@ class Office:
         self._tally_task: asyncio.Task[None] | None = None
         self._gate_problem = "not connected yet"
         self._started_at = time.time()
+        self._health_at, self._health = -HEALTH_FOR_S, Health(())
 
     async def start(self) -> None:
         """Open every socket. Raises PortBusy."""
@@ -259,6 +263,20 @@ class Office:
         """An administrator uses the panel from here."""
         if self._service.managed_from(address, "an administrator uses the panel from there"):
             self._soon()
+
+    def health(self) -> Health:
+        """Whether calls can be taken, for /readyz. Anybody may ask: it is found out once a second at most."""
+        now = time.monotonic()
+        if now - self._health_at >= HEALTH_FOR_S:
+            bound = {address for address, _ in self._udp.addresses} >= set(self._options.listen)
+            sip = "" if bound and self._tcp.listening else "not listening"
+            self._health_at = now
+            self._health = health(store=self._store.trouble(), sip=sip, keeper=self._gate.status is not None)
+        return self._health
+
+    def log_format(self) -> str:
+        """What a line of the log is (logformat)."""
+        return self._service.settings().logformat
 
     def session_s(self) -> float:
         """How long a session may last (sessionabsolutetimeout)."""

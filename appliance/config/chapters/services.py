@@ -181,6 +181,13 @@ class SystemRows:
         in_force=True,
         see=("hepserver",),
     )
+    logformat = Row(
+        Choice({"text": "a line of text", "json": "an object of JSON"}),
+        "text",
+        Place.SYSTEM,
+        "What each line of the office's log is.",
+        in_force=True,
+    )
     hepserver = Row(
         Str(HEP_SERVER),
         "",

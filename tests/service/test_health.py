@@ -1,0 +1,26 @@
+"""Ready or not, part by part, in words that a stranger may read."""
+
+import pytest
+
+from pysrv.service.health import health
+
+
+def test_an_appliance_whose_parts_all_work_is_ready() -> None:
+    found = health(store="", sip="", keeper=True)
+    assert (found.ready, found.status, found.text()) == (True, 200, "store: ok\nsip: ok\nkeeper: ok\n")
+    assert found.to_dict() == {"ready": True, "parts": {"store": True, "sip": True, "keeper": True}}
+
+
+@pytest.mark.parametrize(
+    ("store", "sip", "keeper", "line"),
+    [
+        ("disk_full", "", True, "store: disk_full"),
+        ("", "not listening", True, "sip: not listening"),
+        ("", "", False, "keeper: not connected"),
+    ],
+)
+def test_one_part_that_fails_is_named_and_makes_it_unavailable(store: str, sip: str, keeper: bool, line: str) -> None:
+    found = health(store=store, sip=sip, keeper=keeper)
+    assert (found.ready, found.status) == (False, 503)
+    assert line in found.text().splitlines()
+    assert found.text().count(": ok\n") == 2
