@@ -104,10 +104,7 @@ async def test_open_connections_are_counted(tmp_path: Path) -> None:
 
 async def test_what_is_heard_and_said_reaches_a_homer_server(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as homer,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as us,
-    ):
+    with datagrams() as homer, datagrams() as us:
         async with running(tmp_path) as (office, port):
             server = f"{HOST}:{homer.getsockname()[1]}"
             office._service.apply_settings(office._service.settings().with_changes({"hepserver": server}))
