@@ -14,7 +14,7 @@ from appliance import wire
 from appliance.config.load import layered
 from appliance.config.options import CANNOT_RUN, RunOptions
 from appliance.config.schema import ROWS
-from appliance.config.settings import parse_all
+from appliance.config.settings import Settings, parse_all
 from appliance.metrics import Reading
 from pysrv.control import Control
 from pysrv.net.clips import Clips
@@ -30,24 +30,25 @@ from pysrv.net.routes import LocalAddresses
 from pysrv.net.tcp import TcpConnections
 from pysrv.net.udp import PortBusy, UdpSockets
 from pysrv.notify import Dispatcher
-from pysrv.panel import certificate
-from pysrv.panel.server import Panel
-from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
+from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
 from pysrv.service import Service, journal
-from pysrv.service.health import Health, health
+from pysrv.service.health import Checkup, Health, health
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
 from pysrv.sip.events import Flow
 from pysrv.sip.parser import Limits
 from pysrv.store import DATABASE, Store, StoreError
 from pysrv.store.rows import NewAccount
+from pysrv.store.web import PersonKind
+from pysrv.web import certificate
+from pysrv.web.server import Web
+from pysrv.web.status import CallRow, RegistrationRow, Snapshot
 
 VERSION = "0.1.0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TOKEN_BYTES = 12
 TALLIES_EVERY_S = 1.0
-HEALTH_FOR_S = 1.0
 CLIPS = "clips"  # folder of the voice menu's recordings
 _log = logging.getLogger("pysrv.office")
 
@@ -117,25 +118,26 @@ class Office:
         self._notify_task: asyncio.Task[None] | None = None
         self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
         self._tcp = TcpConnections(
-            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self.session_s
+            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
         )
         self._service.counts.connections = self._tcp.__len__
         self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
-        self._control = ControlSocket(
+        self.control = Control(self._store, self._service, file)
+        self._control_socket = ControlSocket(
             Path(options.runtime) / "office.sock",
-            Control(self._store, self._service, file).session,
+            self.control.session,
             self.turn,
-            self.session_s,
+            self._session_s,
         )
         self._reader = self._store.reader()
-        self._panel = Panel(self, self._reader.verify_admin)
+        self._web = Web(self, PANEL_ROUTES)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._tallies: tuple[wire.Tally, ...] = ()
         self._tally_task: asyncio.Task[None] | None = None
         self._gate_problem = "not connected yet"
         self._started_at = time.time()
-        self._health_at, self._health = -HEALTH_FOR_S, Health(())
+        self.health = Checkup(self._look, time.monotonic)
 
     async def start(self) -> None:
         """Open every socket. Raises PortBusy."""
@@ -147,9 +149,9 @@ class Office:
             self._udp.listen(self._loop, address, self._options.sip_port)
             await self._tcp.listen(address, self._options.sip_port)
         made = certificate.ensure(self._state, self._host_names(), self._options.listen, time.time())
-        await self._panel.start(self._options.listen, self._options.https_port, made.context())
+        await self._web.start(self._options.listen, self._options.https_port, made.context())
         await self._gate.start()
-        await self._control.start()
+        await self._control_socket.start()
         self._tally_task = self._loop.create_task(self._read_tallies())
         self._notify_task = self._loop.create_task(self._dispatcher.run())
         self._announce(password, made.fingerprint, demo)
@@ -168,8 +170,8 @@ class Office:
         self._callees.close()
         self._hep_names.close()
         self._hep.close()
-        await self._control.stop()
-        await self._panel.stop()
+        await self._control_socket.stop()
+        await self._web.stop()
         self._udp.close(self._loop)
         self._player.close()
         await self._tcp.close()
@@ -217,7 +219,7 @@ class Office:
         self._service.on_offences(offences)
         self.turn()
 
-    # -- StatusSource ---------------------------------------------------------------------------------------------
+    # -- Backing of the web ---------------------------------------------------------------------------------------
 
     async def snapshot(self) -> Snapshot:
         """What the page shows."""
@@ -259,34 +261,55 @@ class Office:
         self._gate.flush()
         return Reading(await status, await tallies, self._service.figures())
 
+    @property
+    def store(self) -> Store:
+        """The one writer."""
+        return self._store
+
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._service.settings()
+
+    def verify(self, kind: str, name: str, password: str) -> bool:
+        """Whether the password is right; on the reader, in a thread of the web's own."""
+        if kind == PersonKind.ADMINISTRATOR:
+            return self._reader.verify_admin(name, password)
+        return self._reader.verify_account(name, password, lenient=self.settings().uauthverifypwd)
+
+    def administers(self, address: str) -> bool:
+        """Whether the administrators' part is open to this address (remoteadmin)."""
+        begun = any(person.seen_at for person in self._store.administrators())
+        return self._service.trusted.administers(address, begun=begun)
+
+    def wrong_password(self, address: str, name: str) -> None:
+        """Somebody guesses on the web."""
+        self._service.wrong_web_password(address, name)
+        self._soon()
+
     def signed_in(self, address: str) -> None:
         """An administrator uses the panel from here."""
         if self._service.managed_from(address, "an administrator uses the panel from there"):
             self._soon()
 
-    def health(self) -> Health:
-        """Whether calls can be taken, for /readyz. Anybody may ask: it is found out once a second at most."""
-        now = time.monotonic()
-        if now - self._health_at >= HEALTH_FOR_S:
-            bound = {address for address, _ in self._udp.addresses} >= set(self._options.listen)
-            sip = "" if bound and self._tcp.listening else "not listening"
-            self._health_at = now
-            self._health = health(store=self._store.trouble(), sip=sip, keeper=self._gate.status is not None)
-        return self._health
+    def _look(self) -> Health:
+        """Whether calls can be taken, part by part; `health()` asks."""
+        bound = {address for address, _ in self._udp.addresses} >= set(self._options.listen)
+        sip = "" if bound and self._tcp.listening else "not listening"
+        return health(store=self._store.trouble(), sip=sip, keeper=self._gate.status is not None)
 
     def log_format(self) -> str:
         """What a line of the log is (logformat)."""
         return self._service.settings().logformat
-
-    def session_s(self) -> float:
-        """How long a session may last (sessionabsolutetimeout)."""
-        return self._service.settings().sessionabsolutetimeout
 
     def is_trusted(self, address: str) -> bool:
         """Whether the panel makes this address wait for nothing (allowtrustedip 4)."""
         return self._service.trusted.opens_console(address)
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _session_s(self) -> float:
+        """How long a session may last (sessionabsolutetimeout)."""
+        return self._service.settings().sessionabsolutetimeout
 
     def _unpriced(self) -> tuple[str, ...]:
         """What an administrator should know about calls that nobody pays for."""

@@ -64,7 +64,15 @@ ROOMS = {
     # The office's shell.
     # The store refuses two accounts that no call could tell apart: the rule is policy's.
     "pysrv.store": Room(
-        ("pysrv.billing", "pysrv.calls", "pysrv.sip", "pysrv.limits.entrances", "pysrv.passwords", "sqlite_utils")
+        (
+            "pysrv.billing",
+            "pysrv.calls",
+            "pysrv.sip",
+            "pysrv.limits.entrances",
+            "pysrv.passwords",
+            "pysrv.people",
+            "sqlite_utils",
+        )
     ),
     "pysrv.net": Room(("pysrv.sip", "pysrv.media", "appliance.wire")),
     "pysrv.net.keyed_hash": Room(("siphash24",)),
@@ -72,7 +80,14 @@ ROOMS = {
     "pysrv.service.numbering": Room(("pysrv.service", "pysrv.limits", "phonenumbers")),
     "pysrv.service.digit_patterns": Room(),
     "pysrv.notify": Room(("pysrv.limits", "pysrv.store", "appliance.config", "aiosmtplib", "aiohttp", "yarl")),
-    "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
+    # People: who may do what; one module for each library.
+    "pysrv.people": Room(pure=True),
+    "pysrv.people.codes": Room(("pyotp",)),
+    # The web: what panel, portal and API share; they know each other not.
+    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
+    "pysrv.web.certificate": Room(("cryptography",)),
+    "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
+    "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
@@ -84,11 +99,14 @@ ONLY_IN = {
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
-    "cryptography": ("pysrv.passwords.vault", "pysrv.panel.certificate", "appliance.selftest"),
+    "cryptography": ("pysrv.passwords.vault", "pysrv.web.certificate", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "aiohttp": ("pysrv.panel", "pysrv.notify.web", "pysrv.notify.reach"),
+    "aiohttp": ("pysrv.panel", "pysrv.web", "pysrv.notify.web", "pysrv.notify.reach"),
     "aiosmtplib": ("pysrv.notify.mail",),
     "yarl": ("pysrv.notify.web",),
+    "pyotp": ("pysrv.people.codes",),
+    "jinja2": ("pysrv.web.rendering",),
+    "babel": ("pysrv.web.rendering",),
     "siphash24": ("pysrv.net.keyed_hash",),
     "phonenumbers": ("pysrv.service.numbering",),
 }

@@ -416,6 +416,10 @@ class Service:
         self._world.gate.resync()
         return True
 
+    def wrong_web_password(self, address: str, name: str) -> None:
+        """Somebody guesses on the web."""
+        self._defence.wrong_web_password(address, name)
+
     def notices_told(self) -> None:
         """An operator has put something into the outbox of notices."""
         self.notices.on_told()

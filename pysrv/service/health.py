@@ -4,10 +4,11 @@ Two questions: alive is who answers at all (whoever does not is started again); 
 not is left out until he is). Pure: the ring says how each part is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+SERVES_S = 1.0  # how long an answer holds: a flood of probes costs no more than one
 OK, UNAVAILABLE = 200, 503  # HTTP (RFC 9110 15.3.1, 15.6.4)
 
 
@@ -55,3 +56,18 @@ def health(*, store: str, sip: str, keeper: bool) -> Health:
             Part("keeper", keeper, "not connected"),
         )
     )
+
+
+class Checkup:
+    """Health that is looked at once within SERVES_S, however often it is asked for. `clock` is monotonic, in seconds."""
+
+    def __init__(self, look: Callable[[], Health], clock: Callable[[], float]) -> None:
+        self._look, self._clock = look, clock
+        self._at, self._found = 0.0, Health(())
+
+    def __call__(self) -> Health:
+        """The health now, or a moment ago."""
+        now = self._clock()
+        if not self._found.parts or now - self._at >= SERVES_S:
+            self._at, self._found = now, self._look()
+        return self._found

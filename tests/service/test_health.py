@@ -2,7 +2,7 @@
 
 import pytest
 
-from pysrv.service.health import health
+from pysrv.service.health import SERVES_S, Checkup, Health, health
 
 
 def test_an_appliance_whose_parts_all_work_is_ready() -> None:
@@ -24,3 +24,19 @@ def test_one_part_that_fails_is_named_and_makes_it_unavailable(store: str, sip: 
     assert (found.ready, found.status) == (False, 503)
     assert line in found.text().splitlines()
     assert found.text().count(": ok\n") == 2
+
+
+def test_a_flood_of_probes_looks_at_the_parts_once() -> None:
+    looked: list[Health] = []
+    now = [5.0]
+
+    def look() -> Health:
+        looked.append(health(store="", sip="", keeper=True))
+        return looked[-1]
+
+    checkup = Checkup(look, lambda: now[0])
+    assert checkup() is checkup() is looked[0]
+    now[0] += SERVES_S - 0.01
+    assert checkup() is looked[0]
+    now[0] += 0.01
+    assert checkup() is looked[1]

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from appliance.config.options import RunOptions
-from pysrv import office as module
 from pysrv.net.udp import PortBusy
 from pysrv.office import Office
 from tests.net.test_hep import decoded
@@ -79,15 +78,6 @@ async def test_a_store_that_somebody_else_holds_is_named(tmp_path: Path) -> None
             assert "store: locked" in office.health().text()
             other.execute("ROLLBACK")
         other.close()
-
-
-async def test_a_flood_of_probes_looks_at_the_parts_once(tmp_path: Path) -> None:
-    async with running(tmp_path) as (office, _):
-        first = office.health()
-        office._health_at += module.HEALTH_FOR_S * 1000
-        assert office.health() is first
-        office._health_at = 0.0
-        assert office.health() is not first
 
 
 async def test_open_connections_are_counted(tmp_path: Path) -> None:
