@@ -143,7 +143,7 @@ ALERTS: Final = (
     Alert(
         "ApplianceNoticesWait",
         "appliance_service_notices_waiting > 0 and min_over_time(appliance_service_notices_waiting[30m]) > 0",
-        "30m",
+        "0m",
         W,
         "Mails, SMS or webhooks wait for more than half an hour",
         "appliance notices list",

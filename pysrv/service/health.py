@@ -59,7 +59,7 @@ def health(*, store: str, sip: str, keeper: bool) -> Health:
 
 
 class Checkup:
-    """Health that is looked at once within SERVES_S, however often it is asked for. `clock` is monotonic, in seconds."""
+    """Health that is looked at once within SERVES_S, however often it is asked for. `clock`: monotonic seconds."""
 
     def __init__(self, look: Callable[[], Health], clock: Callable[[], float]) -> None:
         self._look, self._clock = look, clock

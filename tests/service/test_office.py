@@ -86,6 +86,11 @@ async def test_open_connections_are_counted(tmp_path: Path) -> None:
         writer.write(options("tcp", port))
         assert await reader.readline() == b"SIP/2.0 200 OK\r\n"
         assert office._service.figures().connections == 1
+        (trace,) = office._service.traces().find(source=HOST)
+        assert [(noted.flow.transport, noted.start_line) for noted in trace.messages] == [
+            ("tcp", f"OPTIONS sip:{HOST} SIP/2.0"),
+            ("tcp", "SIP/2.0 200 OK"),
+        ]
         writer.write_eof()
         await reader.read()  # until the office has let go
         assert office._service.figures().connections == 0
