@@ -21,9 +21,12 @@ SDP = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nm=audio 1 RTP/SAVP 0\r\n"
         HEAD + b"Authorization:\r\n " + DIGEST.replace(b", ", b",\r\n\t") + b"\r\n\r\n",
         HEAD.replace(b"\r\n", b"\n") + b"Authorization: " + DIGEST + b"\n\n",
         HEAD + b"Authorization: Basic " + SECRET + b"\r\n\r\n",
+        HEAD + b"Authorization: Basic\r\n\t" + SECRET + b"\r\n\r\n",
         HEAD + b"Authorization: " + DIGEST,  # cut off
         HEAD + b"X-Copy: " + DIGEST + b"\r\n\r\n",
         HEAD + b'Authentication-Info: rspauth="' + SECRET + b'"\r\n\r\n',
+        HEAD + b'Authentication-Info: nextnonce="' + SECRET + b'"\r\n\r\n',
+        HEAD + b"Content-Type: application/sdp\r\n\r\n" + SDP + b"a=crypto:1 AES_CM " + SECRET + b"\r\n",
         HEAD + b"Contact: <sip:alice:" + SECRET + b"@192.0.2.1>\r\n\r\n",
         HEAD + b"Content-Type: application/sdp\r\n\r\n" + SDP + b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + SECRET,
         HEAD + b"Content-Type: application/sdp\r\n\r\n" + SDP + b"a=CRYPTO:1 X inline:" + SECRET + b"|2^20\r\n",
