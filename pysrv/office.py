@@ -142,7 +142,7 @@ class Office:
     async def start(self) -> None:
         """Open every socket. Raises PortBusy."""
         password = self._store.ensure_admin()
-        demo = self._demo_accounts() if self._options.demo_accounts and not self._store.accounts() else {}
+        demo = self._demo_accounts() if self._options.demo_accounts and not self._store.account_count() else {}
         self._store.commit()
         self._service.start()
         for address in self._options.listen:
@@ -278,7 +278,7 @@ class Office:
 
     def administers(self, address: str) -> bool:
         """Whether the administrators' part is open to this address (remoteadmin)."""
-        begun = any(person.seen_at for person in self._store.administrators())
+        begun = bool(self._store.allows())
         return self._service.trusted.administers(address, begun=begun)
 
     def wrong_password(self, address: str, name: str) -> None:
