@@ -9,7 +9,7 @@ The office sees four directories, whatever lies above them on the machine (a clo
 
     /srv/code     the code tree and its virtual environment, read-only
     /srv/state    STATE/office, its own
-    /srv/run      RUNTIME/office, its own: office.sock is made there
+    /srv/run      RUNTIME/office, its own: office.sock and console.sock are made there
     /srv/keeper   RUNTIME, where keeper.sock appears (a keeper that comes back is found again)
 """
 
@@ -68,6 +68,9 @@ class Launch:
         return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), json.dumps(asdict(self))]
 
 
+SOCKETS = ("office.sock", "console.sock")  # of operators
+
+
 def account() -> pwd.struct_passwd:
     """The office's user. Raises LaunchError when set-up has not made it."""
     try:
@@ -85,15 +88,17 @@ def prepare(state: Path, runtime: Path) -> None:
         for directory, mode in ((state / "office", 0o700), (runtime / "office", 0o755)):
             directory.mkdir(exist_ok=True, mode=mode)
             _own(directory, user.pw_uid, user.pw_gid)
-        _point(runtime / "office.sock", "office/office.sock")
+        for name in SOCKETS:
+            _point(runtime / name, f"office/{name}")
     except OSError as error:
         raise LaunchError(f"cannot write to {error.filename}: {error.strerror}; choose another directory") from None
 
 
 def tidy(runtime: Path) -> None:
     """Remove what `prepare` and the office left in the runtime directory; the lock file stays."""
-    for path in (runtime / "office.sock", runtime / "office" / "office.sock"):
-        path.unlink(missing_ok=True)
+    for name in SOCKETS:
+        for path in (runtime / name, runtime / "office" / name):
+            path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         (runtime / "office").rmdir()
 
@@ -210,7 +215,8 @@ def die_with(keeper_pid: int) -> None:
 
 
 def environment(launch: Launch) -> dict[str, str]:
-    """What the office may know of its surroundings: nothing of the caller's but the time zone."""
+    """What the office may know of its surroundings: nothing of the caller's but the time zone, and whether the journal
+    reads what it says (systemd.exec(5))."""
     fixed = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(OFFICE_STATE),
@@ -221,8 +227,8 @@ def environment(launch: Launch) -> dict[str, str]:
         "APPLIANCE_RUNTIME": str(OFFICE_RUNTIME),
         KEEPER_VARIABLE: str(OFFICE_KEEPER_SOCKET),
     }
-    zone = {"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}
-    return fixed | zone | dict(launch.environment)
+    kept = {name: os.environ[name] for name in ("TZ", "JOURNAL_STREAM") if name in os.environ}
+    return fixed | kept | dict(launch.environment)
 
 
 def _limit(kind: int, wanted: int) -> None:

@@ -86,7 +86,7 @@ ROOMS = {
     "pysrv.people.passkeys": Room(("webauthn",)),
     "pysrv.people.pictures": Room(("segno",)),
     # The web: what panel, portal and API share; they know each other not.
-    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
+    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.service", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.web.certificate": Room(("cryptography",)),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
     # The console: lines into verbs; its sockets are in net.
