@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 USER = "pysrv"
+SOCKETS = ("office.sock", "console.sock")  # of operators
 CODE = Path(__file__).resolve().parent.parent
 VIEW = Path("/srv")  # base-files has it on every Debian; covered by a small tmpfs in the office's namespace
 OFFICE_STATE, OFFICE_RUNTIME = VIEW / "state", VIEW / "run"
@@ -66,9 +67,6 @@ class Launch:
     def command(self) -> list[str]:
         """The command line that carries this launch out."""
         return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), json.dumps(asdict(self))]
-
-
-SOCKETS = ("office.sock", "console.sock")  # of operators
 
 
 def account() -> pwd.struct_passwd:

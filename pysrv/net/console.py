@@ -1,5 +1,5 @@
-"""The console's sockets: console.sock for whoever has the machine (SO_PEERCRED, unix(7)), and TCP for addresses that are
-let in, where a login comes first.
+"""The console's sockets: console.sock for whoever has the machine (SO_PEERCRED, unix(7)), and TCP for addresses that
+are let in, where a login comes first.
 
 Knows framing, patience and the order of the login. What a line means and whether a password is right others say. A
 password is typed into a line of its own: nothing of it is echoed by us, kept or logged. Over TCP the telnet option ECHO
