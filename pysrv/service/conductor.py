@@ -402,6 +402,10 @@ class Service:
         """An operator has put something into the outbox of notices."""
         self.notices.on_told()
 
+    def payments_told(self) -> None:
+        """An operator wants a refund or a comparison of payments."""
+        self.on_payments()
+
     def _taken_back(self, texts: Mapping[str, str | None]) -> None:
         """A change was not confirmed: its settings have their old texts again."""
         self.apply_settings(self._settings.with_changes(dict(texts), self._store.generation()))

@@ -28,6 +28,7 @@ class Service:
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
         self.on_notices: Callable[[], None] = lambda: None
+        self.on_payments: Callable[[], None] = lambda: None
         self._settings = settings or Settings()
 
     def settings(self) -> Settings:
@@ -50,6 +51,10 @@ class Service:
     def notices_told(self) -> None:
         self.told.append(("notices",))
         self.on_notices()
+
+    def payments_told(self) -> None:
+        self.told.append(("payments",))
+        self.on_payments()
 
     def trunks_changed(self) -> None:
         self.told.append(("trunks",))
