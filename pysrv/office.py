@@ -14,7 +14,7 @@ from appliance import wire
 from appliance.config.load import layered
 from appliance.config.options import CANNOT_RUN, RunOptions
 from appliance.config.schema import ROWS
-from appliance.config.settings import parse_all
+from appliance.config.settings import Settings, parse_all
 from appliance.metrics import Reading
 from pysrv.control import Control
 from pysrv.net.clips import Clips
@@ -29,10 +29,9 @@ from pysrv.net.routes import LocalAddresses
 from pysrv.net.tcp import TcpConnections
 from pysrv.net.udp import PortBusy, UdpSockets
 from pysrv.notify import Dispatcher
-from pysrv.panel import certificate
-from pysrv.panel.server import Panel
-from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
+from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
+from pysrv.payments.cashier import Cashier
 from pysrv.service import Service, journal
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
@@ -40,6 +39,10 @@ from pysrv.sip.events import Flow
 from pysrv.sip.parser import Limits
 from pysrv.store import DATABASE, Store, StoreError
 from pysrv.store.rows import NewAccount
+from pysrv.store.web import PersonKind
+from pysrv.web import certificate
+from pysrv.web.server import Web
+from pysrv.web.status import CallRow, RegistrationRow, Snapshot
 
 VERSION = "0.1.0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -108,18 +111,29 @@ class Office:
         self._dispatcher = Dispatcher(self._store, self._service.settings, time.time, self.turn)
         self._service.notices.on_told = self._dispatcher.wake
         self._notify_task: asyncio.Task[None] | None = None
+        self.cashier = Cashier(
+            self._store,
+            self._service.settings,
+            time.time,
+            self.turn,
+            self._service.notices.tell,
+            self._service.account_changed,
+        )
+        self._service.on_payments = self.cashier.wake
+        self._pay_task: asyncio.Task[None] | None = None
         self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
         self._tcp = TcpConnections(
-            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self.session_s
+            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
         )
-        self._control = ControlSocket(
+        self.control = Control(self._store, self._service, file)
+        self._control_socket = ControlSocket(
             Path(options.runtime) / "office.sock",
-            Control(self._store, self._service, file).session,
+            self.control.session,
             self.turn,
-            self.session_s,
+            self._session_s,
         )
         self._reader = self._store.reader()
-        self._panel = Panel(self, self._reader.verify_admin)
+        self._web = Web(self, PANEL_ROUTES)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._tallies: tuple[wire.Tally, ...] = ()
@@ -137,11 +151,12 @@ class Office:
             self._udp.listen(self._loop, address, self._options.sip_port)
             await self._tcp.listen(address, self._options.sip_port)
         made = certificate.ensure(self._state, self._host_names(), self._options.listen, time.time())
-        await self._panel.start(self._options.listen, self._options.https_port, made.context())
+        await self._web.start(self._options.listen, self._options.https_port, made.context())
         await self._gate.start()
-        await self._control.start()
+        await self._control_socket.start()
         self._tally_task = self._loop.create_task(self._read_tallies())
         self._notify_task = self._loop.create_task(self._dispatcher.run())
+        self._pay_task = self._loop.create_task(self.cashier.run())
         self._announce(password, made.fingerprint, demo)
         self.turn()
 
@@ -151,13 +166,14 @@ class Office:
             self._timer.cancel()
         if self._tally_task is not None:
             self._tally_task.cancel()
-        if self._notify_task is not None:
-            self._notify_task.cancel()
-            await asyncio.gather(self._notify_task, return_exceptions=True)
+        for task in (self._notify_task, self._pay_task):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         self._names.close()
         self._callees.close()
-        await self._control.stop()
-        await self._panel.stop()
+        await self._control_socket.stop()
+        await self._web.stop()
         self._udp.close(self._loop)
         self._player.close()
         await self._tcp.close()
@@ -205,7 +221,7 @@ class Office:
         self._service.on_offences(offences)
         self.turn()
 
-    # -- StatusSource ---------------------------------------------------------------------------------------------
+    # -- Backing of the web ---------------------------------------------------------------------------------------
 
     async def snapshot(self) -> Snapshot:
         """What the page shows."""
@@ -247,20 +263,45 @@ class Office:
         self._gate.flush()
         return Reading(await status, await tallies)
 
+    @property
+    def store(self) -> Store:
+        """The one writer."""
+        return self._store
+
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._service.settings()
+
+    def verify(self, kind: str, name: str, password: str) -> bool:
+        """Whether the password is right; on the reader, in a thread of the web's own."""
+        if kind == PersonKind.ADMINISTRATOR:
+            return self._reader.verify_admin(name, password)
+        return self._reader.verify_account(name, password, lenient=self.settings().uauthverifypwd)
+
+    def administers(self, address: str) -> bool:
+        """Whether the administrators' part is open to this address (remoteadmin)."""
+        begun = any(person.seen_at for person in self._store.administrators())
+        return self._service.trusted.administers(address, begun=begun)
+
+    def wrong_password(self, address: str, name: str) -> None:
+        """Somebody guesses on the web."""
+        self._service.wrong_web_password(address, name)
+        self._soon()
+
     def signed_in(self, address: str) -> None:
         """An administrator uses the panel from here."""
         if self._service.managed_from(address, "an administrator uses the panel from there"):
             self._soon()
-
-    def session_s(self) -> float:
-        """How long a session may last (sessionabsolutetimeout)."""
-        return self._service.settings().sessionabsolutetimeout
 
     def is_trusted(self, address: str) -> bool:
         """Whether the panel makes this address wait for nothing (allowtrustedip 4)."""
         return self._service.trusted.opens_console(address)
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _session_s(self) -> float:
+        """How long a session may last (sessionabsolutetimeout)."""
+        return self._service.settings().sessionabsolutetimeout
 
     def _unpriced(self) -> tuple[str, ...]:
         """What an administrator should know about calls that nobody pays for."""

@@ -64,7 +64,15 @@ ROOMS = {
     # The office's shell.
     # The store refuses two accounts that no call could tell apart: the rule is policy's.
     "pysrv.store": Room(
-        ("pysrv.billing", "pysrv.calls", "pysrv.sip", "pysrv.limits.entrances", "pysrv.passwords", "sqlite_utils")
+        (
+            "pysrv.billing",
+            "pysrv.calls",
+            "pysrv.sip",
+            "pysrv.limits.entrances",
+            "pysrv.passwords",
+            "pysrv.people",
+            "sqlite_utils",
+        )
     ),
     "pysrv.net": Room(("pysrv.sip", "pysrv.media", "appliance.wire")),
     "pysrv.net.keyed_hash": Room(("siphash24",)),
@@ -82,7 +90,14 @@ ROOMS = {
     "pysrv.payments.stripe_events": Room(("pysrv.billing", "pysrv.payments"), pure=True),
     "pysrv.payments.paypal_events": Room(("pysrv.billing", "pysrv.payments"), pure=True),
     "pysrv.payments": Room(("pysrv.billing", "pysrv.store", "appliance.config", "aiohttp", "yarl")),
-    "pysrv.panel": Room(("pysrv.service", "pysrv.store", *SHARED, "aiohttp", "cryptography")),
+    # People: who may do what; one module for each library.
+    "pysrv.people": Room(pure=True),
+    "pysrv.people.codes": Room(("pyotp",)),
+    # The web: what panel, portal and API share; they know each other not.
+    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
+    "pysrv.web.certificate": Room(("cryptography",)),
+    "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
+    "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
@@ -94,11 +109,14 @@ ONLY_IN = {
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
-    "cryptography": ("pysrv.passwords.vault", "pysrv.panel.certificate", "appliance.selftest"),
+    "cryptography": ("pysrv.passwords.vault", "pysrv.web.certificate", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "aiohttp": ("pysrv.panel", "pysrv.notify.web", "pysrv.notify.reach", "pysrv.payments.http"),
+    "aiohttp": ("pysrv.panel", "pysrv.web", "pysrv.notify.web", "pysrv.notify.reach", "pysrv.payments.http"),
     "aiosmtplib": ("pysrv.notify.mail",),
     "yarl": ("pysrv.notify.web", "pysrv.payments.http"),
+    "pyotp": ("pysrv.people.codes",),
+    "jinja2": ("pysrv.web.rendering",),
+    "babel": ("pysrv.web.rendering",),
     "siphash24": ("pysrv.net.keyed_hash",),
     "phonenumbers": ("pysrv.service.numbering",),
 }

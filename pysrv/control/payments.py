@@ -117,7 +117,7 @@ def compared(desk: Desk, args: PaymentNumber) -> dict[str, Any]:
     found = desk.store.payment_comparison(args.id)
     if found is None:
         raise not_found("comparison", str(args.id))
-    said = json.loads(found.found) if found.found else {"lines": [], "more": 0, "same": 0, "foreign": 0}
+    said: dict[str, Any] = json.loads(found.found) if found.found else {"lines": [], "more": 0, "same": 0, "foreign": 0}
     lines = [line | {name: written(line[name]) for name in MONEY_OF_LINES} for line in said["lines"]]
     return {
         "id": found.id, "gateway": found.gateway, "since": found.since, "until": said.get("until", found.until),

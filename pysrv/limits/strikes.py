@@ -189,6 +189,10 @@ class Strikes:
         trips = self._strike(Rule.WRONG_PAIR, address, port, now, proven=True)
         return trips + self._strike(Rule.WRONG_ADDRESS, address, port, now, proven=True)
 
+    def wrong_web_password(self, address: str, now: float) -> list[Trip]:
+        """A wrong password on the web: over TLS, so the address is proven; its ports change with each connection."""
+        return self._strike(Rule.WRONG_ADDRESS, address, 0, now, proven=True)
+
     def unknown_user(self, address: str, port: int, call_id: bytes, identity: bytes, now: float) -> list[Trip]:
         """A user that does not exist, under a valid nonce."""
         if self._seen.again((address, port, identity), now):

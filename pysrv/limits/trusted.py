@@ -38,6 +38,14 @@ class Where(IntEnum):
     CONSOLE_TOO = 4
 
 
+class Reach(IntEnum):
+    """remoteadmin: from where the administrators' part of the web is reached, beside this machine."""
+
+    NOWHERE = 0
+    TRUSTED = 1
+    ANYWHERE = 2
+
+
 class TrustSettings(Protocol):
     """The settings that are read, by their names."""
 

@@ -1,0 +1,5 @@
+"""The administrators' pages. Each module of `pages` has its rows; this is all of them, in the order of the menu."""
+
+from pysrv.panel.pages import accounts, dashboard
+
+ROUTES = (*dashboard.ROUTES, *accounts.ROUTES)

@@ -291,7 +291,8 @@ class Cashier:
         self, gateway: Gateway | None, payment: Payment, wanted: PaymentRefund, error: GatewayError
     ) -> None:
         """One that is refused may be one that was done before: what the gateway has of it counts first."""
-        final, facts = error.final or wanted.tries + 1 >= schedule.REFUND_TRIES, ()
+        final = error.final or wanted.tries + 1 >= schedule.REFUND_TRIES
+        facts: tuple[Fact, ...] = ()
         if final and gateway is not None:
             final, facts = await self._last_word(gateway, payment, wanted)
         _log.warning("refund %s was not taken: %s", wanted.key, error.reason)

@@ -49,12 +49,8 @@ def _credentials(name: str, settings: Settings) -> tuple[str, ...]:
         url = settings.paymentapiurl or own
         return settings.paypalclientid, settings.paypalsecret, settings.paypalwebhookid, url
     if name == "stripe":
-        return (
-            settings.stripekey,
-            settings.stripekey,
-            settings.stripewebhooksecret,
-            settings.paymentapiurl or stripe.API,
-        )
+        url = settings.paymentapiurl or stripe.API
+        return settings.stripekey, settings.stripekey, settings.stripewebhooksecret, url
     return ()
 
 

@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pysrv.billing.payment import Fact
@@ -23,6 +23,7 @@ SANDBOX: Final = "https://api-m.sandbox.paypal.com"
 MOST_PROOFS: Final = 4  # webhooks that are proven at the same time: each asks PayPal, and anybody can send one
 _EARLY_S: Final = 60.0  # a token is renewed so long before its end
 _LONGEST_S: Final = 31 * 86_400.0  # of one search
+T = TypeVar("T")
 _PAGE: Final = 100
 _MOST_PAGES: Final = 500
 _PROOF: Final = {
@@ -212,7 +213,7 @@ def _written(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _read(read: Callable[[], Any]) -> Any:
+def _read(read: Callable[[], T]) -> T:
     try:
         return read()
     except BadAmount as error:

@@ -47,7 +47,8 @@ def order_facts(order: Any) -> tuple[Fact, ...]:
         "payer_email": text(order, "payer", "email_address"),
         "payer_country": text(order, "payer", "address", "country_code"),
     }
-    order_id, found = text(order, "id"), []
+    order_id = text(order, "id")
+    found: list[Fact] = []
     for unit in dig(order, "purchase_units") or []:
         for capture in dig(unit, "payments", "captures") or []:
             reference = text(capture, "custom_id") or text(unit, "custom_id")

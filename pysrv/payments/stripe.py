@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from pysrv.billing.payment import Fact
@@ -20,6 +20,7 @@ from pysrv.payments.units import BadAmount, to_stripe
 API: Final = "https://api.stripe.com"
 TOLERANCE_S: Final = 300.0  # what Stripe's own libraries allow between the signature's time and now
 MOST_SIGNATURES: Final = 10
+T = TypeVar("T")
 _PAGE: Final = 100
 _MOST_PAGES: Final = 500
 _EXPAND: Final = "payment_intent.latest_charge"
@@ -72,6 +73,7 @@ class Stripe:
 
     async def state(self, order_id: str, reference: str) -> tuple[Fact, ...]:
         """GET /v1/checkout/sessions/ID"""
+        del reference
         path = f"/v1/checkout/sessions/{quote(order_id, safe='')}?{query(**{'expand[]': _EXPAND})}"
         answer = await self._ask("GET", path)
         return _read(lambda: session_facts(answer.value, self._clock()))
@@ -127,7 +129,7 @@ class Stripe:
         return answer
 
 
-def _read(read: Callable[[], Any]) -> Any:
+def _read(read: Callable[[], T]) -> T:
     try:
         return read()
     except BadAmount as error:

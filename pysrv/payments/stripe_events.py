@@ -26,15 +26,16 @@ def session_facts(session: Any, at: float) -> tuple[Fact, ...]:
     if not reference.startswith(REFERENCE) or text(session, "mode") != "payment":
         return ()
     payment, status = name_of(dig(session, "payment_intent")), text(session, "status")
-    common = {"reference": reference, "order_id": order, "at": at}
     if text(session, "payment_status") == "paid" and payment:
-        return (_captured(session, payment, common), *_of_charge(session, payment, at))
+        return (_captured(session, payment, at), *_of_charge(session, payment, at))
     if status == "expired":
-        return (Fact(FactKind.FAILED, f"{order}:expired", payment, **common),)
-    return (Fact(FactKind.PENDING, order, payment, **common),) if status == "complete" else ()
+        return (Fact(FactKind.FAILED, f"{order}:expired", payment, at=at, reference=reference, order_id=order),)
+    if status == "complete":
+        return (Fact(FactKind.PENDING, order, payment, at=at, reference=reference, order_id=order),)
+    return ()
 
 
-def _captured(session: Any, payment: str, common: dict[str, Any]) -> Fact:
+def _captured(session: Any, payment: str, at: float) -> Fact:
     currency = text(session, "currency").upper()
     return Fact(
         FactKind.CAPTURED,
@@ -42,9 +43,11 @@ def _captured(session: Any, payment: str, common: dict[str, Any]) -> Fact:
         payment,
         of_stripe(dig(session, "amount_total"), currency),
         currency,
+        at,
+        text(session, "client_reference_id"),
+        text(session, "id"),
         payer_email=text(session, "customer_details", "email"),
         payer_country=text(session, "customer_details", "address", "country"),
-        **common,
     )
 
 

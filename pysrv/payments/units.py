@@ -9,27 +9,10 @@ from typing import Final
 
 from pysrv.billing import money
 
-STRIPE_WHOLE: Final = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "JPY",
-        "KMF",
-        "KRW",
-        "MGA",
-        "PYG",
-        "RWF",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]  # ISK and UGX are written with two zeros
-)
+_WHOLE = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
+STRIPE_WHOLE: Final = frozenset(_WHOLE.split())  # ISK and UGX are written with two zeros
 STRIPE_HUNDREDS: Final = frozenset({"ISK", "UGX"})
-STRIPE_THREE: Final = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
+STRIPE_THREE: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 PAYPAL_WHOLE: Final = frozenset({"HUF", "JPY", "TWD"})
 MOST: Final = 10**9 * money.MICRO  # of one payment
 _CENT: Final = money.MICRO // 100

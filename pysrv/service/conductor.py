@@ -5,7 +5,7 @@ disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from appliance import wire
@@ -107,6 +107,7 @@ class Service:
         self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self.notices = Notices(store)
+        self.on_payments: Callable[[], None] = lambda: None
         self._spending = Spending(store, settings, world.clock, self.notices.tell)
         self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
         self._fraud = Fraud(store, settings, world.clock, self.notices.tell)
@@ -397,6 +398,10 @@ class Service:
             return False
         self._world.gate.resync()
         return True
+
+    def wrong_web_password(self, address: str, name: str) -> None:
+        """Somebody guesses on the web."""
+        self._defence.wrong_web_password(address, name)
 
     def notices_told(self) -> None:
         """An operator has put something into the outbox of notices."""

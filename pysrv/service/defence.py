@@ -81,6 +81,11 @@ class Defence:
         call_id, identity = request.call_id, identity_of(request)
         self._convict(self._strikes.wrong_password(*flow.remote, call_id, identity, self._now()))
 
+    def wrong_web_password(self, address: str, name: str) -> None:
+        """A wrong password on the web."""
+        self._sample(address, f"a wrong password on the web, of {visible(name[:64])}")
+        self._convict(self._strikes.wrong_web_password(address, self._now()))
+
     def unknown_user(self, request: Request, flow: Flow, user: str) -> None:
         """An answer to a valid challenge for somebody who does not exist."""
         self._sample(flow.remote[0], f"{_told(request)} (unknown user {user[:64]})")

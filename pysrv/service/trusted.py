@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.config.settings import Settings
-from pysrv.limits.trusted import Known, Where, is_own, trusted_why
+from pysrv.limits.trusted import Known, Reach, Where, is_own, is_private, trusted_why
 from pysrv.service.surroundings import THIS_MACHINE, Surroundings
 from pysrv.store import Store
 
@@ -43,6 +43,16 @@ class TrustedAddresses:
     def opens_console(self, address: str) -> bool:
         """Whether the administrators' console does not make this address wait after a wrong password."""
         return self._settings().allowtrustedip == Where.CONSOLE_TOO and bool(self.why(address))
+
+    def administers(self, address: str, *, begun: bool) -> bool:
+        """Whether the administrators' part of the web is open to it (remoteadmin).
+
+        Private networks are let in too until somebody has logged in (`begun`): there has to be a first.
+        """
+        reach = Reach(self._settings().remoteadmin)
+        if self.is_own(address) or reach is Reach.ANYWHERE:
+            return True
+        return reach is Reach.TRUSTED and (bool(self.why(address)) or (not begun and is_private(address)))
 
     def _own(self) -> frozenset[str]:
         return frozenset(address for address, what in self._world.host().items() if what == THIS_MACHINE)

@@ -31,8 +31,8 @@ class PaymentWriting(PaymentReading, AccountWriting):
         """A customer is about to be sent away. Written before the gateway is asked, so that whatever it says later
         finds a payment."""
         sql = (
-            "INSERT INTO payments (reference, gateway, account_id, amount, currency, rate, status, created_at, look_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?)"
+            "INSERT INTO payments (reference, gateway, account_id, amount, currency, rate, status, created_at, "
+            "look_at) VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?)"
         )
         values = (reference, gateway, account.id, amount, currency, str(rate), self._clock(), look_at)
         number = self._write(sql, values).lastrowid
@@ -72,7 +72,7 @@ class PaymentWriting(PaymentReading, AccountWriting):
             charged_back = fact.kind in TAKES_BACK or (
                 fact.kind is FactKind.CAPTURED and self.payment_standing(payment).disputed > 0
             )
-            locked = lock and charged_back and self._lock(payment)
+            locked = lock and charged_back and self._close_calls(payment)
             return TakenFact(fact, True, self._demand_payment(payment.id), moved, locked)
 
     def _of_fact(self, gateway: str, fact: Fact) -> Payment | None:
@@ -135,7 +135,7 @@ class PaymentWriting(PaymentReading, AccountWriting):
             self._audit(who, "payment.credit", payment.account, money.format(payment.posted), money.format(due))
         return moved
 
-    def _lock(self, payment: Payment) -> bool:
+    def _close_calls(self, payment: Payment) -> bool:
         """Closes outgoing calls of a payment's account; False: it is gone, or closed already."""
         account = self.account(payment.account)
         if account is None or account.id != payment.account_id or account.locklevel >= LOCK_LEVEL:

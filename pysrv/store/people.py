@@ -9,7 +9,7 @@ from pysrv.people.permissions import Role
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.secrecy import TOTP, SecrecyReading, SecrecyWriting
 
-_PASSWORD_BYTES = 12
+_PASSWORD_BYTES = 18
 SHORTEST_PASSWORD = 8
 _COLUMNS = "name, role, enabled, display_name, email, language, totp_secret <> '', seen_at, handle"
 

@@ -13,7 +13,6 @@ _BAN = (
 )
 _ALLOW = "prefix, kind, reason, created_at, expires_at, who"
 _UNEXPIRED = "WHERE (expires_at = 0 OR expires_at > ?) ORDER BY prefix"
-_PASSWORD_BYTES = 15
 
 
 class SecurityReading(SecrecyReading):

@@ -16,9 +16,8 @@ from tests.appliance.trees import REPOSITORY, KeeperProcess
 
 SERVES = "state on https://"
 READ = """
-import base64, ssl, sys, urllib.request
-login = base64.b64encode(sys.argv[2].encode()).decode()
-asked = urllib.request.Request(sys.argv[1], headers={"Authorization": f"Basic {login}"})
+import ssl, sys, urllib.request
+asked = urllib.request.Request(sys.argv[1], headers={"Authorization": f"Bearer {sys.argv[2]}"})
 with urllib.request.urlopen(asked, context=ssl._create_unverified_context()) as answer:
     sys.stdout.write(answer.read().decode())
 """
@@ -89,10 +88,12 @@ def test_secrets_are_printed_once_only(namespace: Namespace, tmp_path: Path) -> 
 
 def test_prometheus_reads_the_gate_of_a_running_appliance(namespace: Namespace, tmp_path: Path) -> None:
     with appliance(namespace, tmp_path) as process:
-        password = process.line("administrator: user 'admin', password '").partition("'")[0]
         process.line("INFO pysrv.service: gate connected")
         address = next(line for line in process.seen if line.startswith(SERVES)).split()[2]
-        read = [*namespace.enter, sys.executable, "-c", READ, f"{address}metrics", f"admin:{password}"]
+        words = ["tokens", "add", "admin", "--label", "Prometheus", "--scope", "state:read"]
+        command = [sys.executable, "-m", "appliance", "--json", f"--runtime={tmp_path}/run", *words]
+        made = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+        read = [*namespace.enter, sys.executable, "-c", READ, f"{address}metrics", json.loads(made.stdout)["token"]]
         told = subprocess.run(read, capture_output=True, text=True, check=True).stdout.splitlines()
     assert "appliance_gate_up 1.0" in told
     assert 'appliance_gate_interface_mode{interface="ours",mode="native"} 1.0' in told

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from pysrv.panel import certificate
+from pysrv.web import certificate
 
 USER, PASSWORD = "relay", "mail-secret-42"
 

@@ -11,7 +11,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 
-from pysrv.panel.login import network
+from pysrv.web.guesses import network
 
 MAX_CONNECTIONS = 256
 MAX_PER_NETWORK = 64  # of one IPv4 address or IPv6 /64

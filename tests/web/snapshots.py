@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from appliance import wire
-from pysrv.panel.status import CallRow, RegistrationRow, Snapshot
+from pysrv.web.status import CallRow, RegistrationRow, Snapshot
 
 NOW = 1_800_000_000.0
 GATE = wire.GateStatus(

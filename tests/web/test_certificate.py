@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from pysrv.panel import certificate
-from pysrv.panel.certificate import ensure
+from pysrv.web import certificate
+from pysrv.web.certificate import ensure
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0

@@ -1,0 +1,88 @@
+"""What a handler does: ask a verb, read a form, answer with a page. The request knows whose it is."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from pysrv.store.web import PersonKind
+from pysrv.web.backing import Backing
+from pysrv.web.identity import IDENTITY, identity
+from pysrv.web.rendering import Pages, language_of
+from pysrv.web.routes import Route
+
+BACKING: Final = web.AppKey("backing", Backing)
+PAGES: Final = web.AppKey("pages", Pages)
+ROUTES: Final = web.AppKey("routes", tuple[Route, ...])
+LANGUAGE_COOKIE: Final = "language"
+
+
+def backing(request: web.Request) -> Backing:
+    """The office behind the web."""
+    return request.app[BACKING]
+
+
+def do(request: web.Request, verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a verb says to the one who asks. Raises WireError."""
+    who, office = identity(request), request.app[BACKING]
+    session = office.control.session(who.who, who.licence)
+    try:
+        return session.do(verb, args)
+    finally:
+        session.close()
+        office.turn()
+
+
+async def form(request: web.Request) -> dict[str, str]:
+    """The text fields of a posted form, without white space around them; the last of several with one name."""
+    posted = await request.post()
+    return {name: value.strip() for name, value in posted.items() if isinstance(value, str)}
+
+
+def seen(to: str) -> web.Response:
+    """After a change: the browser fetches the page that shows it (303, RFC 9110), so that a reload repeats nothing."""
+    return web.Response(status=303, headers={"Location": to})
+
+
+def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -> web.Response:
+    """A page with everything that the frame around it needs."""
+    who = request.get(IDENTITY)
+    text = request.app[PAGES].page(
+        name,
+        language(request),
+        {
+            "who": who,
+            "path": request.path,
+            "menu": _menu(request),
+            "zone": request.app[BACKING].settings().timezone,
+            "form_token": who.form_token if who else "",
+            **values,
+        },
+    )
+    return web.Response(text=text, status=status, content_type="text/html")
+
+
+def language(request: web.Request) -> str:
+    """The language of the one who asks."""
+    who = request.get(IDENTITY)
+    own = who.administrator.language if who and who.administrator else ""
+    return language_of(request.cookies.get(LANGUAGE_COOKIE, own), request.headers.get("Accept-Language", ""))
+
+
+def _menu(request: web.Request) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """The menu of the one who asks: groups of (address, words, whether it is this page)."""
+    who = request.get(IDENTITY)
+    groups: dict[str, list[tuple[str, str, bool]]] = {}
+    if who is None or who.session is None or not who.session.complete:
+        return []
+    for route in request.app[ROUTES]:
+        if route.menu and route.kind is who.kind and (route.area is None or who.may(route.area)):
+            inside = not route.path.endswith("/") and request.path.startswith(route.path + "/")
+            here = request.path == route.path or inside
+            groups.setdefault(route.group, []).append((route.path, route.menu, here))
+    return list(groups.items())
+
+
+def home(kind: PersonKind) -> str:
+    """Where somebody of that kind begins."""
+    return "/panel/" if kind is PersonKind.ADMINISTRATOR else "/portal/"

@@ -1,0 +1,185 @@
+"""Every request passes here: who asks, may they, is a form their own, and what a refusal looks like.
+
+A form is the session's own when it carries the session's token and its Origin is ours (OWASP: synchronizer token, and
+the Fetch standard's Origin and Sec-Fetch-Site): a page elsewhere can make a browser send a cookie, but neither.
+"""
+
+import hmac
+import logging
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from appliance.wire import WireError
+from pysrv.store.web import PersonKind
+from pysrv.web import identity as people
+from pysrv.web.acting import BACKING, form, page
+from pysrv.web.doors import Visit
+from pysrv.web.identity import COOKIE, IDENTITY, Identity
+from pysrv.web.logins import LOGINS
+from pysrv.web.problems import problem, status_of
+from pysrv.web.routes import Route
+
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+TOKEN_FIELD, PASSWORD_FIELD = "form_token", "proof_password"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+SERVER = "appliance"  # whatever version of whatever library it is
+_log = logging.getLogger("pysrv.web")
+
+
+@web.middleware
+async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The outermost: a refusal becomes an answer; a fault of our own is one line in the log and says nothing."""
+    heard(request)
+    try:
+        return await handler(request)
+    except WireError as error:
+        return refused(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        told = WireError(_code(error.status), error.reason)
+        return refused(request, told, error.status, error.headers.get("Allow"))
+    except ConnectionError:
+        raise
+    except Exception as error:
+        _log.error("web: %s of %s failed: %s: %s", request.method, request.path, type(error).__name__, error)
+        return refused(request, WireError("internal", "a fault of the appliance", "its log says more"))
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer carries, unless it says otherwise itself."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = SERVER
+
+
+def guarded(route: Route) -> Handler:
+    """A route's answer behind everything that the route demands."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        who = _asks(request, route)
+        request[IDENTITY] = who
+        if route.kind is not None:
+            turned_away = _turned_away(request, route, who)
+            if turned_away is not None:
+                return turned_away
+        if request.method in UNSAFE and not route.token:
+            await _own_form(request, route, who)
+        try:
+            return await route.answer(request)
+        except WireError as error:
+            if error.code == "unproven" and request.method == "POST" and not route.token:
+                return page(request, "web/prove.html", status=403, fields=_fields(await form(request)), wrong=False)
+            raise
+
+    return answer
+
+
+def heard(request: web.Request) -> None:
+    """The connection is in use: its time begins again."""
+    visit = request.transport.get_protocol() if request.transport is not None else None
+    if isinstance(visit, Visit):
+        visit.heard()
+
+
+def refused(
+    request: web.Request, error: WireError, status: int | None = None, allow: str | None = None
+) -> web.Response:
+    """A refusal as the one who asks reads it."""
+    headers = {"Allow": allow} if allow else None
+    if request.path.startswith("/api/"):
+        return problem(error, headers)
+    shown = page(request, "web/refused.html", status=status or status_of(error.code), error=error)
+    if headers:
+        shown.headers.update(headers)
+    return shown
+
+
+def _asks(request: web.Request, route: Route) -> Identity | None:
+    office = request.app[BACKING]
+    if route.token:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return people.of_token(office.store, token.strip()) if scheme.lower() == "bearer" else None
+    cookie = request.cookies.get(COOKIE)
+    if not cookie:
+        return None
+    logins = request.app[LOGINS]
+    who = people.of_cookie(office.store, cookie, logins.now(), office.settings().sessionabsolutetimeout)
+    if who is not None and who.session is not None:
+        logins.seen(who.session)
+    return who
+
+
+def _turned_away(request: web.Request, route: Route, who: Identity | None) -> web.StreamResponse | None:
+    """The answer to somebody who may not be here. Raises WireError."""
+    office = request.app[BACKING]
+    if route.kind is PersonKind.ADMINISTRATOR and not office.administers(request.remote or ""):
+        hint = "come through the tunnel or from an allowed address, or set remoteadmin to 2 on the appliance itself"
+        raise WireError("forbidden", f"remoteadmin keeps {request.remote} from the administrators' part", hint)
+    if who is None:
+        if route.token:
+            raise WireError("unauthorized", "a token of this appliance is needed", "send Authorization: Bearer TOKEN")
+        return _to_login(request, route)
+    if route.kind is not who.kind:
+        return _to_login(request, route)
+    if who.session is not None and not who.session.complete and not route.half:
+        return web.Response(status=303, headers={"Location": "/panel/second"})
+    if route.area is not None and not who.may(route.area, writes=route.writes):
+        how = "change" if route.writes else "see"
+        raise WireError("forbidden", f"your role may not {how} {route.area}", "an owner can give you another role")
+    return None
+
+
+def _to_login(request: web.Request, route: Route) -> web.Response:
+    assert route.kind is not None
+    room = "panel" if route.kind is PersonKind.ADMINISTRATOR else "portal"
+    if request.method != "GET":
+        raise WireError("unauthorized", "your session has ended", "log in again")
+    return web.Response(status=303, headers={"Location": f"/{room}/login?next={quote(request.path_qs, safe='')}"})
+
+
+async def _own_form(request: web.Request, route: Route, who: Identity | None) -> None:
+    """Raises WireError("forbidden") for a form that a page of somebody else has sent."""
+    if not route.sessionless and not _same_origin(request):
+        raise WireError("forbidden", "this form does not come from a page of the appliance", "open the page again")
+    if who is None or route.kind is None or route.sessionless:
+        return  # whoever logs in, or chooses a language, does so from whatever page he had
+    fields = await form(request) if request.content_type != "application/json" else {}
+    told: str = fields.get(TOKEN_FIELD) or request.headers.get("X-Form-Token") or ""
+    if not hmac.compare_digest(told.encode(), who.form_token.encode()):
+        raise WireError("forbidden", "this form is of another session", "open the page again and repeat it")
+    if PASSWORD_FIELD in fields:
+        request[IDENTITY] = await request.app[LOGINS].prove(request, who, fields[PASSWORD_FIELD])
+
+
+def _same_origin(request: web.Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return site is not None
+    return urlsplit(origin).netloc == request.host and urlsplit(origin).scheme == request.scheme
+
+
+def _fields(posted: dict[str, str]) -> dict[str, str]:
+    """What the form is sent with again, once the password was typed."""
+    return {name: text for name, text in posted.items() if name not in (TOKEN_FIELD, PASSWORD_FIELD)}
+
+
+def _code(status: int) -> str:
+    return {400: "bad_args", 404: "not_found", 405: "bad_args", 413: "invalid", 429: "too_many"}.get(status, "invalid")

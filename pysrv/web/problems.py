@@ -1,0 +1,47 @@
+"""A refusal over HTTP: which status a code has, and its two forms, a page for people and problem+json (RFC 9457)."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from appliance.wire import WireError
+
+STATUSES: Final[Mapping[str, int]] = {
+    "bad_args": 400,
+    "bad_line": 400,
+    "invalid": 422,
+    "bad_rate": 422,
+    "unknown_verb": 404,
+    "unknown_setting": 404,
+    "not_found": 404,
+    "conflict": 409,
+    "forbidden": 403,
+    "unproven": 403,
+    "unauthorized": 401,
+    "too_many": 429,
+    "locked": 503,
+    "not_running": 503,
+    "disk_full": 507,
+    "internal": 500,
+}
+CONTENT_TYPE: Final = "application/problem+json"
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of a refusal."""
+    return STATUSES.get(code, 422)
+
+
+def problem(error: WireError, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A refusal for programs. `type` is a URN of the code, `detail` the sentence, `hint` what to do."""
+    status = status_of(error.code)
+    body: dict[str, Any] = {
+        "type": f"urn:appliance:problem:{error.code}",
+        "title": error.code.replace("_", " "),
+        "status": status,
+        "detail": error.message,
+    }
+    if error.hint:
+        body["hint"] = error.hint
+    return web.json_response(body, status=status, content_type=CONTENT_TYPE, headers=headers)

@@ -1,0 +1,133 @@
+"""Pages out of templates (Jinja2, everything escaped), in the reader's language (gettext catalogues read by Babel).
+
+A room's templates and static files lie in its own `templates` and `static` folders and are named `room/file`. Static
+files carry a digest in their address, so a browser may keep them for ever.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from babel.messages.pofile import read_po
+from babel.support import Translations
+from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+
+PYSRV: Final = Path(__file__).resolve().parents[1]
+ROOMS: Final = ("web", "panel", "portal")
+LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
+SOURCE_LANGUAGE: Final = "en"
+TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class Catalogue(Translations):
+    """One language, out of `languages/CODE.po`: what it has no words for stays English."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Catalogue":
+        """Raises OSError."""
+        words: dict[Any, Any] = {}
+        with path.open("rb") as file:
+            for message in read_po(file):
+                if message.id and message.string and not message.fuzzy:
+                    if isinstance(message.id, str):
+                        words[message.id] = message.string
+                    else:
+                        words |= {(message.id[0], form): text for form, text in enumerate(message.string)}
+        made = cls()
+        made._catalog = words
+        return made
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def moment(at: float | None, zone: str = "UTC") -> str:
+    """A point in time in the appliance's time zone; a dash for none."""
+    if not at:
+        return "–"
+    return datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone or "UTC")).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def count(number: float) -> str:
+    """A number with its thousands apart."""
+    return f"{number:,.0f}"
+
+
+class Pages:
+    """All templates and static files of the web."""
+
+    def __init__(self) -> None:
+        loaders = {room: FileSystemLoader(PYSRV / room / "templates") for room in ROOMS}
+        self._environments = {code: _environment(PrefixLoader(loaders), code) for code in LANGUAGES}
+        self._files: dict[str, tuple[bytes, str]] = {}
+        self._marks: dict[str, str] = {}
+        for room in ROOMS:
+            for path in sorted((PYSRV / room / "static").glob("*")):
+                if path.suffix in TYPES:
+                    body = path.read_bytes()
+                    self._files[f"{room}/{path.name}"] = body, TYPES[path.suffix]
+                    self._marks[f"{room}/{path.name}"] = hashlib.sha256(body).hexdigest()[:12]
+        for environment in self._environments.values():
+            environment.globals["static"] = self.address
+
+    def page(self, name: str, language: str, values: Mapping[str, Any]) -> str:
+        """A page."""
+        environment = self._environments.get(language) or self._environments[SOURCE_LANGUAGE]
+        return environment.get_template(name).render(values)
+
+    def address(self, name: str) -> str:
+        """Where a static file is."""
+        return f"/static/{name}?v={self._marks[name]}"
+
+    def file(self, name: str) -> tuple[bytes, str] | None:
+        """A static file and its type."""
+        return self._files.get(name)
+
+
+def _environment(loader: PrefixLoader, code: str) -> Environment:
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"], auto_reload=False,
+    )  # fmt: skip
+    environment.install_gettext_translations(catalogue(code), newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {"duration": duration, "moment": moment, "count": count}
+    environment.globals |= {"language": code, "languages": LANGUAGES}
+    return environment
+
+
+@cache
+def catalogue(code: str) -> Translations:
+    """The words of a language; English ones are the templates' own."""
+    path = PYSRV / "web" / "languages" / f"{code}.po"
+    return Catalogue.read(path) if code != SOURCE_LANGUAGE else Translations()
+
+
+def language_of(wanted: str, header: str) -> str:
+    """The language to answer in: the person's own, else the best of Accept-Language (RFC 9110, 12.5.4)."""
+    if wanted in LANGUAGES:
+        return wanted
+    ranked: list[tuple[float, str]] = []
+    for part in header[:200].split(","):
+        name, _, quality = part.partition(";")
+        try:
+            weight = float(quality.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        ranked.append((-weight, name.strip().lower().partition("-")[0]))
+    for _, code in sorted(ranked, key=lambda item: item[0]):
+        if code in LANGUAGES:
+            return code
+    return SOURCE_LANGUAGE

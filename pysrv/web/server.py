@@ -1,0 +1,90 @@
+"""The HTTPS server: the listeners, the routes of all rooms behind the guard, static files, health and metrics.
+
+Headers follow CSP Level 3 and the Fetch standard: nothing is loaded from elsewhere, nothing runs inline.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Sequence
+
+from aiohttp import web
+
+from appliance import metrics
+from appliance.wire import WireError
+from pysrv.people.permissions import Area
+from pysrv.web import entrance, guard
+from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
+from pysrv.web.backing import Backing
+from pysrv.web.doors import Doors
+from pysrv.web.logins import LOGINS, Logins
+from pysrv.web.rendering import Pages
+from pysrv.web.routes import Route
+
+KEEPALIVE_S = 15.0
+MOST_BODY_BYTES = 256 * 1024
+FOR_EVER = "private, max-age=31536000, immutable"
+
+
+class Web:
+    """One web: `routes` are the rooms' rows."""
+
+    def __init__(self, office: Backing, routes: Iterable[Route], logins: Logins | None = None) -> None:
+        self._logins = logins or Logins(office)
+        self._runner = web.AppRunner(
+            application(office, routes, self._logins), access_log=None, keepalive_timeout=KEEPALIVE_S
+        )
+        self._doors: Doors | None = None
+
+    async def start(self, addresses: Sequence[str], port: int, context: ssl.SSLContext) -> list[int]:
+        """Listen; returns the ports (for `port` 0). Raises OSError when one cannot be had."""
+        await self._runner.setup()
+        self._doors = Doors(self._protocol, context)
+        return [self._doors.open(address, port) for address in addresses]
+
+    async def stop(self) -> None:
+        """Stop listening and end every connection."""
+        if self._doors is not None:
+            await self._doors.close()
+        await self._runner.cleanup()
+        self._logins.close()
+
+    def _protocol(self) -> asyncio.Protocol:
+        server = self._runner.server
+        assert server is not None, "the doors open after the set-up"
+        return server()
+
+
+def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web.Application:
+    """The application with every route behind the guard."""
+    made = web.Application(middlewares=[guard.faults], client_max_size=MOST_BODY_BYTES)
+    made[BACKING], made[PAGES], made[LOGINS] = office, Pages(), logins
+    made[ROUTES] = (*entrance.ROUTES, *OWN, *routes)
+    made.on_response_prepare.append(guard.add_headers)
+    for route in made[ROUTES]:
+        made.router.add_route(route.method, route.path, guard.guarded(route))
+    return made
+
+
+async def _static(request: web.Request) -> web.Response:
+    found = request.app[PAGES].file(f"{request.match_info['room']}/{request.match_info['name']}")
+    if found is None:
+        raise WireError("not_found", "there is no such file")
+    body, kind = found
+    headers = {"Cache-Control": FOR_EVER} if "v" in request.query else {}
+    return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+
+
+async def _health(_request: web.Request) -> web.Response:
+    return web.Response(text="ok\n")
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    text = metrics.exposition(await backing(request).reading())
+    return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+OWN = (
+    Route("GET", "/static/{room}/{name}", _static, None),
+    Route("GET", "/healthz", _health, None),
+    Route("GET", "/metrics", _metrics, area=Area.STATE, token=True),
+)

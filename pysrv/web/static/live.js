@@ -1,0 +1,35 @@
+"use strict";
+// Keeps parts of a page fresh: an element with data-refresh="SECONDS" is fetched again with its page and replaced. The
+// server has escaped everything; nothing is built from text here. What the reader is using right now stays.
+(() => {
+  const STALE_AFTER = 3;
+  let failures = 0;
+
+  function inUse(part) {
+    return document.hidden || part.contains(document.activeElement) || part.querySelector("details[open].keep");
+  }
+
+  async function refresh(id, pause) {
+    const part = document.getElementById(id);
+    if (!part) return;
+    if (!inUse(part)) {
+      try {
+        const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } });
+        if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const fresh = page.getElementById(id);
+        if (fresh) part.replaceWith(document.adoptNode(fresh));
+        failures = 0;
+      } catch {
+        failures += 1;
+      }
+      document.body.classList.toggle("stale", failures >= STALE_AFTER);
+    }
+    setTimeout(refresh, Math.min(30000, pause * 2 ** Math.min(failures, 4)), id, pause);
+  }
+
+  for (const part of document.querySelectorAll("[data-refresh][id]")) {
+    const pause = 1000 * Number(part.dataset.refresh);
+    setTimeout(refresh, pause, part.id, pause);
+  }
+})();

@@ -1,0 +1,147 @@
+"""A real web over real TLS on loopback, over a real store and its verbs; the office behind it is a few lines."""
+
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from appliance.config.load import layered
+from appliance.config.settings import Settings
+from appliance.metrics import Reading
+from pysrv.control import Control
+from pysrv.people.permissions import Role
+from pysrv.store import Store
+from pysrv.store.web import PersonKind
+from pysrv.web import certificate
+from pysrv.web.identity import COOKIE
+from pysrv.web.logins import Logins
+from pysrv.web.routes import Route
+from pysrv.web.server import Web
+from pysrv.web.status import Snapshot
+from tests.web.snapshots import FULL
+
+PASSWORD = "correct-horse-42"
+
+
+@dataclass
+class House:
+    """The office as the web sees it. `now` moves waiting and sessions alike."""
+
+    store: Store
+    control: Control
+    shown: Snapshot = FULL
+    offset: float = 0.0
+    keeper: bool = True
+    fault: Exception | None = None
+    open_to_all: bool = True
+    trusted: set[str] = field(default_factory=set)
+    managers: set[str] = field(default_factory=set)
+    guesses: list[tuple[str, str]] = field(default_factory=list)
+    turns: int = 0
+
+    def settings(self) -> Settings:
+        return layered({}, self.store.overrides(), self.store.generation()).settings
+
+    def turn(self) -> None:
+        self.turns += 1
+        self.store.commit()
+
+    def verify(self, kind: str, name: str, password: str) -> bool:
+        reader = self.store.reader()
+        try:
+            check = reader.verify_admin if kind == PersonKind.ADMINISTRATOR else reader.verify_account
+            return check(name, password)
+        finally:
+            reader.close()
+
+    def signed_in(self, address: str) -> None:
+        self.managers.add(address)
+
+    def is_trusted(self, address: str) -> bool:
+        return address in self.trusted
+
+    def administers(self, address: str) -> bool:
+        return self.open_to_all
+
+    def wrong_password(self, address: str, name: str) -> None:
+        self.guesses.append((address, name))
+
+    async def snapshot(self) -> Snapshot:
+        if self.fault:
+            raise self.fault
+        return self.shown
+
+    async def reading(self) -> Reading:
+        return Reading(self.shown.gate if self.keeper else None, self.shown.tallies if self.keeper else ())
+
+
+class Browser:
+    """A client with a cookie jar that sends what browsers send, over TLS that knows the house's certificate."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self.origin = f"https://127.0.0.1:{port}"
+        self._connector = aiohttp.TCPConnector(ssl=context)
+        self._jar = aiohttp.CookieJar(unsafe=True)
+        self.client = aiohttp.ClientSession(connector=self._connector, cookie_jar=self._jar)
+        self.form_token = ""
+
+    async def get(self, path: str, **options: Any) -> "Answer":
+        return await self._ask("GET", path, **options)
+
+    async def post(self, path: str, fields: dict[str, str] | None = None, **options: Any) -> "Answer":
+        """A form of the page that was seen last: with its token and our origin, unless `headers` say otherwise."""
+        headers = {"Origin": self.origin, **options.pop("headers", {})}
+        told = {"form_token": self.form_token, **(fields or {})}
+        return await self._ask("POST", path, data=told, headers=headers, **options)
+
+    async def log_in(self, name: str, password: str = PASSWORD, room: str = "panel") -> "Answer":
+        answer = await self.post(f"/{room}/login", {"name": name, "password": password})
+        if answer.status == 303:
+            await self.get(answer.headers["Location"])
+        return answer
+
+    def cookie(self) -> str:
+        return next((each.value for each in self._jar if each.key == COOKIE), "")
+
+    async def _ask(self, method: str, path: str, **options: Any) -> "Answer":
+        options.setdefault("allow_redirects", False)
+        async with self.client.request(method, self.origin + path, **options) as response:
+            answer = Answer(response.status, await response.text(), dict(response.headers))
+        marker = 'name="form_token" value="'
+        if marker in answer.text:
+            self.form_token = answer.text.partition(marker)[2].partition('"')[0]
+        return answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+    headers: dict[str, str]
+
+
+@asynccontextmanager
+async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple[House, Browser]]:
+    """A house that serves, with an owner 'olga' and one administrator of each other role, named like his role."""
+    with_clock = [0.0]
+    store = Store.open(tmp_path / "appliance.db", lambda: time.time() + with_clock[0])
+    house = House(store, Control(store, None, {}, lambda: time.time() + with_clock[0]))
+    store.add_administrator("olga", Role.OWNER, PASSWORD)
+    store.commit()
+    logins = Logins(house, lambda: time.monotonic() + house.offset, lambda: time.time() + house.offset)
+    web = Web(house, routes, logins)
+    made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
+    (port,) = await web.start(["127.0.0.1"], 0, made.context())
+    context = ssl.create_default_context(cafile=str(made.path))
+    browser = Browser(port, context)
+    try:
+        yield house, browser
+    finally:
+        await browser.client.close()
+        await web.stop()
+        store.close()
