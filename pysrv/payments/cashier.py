@@ -184,7 +184,7 @@ class Cashier:
             return judge.reasons(fact, judge.Ordered(payment.amount, payment.currency), history, settings)
 
         lock = settings.paymentdisputelock
-        taken = [self._store.take_fact(gateway, fact, reasons, lock=lock) for fact in facts]
+        taken = [self._store.take_fact(gateway, fact, reasons, lock=lock) for fact in facts if _has_identity(fact)]
         for each in taken:
             self._told(each)
         return taken
@@ -321,3 +321,11 @@ class Cashier:
         figures = {"payment": payment.id, "amount": wanted.amount, "currency": payment.captured_currency}
         what = f"a refund of it failed: {reason}"
         self._tell("payment_problem", payment.account, wanted.key, what=what, gateway=payment.gateway, **figures)
+
+
+def _has_identity(fact: Fact) -> bool:
+    """Whether a fact can be told from others and belongs to a payment: what was never ours may not."""
+    found = bool(fact.ident and (fact.payment_id or fact.reference))
+    if not found:
+        _log.info("a gateway said %s of a payment without a name: left alone", fact.kind)
+    return found

@@ -119,3 +119,15 @@ def text(value: Any, *path: str | int) -> str:
     """A bounded, printable text at a path; empty: there is none."""
     found = dig(value, *path)
     return found if isinstance(found, str) and len(found) <= MOST_TEXT and found.isprintable() else ""
+
+
+def rows(value: Any, *path: str | int) -> list[dict[str, Any]]:
+    """The objects of a list at a path; what else is in it is left out."""
+    found = dig(value, *path)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def whole(value: Any, *path: str | int) -> int:
+    """A whole number at a path; 0: there is none."""
+    found = dig(value, *path)
+    return found if type(found) is int and abs(found) < 2**53 else 0

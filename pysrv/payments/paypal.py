@@ -13,7 +13,19 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pysrv.billing.payment import Fact
-from pysrv.payments.gateway import BadWebhook, Checkout, GatewayError, Heard, Order, Refund, Taken, dig, text
+from pysrv.payments.gateway import (
+    BadWebhook,
+    Checkout,
+    GatewayError,
+    Heard,
+    Order,
+    Refund,
+    Taken,
+    dig,
+    rows,
+    text,
+    whole,
+)
 from pysrv.payments.http import Answer, as_json, ask, first_text, query, refusal
 from pysrv.payments.paypal_events import approved_order, event_facts, order_facts, refund_facts, taken
 from pysrv.payments.units import BadAmount, to_paypal
@@ -66,7 +78,7 @@ class PayPal:
         paypal = {"paypal": {"experience_context": experience}}
         body = {"intent": "CAPTURE", "purchase_units": [unit], "payment_source": paypal}
         answer = await self._ask("POST", "/v2/checkout/orders", body, order.reference)
-        links = dig(answer.value, "links") or []
+        links = rows(answer.value, "links")
         ways = [str(dig(link, "href")) for link in links if text(link, "rel") in ("payer-action", "approve")]
         if not text(answer.value, "id") or not ways or not ways[0].startswith(("https://", "http://")):
             raise GatewayError("an order was begun, and its answer names no URL")
@@ -103,7 +115,8 @@ class PayPal:
         if (status := text(answer.value, "status")) in ("FAILED", "CANCELLED"):
             raise GatewayError(f"the refund failed ({status})", final=True)
         up = {"rel": "up", "href": f"{self._url}/v2/payments/captures/{quote(refund.payment_id, safe='')}"}
-        return _read(lambda: refund_facts({**answer.value, "links": [up]}))
+        said = answer.value if isinstance(answer.value, dict) else {}
+        return _read(lambda: refund_facts({**said, "links": [up]}))
 
     async def hear(self, headers: Mapping[str, str], body: bytes) -> Heard:
         """An event, once PayPal has said that it is its own."""
@@ -126,8 +139,8 @@ class PayPal:
         """POST /v1/notifications/verify-webhook-signature. The event goes back byte for byte: the signature covers its
         checksum, and JSON that was read and written again has another one."""
         head = as_json({**proof, "webhook_id": self._webhook})
-        whole = head[:-1] + b',"webhook_event":' + body + b"}"
-        answer = await self._ask("POST", "/v1/notifications/verify-webhook-signature", whole)
+        envelope = head[:-1] + b',"webhook_event":' + body + b"}"
+        answer = await self._ask("POST", "/v1/notifications/verify-webhook-signature", envelope)
         if text(answer.value, "verification_status") != "SUCCESS":
             raise BadWebhook("the signature does not fit")
 
@@ -151,9 +164,9 @@ class PayPal:
                 page=page,
             )
             answer = await self._ask("GET", f"/v1/reporting/transactions?{asked}")
-            rows = dig(answer.value, "transaction_details") or []
-            found += [each for row in rows if (each := _read(lambda row=row: taken(row))) is not None]  # type: ignore[misc]
-            if page >= (dig(answer.value, "total_pages") or 0):
+            listed = rows(answer.value, "transaction_details")
+            found += [each for row in listed if (each := _read(lambda row=row: taken(row))) is not None]  # type: ignore[misc]
+            if page >= whole(answer.value, "total_pages"):
                 return found
         raise GatewayError("its list has no end; ask for a shorter span", final=True)
 
@@ -182,11 +195,11 @@ class PayPal:
         basic = base64.b64encode(f"{self._id}:{self._secret}".encode()).decode()
         headers = {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"}
         answer = await ask("POST", f"{self._url}/v1/oauth2/token", headers, b"grant_type=client_credentials")
-        token, lasts_s = dig(answer.value, "access_token"), dig(answer.value, "expires_in")
+        token, lasts_s = dig(answer.value, "access_token"), whole(answer.value, "expires_in")
         if not answer.done or not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise refusal(answer, "paypalclientid and paypalsecret", text(answer.value, "error"))
         self._token = token
-        self._token_until = self._clock() + (lasts_s if type(lasts_s) is int else 0) - _EARLY_S
+        self._token_until = self._clock() + lasts_s - _EARLY_S
         return token
 
 

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from pysrv.billing.payment import Fact, FactKind
-from pysrv.payments.gateway import REFERENCE, Taken, dig, text
+from pysrv.payments.gateway import REFERENCE, Taken, dig, rows, text
 from pysrv.payments.units import of_paypal
 
 _WON: Final = frozenset({"RESOLVED_SELLER_FAVOUR", "RESOLVED_WITH_PAYOUT", "CANCELED_BY_BUYER", "DENIED"})
@@ -49,11 +48,11 @@ def order_facts(order: Any) -> tuple[Fact, ...]:
     }
     order_id = text(order, "id")
     found: list[Fact] = []
-    for unit in dig(order, "purchase_units") or []:
-        for capture in dig(unit, "payments", "captures") or []:
+    for unit in rows(order, "purchase_units"):
+        for capture in rows(unit, "payments", "captures"):
             reference = text(capture, "custom_id") or text(unit, "custom_id")
             found += capture_facts({**capture, "custom_id": reference}, order_id, payer)
-        for refund in dig(unit, "payments", "refunds") or []:
+        for refund in rows(unit, "payments", "refunds"):
             found += refund_facts(refund)
     return tuple(found)
 
@@ -94,8 +93,8 @@ def _reversed(resource: Any) -> tuple[Fact, ...]:
 
 def _capture_of(resource: Any) -> str:
     """The capture that a refund leads up to: the last part of the link's path."""
-    for link in dig(resource, "links") or []:
-        parts = urlsplit(text(link, "href")).path.split("/") if text(link, "rel") == "up" else []
+    for link in rows(resource, "links"):
+        parts = text(link, "href").partition("?")[0].split("/") if text(link, "rel") == "up" else []
         if parts[-2:-1] == ["captures"]:
             return parts[-1]
     return ""
@@ -114,8 +113,8 @@ def dispute_facts(dispute: Any) -> tuple[Fact, ...]:
     if kind is FactKind.DISPUTE_LOST and isinstance(given, dict):
         amount, currency = _amount(given)
     at, ident = moment(text(dispute, "create_time")), text(dispute, "dispute_id")
-    rows = dig(dispute, "disputed_transactions") or []
-    names = [name for row in rows if (name := text(row, "seller_transaction_id"))]
+    about = rows(dispute, "disputed_transactions")
+    names = [name for row in about if (name := text(row, "seller_transaction_id"))]
     return tuple(Fact(kind, f"{ident}/{name}", name, amount, currency, at) for name in names)
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from pysrv.billing.payment import Fact
-from pysrv.payments.gateway import BadWebhook, Checkout, GatewayError, Heard, Order, Refund, Taken, dig, text
+from pysrv.payments.gateway import BadWebhook, Checkout, GatewayError, Heard, Order, Refund, Taken, dig, rows, text
 from pysrv.payments.http import Answer, ask, query, refusal
 from pysrv.payments.stripe_events import event_facts, refund_facts, session_facts, taken
 from pysrv.payments.units import BadAmount, to_stripe
@@ -108,9 +108,9 @@ class Stripe:
         for _ in range(_MOST_PAGES):
             after = {"starting_after": last} if last else {}
             answer = await self._ask("GET", f"/v1/charges?{query(**span, **after)}")
-            rows = dig(answer.value, "data") or []
-            found += [each for row in rows if (each := _read(lambda row=row: taken(row))) is not None]  # type: ignore[misc]
-            last = text(rows[-1], "id") if rows else ""
+            listed = rows(answer.value, "data")
+            found += [each for row in listed if (each := _read(lambda row=row: taken(row))) is not None]  # type: ignore[misc]
+            last = text(listed[-1], "id") if listed else ""
             if dig(answer.value, "has_more") is not True or not last:
                 return found
         raise GatewayError("its list has no end; ask for a shorter span", final=True)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pysrv.billing.payment import Fact, FactKind
-from pysrv.payments.gateway import REFERENCE, Taken, dig, text
+from pysrv.payments.gateway import REFERENCE, Taken, dig, text, whole
 from pysrv.payments.units import of_stripe
 
 _WON: Final = frozenset({"won", "warning_closed", "prevented"})
@@ -114,17 +114,17 @@ EVENTS: Final[Mapping[str, Callable[[Any, float], tuple[Fact, ...]]]] = MappingP
 
 def event_facts(event: Any) -> tuple[Fact, ...]:
     """What an event says; nothing: it is none of ours."""
-    read, at = EVENTS.get(text(event, "type")), dig(event, "created")
+    read, at = EVENTS.get(text(event, "type")), float(whole(event, "created"))
     found = dig(event, "data", "object")
-    return read(found, float(at) if type(at) is int else 0.0) if read is not None and isinstance(found, dict) else ()
+    return read(found, at) if read is not None and isinstance(found, dict) else ()
 
 
 def taken(charge: Any) -> Taken | None:
     """A charge of the list; None: it was not paid."""
     if dig(charge, "paid") is not True or dig(charge, "captured") is not True:
         return None
-    currency, at = text(charge, "currency").upper(), dig(charge, "created")
+    currency, at = text(charge, "currency").upper(), float(whole(charge, "created"))
     refunded = of_stripe(dig(charge, "amount_refunded"), currency)
     payment, reference = name_of(dig(charge, "payment_intent")), text(charge, "metadata", "reference")
     amount = of_stripe(dig(charge, "amount_captured"), currency)
-    return Taken(payment or text(charge, "id"), reference, amount, currency, float(at or 0), refunded)
+    return Taken(payment or text(charge, "id"), reference, amount, currency, at, refunded)

@@ -1,6 +1,8 @@
 """Stripe over the wire: what is signed is believed, what is not is not, and answers are bounded."""
 
 import asyncio
+import contextlib
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -12,6 +14,7 @@ from pysrv.payments import http
 from pysrv.payments.gateway import BadWebhook, GatewayError, Order, Refund
 from pysrv.payments.stripe import Stripe, signed
 from pysrv.payments.stripe_events import EVENTS, event_facts
+from pysrv.payments.units import BadAmount
 from tests.payments.conftest import EUR
 from tests.payments.servers import HOOK_SECRET, KEY, NOW, StripeServer, refuse, stripe_signature
 
@@ -25,9 +28,8 @@ def gateway(server: StripeServer, key: str = KEY) -> Stripe:
 
 def test_a_signature_is_the_one_of_stripes_documentation() -> None:
     """openssl dgst -sha256 -hmac "whsec_x" over `1492774577.{"a":1}`"""
-    mac = "bf2e2d8cbdba3c4b8e4d9a8b9a32c1b8a7bb8f3f4a0d7f0a4fd6cf9c5f1b2d11"
-    assert not signed(f"t=1492774577,v1={mac}", b'{"a":1}', "whsec_x", 1492774577)
-    assert signed(stripe_signature(b'{"a":1}', 1492774577, "whsec_x"), b'{"a":1}', "whsec_x", 1492774577)
+    mac = "7a28fbfc36c628ce9f7d6170dd03bb463257a7395cb164a8cd6ab7ef053f7598"
+    assert signed(f"t=1492774577,v1={mac},v0=00", b'{"a":1}', "whsec_x", 1492774577)
 
 
 def test_only_the_body_the_secret_and_the_time_that_were_signed_are_believed() -> None:
@@ -69,14 +71,33 @@ JSON = st.recursive(
 )
 
 
-@given(kind=st.sampled_from(sorted(EVENTS)), found=JSON)
-def test_a_signed_event_of_any_shape_breaks_nothing(kind: str, found: object) -> None:
-    from pysrv.payments.units import BadAmount
+def spoilt(data: st.DataObject, value: Any) -> Any:
+    """The same with something else in one place."""
+    if not isinstance(value, dict | list) or not value or data.draw(st.integers(0, 3)) == 0:
+        return data.draw(JSON)
+    if isinstance(value, list):
+        place = data.draw(st.integers(0, len(value) - 1))
+        return [spoilt(data, each) if index == place else each for index, each in enumerate(value)]
+    name = data.draw(st.sampled_from(sorted(value)))
+    return value | {name: spoilt(data, value[name])}
 
-    try:
-        event_facts({"type": kind, "created": 1, "data": {"object": found}})
-    except BadAmount:
-        pass
+
+WHOLE = {
+    "id": "cs_1", "mode": "payment", "status": "complete", "payment_status": "paid", "currency": "eur",
+    "client_reference_id": "apl-1", "amount_total": 100, "amount": 100, "amount_refunded": 100,
+    "payment_intent": {"id": "pi_1", "latest_charge": {"id": "ch_1", "amount_refunded": 100, "currency": "eur"}},
+    "charge": {"id": "ch_1", "amount_refunded": 100, "currency": "eur"},
+    "customer_details": {"email": "a@example.org", "address": {"country": "DE"}},
+}  # fmt: skip
+
+
+@given(kind=st.sampled_from(sorted(EVENTS)), data=st.data())
+def test_a_signed_event_of_any_shape_breaks_nothing(kind: str, data: st.DataObject) -> None:
+    whole = {"type": kind, "created": 1, "data": {"object": WHOLE}}
+    assert event_facts(whole)
+    with contextlib.suppress(BadAmount):
+        for fact in event_facts(spoilt(data, whole)):
+            assert fact.amount >= 0
 
 
 async def test_a_checkout_that_is_begun_twice_is_one(stripe: StripeServer) -> None:
@@ -138,7 +159,7 @@ async def test_a_gateway_that_never_answers_is_not_waited_for(
         return web.Response()
 
     monkeypatch.setattr(stripe, "once", lambda request, _header, _do: hang(request))
-    with pytest.raises(GatewayError, match="no answer: Timeout|no answer: ServerTimeout"):
+    with pytest.raises(GatewayError, match="no answer"):
         await http.ask(
             "POST", f"{stripe.url}/v1/checkout/sessions", {"Authorization": f"Bearer {KEY}"}, FORM, timeout_s=0.2
         )
