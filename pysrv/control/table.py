@@ -118,6 +118,7 @@ ROWS = (
     Verb("taxes.remove", Area.PRICES, currencies.TaxNamed, currencies.remove_tax, writes=True),
     Verb("settings.list", Area.SETTINGS, Nothing, settings.list_all),
     Verb("settings.get", Area.SETTINGS, settings.SettingNamed, settings.get),
+    Verb("settings.show", Area.SETTINGS, settings.SettingNamed, settings.show),
     Verb("settings.set", Area.SETTINGS, settings.SetSettings, settings.change, writes=True),
     Verb("settings.diff", Area.SETTINGS, settings.ProfileNamed, settings.difference),
     Verb("bans.list", Area.SECURITY, Nothing, security.bans),
