@@ -282,7 +282,7 @@ class Office:
 
     def administers(self, address: str) -> bool:
         """Whether the administrators' part is open to this address (remoteadmin)."""
-        begun = any(person.seen_at for person in self._store.administrators())
+        begun = bool(self._store.allows())
         return self._service.trusted.administers(address, begun=begun)
 
     def wrong_password(self, address: str, name: str) -> None:

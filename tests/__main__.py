@@ -23,7 +23,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "shell": ("store", "net", "control", "panel", "appliance"),
     "office": ("service", "notify", "passwords"),
     "kernel": ("kernel", "bpf"),
-    "whole": ("lab", "demo", "bench", "e2e", "selftest"),
+    "whole": ("lab", "demo", "bench", "e2e", "selftest", "browser"),
 }
 REST = "rest"  # whatever no stage names, so that a new directory is never left out
 ALONE = frozenset({"whole"})  # its tests have phones and floods that want the machine for themselves

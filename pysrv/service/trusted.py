@@ -47,7 +47,7 @@ class TrustedAddresses:
     def administers(self, address: str, *, begun: bool) -> bool:
         """Whether the administrators' part of the web is open to it (remoteadmin).
 
-        Private networks are let in too until somebody has logged in (`begun`): there has to be a first.
+        Private networks are let in too until somebody has said whom he trusts (`begun`): there has to be a first.
         """
         reach = Reach(self._settings().remoteadmin)
         if self.is_own(address) or reach is Reach.ANYWHERE:

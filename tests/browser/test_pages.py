@@ -1,0 +1,75 @@
+"""Every page of the panel as a browser sees it: it opens, nothing complains, nothing is asked of elsewhere, axe-core
+finds no serious fault, in light and in dark, and it fits a telephone without scrolling sideways."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pysrv.panel import ROUTES
+from tests.browser.operator import Operator
+from tests.lab.product import Product
+
+PAGES = [route.path for route in ROUTES if route.menu]
+SHOTS = Path(__file__).resolve().parents[2] / "docs" / "pictures"
+FIRST_PAGE_BYTES = 100_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def customers(product: Product) -> None:
+    product.account("alice", "101", "--credit", "25", "--maxdailycredit", "10")
+    product.account("bob", "102", "--credit", "1.50")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_opens_and_is_accessible(operator: Operator, scheme: str) -> None:
+    operator.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    operator.log_in()
+    faults = {}
+    for path in (*PAGES, "/panel/accounts/alice"):
+        operator.go(path)
+        assert operator.page.locator("h1").count() == 1, path
+        if found := operator.faults():
+            faults[path] = found
+    assert faults == {}
+
+
+def test_pages_fit_a_telephone(operator: Operator) -> None:
+    operator.page.set_viewport_size({"width": 360, "height": 740})
+    operator.log_in()
+    for path in (*PAGES, "/panel/accounts/alice"):
+        operator.go(path)
+        wide = operator.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{path} is {wide} pixels too wide"
+
+
+def test_the_panel_is_used_without_a_mouse(operator: Operator) -> None:
+    operator.go("/panel/login")
+    page = operator.page
+    page.keyboard.press("Tab")  # the link that skips the header
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.get_by_label(re.compile("^Name")).focus()
+    page.keyboard.type("admin")
+    page.keyboard.press("Tab")
+    page.keyboard.type(operator.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/panel/$"))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_the_first_page_is_small(operator: Operator) -> None:
+    sizes: list[int] = []
+    operator.page.on("response", lambda response: sizes.append(len(response.body())))
+    operator.go("/panel/login")
+    operator.page.wait_for_load_state("networkidle")
+    assert 0 < sum(sizes) < FIRST_PAGE_BYTES
+
+
+def test_a_german_reads_german(operator: Operator) -> None:
+    operator.log_in()
+    operator.page.get_by_role("button", name="Deutsch").click()
+    assert operator.page.locator("html").get_attribute("lang") == "de"
+    operator.page.get_by_role("button", name="English").click()
+    assert operator.page.locator("html").get_attribute("lang") == "en"
