@@ -1,6 +1,6 @@
 """What the panel's forms have in common: a verb that may refuse, and fields drawn from the kind of their value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -89,3 +89,8 @@ def number(text: str, what: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise WireError("invalid", f"{what} must be a whole number, not {text[:40]!r}")
     return int(text)
+
+
+def choices(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Names to choose one from, or none of them."""
+    return [("", "–"), *((name, name) for name in names)]

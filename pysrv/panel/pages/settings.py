@@ -9,8 +9,7 @@ from appliance.config.schema import CHAPTERS, ROWS, UnknownSetting, row
 from appliance.wire import WireError
 from pysrv.panel.forms import answered, drawn, tried, whole
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, form, page, seen
-from pysrv.web.guard import heard
+from pysrv.web.acting import backing, do, form, heard, page, seen
 from pysrv.web.routes import Route
 
 CONFIRM_S = 120.0
