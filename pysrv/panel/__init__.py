@@ -1,5 +1,14 @@
 """The administrators' pages. Each module of `pages` has its rows; this is all of them, in the order of the menu."""
 
-from pysrv.panel.pages import accounts, cdrs, dashboard, rates, settings, trunks
+from pysrv.panel.pages import accounts, cdrs, checklist, dashboard, rates, settings, setup, trunks
 
-ROUTES = (*dashboard.ROUTES, *accounts.ROUTES, *cdrs.ROUTES, *trunks.ROUTES, *rates.ROUTES, *settings.ROUTES)
+ROUTES = (
+    *dashboard.ROUTES,
+    *accounts.ROUTES,
+    *cdrs.ROUTES,
+    *trunks.ROUTES,
+    *rates.ROUTES,
+    *checklist.ROUTES,
+    *settings.ROUTES,
+    *setup.ROUTES,
+)

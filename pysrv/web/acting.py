@@ -87,7 +87,7 @@ def _menu(request: web.Request) -> list[tuple[str, list[tuple[str, str, bool]]]]
     if who is None or who.session is None or not who.session.complete:
         return []
     for route in request.app[ROUTES]:
-        if route.menu and route.kind is who.kind and (route.area is None or who.may(route.area)):
+        if route.menu and route.kind is who.kind and (route.area is None or who.may(route.area, writes=route.writes)):
             inside = not route.path.endswith("/") and request.path.startswith(route.path + "/")
             here = request.path == route.path or inside
             groups.setdefault(route.group, []).append((route.path, route.menu, here))

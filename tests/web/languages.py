@@ -12,6 +12,7 @@ from pathlib import Path
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
+from pysrv.limits import checklist
 from pysrv.people.permissions import Role
 from pysrv.web import entrance
 from pysrv.web.rendering import LANGUAGES, PYSRV, ROOMS, SOURCE_LANGUAGE
@@ -39,6 +40,13 @@ def _menus() -> Iterator[tuple[str, str]]:
         yield from ((words, f"menu of {route.path}") for words in (route.menu, route.group) if words)
 
 
+def _checks() -> Iterator[str]:
+    """What the security checklist says: its room is pure, and knows no mark of ours."""
+    for check in checklist.CHECKS:
+        yield from (check.title, check.why)
+    yield from (why for _weight, why in checklist.SETTINGS.values())
+
+
 def said() -> dict[str, list[str]]:
     """Every word that the web shows, and where."""
     found: dict[str, list[str]] = {}
@@ -46,6 +54,8 @@ def said() -> dict[str, list[str]]:
         for path in sorted((*(PYSRV / room).rglob("*.html"), *(PYSRV / room).rglob("*.py"))):
             for words in _extracted(path):
                 found.setdefault(words, []).append(str(path.relative_to(PYSRV.parent)))
+    for words in _checks():
+        found.setdefault(words, []).append("pysrv/limits/checklist.py")
     for words, place in (*_menus(), *((str(role), "the roles") for role in Role)):
         found.setdefault(words, []).append(place)
     return found

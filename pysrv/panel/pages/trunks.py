@@ -30,7 +30,7 @@ async def add(request: web.Request) -> web.Response:
     """A new trunk, with a first route if its prefix is given."""
     fields = await form(request)
     try:
-        args = _told(fields) | {"name": fields.get("name", ""), "routes": _first_routes(fields)}
+        args = told_of(fields) | {"name": fields.get("name", ""), "routes": _first_routes(fields)}
         _, error = tried(request, "trunks.add", args)
     except WireError as wrong:
         if wrong.code == "unproven":
@@ -51,7 +51,7 @@ async def change(request: web.Request) -> web.Response:
     """What the form says; a password that was left empty stays."""
     fields = await form(request)
     try:
-        changes = _told(fields)
+        changes = told_of(fields)
     except WireError as error:
         return _one(request, error)
     if not changes["password"]:
@@ -82,7 +82,7 @@ async def remove(request: web.Request) -> web.Response:
     return _one(request, error) if error else seen("/panel/trunks")
 
 
-def _told(fields: dict[str, str]) -> dict[str, Any]:
+def told_of(fields: dict[str, str]) -> dict[str, Any]:
     """The fields of a form as the verbs take them. Raises WireError."""
     return {
         "host": fields.get("host", ""),
