@@ -177,7 +177,7 @@ ROWS = (
     Verb("tokens.remove", Area.PEOPLE, people.TokenRef, people.remove_token, writes=True),
     Verb("trail.list", Area.TRAIL, people.TrailOf, people.trail),
     Verb("trail.verify", Area.TRAIL, Nothing, people.verify_trail),
-    Verb("registrations.list", Area.STATE, Nothing, calls.registrations),
+    Verb("registrations.list", Area.STATE, calls.RegistrationsOf, calls.registrations),
 )
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}
 
