@@ -9,7 +9,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,6 +32,7 @@ class Upload:
 
     fields: dict[str, str] = field(repr=False)
     part: BodyPartReader | None = field(default=None, repr=False)
+    came: Callable[[], None] = lambda: None  # told of every piece, so that the connection is known to be in use
 
     @property
     def name(self) -> str:
@@ -73,6 +74,7 @@ class Upload:
             async with asyncio.timeout(LONGEST_S):
                 while chunk := await self.part.read_chunk(CHUNK_BYTES):
                     taken += len(chunk)
+                    self.came()
                     if taken > MOST_BYTES:
                         words = f"the file is larger than {MOST_BYTES // 1024**2} MiB"
                         raise WireError("too_large", words, "split it, or use the command line; nothing was imported")
@@ -94,7 +96,7 @@ async def receive(request: web.Request) -> Upload:
         if not isinstance(part, BodyPartReader) or len(fields) >= MOST_FIELDS:
             raise WireError("bad_args", "this form has parts that no page of the appliance sends")
         if part.filename is not None:
-            return Upload(fields, part)
+            return Upload(fields, part, lambda: heard(request))
         fields[str(part.name)] = await _field(part)
     return Upload(fields)
 
