@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import os
 import secrets
 import signal
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -19,6 +22,7 @@ from appliance.metrics import Reading
 from pysrv.console.commands import IDLE_S, MOST_LINE_BYTES
 from pysrv.console.desk import ConsoleDesk
 from pysrv.control import Control
+from pysrv.control.aside import Aside
 from pysrv.net.clips import Clips
 from pysrv.net.console import ConsoleSockets
 from pysrv.net.control_socket import ControlSocket
@@ -147,6 +151,8 @@ class Office:
         self._reader = self._store.reader()
         logins = Logins(self)
         self._web = Web(self, PANEL_ROUTES, logins)
+        self._fingerprint = ""
+        self._aside = Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()})
         desk = ConsoleDesk(
             self.control, self._store, logins, self._service.trusted.opens_tcp_console, self.turn, time.time
         )
@@ -171,6 +177,7 @@ class Office:
             self._udp.listen(self._loop, address, self._options.sip_port)
             await self._tcp.listen(address, self._options.sip_port)
         made = certificate.ensure(self._state, self._host_names(), self._options.listen, time.time())
+        self._fingerprint = made.fingerprint
         await self._web.start(self._options.listen, self._options.https_port, made.context())
         await self._gate.start()
         await self._control_socket.start()
@@ -301,6 +308,14 @@ class Office:
         if kind == PersonKind.ADMINISTRATOR:
             return self._reader.verify_admin(name, password)
         return self._reader.verify_account(name, password, lenient=self.settings().uauthverifypwd)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate that is shown to browsers."""
+        return self._fingerprint
+
+    async def replay(self, args: Mapping[str, Any], heard: Callable[[], None]) -> dict[str, Any]:
+        """Calls of the past under other settings, in a process of its own."""
+        return await self._aside.replay(args, heard)
 
     def administers(self, address: str) -> bool:
         """Whether the administrators' part is open to this address (remoteadmin)."""

@@ -34,6 +34,13 @@ class CdrsOf:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class RegistrationsOf:
+    """Those of one account, or all."""
+
+    account: str | None = None
+
+
 def call_shape(call: OpenCall, now: float) -> dict[str, Any]:
     """A running call as JSON."""
     return {
@@ -95,9 +102,9 @@ def cdrs(desk: Desk, args: CdrsOf) -> dict[str, Any]:
     return {"cdrs": [cdr_shape(row_id, cdr) for row_id, cdr in page]}
 
 
-def registrations(desk: Desk, _: Any) -> dict[str, Any]:
+def registrations(desk: Desk, args: RegistrationsOf) -> dict[str, Any]:
     """registrations.list"""
-    return {"registrations": [binding_shape(binding) for binding in desk.store.bindings()]}
+    return {"registrations": [binding_shape(binding) for binding in desk.store.bindings(args.account)]}
 
 
 def figures(desk: Desk, _: Any) -> dict[str, Any]:

@@ -5,13 +5,19 @@ from typing import Any
 
 from appliance.config.load import layered
 from appliance.config.profiles import Profile, diff
+from appliance.config.row import Place, Scope
 from appliance.config.schema import ROWS, UnknownSetting, row
 from appliance.config.settings import Settings, warnings
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
 from pysrv.control.firewall import pending, with_undo
 from pysrv.control.passwords import follow
+from pysrv.control.replaying import TRIABLE
 from pysrv.limits.decoys import taken
+
+HISTORY_ROWS = 50
+DANGEROUS = frozenset({Place.NIC, Place.TRANSPORT, Place.WEB, Place.AUTH})
+"""Where a wrong value can lock out the one who sets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,47 @@ def _canonical(name: str) -> str:
 def get(desk: Desk, args: SettingNamed) -> dict[str, Any]:
     """settings.get"""
     return shape(desk.settings, _canonical(args.name))
+
+
+def show(desk: Desk, args: SettingNamed) -> dict[str, Any]:
+    """settings.show: a setting with everything that one should know who changes it, and its own history."""
+    name, settings = _canonical(args.name), desk.settings
+    each = ROWS[name]
+    held = next((row for row in desk.store.override_rows() if row.name == name), None)
+    return shape(settings, name) | {
+        "chapter": each.chapter,
+        "sentence": each.sentence,
+        "kind": each.kind.noun,
+        "allowed": each.kind.allowed(),
+        "secret": each.kind.secret,
+        "text": "" if each.kind.secret else settings.text(name),
+        "strict": each.strict.words() if each.strict else "",
+        "strict_text": each.strict.target if each.strict else "",
+        "is_strict": each.strict is None or each.strict.accepts(each.kind, settings.value(name)),
+        "idle": each.lack(),
+        "see": list(each.see),
+        "dangerous": bool(DANGEROUS.intersection(each.acts_at)),
+        "triable": name in TRIABLE and each.scope is not Scope.USER,
+        "warnings": [problem.message for problem in warnings(settings) if problem.name == name],
+        "changed_at": held.changed_at if held else None,
+        "changed_by": held.who if held else "",
+        "history": _history(desk, name),
+    }
+
+
+def _history(desk: Desk, name: str) -> list[dict[str, Any]]:
+    """Changes of one setting, the newest first. `before` and `after` null: the default; a secret's are not known."""
+    secret = ROWS[name].kind.secret
+    rows = [row for row in desk.store.audit(HISTORY_ROWS, name) if row.action == "setting"]
+    return [
+        {"id": row.id, "at": row.at, "who": row.who, "known": not secret}
+        | {"before": _stored(row.before), "after": _stored(row.after)}
+        for row in rows
+    ]
+
+
+def _stored(text: str) -> str | None:
+    return None if text == "(default)" else text
 
 
 def change(desk: Desk, args: SetSettings) -> dict[str, Any]:

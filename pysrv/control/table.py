@@ -15,6 +15,7 @@ from pysrv.control import (
     accounts,
     blacklists,
     calls,
+    checklist,
     currencies,
     decks,
     firewall,
@@ -29,6 +30,7 @@ from pysrv.control import (
     routing,
     security,
     settings,
+    setup,
     sheets,
     tracing,
     usage,
@@ -122,8 +124,12 @@ ROWS = (
     Verb("taxes.remove", Area.PRICES, currencies.TaxNamed, currencies.remove_tax, writes=True),
     Verb("settings.list", Area.SETTINGS, Nothing, settings.list_all),
     Verb("settings.get", Area.SETTINGS, settings.SettingNamed, settings.get),
+    Verb("settings.show", Area.SETTINGS, settings.SettingNamed, settings.show),
     Verb("settings.set", Area.SETTINGS, settings.SetSettings, settings.change, writes=True),
     Verb("settings.diff", Area.SETTINGS, settings.ProfileNamed, settings.difference),
+    Verb("checklist.show", Area.SECURITY, Nothing, checklist.show),
+    Verb("setup.show", Area.SETTINGS, Nothing, setup.show),
+    Verb("setup.mark", Area.SETTINGS, setup.MarkStep, setup.mark, writes=True),
     Verb("bans.list", Area.SECURITY, Nothing, security.bans),
     Verb("bans.add", Area.SECURITY, wire.Ban, security.add_ban, writes=True),
     Verb("bans.remove", Area.SECURITY, wire.Prefix, security.remove_ban, writes=True),
@@ -191,7 +197,7 @@ ROWS = (
     Verb("tokens.remove", Area.PEOPLE, people.TokenRef, people.remove_token, writes=True),
     Verb("trail.list", Area.TRAIL, people.TrailOf, people.trail),
     Verb("trail.verify", Area.TRAIL, people.NotedHead, people.verify_trail),
-    Verb("registrations.list", Area.STATE, Nothing, calls.registrations),
+    Verb("registrations.list", Area.STATE, calls.RegistrationsOf, calls.registrations),
 )
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}
 

@@ -51,6 +51,11 @@ class Reading:
         self._db, self._path, self._clock = db, path, clock
         self._sql: sqlite3.Connection = db.conn
 
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return self._path
+
     def close(self) -> None:
         """Gives the file back; an open transaction is thrown away."""
         self._sql.close()

@@ -22,6 +22,7 @@ from pysrv.store import (
     schema_people,
     schema_policy,
     schema_replay,
+    schema_setup,
     schema_tariffs,
 )
 
@@ -73,6 +74,7 @@ STATEMENTS_5 = (
     *schema_people.STATEMENTS,
     *schema_payments.STATEMENTS,
     *schema_listing.STATEMENTS,
+    *schema_setup.STATEMENTS,
 )
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),

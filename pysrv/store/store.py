@@ -27,6 +27,7 @@ from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
+from pysrv.store.setup import SetupReading, SetupWriting
 from pysrv.store.trail import TrailReading, TrailWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
@@ -55,6 +56,7 @@ class Reader(
     PeopleReading,
     WebReading,
     TrailReading,
+    SetupReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -84,6 +86,7 @@ class Store(
     PeopleWriting,
     WebWriting,
     TrailWriting,
+    SetupWriting,
 ):
     """Every question and every change. One process, one thread."""
 

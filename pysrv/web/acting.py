@@ -7,6 +7,7 @@ from aiohttp import web
 
 from pysrv.store.web import PersonKind
 from pysrv.web.backing import Backing
+from pysrv.web.doors import Visit
 from pysrv.web.identity import IDENTITY, identity
 from pysrv.web.problems import headers_of
 from pysrv.web.rendering import Pages, language_of
@@ -38,6 +39,13 @@ async def form(request: web.Request) -> dict[str, str]:
     """The text fields of a posted form, without white space around them; the last of several with one name."""
     posted = await request.post()
     return {name: value.strip() for name, value in posted.items() if isinstance(value, str)}
+
+
+def heard(request: web.Request) -> None:
+    """The connection is in use: its time begins again."""
+    visit = request.transport.get_protocol() if request.transport is not None else None
+    if isinstance(visit, Visit):
+        visit.heard()
 
 
 def seen(to: str) -> web.Response:
@@ -79,7 +87,7 @@ def _menu(request: web.Request) -> list[tuple[str, list[tuple[str, str, bool]]]]
     if who is None or who.session is None or not who.session.complete:
         return []
     for route in request.app[ROUTES]:
-        if route.menu and route.kind is who.kind and (route.area is None or who.may(route.area)):
+        if route.menu and route.kind is who.kind and (route.area is None or who.may(route.area, writes=route.writes)):
             inside = not route.path.endswith("/") and request.path.startswith(route.path + "/")
             here = request.path == route.path or inside
             groups.setdefault(route.group, []).append((route.path, route.menu, here))

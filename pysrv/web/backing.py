@@ -1,6 +1,7 @@
 """What the web asks of the office that runs behind it."""
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
@@ -41,6 +42,13 @@ class Backing(Protocol):
 
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses: too many of them are banned like those who guess over SIP."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate that is shown to browsers."""
+
+    async def replay(self, args: Mapping[str, Any], heard: Callable[[], None]) -> dict[str, Any]:
+        """Calls of the past under other settings, in a process of its own; `heard` is called while it works. Raises
+        WireError: one at a time, and none that takes too long."""
 
     async def snapshot(self) -> Snapshot:
         """What runs."""

@@ -55,6 +55,12 @@ def ensure(directory: Path, names: Iterable[str], addresses: Iterable[str], now:
     return Certificate(path, _fingerprint(certificate), made=True)
 
 
+def self_made(directory: Path) -> bool:
+    """Whether the certificate there vouches for itself, so that browsers warn of it."""
+    kept = _load(directory / FILE_NAME)
+    return kept is not None and kept.issuer == kept.subject
+
+
 def _load(path: Path) -> x509.Certificate | None:
     try:
         pem = path.read_bytes()

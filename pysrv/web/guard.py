@@ -14,12 +14,12 @@ from aiohttp.typedefs import Handler
 from appliance.wire import WireError
 from pysrv.store.web import PersonKind
 from pysrv.web import identity as people
-from pysrv.web.acting import BACKING, form, page
-from pysrv.web.doors import Visit
+from pysrv.web.acting import BACKING, form, heard, page
 from pysrv.web.identity import COOKIE, IDENTITY, Identity
 from pysrv.web.logins import LOGINS
 from pysrv.web.problems import problem, status_of
 from pysrv.web.routes import Route
+from pysrv.web.transfer import UPLOAD, receive
 
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 TOKEN_FIELD, PASSWORD_FIELD = "form_token", "proof_password"
@@ -82,18 +82,11 @@ def guarded(route: Route) -> Handler:
         try:
             return await route.answer(request)
         except WireError as error:
-            if error.code == "unproven" and request.method == "POST" and not route.token:
+            if error.code == "unproven" and request.method == "POST" and not (route.token or route.uploads):
                 return page(request, "web/prove.html", status=403, fields=_fields(await form(request)), wrong=False)
             raise
 
     return answer
-
-
-def heard(request: web.Request) -> None:
-    """The connection is in use: its time begins again."""
-    visit = request.transport.get_protocol() if request.transport is not None else None
-    if isinstance(visit, Visit):
-        visit.heard()
 
 
 def refused(
@@ -158,13 +151,24 @@ async def _own_form(request: web.Request, route: Route, who: Identity | None) ->
         raise WireError("forbidden", "this form does not come from a page of the appliance", "open the page again")
     if who is None or route.kind is None or route.sessionless:
         return  # whoever logs in, or chooses a language, does so from whatever page he had
-    fields = await form(request) if request.content_type != "application/json" else {}
+    if route.uploads:
+        _uploads_allowed(request)
+        request[UPLOAD] = await receive(request)
+        fields = request[UPLOAD].fields
+    else:
+        fields = await form(request) if request.content_type != "application/json" else {}
     told: str = fields.get(TOKEN_FIELD) or request.headers.get("X-Form-Token") or ""
     if not hmac.compare_digest(told.encode(), who.form_token.encode()):
         raise WireError("forbidden", "this form is of another session", "open the page again and repeat it")
     if PASSWORD_FIELD in fields:
         typed = (await request.post()).get(PASSWORD_FIELD)  # as it is: a password may begin or end with a space
         request[IDENTITY] = await request.app[LOGINS].prove(request, who, typed if isinstance(typed, str) else "")
+
+
+def _uploads_allowed(request: web.Request) -> None:
+    if not request.app[BACKING].settings().allowhttpfileupload:
+        hint = "set it to true, or import on the command line"
+        raise WireError("forbidden", "files cannot be uploaded here (allowhttpfileupload)", hint)
 
 
 def _same_origin(request: web.Request) -> bool:

@@ -17,6 +17,7 @@ class Route:
     """One row. `kind` None: everybody. `area`: administrators need it in the table of permissions, with `writes` to
     change. `token`: a program's token opens it, never a cookie. `menu`: its words in the menu, in the group `group`.
     `sessionless` POSTs need no form token: they prove themselves otherwise. `half`: the second factor may be missing.
+    `uploads`: a form with a file, which the answer reads from `request[UPLOAD]` as it comes.
     """
 
     method: str
@@ -30,3 +31,4 @@ class Route:
     group: str = ""
     sessionless: bool = False
     half: bool = False
+    uploads: bool = False

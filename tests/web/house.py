@@ -1,8 +1,9 @@
 """A real web over real TLS on loopback, over a real store and its verbs; the office behind it is a few lines."""
 
+import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import aiohttp
 
 from appliance.config.load import layered
+from appliance.config.options import OPTIONS_VARIABLE, RunOptions
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.control import Control
+from pysrv.control.aside import Aside
 from pysrv.people.permissions import Role
 from pysrv.service.health import Health, Part
 from pysrv.store import Store
@@ -91,6 +94,13 @@ class House:
     def wrong_password(self, address: str, name: str) -> None:
         self.guesses.append((address, name))
 
+    def fingerprint(self) -> str:
+        return "AB:CD"
+
+    async def replay(self, args: Mapping[str, Any], heard: Callable[[], None]) -> dict[str, Any]:
+        state = RunOptions(state=str(self.store._path.parent)).to_json()
+        return await Aside({**os.environ, OPTIONS_VARIABLE: state}, {}).replay(args, heard)
+
     async def snapshot(self) -> Snapshot:
         if self.fault:
             raise self.fault
@@ -122,6 +132,13 @@ class Browser:
         headers = {"Origin": self.origin, **options.pop("headers", {})}
         told = {"form_token": self.form_token, **(fields or {})}
         return await self._ask("POST", path, data=told, headers=headers, **options)
+
+    async def upload(self, path: str, fields: dict[str, str], file: bytes | None, name: str = "sheet.csv") -> "Answer":
+        """A form with a file, which stands behind its fields as in the pages."""
+        told = aiohttp.FormData({"form_token": self.form_token, **fields}, default_to_multipart=True)
+        if file is not None:
+            told.add_field("file", file, filename=name, content_type="text/csv")
+        return await self._ask("POST", path, data=told, headers={"Origin": self.origin})
 
     async def log_in(self, name: str, password: str = PASSWORD, room: str = "panel") -> "Answer":
         answer = await self.post(f"/{room}/login", {"name": name, "password": password})

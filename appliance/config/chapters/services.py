@@ -287,7 +287,14 @@ class SystemRows:
         "To whom JSONP answers are given.",
         strict=Strict("0", "1"),
     )
-    allowhttpfileupload = Row(Bool(), "true", Place.WEB, "Files can be uploaded and shared.", strict="false")
+    allowhttpfileupload = Row(
+        Bool(),
+        "true",
+        Place.WEB,
+        "Files can be uploaded to the panel: rate decks and sheets of accounts. Off: only the command line imports.",
+        strict="false",
+        in_force=True,
+    )
     remoteadmin = Row(
         Enum({0: "nowhere", 1: "through the tunnel or from trusted addresses", 2: "anywhere"}),
         "1",

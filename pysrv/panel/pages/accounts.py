@@ -1,25 +1,44 @@
 """Accounts: the list, one account with its limits beside today's figures, and what an administrator changes of it."""
 
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
-from appliance.config.account import FIELDS
+from appliance.config.account import FIELDS, TYPES
 from appliance.wire import WireError
+from pysrv.panel.forms import Input, Shape, answered, choices, drawn, tried
 from pysrv.people.permissions import Area
 from pysrv.web.acting import do, form, page, seen
-from pysrv.web.problems import status_of
+from pysrv.web.identity import identity
 from pysrv.web.routes import Route
+from pysrv.web.words import N_
 
+MOST_RESELLERS = 1000
 PAGE_ROWS = 50
-HIDDEN = frozenset({"display_name"})  # has a place of its own in the form
+HIDDEN = frozenset({"display_name", "enabled"})  # have places of their own in the form
+GROUPS = {
+    N_("Who it is"): ("type", "parent", "group_name", "email", "phone", "country"),
+    N_("How it proves itself"): ("needauth", "authip", "techprefix"),
+    N_("What it may call"): ("locklevel", "onlylocalaccess", "blacklistlevel"),
+    N_("Calls at once"): ("maxlines", "maxlinesoffpeak", "maxcps"),
+    N_("What it pays"): ("deck", "tax", "postpaid"),
+    N_("What it may spend"): (
+        "maxdailycredit", "maxmonthlycredit", "maxmonthlycreditinc", "maxmonthlycreditend", "maxdailyminutes",
+        "maxmonthlyminutes",
+    ),
+}  # fmt: skip
+assert sorted(name for names in GROUPS.values() for name in names) == sorted(FIELDS.keys() - HIDDEN)
 
 
 async def index(request: web.Request) -> web.Response:
     """/panel/accounts"""
-    wanted = {"search": request.query.get("q", "").strip(), "after": request.query.get("after", "")}
-    found = do(request, "accounts.list", {**wanted, "limit": PAGE_ROWS})
-    return page(request, "panel/accounts.html", accounts=found["accounts"], next=found["next"], q=wanted["search"])
+    query = {name: request.query.get(name, "").strip() for name in ("q", "type", "parent")}
+    wanted = {"search": query["q"], "type": query["type"], "parent": query["parent"]}
+    found = do(request, "accounts.list", wanted | {"after": request.query.get("after", ""), "limit": PAGE_ROWS})
+    return page(
+        request, "panel/accounts.html", accounts=found["accounts"], next=found["next"], query=query, types=TYPES
+    )
 
 
 async def show(request: web.Request) -> web.Response:
@@ -29,29 +48,26 @@ async def show(request: web.Request) -> web.Response:
 
 async def new(request: web.Request) -> web.Response:
     """/panel/accounts-new"""
-    return page(request, "panel/account_new.html", error=None, values={})
+    return _new(request, None, {})
 
 
 async def add(request: web.Request) -> web.Response:
-    """A new account."""
+    """A new account. A card's PIN is shown this once."""
     fields = await form(request)
-    args: dict[str, Any] = {
-        "name": fields.get("name", ""),
-        "password": fields.get("password", ""),
+    args: dict[str, Any] = {name: fields.get(name, "") for name in ("name", "password", "display_name", "deck")} | {
         "numbers": fields.get("numbers", "").split(),
-        "display_name": fields.get("display_name", ""),
-        "deck": fields.get("deck", ""),
+        "type": fields.get("type") or "end_user",
     }
     if fields.get("credit"):
         args["credit"] = fields["credit"]
-    try:
-        do(request, "accounts.add", args)
-    except WireError as error:
-        if error.code == "unproven":
-            raise
-        shown = {name: text for name, text in fields.items() if name != "password"}
-        return page(request, "panel/account_new.html", status=status_of(error.code), error=error, values=shown)
-    return seen(f"/panel/accounts/{args['name']}")
+    if fields.get("currency"):
+        args["currency"] = fields["currency"]
+    if fields.get("parent"):
+        args["fields"] = {"parent": fields["parent"]}
+    told, error = tried(request, "accounts.add", args)
+    if error:
+        return _new(request, error, {name: text for name, text in fields.items() if name != "password"})
+    return _one(request, None, args["name"], pin=told["pin"]) if "pin" in told else seen(_address(args["name"]))
 
 
 async def change(request: web.Request) -> web.Response:
@@ -67,7 +83,48 @@ async def change(request: web.Request) -> web.Response:
         changes["display_name"] = fields["display_name"]
     if fields.get("numbers", "") != fields.get("was-numbers", ""):
         changes["numbers"] = fields.get("numbers", "").split()
-    return await _changed(request, changes)
+    return await _changed(request, changes, fields)
+
+
+async def pin(request: web.Request) -> web.Response:
+    """Another PIN for a card, which is shown this once; or none."""
+    name, fields = request.match_info["name"], await form(request)
+    changes: dict[str, Any] = {"anumbers": fields.get("anumbers", "").split()}
+    if fields.get("pin"):
+        changes = {"pin": fields["pin"]}
+    told, error = tried(request, "accounts.set", {"name": name, "changes": changes})
+    return _one(request, error, pin=told.get("pin", "")) if error or "pin" in told else seen(_address(name))
+
+
+async def history(request: web.Request) -> web.Response:
+    """/panel/accounts/NAME/history: its days as a picture, its money, its devices."""
+    name = request.match_info["name"]
+    days = do(request, "accounts.days", {"name": name})
+    most = max((float(each["spent"]) for each in days["days"]), default=0.0)
+    for each in days["days"]:
+        each["percent"] = round(100 * float(each["spent"]) / most) if most else 0  # a width, no money
+    may_see_money = identity(request).may(Area.MONEY)
+    return page(
+        request, "panel/account_history.html", account_name=name, days=days["days"], currency=days["currency"],
+        postings=do(request, "accounts.ledger", {"name": name, "limit": 100})["postings"] if may_see_money else None,
+        devices=do(request, "registrations.list", {"account": name})["registrations"],
+    )  # fmt: skip
+
+
+async def resellers(request: web.Request) -> web.Response:
+    """/panel/resellers: who sells to whom."""
+    found = do(request, "accounts.list", {"type": "reseller", "limit": MOST_RESELLERS})
+    below: dict[str, list[dict[str, Any]]] = {}
+    for each in found["accounts"]:
+        below.setdefault(each["fields"]["parent"], []).append(each)
+    names = {each["name"] for each in found["accounts"]}
+    tops = [each for parent, rows in below.items() if parent not in names for each in rows]
+    return page(request, "panel/resellers.html", tops=tops, below=below, more=found["next"] is not None)
+
+
+async def weak(request: web.Request) -> web.Response:
+    """/panel/passwords: those that wait for their replacement."""
+    return page(request, "panel/passwords.html", rows=do(request, "accounts.passwords", {"weak": True})["passwords"])
 
 
 async def credit(request: web.Request) -> web.Response:
@@ -79,13 +136,8 @@ async def credit(request: web.Request) -> web.Response:
 async def allow(request: web.Request) -> web.Response:
     """More for today, beyond the daily limits."""
     name, fields = request.match_info["name"], await form(request)
-    try:
-        do(request, "accounts.allow", {"name": name, "amount": fields.get("amount", "")})
-    except WireError as error:
-        if error.code == "unproven":
-            raise
-        return _one(request, error)
-    return seen(f"/panel/accounts/{name}")
+    _, error = tried(request, "accounts.allow", {"name": name, "amount": fields.get("amount", "")})
+    return _one(request, error) if error else seen(_address(name))
 
 
 async def enable(request: web.Request) -> web.Response:
@@ -104,34 +156,54 @@ async def remove(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if (await form(request)).get("name") != name:
         return _one(request, WireError("invalid", f"type the name {name!r} to remove the account"))
-    do(request, "accounts.remove", {"name": name})
-    return seen("/panel/accounts")
+    _, error = tried(request, "accounts.remove", {"name": name})
+    return _one(request, error) if error else seen("/panel/accounts")
 
 
-async def _changed(request: web.Request, changes: dict[str, Any]) -> web.Response:
+async def _changed(request: web.Request, changes: dict[str, Any], typed: dict[str, str] | None = None) -> web.Response:
     name = request.match_info["name"]
     if changes:
-        try:
-            do(request, "accounts.set", {"name": name, "changes": changes})
-        except WireError as error:
-            if error.code == "unproven":
-                raise
-            return _one(request, error)
-    return seen(f"/panel/accounts/{name}")
+        _, error = tried(request, "accounts.set", {"name": name, "changes": changes})
+        if error:
+            return _one(request, error, typed=typed)
+    return seen(_address(name))
 
 
-def _one(request: web.Request, error: WireError | None) -> web.Response:
-    name = request.match_info["name"]
-    shown = do(request, "accounts.show", {"name": name})
-    return page(
-        request,
-        "panel/account.html",
-        status=status_of(error.code) if error else 200,
-        error=error,
-        account=shown["account"],
-        shown=shown,
-        fields=[each for each in FIELDS.values() if each.name not in HIDDEN],
+def _new(request: web.Request, error: WireError | None, values: dict[str, str]) -> web.Response:
+    types = [(name, f"{name}: {words}") for name, words in TYPES.items()]
+    return answered(request, "panel/account_new.html", error, values=values, types=types, decks=_decks(request))
+
+
+def _one(
+    request: web.Request, error: WireError | None, name: str = "", pin: str = "", typed: dict[str, str] | None = None
+) -> web.Response:
+    """The page of one account; what was typed and refused stays in the form."""
+    shown = do(request, "accounts.show", {"name": name or request.match_info["name"]})
+    account = shown["account"]
+    texts = account["fields"] | (typed or {})
+    decks = _decks(request)
+    groups = {
+        words: [(_input(each, texts[each], decks), FIELDS[each].sentence, account["fields"][each]) for each in names]
+        for words, names in GROUPS.items()
+    }
+    return answered(
+        request, "panel/account.html", error, account=account, shown=shown, groups=groups, pin=pin, typed=typed or {}
     )
+
+
+def _input(name: str, text: str, decks: list[tuple[str, str]]) -> Input:
+    field = FIELDS[name]
+    if name == "deck":
+        return Input(name, Shape.CHOICE, text, decks)
+    return drawn(name, field.kind, text, field.unit)
+
+
+def _decks(request: web.Request) -> list[tuple[str, str]]:
+    return choices(each["name"] for each in do(request, "rates.decks")["decks"])
+
+
+def _address(name: str) -> str:
+    return f"/panel/accounts/{quote(name, safe='')}"
 
 
 _AT = "/panel/accounts/{name}"
@@ -139,7 +211,11 @@ ROUTES = (
     Route("GET", "/panel/accounts", index, area=Area.ACCOUNTS, menu="Accounts", group="Customers"),
     Route("GET", "/panel/accounts-new", new, area=Area.ACCOUNTS, writes=True),
     Route("POST", "/panel/accounts-new", add, area=Area.ACCOUNTS, writes=True),
+    Route("GET", "/panel/resellers", resellers, area=Area.ACCOUNTS, menu="Resellers", group="Customers"),
+    Route("GET", "/panel/passwords", weak, area=Area.ACCOUNTS, menu="Weak passwords", group="Customers"),
     Route("GET", _AT, show, area=Area.ACCOUNTS),
+    Route("GET", f"{_AT}/history", history, area=Area.ACCOUNTS),
+    Route("POST", f"{_AT}/pin", pin, area=Area.PASSWORDS, writes=True),
     Route("POST", f"{_AT}/set", change, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/credit", credit, area=Area.MONEY, writes=True),
     Route("POST", f"{_AT}/allow", allow, area=Area.MONEY, writes=True),

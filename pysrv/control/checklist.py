@@ -1,0 +1,36 @@
+"""`checklist.show`: gathers what the security checklist (pysrv.limits.checklist) judges."""
+
+from dataclasses import asdict
+from typing import Any
+
+from pysrv.control.desk import Desk
+from pysrv.limits.checklist import SHOWN, Facts, findings, score
+from pysrv.limits.notice_routes import routes
+from pysrv.web import certificate
+
+BACKUP = "backup"  # the action that the audit trail notes when a backup was made
+
+
+def facts(desk: Desk) -> Facts:
+    """What there is to judge."""
+    store, settings = desk.store, desk.settings
+    people = [person for person in store.administrators() if person.enabled]
+    return Facts(
+        now=desk.clock(),
+        settings=settings,
+        weak=tuple(store.weak_names(SHOWN + 1)),
+        lax=tuple(store.lax_names(SHOWN + 1)),
+        deckless=tuple(store.deckless_names(SHOWN + 1)),
+        without_factor=tuple(person.name for person in people if not person.has_second_factor),
+        trunks=tuple((trunk.name, tuple(trunk.inbound), trunk.deck) for trunk in store.trunks() if trunk.enabled),
+        decks=len(store.decks()),
+        self_made_certificate=certificate.self_made(store.path.parent),
+        told_ways=sum(not route.refused for route in routes("test", {}, settings)),
+        backup_at=store.last_audit(BACKUP),
+    )
+
+
+def show(desk: Desk, _: Any) -> dict[str, Any]:
+    """checklist.show"""
+    found = findings(facts(desk))
+    return {"score": score(found), "findings": [asdict(each) | {"grade": str(each.grade)} for each in found]}

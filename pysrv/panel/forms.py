@@ -1,0 +1,96 @@
+"""What the panel's forms have in common: a verb that may refuse, and fields drawn from the kind of their value."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from aiohttp import web
+
+from appliance.config.fields import AutoBool, Bool, Choice, Enum, Int, Kind, Money, Number
+from appliance.wire import WireError
+from pysrv.web.acting import do, page
+from pysrv.web.problems import status_of
+
+MOST_OFFSET = 10_000_000
+
+
+class Shape(StrEnum):
+    """How a value is typed in."""
+
+    TICK = "tick"
+    CHOICE = "choice"
+    NUMBER = "number"
+    DECIMAL = "decimal"
+    TEXT = "text"
+    SECRET = "secret"  # noqa: S105 - a shape
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One field: its shape, its text now, what may be chosen, and what is allowed in words."""
+
+    name: str
+    shape: Shape
+    text: str
+    options: Sequence[tuple[str, str]] = ()
+    low: int | None = None
+    high: int | None = None
+    allowed: str = ""
+    unit: str = ""
+
+
+def drawn(name: str, kind: Kind[Any], text: str, unit: str = "") -> Input:
+    """The field of a value of that kind; a secret's text is never in it."""
+    match kind:
+        case Bool():
+            return Input(name, Shape.TICK, text)
+        case AutoBool():
+            words = (("auto", f"auto: {kind.auto}"), ("true", "true"), ("false", "false"))
+            return Input(name, Shape.CHOICE, text, words)
+        case Enum() | Choice():
+            options = tuple((str(value), f"{value}: {label}") for value, label in kind.labels.items())
+            return Input(name, Shape.CHOICE, text, options)
+        case Int():
+            high = kind.high if kind.high < 10**12 else None
+            return Input(name, Shape.NUMBER, text, (), kind.low, high, kind.allowed(), unit)
+        case Money() | Number():
+            return Input(name, Shape.DECIMAL, text, allowed=kind.allowed(), unit=unit)
+        case _ if kind.secret:
+            return Input(name, Shape.SECRET, "", allowed=kind.allowed(), unit=unit)
+        case _:
+            return Input(name, Shape.TEXT, text, allowed=kind.allowed(), unit=unit)
+
+
+def tried(
+    request: web.Request, verb: str, args: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], WireError | None]:
+    """What a verb says, and its refusal if it refuses. Raises WireError "unproven", which is the guard's to answer."""
+    try:
+        return do(request, verb, args), None
+    except WireError as error:
+        if error.code == "unproven":
+            raise
+        return {}, error
+
+
+def answered(request: web.Request, name: str, error: WireError | None, **values: Any) -> web.Response:
+    """A page that may say why something was refused."""
+    return page(request, name, status=status_of(error.code) if error else 200, error=error, **values)
+
+
+def whole(text: str, most: int = MOST_OFFSET, otherwise: int = 0) -> int:
+    """A number out of an address or a form, at most `most`; `otherwise` for anything else."""
+    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 12 else otherwise
+
+
+def number(text: str, what: str) -> int:
+    """A whole number that must be one. Raises WireError."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise WireError("invalid", f"{what} must be a whole number, not {text[:40]!r}")
+    return int(text)
+
+
+def choices(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Names to choose one from, or none of them."""
+    return [("", "–"), *((name, name) for name in names)]

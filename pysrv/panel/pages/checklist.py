@@ -1,0 +1,37 @@
+"""The security checklist with its score; settings are mended with one click."""
+
+from typing import Any
+
+from aiohttp import web
+
+from pysrv.panel.forms import answered, tried
+from pysrv.people.permissions import Area
+from pysrv.web.acting import do, form, seen
+from pysrv.web.routes import Route
+
+
+async def index(request: web.Request) -> web.Response:
+    """/panel/checklist"""
+    return _page(request, None)
+
+
+async def fix(request: web.Request) -> web.Response:
+    """The strict value of one setting that was judged too lax."""
+    wanted = (await form(request)).get("name", "")
+    found = next((each for each in do(request, "checklist.show")["findings"] if each["name"] == wanted), None)
+    if found is None or not found["fix"]:
+        return seen("/panel/checklist")
+    _, error = tried(request, "settings.set", {"changes": found["fix"]})
+    return _page(request, error) if error else seen("/panel/checklist")
+
+
+def _page(request: web.Request, error: Any) -> web.Response:
+    told = do(request, "checklist.show")
+    bad = sum(each["grade"] != "pass" for each in told["findings"])
+    return answered(request, "panel/checklist.html", error, told=told, bad=bad)
+
+
+ROUTES = (
+    Route("GET", "/panel/checklist", index, area=Area.SECURITY, menu="Checklist", group="Security"),
+    Route("POST", "/panel/checklist/fix", fix, area=Area.SETTINGS, writes=True),
+)

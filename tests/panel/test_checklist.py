@@ -1,0 +1,61 @@
+"""The page of the security checklist: what it gathers from the store, and that one click mends a setting."""
+
+import html
+import re
+
+from pysrv.people.permissions import Role
+from pysrv.store import NewAccount
+from tests.web.house import PASSWORD, Browser, House
+
+Panel = tuple[House, Browser]
+
+
+def row(page: str, title: str) -> str:
+    """The cells of a check."""
+    found = re.search(rf'<tr><td data-label="State">([^<]*)</td><td data-label="What">{title}</td>.*?</tr>', page)
+    assert found is not None, title
+    return html.unescape(re.sub(r"<[^>]+>", "|", found[0]))
+
+
+async def test_what_is_wrong_in_the_store_is_named(panel: Panel) -> None:
+    house, browser = panel
+    house.store.add_account(NewAccount("lax-lucy", "secret-word", "appliance", needauth=5))
+    page = (await browser.get("/panel/checklist")).text
+    assert "lax-lucy" in row(page, "Accounts that show no secret")
+    assert "olga" in row(page, "Administrators with a password only")
+    assert "there is no rate deck" in row(page, "Prices")
+    assert "nobody is told of anything" in row(page, "Notices to administrators")
+    assert "made by the appliance itself" in row(page, "Certificate")
+    assert "none" in row(page, "Weak passwords")
+    house.store.set_account("lax-lucy", needauth=4)
+    assert "lax-lucy" not in row((await browser.get("/panel/checklist")).text, "Accounts that show no secret")
+
+
+async def test_one_click_sets_the_strict_value_and_raises_the_score(panel: Panel) -> None:
+    house, browser = panel
+    before = score((await browser.get("/panel/checklist")).text)
+    assert (await browser.post("/panel/checklist/fix", {"name": "blocknotbilledcalls"})).status == 303
+    assert house.settings().text("blocknotbilledcalls") == "1"
+    page = (await browser.get("/panel/checklist")).text
+    assert score(page) > before
+    assert "in order" in row(page, "blocknotbilledcalls")
+    generation = house.store.generation()
+    for name in ("weak_passwords", "blocknotbilledcalls", "nothing"):
+        assert (await browser.post("/panel/checklist/fix", {"name": name})).status == 303
+    assert house.store.generation() == generation
+
+
+async def test_whoever_may_not_change_settings_sees_the_list_and_mends_nothing(panel: Panel) -> None:
+    house, browser = panel
+    house.store.add_administrator("otto", Role.OPERATOR, PASSWORD)
+    house.store.commit()
+    await browser.log_in("otto")
+    assert "/panel/checklist/fix" not in (await browser.get("/panel/checklist")).text
+    assert (await browser.post("/panel/checklist/fix", {"name": "blocknotbilledcalls"})).status == 403
+    assert house.store.generation() == 0
+
+
+def score(page: str) -> int:
+    found = re.search(r"<strong>(\d+) / 100</strong>", page)
+    assert found is not None
+    return int(found[1])

@@ -1,0 +1,126 @@
+"""The pages of prices: decks in and out, what a call costs, currencies and taxes."""
+
+import pytest
+
+from pysrv.people.permissions import Role
+from pysrv.web import transfer
+from tests.web.house import PASSWORD, Browser, House
+
+Panel = tuple[House, Browser]
+DECK = b"prefix,destination,per_minute,connect_fee\n49,Germany,0.02,0.01\n4930,Berlin,0.015,0\n"
+
+
+async def imported(browser: Browser, name: str = "retail", deck: bytes = DECK) -> None:
+    answer = await browser.upload("/panel/rates", {"deck": name}, deck)
+    assert answer.status == 200, answer.text
+
+
+async def test_a_deck_is_uploaded_shown_searched_and_taken_away_again(panel: Panel) -> None:
+    house, browser = panel
+    await imported(browser)
+    assert "retail" in (await browser.get("/panel/rates")).text
+    page = (await browser.get("/panel/rates/retail?prefix=4930")).text
+    assert "Berlin" in page and "Germany" not in page
+    answer = await browser.get("/panel/rates/retail/export.csv")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="retail.csv"'
+    await imported(browser, "again", answer.text.encode())
+    assert house.store.rates("again", "", 10)[0].per_minute == house.store.rates("retail", "", 10)[0].per_minute
+    assert (await browser.post("/panel/rates/again/remove", {"name": "wrong"})).status == 422
+    assert (await browser.post("/panel/rates/again/remove", {"name": "again"})).status == 303
+    assert [deck.name for deck in house.store.decks()] == ["retail"]
+    assert (await browser.get("/panel/rates/nothing")).status == 404
+
+
+async def test_a_deck_longer_than_a_piece_keeps_its_line_numbers(panel: Panel) -> None:
+    house, browser = panel
+    rows = [f"49{number:05},somewhere,0.02" for number in range(3000)]
+    header = "prefix,destination,per_minute"
+    await imported(browser, deck="\r\n".join([header, *rows]).encode())
+    assert house.store.decks()[0].rates == 3000
+    rows[2500] = "49999,somewhere,dear"
+    answer = await browser.upload("/panel/rates", {"deck": "retail"}, "\n".join([header, *rows]).encode())
+    assert answer.status == 422 and "line 2502" in answer.text
+    assert 'value="retail"' in answer.text  # what was typed stays
+    assert house.store.decks()[0].rates == 3000  # all of it counts, or nothing
+
+
+@pytest.mark.parametrize(
+    ("deck", "status", "words"),
+    [
+        (None, 422, "no file was chosen"),
+        (b"\xff\xfe\x00", 422, "not UTF-8"),
+        (b"x" * 70_000, 422, "longer than"),
+        (b"", 422, ""),
+    ],
+)
+async def test_what_is_no_deck_is_refused_with_words(panel: Panel, deck: bytes | None, status: int, words: str) -> None:
+    house, browser = panel
+    answer = await browser.upload("/panel/rates", {"deck": "retail"}, deck)
+    assert answer.status == status and words in answer.text
+    assert house.store.decks() == []
+
+
+async def test_an_upload_ends_at_its_largest_size(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    house, browser = panel
+    monkeypatch.setattr(transfer, "MOST_BYTES", 1024**2)
+    rows = b"".join(b"49%07d,,0.02,0\n" % number for number in range(80_000))
+    answer = await browser.upload("/panel/rates", {"deck": "retail"}, DECK + rows)
+    assert answer.status == 413 and "larger than 1 MiB" in answer.text
+    assert house.store.decks() == []
+
+
+async def test_a_file_of_another_page_is_refused_before_it_is_read(panel: Panel) -> None:
+    house, browser = panel
+    browser.form_token = "of another"
+    assert (await browser.upload("/panel/rates", {"deck": "retail"}, DECK)).status == 403
+    assert (await browser.post("/panel/rates", {"deck": "retail"})).status == 400
+    assert house.store.decks() == []
+
+
+@pytest.mark.setting("allowhttpfileupload")
+async def test_uploads_are_taken_only_while_they_are_allowed(panel: Panel) -> None:
+    house, browser = panel
+    house.store.set_setting("allowhttpfileupload", "false")
+    answer = await browser.upload("/panel/rates", {"deck": "retail"}, DECK)
+    assert answer.status == 403 and "allowhttpfileupload" in answer.text
+    page = (await browser.get("/panel/rates")).text
+    assert 'type="file"' not in page and "allowhttpfileupload" in page
+    assert house.store.decks() == []
+    house.store.set_setting("allowhttpfileupload", "true")
+    assert 'type="file"' in (await browser.get("/panel/rates")).text
+    await imported(browser)
+    assert [deck.name for deck in house.store.decks()] == ["retail"]
+
+
+async def test_who_may_only_see_prices_uploads_none(panel: Panel) -> None:
+    house, browser = panel
+    house.store.add_administrator("rita", Role.READ_ONLY, PASSWORD)
+    house.store.commit()
+    await browser.log_in("rita")
+    assert 'type="file"' not in (await browser.get("/panel/rates")).text
+    assert (await browser.upload("/panel/rates", {"deck": "retail"}, DECK)).status == 403
+
+
+async def test_a_price_is_worked_out_line_by_line(panel: Panel) -> None:
+    _, browser = panel
+    await imported(browser)
+    page = (await browser.get("/panel/quote?deck=retail&number=%2B49891&seconds=90")).text
+    assert "0.04" in page  # 0.01 for the connection and a minute and a half at 0.02
+    assert "No trunk has a route for it." in page
+    for query in ("number=abc&deck=retail", "number=49&deck=retail&seconds=long", "number=49", "number=49&account=x"):
+        answer = await browser.get(f"/panel/quote?{query}")
+        assert answer.status in (404, 422) and 'role="alert"' in answer.text, query
+
+
+async def test_currencies_and_taxes_come_and_go(panel: Panel) -> None:
+    _, browser = panel
+    assert (await browser.post("/panel/currencies/set", {"code": "USD", "rate": "0.9"})).status == 303
+    assert (await browser.post("/panel/taxes/set", {"name": "vat", "percent": "19", "note": "usual"})).status == 303
+    page = (await browser.get("/panel/currencies")).text
+    assert "USD" in page and "vat" in page and "19" in page
+    answer = await browser.post("/panel/currencies/set", {"code": "USD", "rate": "much"})
+    assert answer.status == 422 and 'value="much"' in answer.text
+    await browser.post("/panel/currencies/set", {"code": "USD", "remove": "1"})
+    await browser.post("/panel/taxes/set", {"name": "vat", "remove": "1"})
+    page = (await browser.get("/panel/currencies")).text
+    assert "USD" not in page and "vat" not in page

@@ -1,0 +1,103 @@
+"""What the web says, and what of it a catalogue lacks: found by Babel in templates, in `N_("...")` of Python, in menus.
+
+`python -m tests.web.languages` prints the missing entries as they are to be appended to the catalogue.
+"""
+
+import importlib
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
+
+from pysrv.limits import checklist
+from pysrv.people.permissions import Role
+from pysrv.web import entrance
+from pysrv.web.rendering import LANGUAGES, PYSRV, ROOMS, SOURCE_LANGUAGE
+
+OPTIONS = {"silent": "false", "trimmed": "false", "newstyle_gettext": "true"}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
+
+
+def _extracted(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        if path.suffix == ".py":
+            found = list(extract("python", file, {"N_": None}))
+        else:
+            found = list(extract("jinja2", file, KEYWORDS, (), OPTIONS))
+    for _line, words, _comments, _context in found:
+        yield words if isinstance(words, str) else words[0]
+
+
+def _menus() -> Iterator[tuple[str, str]]:
+    rooms = [entrance.ROUTES]
+    for room in ROOMS:
+        if room != "web" and importlib.util.find_spec(f"pysrv.{room}"):
+            rooms.append(importlib.import_module(f"pysrv.{room}").ROUTES)
+    for route in (route for routes in rooms for route in routes):
+        yield from ((words, f"menu of {route.path}") for words in (route.menu, route.group) if words)
+
+
+def _checks() -> Iterator[str]:
+    """What the security checklist says: its room is pure, and knows no mark of ours."""
+    for check in checklist.CHECKS:
+        yield from (check.title, check.why)
+    yield from (why for _weight, why in checklist.SETTINGS.values())
+
+
+def said() -> dict[str, list[str]]:
+    """Every word that the web shows, and where."""
+    found: dict[str, list[str]] = {}
+    for room in ROOMS:
+        for path in sorted((*(PYSRV / room).rglob("*.html"), *(PYSRV / room).rglob("*.py"))):
+            for words in _extracted(path):
+                found.setdefault(words, []).append(str(path.relative_to(PYSRV.parent)))
+    for words in _checks():
+        found.setdefault(words, []).append("pysrv/limits/checklist.py")
+    for words, place in (*_menus(), *((str(role), "the roles") for role in Role)):
+        found.setdefault(words, []).append(place)
+    return found
+
+
+def catalogue_path(code: str) -> Path:
+    return PYSRV / "web" / "languages" / f"{code}.po"
+
+
+def translated(code: str) -> dict[str, str]:
+    """The catalogue: words and translation; one that is empty or doubtful is none."""
+    found = {}
+    with catalogue_path(code).open("rb") as file:
+        for message in read_po(file, abort_invalid=True):
+            if message.id:
+                key = message.id if isinstance(message.id, str) else message.id[0]
+                text = message.string if isinstance(message.string, str) else "|".join(message.string or ())
+                found[key] = "" if message.fuzzy else text
+    return found
+
+
+def missing(code: str) -> dict[str, list[str]]:
+    """Words without a translation, and where they stand."""
+    known = translated(code)
+    return {words: places for words, places in said().items() if not known.get(words)}
+
+
+def unused(code: str) -> list[str]:
+    """Entries of a catalogue that nothing says."""
+    return sorted(translated(code).keys() - said().keys())
+
+
+def entries(words: dict[str, list[str]]) -> str:
+    """Entries to append, still without their translation."""
+    return "\n".join(
+        f'#: {", ".join(sorted(set(places)))}\nmsgid {json.dumps(each, ensure_ascii=False)}\nmsgstr ""\n'
+        for each, places in sorted(words.items(), key=lambda item: (item[1][0], item[0]))
+    )
+
+
+if __name__ == "__main__":
+    for language in LANGUAGES.keys() - {SOURCE_LANGUAGE}:
+        print(f"# to append to {catalogue_path(language)}\n{entries(missing(language))}")
+        for left_over in unused(language):
+            print(f"# nothing says {left_over!r} any more: take it out")
