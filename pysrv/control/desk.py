@@ -22,6 +22,7 @@ from pysrv.store.blacklists import BlacklistRow
 
 if TYPE_CHECKING:
     from pysrv.control.sheets import SheetImport
+    from pysrv.control.watching import Memory
 
 
 class Live(Protocol):
@@ -91,7 +92,8 @@ class ListImport:
 
 @dataclass(slots=True)
 class Desk:
-    """One operator at work. `file` holds the settings file's values, `live` the service if it runs."""
+    """One operator at work. `file` holds the settings file's values, `live` the service if it runs, `memory` what it
+    remembers of itself."""
 
     store: Store
     clock: Callable[[], float]
@@ -101,6 +103,7 @@ class Desk:
     import_id: int | None = None
     list_import: ListImport | None = None
     sheet: "SheetImport | None" = None
+    memory: "Memory | None" = None
     _after: list[Callable[[Live], None]] = field(default_factory=list)
 
     def loaded(self) -> Loaded:

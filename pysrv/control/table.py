@@ -20,15 +20,18 @@ from pysrv.control import (
     firewall,
     lists,
     notices,
+    paging,
     passwords,
     people,
     probe,
     quoting,
+    refused,
     routing,
     security,
     settings,
     sheets,
     usage,
+    watching,
 )
 from pysrv.control.desk import Desk, Live, refusals
 from pysrv.people.permissions import PROVEN, Area, Powers
@@ -72,6 +75,8 @@ def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
 
 ROWS = (
     Verb("status", Area.STATE, Nothing, calls.status),
+    Verb("history.list", Area.STATE, watching.Since, watching.history),
+    Verb("log.list", Area.SECURITY, watching.LinesOf, watching.log),
     Verb("context", Area.SETTINGS, settings.FileSettings, settings.context),
     Verb("accounts.list", Area.ACCOUNTS, accounts.ListAccounts, accounts.list_all),
     Verb("accounts.show", Area.ACCOUNTS, accounts.Named, accounts.show),
@@ -120,7 +125,7 @@ ROWS = (
     Verb("settings.get", Area.SETTINGS, settings.SettingNamed, settings.get),
     Verb("settings.set", Area.SETTINGS, settings.SetSettings, settings.change, writes=True),
     Verb("settings.diff", Area.SETTINGS, settings.ProfileNamed, settings.difference),
-    Verb("bans.list", Area.SECURITY, Nothing, security.bans),
+    Verb("bans.list", Area.SECURITY, paging.PageOf, security.bans),
     Verb("bans.add", Area.SECURITY, wire.Ban, security.add_ban, writes=True),
     Verb("bans.remove", Area.SECURITY, wire.Prefix, security.remove_ban, writes=True),
     Verb("bans.clear", Area.SECURITY, Nothing, security.clear_bans, writes=True),
@@ -147,16 +152,18 @@ ROWS = (
     Verb("protected.here", Area.SECURITY, firewall.Here, firewall.here, writes=True),
     Verb("rules.list", Area.SECURITY, Nothing, firewall.reported),
     Verb("rules.report_only", Area.SECURITY, firewall.ReportOnly, firewall.report_only, writes=True),
-    Verb("changes.show", Area.SETTINGS, Nothing, firewall.show_change),
-    Verb("changes.confirm", Area.SETTINGS, Nothing, firewall.confirm_change, writes=True),
-    Verb("changes.undo", Area.SETTINGS, Nothing, firewall.undo_change, writes=True),
+    Verb("changes.show", Area.SECURITY, Nothing, firewall.show_change),
+    Verb("changes.confirm", Area.SECURITY, Nothing, firewall.confirm_change, writes=True),
+    Verb("changes.undo", Area.SECURITY, Nothing, firewall.undo_change, writes=True),
     Verb("notices.list", Area.STATE, notices.NoticesOf, notices.list_all),
     Verb("notices.test", Area.STATE, notices.TestOf, notices.test, writes=True),
     Verb("notices.retry", Area.STATE, Nothing, notices.retry, writes=True),
-    Verb("calls.list", Area.CALLS, Nothing, calls.list_all),
+    Verb("calls.list", Area.CALLS, paging.PageOf, calls.list_all),
+    Verb("calls.show", Area.CALLS, calls.CallNamed, calls.show),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
+    Verb("refusals.list", Area.RECORDS, refused.RefusalsOf, refused.list_all),
     Verb("people.list", Area.PEOPLE, Nothing, people.list_all),
     Verb("people.add", Area.PEOPLE, people.AddPerson, people.add, writes=True),
     Verb("people.set", Area.PEOPLE, people.SetPerson, people.change, writes=True),
@@ -168,7 +175,7 @@ ROWS = (
     Verb("tokens.remove", Area.PEOPLE, people.TokenRef, people.remove_token, writes=True),
     Verb("trail.list", Area.TRAIL, people.TrailOf, people.trail),
     Verb("trail.verify", Area.TRAIL, Nothing, people.verify_trail),
-    Verb("registrations.list", Area.STATE, Nothing, calls.registrations),
+    Verb("registrations.list", Area.STATE, paging.PageOf, calls.registrations),
 )
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}
 
@@ -204,15 +211,17 @@ class Control:
         live: Live | None = None,
         file: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
+        memory: watching.Memory | None = None,
     ) -> None:
         """`file` holds the settings file's typed values, `clock` gives Unix seconds."""
         self._store, self._live, self._file, self._clock = store, live, file or {}, clock
+        self._memory = memory
 
     def session(self, who: str, licence: Licence | None = None) -> "Session":
         """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
         he has the machine.
         """
-        return Session(Desk(self._store, self._clock, self._live, self._file, who), licence)
+        return Session(Desk(self._store, self._clock, self._live, self._file, who, memory=self._memory), licence)
 
 
 class Session:

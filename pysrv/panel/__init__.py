@@ -1,5 +1,15 @@
 """The administrators' pages. Each module of `pages` has its rows; this is all of them, in the order of the menu."""
 
-from pysrv.panel.pages import accounts, dashboard
+from pysrv.panel.pages import accounts, bans, blacklists, calls, dashboard, firewall, rules, told, why
 
-ROUTES = (*dashboard.ROUTES, *accounts.ROUTES)
+ROUTES = (
+    *dashboard.ROUTES,
+    *calls.ROUTES,
+    *why.ROUTES,
+    *accounts.ROUTES,
+    *bans.ROUTES,
+    *firewall.ROUTES,
+    *rules.ROUTES,
+    *blacklists.ROUTES,
+    *told.ROUTES,
+)
