@@ -72,7 +72,7 @@ class Watch:
     def __init__(self) -> None:
         self._mean, self._deviation, self._taught = 0.0, 0.0, False
         self._above = self._below = 0
-        self._since = 0.0
+        self._since = self._usual = 0.0
         self.attacks: deque[Attack] = deque(maxlen=MOST_ATTACKS)
 
     @property
@@ -81,14 +81,16 @@ class Watch:
         return self.attacks[-1] if self.attacks and not self.attacks[-1].ended_at else None
 
     def look(self, sample: Sample) -> None:
-        """One more sample."""
+        """One more sample. The first says what is usual: nobody knows what was before."""
+        if not self._taught:
+            self._mean, self._taught = sample.dropped, True
         high = sample.dropped > self._threshold()
         self._above, self._below = (self._above + 1, 0) if high else (0, self._below + 1)
         attack = self.under_way
         if high and self._above == 1:
-            self._since = sample.at
+            self._since, self._usual = sample.at, self._mean
         if attack is None and self._above >= SAMPLES:
-            attack = Attack(self._since, self._mean, sample.dropped, "")
+            attack = Attack(self._since, self._usual, sample.dropped, "")
             self.attacks.append(attack)
         if attack is not None and high and sample.dropped >= attack.peak:
             attack.peak, attack.verdict = sample.dropped, sample.top[0][0] if sample.top else ""
@@ -100,8 +102,6 @@ class Watch:
         return max(LEAST_PPS, TIMES * self._mean, self._mean + DEVIATIONS * self._deviation)
 
     def _learn(self, rate: float, weight: float) -> None:
-        if not self._taught and weight == LEARNS:
-            self._mean, self._taught = rate, True
         self._deviation += weight * (abs(rate - self._mean) - self._deviation)
         self._mean += weight * (rate - self._mean)
 
@@ -142,7 +142,7 @@ def _sample(before: Reading, now: Reading) -> Sample:
     passed_s = now.at - before.at
     rates: dict[str, float] = {}
     for verdict, packets in now.packets.items():
-        was = before.packets.get(verdict, 0)
+        was = before.packets.get(verdict, 0) if before.packets else packets  # the first word of the gate says its past
         rates[verdict] = (packets - was if packets >= was else packets) / passed_s
     by_action = {"PASS": 0.0, "FORWARD": 0.0, "DROP": 0.0}
     for verdict, rate in rates.items():
