@@ -93,7 +93,7 @@ class ListImport:
 @dataclass(slots=True)
 class Desk:
     """One operator at work. `file` holds the settings file's values, `live` the service if it runs, `memory` what it
-    remembers of itself."""
+    remembers of itself. `is_aside`: in another thread, over a connection that only reads."""
 
     store: Store
     clock: Callable[[], float]
@@ -104,6 +104,7 @@ class Desk:
     list_import: ListImport | None = None
     sheet: "SheetImport | None" = None
     memory: "Memory | None" = None
+    is_aside: bool = False
     _after: list[Callable[[Live], None]] = field(default_factory=list)
 
     def loaded(self) -> Loaded:

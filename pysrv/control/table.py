@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.control import (
     accounts,
+    analyze,
     blacklists,
     calls,
     currencies,
@@ -164,6 +165,7 @@ ROWS = (
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
     Verb("refusals.list", Area.RECORDS, refused.RefusalsOf, refused.list_all),
+    Verb("analyze.traffic", Area.RECORDS, analyze.TrafficOf, analyze.traffic),
     Verb("people.list", Area.PEOPLE, Nothing, people.list_all),
     Verb("people.add", Area.PEOPLE, people.AddPerson, people.add, writes=True),
     Verb("people.set", Area.PEOPLE, people.SetPerson, people.change, writes=True),
@@ -222,6 +224,16 @@ class Control:
         he has the machine.
         """
         return Session(Desk(self._store, self._clock, self._live, self._file, who, memory=self._memory), licence)
+
+    def ask_aside(self, who: str, licence: Licence, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """What a verb that changes nothing says, over a connection of its own: for another thread. Raises WireError."""
+        verb = VERBS.get(name)
+        if verb is None or verb.changes:
+            raise WireError("unknown_verb", f"{name!r:.60} cannot be asked aside")
+        with self._store.reader() as reader:
+            desk = Desk(cast(Store, reader), self._clock, self._live, self._file, who, memory=self._memory)
+            desk.is_aside = True
+            return Session(desk, licence).do(name, args)
 
 
 class Session:

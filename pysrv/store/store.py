@@ -25,6 +25,7 @@ from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
+from pysrv.store.traffic import TrafficReading
 from pysrv.store.trail import TrailReading
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
@@ -52,6 +53,7 @@ class Reader(
     PeopleReading,
     WebReading,
     TrailReading,
+    TrafficReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -80,6 +82,7 @@ class Store(
     PeopleWriting,
     WebWriting,
     TrailReading,
+    TrafficReading,
 ):
     """Every question and every change. One process, one thread."""
 

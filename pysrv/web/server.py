@@ -14,6 +14,7 @@ from appliance.wire import WireError
 from pysrv.people.permissions import Area
 from pysrv.web import entrance, guard
 from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
+from pysrv.web.aside import ASIDE, Aside
 from pysrv.web.backing import Backing
 from pysrv.web.doors import Doors
 from pysrv.web.logins import LOGINS, Logins
@@ -60,7 +61,9 @@ def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web
     made = web.Application(middlewares=[guard.faults], client_max_size=MOST_BODY_BYTES)
     made[BACKING], made[PAGES], made[LOGINS] = office, Pages(), logins
     made[STREAMS] = streams = Streams()
+    made[ASIDE] = aside = Aside()
     made.on_shutdown.append(streams.close)
+    made.on_cleanup.append(aside.close)
     made[ROUTES] = (*entrance.ROUTES, *OWN, *routes)
     made.on_response_prepare.append(guard.add_headers)
     for route in made[ROUTES]:

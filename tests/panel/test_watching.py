@@ -9,6 +9,7 @@ import pytest
 
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.tariff import Rate
+from pysrv.control import Control
 from pysrv.panel.pages import charts
 from pysrv.panel.pages.ladder import drawing
 from pysrv.people.permissions import Role
@@ -250,3 +251,18 @@ def test_a_ladders_arrows_run_between_those_who_speak() -> None:
     drawn = drawing({"columns": columns, "rungs": rungs, "left_out": 0})
     (first, second) = drawn["arrows"]
     assert first["x1"] < first["x2"] == second["x2"] < second["x1"] and first["y"] < second["y"] < drawn["height"]
+
+
+@pytest.mark.parametrize("by", ["account", "destination", "country", "address"])
+async def test_abnormal_traffic_is_shown_with_its_bar(panel: Panel, by: str) -> None:
+    panel.account()
+    now = 1_700_049_600.0  # noon, so that no midnight comes in between
+    panel.house.control = Control(panel.store, None, {}, lambda: now + 60)
+    for number in range(40):
+        panel.store.settle(
+            Cdr(f"a{number}", "alice", "101", "252612345678", "192.0.2.7", setup_at=now - 1, answered_at=now)
+        )
+    panel.store.commit()
+    page = (await panel.browser.get(f"/panel/analyze?by={by}&days=7")).text
+    assert "<progress" in page and "usually 0" in page and "<strong>40</strong>" in page
+    assert (await panel.browser.get("/panel/analyze?by=colour")).status == 422
