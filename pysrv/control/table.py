@@ -31,6 +31,7 @@ from pysrv.control import (
     security,
     settings,
     sheets,
+    tracing,
     usage,
     watching,
 )
@@ -78,6 +79,7 @@ ROWS = (
     Verb("status", Area.STATE, Nothing, calls.status),
     Verb("history.list", Area.STATE, watching.Since, watching.history),
     Verb("log.list", Area.SECURITY, watching.LinesOf, watching.log),
+    Verb("figures", Area.STATE, Nothing, calls.figures),
     Verb("context", Area.SETTINGS, settings.FileSettings, settings.context),
     Verb("accounts.list", Area.ACCOUNTS, accounts.ListAccounts, accounts.list_all),
     Verb("accounts.show", Area.ACCOUNTS, accounts.Named, accounts.show),
@@ -162,6 +164,7 @@ ROWS = (
     Verb("calls.list", Area.CALLS, paging.PageOf, calls.list_all),
     Verb("calls.show", Area.CALLS, calls.CallNamed, calls.show),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
+    Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
     Verb("refusals.list", Area.RECORDS, refused.RefusalsOf, refused.list_all),
