@@ -16,6 +16,7 @@ from pysrv.people.permissions import Role
 from pysrv.service.history import Reading
 from pysrv.store.rows import Attempt, BanRow, NewCall, SavedBinding
 from pysrv.web.streams import MOST_OF_ONE
+from tests.calls.test_trace import one_call
 from tests.panel.conftest import Panel
 
 ACTIONS = {"SIP_OK": "PASS", "over_rate_stranger": "DROP"}
@@ -266,3 +267,23 @@ async def test_abnormal_traffic_is_shown_with_its_bar(panel: Panel, by: str) -> 
     page = (await panel.browser.get(f"/panel/analyze?by={by}&days=7")).text
     assert "<progress" in page and "usually 0" in page and "<strong>40</strong>" in page
     assert (await panel.browser.get("/panel/analyze?by=colour")).status == 422
+
+
+async def test_a_calls_ladder_is_drawn_and_told_as_a_table(panel: Panel) -> None:
+    panel.account()
+    panel.service.remembered = one_call()
+    panel.store.open_call(NewCall("call1", None, "alice", "49", "192.0.2.11"))
+    panel.store.commit()
+    page = (await panel.browser.get("/panel/calls/one?id=call1")).text
+    assert page.count('class="arrow"') == 4 and page.count("<polygon") == 4
+    assert "INVITE" in page and "198.51.100.7:5061" in page and ">0.500</td>" in page
+    panel.store.settle(Cdr("call1", "", "alice", "49", "192.0.2.11", setup_at=1.0, refused_by="credit"))
+    panel.store.commit()
+    assert 'class="arrow"' in (await panel.browser.get("/panel/why?call_id=call1")).text
+
+
+async def test_a_call_that_nobody_remembers_has_no_ladder(panel: Panel) -> None:
+    panel.store.open_call(NewCall("call9", None, "alice", "49", "192.0.2.11"))
+    panel.store.commit()
+    page = await panel.browser.get("/panel/calls/one?id=call9")
+    assert page.status == 200 and "<svg" not in page.text

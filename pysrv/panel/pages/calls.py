@@ -1,12 +1,9 @@
 """Calls that run, with what they cost and how long they may; and the devices that are registered."""
 
-from contextlib import suppress
-from typing import Any
-
 from aiohttp import web
 
 from appliance.wire import WireError
-from pysrv.panel.pages.ladder import drawing
+from pysrv.panel.pages.ladder import ladder_of
 from pysrv.panel.pages.listing import Part, attempt
 from pysrv.people.permissions import Area
 from pysrv.web.acting import do, form, page
@@ -23,14 +20,7 @@ async def show(request: web.Request) -> web.Response:
     """/panel/calls/one?id=CALL: a call that runs; one that has ended has its record's page."""
     call_id = request.query.get("id", "")
     found = do(request, "calls.show", {"call_id": call_id})["call"]
-    return page(request, "panel/call.html", call=found, ladder=_ladder(request, call_id))
-
-
-def _ladder(request: web.Request, call_id: str) -> dict[str, Any] | None:
-    """What was said on the wire, if that is remembered."""
-    with suppress(WireError):
-        return drawing(do(request, "calls.trace", {"call_id": call_id})["traces"][0])
-    return None
+    return page(request, "panel/call.html", call=found, ladder=ladder_of(request, call_id))
 
 
 async def hang_up(request: web.Request) -> web.StreamResponse:

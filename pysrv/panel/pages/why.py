@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from appliance.wire import WireError
+from pysrv.panel.pages.ladder import ladder_of
 from pysrv.people.permissions import Area
 from pysrv.web.acting import do, page
 from pysrv.web.problems import status_of
@@ -25,7 +26,7 @@ async def index(request: web.Request) -> web.Response:
         error = wrong
     return page(
         request, "panel/why.html", status=status_of(error.code) if error else 200, error=error, asked=asked, most=MOST,
-        **found,
+        ladder=ladder_of(request, asked["call_id"]), **found,
     )  # fmt: skip
 
 
