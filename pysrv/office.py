@@ -227,15 +227,15 @@ class Office:
 
     async def snapshot(self) -> Snapshot:
         """What the page shows."""
-        running = self._service.accounting.standing()
+        figures = self._service.figures()
         settings = self._service.settings()
         return Snapshot(
             now=time.time(),
             version=VERSION,
             started_at=self._started_at,
-            calls=running.calls,
-            answered=running.answered,
-            registrations=self._store.binding_count(),
+            calls=sum(figures.calls.values()),
+            answered=figures.calls["answered"],
+            registrations=figures.registrations,
             gate=self._gate.status,
             tallies=self._tallies,
             settings_in_force=sum(row.in_force for row in ROWS.values()),
@@ -368,15 +368,15 @@ class Office:
 
     def _look_around(self, now: float) -> history.Reading:
         """What the dashboard's charts are made of."""
-        running = self._service.accounting.standing()
+        figures = self._service.figures()
         return history.Reading(
             now,
             {tally.verdict: tally.packets for tally in self._tallies},
             {tally.verdict: tally.action for tally in self._tallies},
-            running.calls,
-            running.answered,
-            self._store.binding_count(),
-            running.per_second,
+            sum(figures.calls.values()),
+            figures.calls["answered"],
+            figures.registrations,
+            {currency: micro // 60 for currency, micro in figures.per_minute.items()},
             1000 * self._delay.take_worst(),
         )
 

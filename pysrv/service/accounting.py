@@ -8,7 +8,6 @@ a call: the relay is closed, its final counters arrive, then CDR, charge and rel
 import heapq
 import logging
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from appliance import wire
@@ -52,15 +51,6 @@ class Running:
     def deadline(self) -> float:
         """The instant (monotonic seconds) at which the kernel stops the audio."""
         return self.early_until if self.answered is None else self.answered + self.lease.covered_s
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """All calls at a glance. `per_second`: what those that talk cost their payers, micro-units by currency."""
-
-    calls: int
-    answered: int
-    per_second: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,17 +105,6 @@ class Accounting:
             refused_by=setting,
         )
         self._store.settle(refusal)
-
-    def standing(self) -> Standing:
-        """How many calls run, and what they cost while they do."""
-        talking = [call for call in self.running.values() if call.answered is not None and call.ended is None]
-        paid = [call for call in talking if call.lease.per_minute and not call.cdr.emergency]
-        currencies = self._store.open_call_currencies() if paid else {}
-        per_minute: Counter[str] = Counter()
-        for call in paid:
-            per_minute[currencies.get(call.cdr.call_id, call.cdr.currency)] += call.lease.per_minute
-        per_second = {currency: amount // 60 for currency, amount in per_minute.items()}
-        return Standing(len(self.running), len(talking), per_second)
 
     def goes_over(self, call_id: str, trunks: tuple[str, ...]) -> None:
         """The trunks that will be tried for a call, in this order."""

@@ -73,11 +73,6 @@ class CallReading(CdrReading, QualityReading):
         """Every running call, oldest first: what a restart has to take up again or to settle."""
         return [_open_call(row) for row in self._all(f"{_OPEN} ORDER BY o.setup_at, o.call_id")]
 
-    def open_call_currencies(self) -> dict[str, str]:
-        """In what each running call of an account is paid."""
-        sql = "SELECT o.call_id, a.currency FROM open_calls o JOIN accounts a ON a.id = o.account_id"
-        return {row[0]: row[1] for row in self._all(sql)}
-
     def open_call_page(self, words: str, limit: int, offset: int = 0) -> tuple[list[OpenCall], int]:
         """Some running calls, the newest first, and how many fit: `words` stand in caller, callee, account, address or
         trunk. Only those of the page are read whole."""

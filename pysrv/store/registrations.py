@@ -18,11 +18,6 @@ class RegistrationReading(Reading):
         sql = f"SELECT {_COLUMNS} FROM bindings WHERE expires_at > ?1 AND (?2 IS NULL OR aor = ?2)"  # noqa: S608
         return [SavedBinding(*row) for row in self._all(sql + " ORDER BY aor, contact", (self._clock(), aor))]
 
-    def binding_count(self) -> int:
-        """How many bindings have not expired."""
-        row = self._one("SELECT count(*) FROM bindings WHERE expires_at > ?", (self._clock(),))
-        return int(row[0]) if row else 0
-
     def binding_page(self, words: str, limit: int, offset: int = 0) -> tuple[list[SavedBinding], int]:
         """Some bindings, and how many fit: `words` stand in AOR, contact, address or the telephone's name."""
         fits = (

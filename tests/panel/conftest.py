@@ -1,6 +1,5 @@
 """The panel over a real store and its verbs, with a service that writes down what it is told."""
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +44,6 @@ class Panel:
 async def panel(tmp_path: Path) -> AsyncIterator[Panel]:
     async with living(tmp_path, ROUTES) as (house, browser):
         service, memory = Service(), Memory()
-        house.control = Control(house.store, service, {}, lambda: time.time() + house.offset, memory)
+        house.control = Control(house.store, service, {}, house.watch.now, memory)
         await browser.log_in("olga")
         yield Panel(house, browser, service, memory)
