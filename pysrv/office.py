@@ -23,6 +23,7 @@ from pysrv.console.commands import IDLE_S, MOST_LINE_BYTES
 from pysrv.console.desk import ConsoleDesk
 from pysrv.control import Control
 from pysrv.control.aside import Aside
+from pysrv.control.watching import Memory
 from pysrv.net.clips import Clips
 from pysrv.net.console import ConsoleSockets
 from pysrv.net.control_socket import ControlSocket
@@ -40,7 +41,7 @@ from pysrv.notify import Dispatcher
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
 from pysrv.payments.cashier import Cashier
-from pysrv.service import Service, journal
+from pysrv.service import Service, history, journal
 from pysrv.service.health import Checkup, Health, health
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
@@ -52,7 +53,7 @@ from pysrv.store.web import PersonKind
 from pysrv.web import certificate
 from pysrv.web.logins import Logins
 from pysrv.web.server import Web
-from pysrv.web.status import CallRow, RegistrationRow, Snapshot
+from pysrv.web.status import Snapshot
 
 VERSION = "0.1.0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -98,7 +99,9 @@ class Office:
         self._problems = tuple(str(problem) for problem in loaded.problems)
         self._names = Names(lambda: self._gate.resync())
         self._callees = Names()  # callers choose these: they must not crowd out the trunks' names
-        delay = QueueDelay()
+        self._delay = delay = QueueDelay()
+        self.memory = Memory()
+        logging.getLogger().addHandler(self.memory.log)
         self._gate = GateClient(keeper, self._plan, self, queue_delay_s=delay.take, heard=self._heard)
         clips = Clips(self._state / CLIPS)
         self._player = Player(self._loop, clips, self._gate.say, self._pressed, secrets.randbelow)
@@ -141,7 +144,7 @@ class Office:
         )
         self._service.counts.connections = self._tcp.__len__
         self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
-        self.control = Control(self._store, self._service, file)
+        self.control = Control(self._store, self._service, file, memory=self.memory)
         self._control_socket = ControlSocket(
             Path(options.runtime) / "office.sock",
             self.control.session,
@@ -212,6 +215,7 @@ class Office:
         self._store.commit()
         self._reader.close()
         self._store.close()
+        logging.getLogger().removeHandler(self.memory.log)
 
     def turn(self) -> None:
         """One turn of the service: decide, commit, transmit, arm the timer."""
@@ -256,26 +260,15 @@ class Office:
 
     async def snapshot(self) -> Snapshot:
         """What the page shows."""
-        calls = tuple(
-            CallRow(
-                call.call_id, call.caller, call.callee, call.account, str(call.state), call.setup_at,
-                call.answered_at or 0.0,
-            )
-            for call in self._store.open_calls()
-        )  # fmt: skip
-        bindings = tuple(
-            RegistrationRow(
-                row.aor, row.contact, f"{row.remote_host}:{row.remote_port}", row.user_agent, row.expires_at
-            )
-            for row in self._store.bindings()
-        )
+        figures = self._service.figures()
         settings = self._service.settings()
         return Snapshot(
             now=time.time(),
             version=VERSION,
             started_at=self._started_at,
-            calls=calls,
-            registrations=bindings,
+            calls=sum(figures.calls.values()),
+            answered=figures.calls["answered"],
+            registrations=figures.registrations,
             gate=self._gate.status,
             tallies=self._tallies,
             settings_in_force=sum(row.in_force for row in ROWS.values()),
@@ -410,7 +403,23 @@ class Office:
         while True:
             self._gate.tallies(self._keep_tallies)
             self._gate.flush()
+            if self.memory.history.is_due(time.time()):
+                self.memory.history.add(self._look_around(time.time()))
             await asyncio.sleep(TALLIES_EVERY_S)
+
+    def _look_around(self, now: float) -> history.Reading:
+        """What the dashboard's charts are made of."""
+        figures = self._service.figures()
+        return history.Reading(
+            now,
+            {tally.verdict: tally.packets for tally in self._tallies},
+            {tally.verdict: tally.action for tally in self._tallies},
+            sum(figures.calls.values()),
+            figures.calls["answered"],
+            figures.registrations,
+            {currency: micro // 60 for currency, micro in figures.per_minute.items()},
+            1000 * self._delay.take_worst(),
+        )
 
     def _keep_tallies(self, tallies: tuple[wire.Tally, ...]) -> None:
         self._tallies = tallies

@@ -5,8 +5,10 @@ from typing import Any
 
 from appliance.wire import WireError, to_dict
 from pysrv.billing.cdr import Cdr
+from pysrv.billing.tariff import price, talk_seconds
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.control.firewall import pending
+from pysrv.control.paging import PageOf, bounds
 from pysrv.store.rows import CdrFilter, OpenCall, SavedBinding
 
 
@@ -17,6 +19,13 @@ class Hangup:
     call_id: str = ""
     account: str = ""
     all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallNamed:
+    """A running call."""
+
+    call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +44,17 @@ class CdrsOf:
 
 
 @dataclass(frozen=True, slots=True)
-class RegistrationsOf:
+class RegistrationsOf(PageOf):
     """Those of one account, or all."""
 
     account: str | None = None
 
 
 def call_shape(call: OpenCall, now: float) -> dict[str, Any]:
-    """A running call as JSON."""
+    """A running call as JSON. `price` is what it would cost if it ended now, `lease_left_s` what is left of the talk
+    time that is reserved."""
+    talk_s = None if call.answered_at is None else max(0.0, now - call.answered_at)
+    priced = price(call.lease.rate, talk_seconds(talk_s)) if call.lease.rate is not None and talk_s is not None else 0
     return {
         "call_id": call.call_id,
         "state": str(call.state),
@@ -54,8 +66,14 @@ def call_shape(call: OpenCall, now: float) -> dict[str, Any]:
         "emergency": call.emergency,
         "setup_at": call.setup_at,
         "answered_at": call.answered_at,
-        "talk_s": None if call.answered_at is None else max(0.0, now - call.answered_at),
+        "talk_s": talk_s,
+        "currency": call.currency,
+        "price": written(0 if call.emergency else priced),
+        "rate": {"prefix": call.lease.rate.prefix, "per_minute": written(call.lease.rate.per_minute)}
+        if call.lease.rate
+        else None,
         "reserved": written(call.lease.reserved),
+        "lease_left_s": None if talk_s is None else max(0.0, call.lease.covered_s - talk_s),
         "lease_ends_at": call.lease_ends_at,
     }
 
@@ -73,10 +91,27 @@ def binding_shape(binding: SavedBinding) -> dict[str, Any]:
     return asdict(binding) | {"source": f"{host}:{binding.remote_port}"}
 
 
-def list_all(desk: Desk, _: Any) -> dict[str, Any]:
-    """calls.list"""
+def list_all(desk: Desk, args: PageOf) -> dict[str, Any]:
+    """calls.list: the newest first if some are asked for; all in the order of their beginning if none is chosen."""
     now = desk.clock()
-    return {"calls": [call_shape(call, now) for call in desk.store.open_calls()]}
+    if args == PageOf():
+        calls = desk.store.open_calls()
+        return {"calls": [call_shape(call, now) for call in calls], "total": len(calls)}
+    page, total = desk.store.open_call_page(args.words.strip(), *bounds(args))
+    return {"calls": [call_shape(call, now) for call in page], "total": total}
+
+
+def show(desk: Desk, args: CallNamed) -> dict[str, Any]:
+    """calls.show"""
+    call = desk.store.open_call_by_id(args.call_id)
+    if call is None:
+        raise not_found("running call", args.call_id)
+    above = [
+        {"account": payer.name, "reserved": written(share.reserved), "per_minute": written(share.per_minute)}
+        for share in call.lease.above
+        if (payer := desk.store.account_by_id(share.account_id)) is not None
+    ]
+    return {"call": call_shape(call, desk.clock()) | {"covered_s": call.lease.covered_s, "above": above}}
 
 
 def hangup(desk: Desk, args: Hangup) -> dict[str, Any]:
@@ -104,7 +139,8 @@ def cdrs(desk: Desk, args: CdrsOf) -> dict[str, Any]:
 
 def registrations(desk: Desk, args: RegistrationsOf) -> dict[str, Any]:
     """registrations.list"""
-    return {"registrations": [binding_shape(binding) for binding in desk.store.bindings(args.account)]}
+    page, total = desk.store.binding_page(args.words.strip(), *bounds(args), aor=args.account)
+    return {"registrations": [binding_shape(binding) for binding in page], "total": total}
 
 
 def figures(desk: Desk, _: Any) -> dict[str, Any]:

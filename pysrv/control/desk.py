@@ -24,6 +24,7 @@ from pysrv.store.blacklists import BlacklistRow
 
 if TYPE_CHECKING:
     from pysrv.control.sheets import SheetImport
+    from pysrv.control.watching import Memory
 
 
 class Live(Protocol):
@@ -102,8 +103,9 @@ class ListImport:
 
 @dataclass(slots=True)
 class Desk:
-    """One operator at work. `file` holds the settings file's values, `live` the service if it runs; `person` is the
-    administrator who came over the network, with his `powers`."""
+    """One operator at work. `file` holds the settings file's values, `live` the service if it runs, `memory` what it
+    remembers of itself; `person` is the administrator who came over the network, with his `powers`. `is_aside`: in
+    another thread, over a connection that only reads."""
 
     store: Store
     clock: Callable[[], float]
@@ -115,6 +117,8 @@ class Desk:
     import_id: int | None = None
     list_import: ListImport | None = None
     sheet: "SheetImport | None" = None
+    memory: "Memory | None" = None
+    is_aside: bool = False
     _after: list[Callable[[Live], None]] = field(default_factory=list)
 
     def loaded(self) -> Loaded:

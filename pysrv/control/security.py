@@ -8,6 +8,7 @@ from typing import Any
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
+from pysrv.control.paging import PageOf, bounds
 from pysrv.control.probe import locked_out
 from pysrv.limits.sources import lies_in
 from pysrv.service.firewall import refuse_protected
@@ -135,9 +136,13 @@ def _shown(row: BanRow) -> dict[str, Any]:
     return asdict(row) | {"source": row.source}
 
 
-def bans(desk: Desk, _: Any) -> dict[str, Any]:
-    """bans.list"""
-    return {"bans": [_shown(row) for row in desk.store.bans()]}
+def bans(desk: Desk, args: PageOf) -> dict[str, Any]:
+    """bans.list: the newest first if some are asked for; all by address if none is chosen."""
+    if args == PageOf():
+        rows = desk.store.bans()
+        return {"bans": [_shown(row) for row in rows], "total": len(rows)}
+    rows, total = desk.store.ban_page(args.words.strip(), *bounds(args))
+    return {"bans": [_shown(row) for row in rows], "total": total}
 
 
 def add_allow(desk: Desk, args: wire.Source) -> dict[str, Any]:

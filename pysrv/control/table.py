@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.control import (
     accounts,
+    analyze,
     blacklists,
     calls,
     checklist,
@@ -22,11 +23,13 @@ from pysrv.control import (
     lists,
     notices,
     own,
+    paging,
     passwords,
     payments,
     people,
     probe,
     quoting,
+    refused,
     routing,
     security,
     settings,
@@ -34,6 +37,7 @@ from pysrv.control import (
     sheets,
     tracing,
     usage,
+    watching,
 )
 from pysrv.control.desk import Desk, Live, refusals
 from pysrv.people.permissions import PROVEN, Area, Powers
@@ -77,6 +81,8 @@ def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
 
 ROWS = (
     Verb("status", Area.STATE, Nothing, calls.status),
+    Verb("history.list", Area.STATE, watching.Since, watching.history),
+    Verb("log.list", Area.SECURITY, watching.LinesOf, watching.log),
     Verb("figures", Area.STATE, Nothing, calls.figures),
     Verb("context", Area.SETTINGS, settings.FileSettings, settings.context),
     Verb("accounts.list", Area.ACCOUNTS, accounts.ListAccounts, accounts.list_all),
@@ -130,7 +136,7 @@ ROWS = (
     Verb("checklist.show", Area.SECURITY, Nothing, checklist.show),
     Verb("setup.show", Area.SETTINGS, Nothing, setup.show),
     Verb("setup.mark", Area.SETTINGS, setup.MarkStep, setup.mark, writes=True),
-    Verb("bans.list", Area.SECURITY, Nothing, security.bans),
+    Verb("bans.list", Area.SECURITY, paging.PageOf, security.bans),
     Verb("bans.add", Area.SECURITY, wire.Ban, security.add_ban, writes=True),
     Verb("bans.remove", Area.SECURITY, wire.Prefix, security.remove_ban, writes=True),
     Verb("bans.clear", Area.SECURITY, Nothing, security.clear_bans, writes=True),
@@ -158,9 +164,9 @@ ROWS = (
     Verb("rules.list", Area.SECURITY, Nothing, firewall.reported),
     Verb("rules.report_only", Area.SECURITY, firewall.ReportOnly, firewall.report_only, writes=True),
     Verb("reload", Area.SETTINGS, Nothing, settings.reload, acts=True),
-    Verb("changes.show", Area.SETTINGS, Nothing, firewall.show_change),
-    Verb("changes.confirm", Area.SETTINGS, Nothing, firewall.confirm_change, writes=True),
-    Verb("changes.undo", Area.SETTINGS, Nothing, firewall.undo_change, writes=True),
+    Verb("changes.show", Area.SECURITY, Nothing, firewall.show_change),
+    Verb("changes.confirm", Area.SECURITY, Nothing, firewall.confirm_change, writes=True),
+    Verb("changes.undo", Area.SECURITY, Nothing, firewall.undo_change, writes=True),
     Verb("notices.list", Area.STATE, notices.NoticesOf, notices.list_all),
     Verb("notices.test", Area.STATE, notices.TestOf, notices.test, writes=True),
     Verb("notices.retry", Area.STATE, Nothing, notices.retry, writes=True),
@@ -171,11 +177,14 @@ ROWS = (
     Verb("payments.refund", Area.MONEY, payments.RefundOf, payments.refund, writes=True),
     Verb("payments.reconcile", Area.MONEY, payments.Span, payments.reconcile, writes=True),
     Verb("payments.compared", Area.MONEY, payments.PaymentNumber, payments.compared),
-    Verb("calls.list", Area.CALLS, Nothing, calls.list_all),
+    Verb("calls.list", Area.CALLS, paging.PageOf, calls.list_all),
+    Verb("calls.show", Area.CALLS, calls.CallNamed, calls.show),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
     Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
+    Verb("refusals.list", Area.RECORDS, refused.RefusalsOf, refused.list_all),
+    Verb("analyze.traffic", Area.RECORDS, analyze.TrafficOf, analyze.traffic),
     Verb("people.list", Area.PEOPLE, Nothing, people.list_all),
     Verb("people.add", Area.PEOPLE, people.AddPerson, people.add, writes=True),
     Verb("people.set", Area.PEOPLE, people.SetPerson, people.change, writes=True),
@@ -235,16 +244,29 @@ class Control:
         live: Live | None = None,
         file: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
+        memory: watching.Memory | None = None,
     ) -> None:
         """`file` holds the settings file's typed values, `clock` gives Unix seconds."""
         self._store, self._live, self._file, self._clock = store, live, file or {}, clock
+        self._memory = memory
 
     def session(self, who: str, licence: Licence | None = None) -> "Session":
         """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
         he has the machine.
         """
         person, powers = (licence.person, licence.powers) if licence is not None else ("", None)
-        return Session(Desk(self._store, self._clock, self._live, self._file, who, person, powers), licence)
+        desk = Desk(self._store, self._clock, self._live, self._file, who, person, powers, memory=self._memory)
+        return Session(desk, licence)
+
+    def ask_aside(self, who: str, licence: Licence, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """What a verb that changes nothing says, over a connection of its own: for another thread. Raises WireError."""
+        verb = VERBS.get(name)
+        if verb is None or verb.changes:
+            raise WireError("unknown_verb", f"{name!r:.60} cannot be asked aside")
+        with self._store.reader() as reader:
+            desk = Desk(cast(Store, reader), self._clock, self._live, self._file, who, memory=self._memory)
+            desk.is_aside = True
+            return Session(desk, licence).do(name, args)
 
 
 class Session:

@@ -27,7 +27,7 @@ class QueueDelay:
     """The longest wait in a SIP socket since it was last asked for."""
 
     def __init__(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
-        self._clock_ns, self._longest_s = clock_ns, 0.0
+        self._clock_ns, self._longest_s, self._worst_s = clock_ns, 0.0, 0.0
 
     def watch(self, sock: socket.socket) -> None:
         """Have the kernel stamp what arrives at a socket."""
@@ -44,13 +44,19 @@ class QueueDelay:
 
     def note(self, delay_s: float) -> None:
         """A datagram has waited so long."""
-        if self._longest_s < delay_s <= MOST_DELAY_S:
-            self._longest_s = delay_s
+        if delay_s <= MOST_DELAY_S:
+            self._longest_s = max(self._longest_s, delay_s)
+            self._worst_s = max(self._worst_s, delay_s)
 
     def take(self) -> float:
         """The longest wait since the last call, in seconds; 0 when nothing was read."""
         longest, self._longest_s = self._longest_s, 0.0
         return longest
+
+    def take_worst(self) -> float:
+        """The same for another listener, who asks less often: the longest wait since this was last called."""
+        worst, self._worst_s = self._worst_s, 0.0
+        return worst
 
 
 class Keeper(Protocol):

@@ -43,6 +43,11 @@ _OPEN = (
     "coalesce(a.currency, ''), o.above "
     "FROM open_calls o LEFT JOIN accounts a ON a.id = o.account_id"
 )
+_OPEN_FITS = (
+    "FROM open_calls o LEFT JOIN accounts a ON a.id = o.account_id WHERE ?1 = '' OR instr(lower(o.caller), ?1) "
+    "OR instr(lower(o.callee), ?1) OR instr(lower(coalesce(a.name, '')), ?1) OR instr(o.source, ?1) "
+    "OR instr(lower(o.trunk), ?1) OR o.call_id = ?1"
+)
 _RINGING = "SELECT account_id, reserved, above FROM open_calls WHERE answered_at IS NULL AND account_id IS NOT NULL"
 _ONE_OPEN = f"{_OPEN} WHERE o.call_id = ?"
 _INSERT = (
@@ -67,6 +72,15 @@ class CallReading(CdrReading, QualityReading):
     def open_calls(self) -> list[OpenCall]:
         """Every running call, oldest first: what a restart has to take up again or to settle."""
         return [_open_call(row) for row in self._all(f"{_OPEN} ORDER BY o.setup_at, o.call_id")]
+
+    def open_call_page(self, words: str, limit: int, offset: int = 0) -> tuple[list[OpenCall], int]:
+        """Some running calls, the newest first, and how many fit: `words` stand in caller, callee, account, address or
+        trunk. Only those of the page are read whole."""
+        wanted = words.lower()
+        keys = f"SELECT o.call_id {_OPEN_FITS} ORDER BY o.setup_at DESC, o.call_id LIMIT ?2 OFFSET ?3"
+        sql = f"{_OPEN} WHERE o.call_id IN ({keys}) ORDER BY o.setup_at DESC, o.call_id"
+        count = self._one(f"SELECT count(*) {_OPEN_FITS}", (wanted,))
+        return [_open_call(row) for row in self._all(sql, (wanted, limit, offset))], int(count[0]) if count else 0
 
 
 class CallWriting(CallReading, UsageWriting):

@@ -17,6 +17,7 @@ COLUMNS = (
 INSERT = f"INSERT INTO cdrs (account_id, {COLUMNS}) VALUES ({', '.join('?' * 30)})"  # noqa: S608
 _BY_CALL = f"SELECT {COLUMNS} FROM cdrs WHERE call_id = ?"  # noqa: S608
 _PAGE = 1000
+REFUSALS_SEARCHED = 200_000
 _PAYER = "(SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)"
 _OF_ACCOUNT = f"account_id = {_PAYER}"
 _OF_RESELLER = (
@@ -48,6 +49,17 @@ class CdrReading(Reading):
         where = " AND ".join(conditions) or "1"
         sql = f"SELECT id, {COLUMNS} FROM cdrs WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
         return [(row[0], of_row(row[1:])) for row in self._all(sql, (*parameters, limit))]
+
+    def refused_page(self, account: str = "", callee: str = "", source: str = "", limit: int = 50) -> list[Cdr]:
+        """The newest refused calls of an account, to a number (its last digits), from an address; empty does not
+        matter. Looks at the last REFUSALS_SEARCHED records, or at those of the account."""
+        owner = f"AND {_OF_ACCOUNT.replace('?', '?1')}" if account else ""
+        sql = (
+            f"SELECT {COLUMNS} FROM cdrs WHERE refused_by <> '' {owner} "  # noqa: S608
+            "AND (?2 = '' OR substr(callee, -length(?2)) = ?2) AND (?3 = '' OR source = ?3) "
+            "AND id > (SELECT coalesce(max(id), 0) FROM cdrs) - ?4 ORDER BY id DESC LIMIT ?5"
+        )
+        return [of_row(row) for row in self._all(sql, (account, callee, source, REFUSALS_SEARCHED, limit))]
 
     def calls_by_source(self, since: float, account_id: int = -1) -> Iterator[tuple[str, float, int, int]]:
         """Source, setup time, billed seconds and charge of calls that were not refused, oldest first. -1: of all."""

@@ -57,11 +57,6 @@ class Record:
 class HistoryReading(Reading):
     """Questions about what was."""
 
-    def count_records(self, since: float, until: float) -> int:
-        """How many calls were set up in that time."""
-        row = self._one("SELECT count(*) FROM cdrs WHERE setup_at >= ? AND setup_at < ?", (since, until))
-        return int(row[0]) if row else 0
-
     def records(self, since: float, until: float) -> Iterator[Record]:
         """Every record of calls that were set up in that time, oldest first."""
         at, last = since, -1

@@ -18,6 +18,21 @@ class RegistrationReading(Reading):
         sql = f"SELECT {_COLUMNS} FROM bindings WHERE expires_at > ?1 AND (?2 IS NULL OR aor = ?2)"  # noqa: S608
         return [SavedBinding(*row) for row in self._all(sql + " ORDER BY aor, contact", (self._clock(), aor))]
 
+    def binding_page(
+        self, words: str, limit: int, offset: int = 0, *, aor: str | None = None
+    ) -> tuple[list[SavedBinding], int]:
+        """Some bindings, and how many fit: `words` stand in AOR, contact, address or the telephone's name; `aor`: of one."""
+        fits = (
+            "FROM bindings WHERE expires_at > ?1 AND (?2 = '' OR instr(lower(aor), ?2) OR instr(lower(contact), ?2) "
+            "OR instr(remote_host, ?2) OR instr(lower(user_agent), ?2)) AND (?3 IS NULL OR aor = ?3)"
+        )
+        now, wanted = self._clock(), words.lower()
+        sql = f"SELECT {_COLUMNS} {fits} ORDER BY aor, contact LIMIT ?4 OFFSET ?5"
+        count = self._one(f"SELECT count(*) {fits}", (now, wanted, aor))
+        return [SavedBinding(*row) for row in self._all(sql, (now, wanted, aor, limit, offset))], count[
+            0
+        ] if count else 0
+
 
 class RegistrationWriting(RegistrationReading, Writing):
     """Changes of bindings."""

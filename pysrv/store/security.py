@@ -11,6 +11,7 @@ _BAN = (
     "prefix, rule, reason, created_at, expires_at, who, port, scope, spares_known, proven, count, allowed, window_s, "
     "repetition, samples, neighbours"
 )
+ATTEMPTS_SEARCHED = 200_000  # of a million that are kept: a question must not hold up calls
 _ALLOW = "prefix, kind, reason, created_at, expires_at, who"
 _UNEXPIRED = "WHERE (expires_at = 0 OR expires_at > ?) ORDER BY prefix"
 
@@ -34,6 +35,17 @@ class SecurityReading(SecrecyReading):
         row = self._one("SELECT count(*) FROM bans WHERE expires_at = 0 OR expires_at > ?", (self._clock(),))
         return int(row[0]) if row else 0
 
+    def ban_page(self, words: str, limit: int, offset: int = 0) -> tuple[list[BanRow], int]:
+        """Some bans, the newest first, and how many fit: `words` stand in address, rule or reason."""
+        fits = (
+            "FROM bans WHERE (expires_at = 0 OR expires_at > ?1) AND (?2 = '' OR instr(prefix, ?2) "
+            "OR instr(lower(rule), ?2) OR instr(lower(reason), ?2))"
+        )
+        now, wanted = self._clock(), words.lower()
+        sql = f"SELECT {_BAN} {fits} ORDER BY created_at DESC, prefix, port LIMIT ?3 OFFSET ?4"
+        count = self._one(f"SELECT count(*) {fits}", (now, wanted))
+        return [_ban(row) for row in self._all(sql, (now, wanted, limit, offset))], int(count[0]) if count else 0
+
     def banned_pairs(self, prefix: str, since: float) -> int:
         """How many ports of this address were banned since then and still are; ports that may be forged not counted."""
         sql = "SELECT count(*) FROM bans WHERE prefix = ? AND port > 0 AND created_at >= ? AND proven = 1"
@@ -56,10 +68,13 @@ class SecurityReading(SecrecyReading):
         rows = self._all(f"SELECT {_ALLOW} FROM allows {_UNEXPIRED}", (self._clock(),))  # noqa: S608
         return [AllowRow(*row) for row in rows]
 
-    def attempts(self, limit: int = 100, source: str | None = None) -> list[Attempt]:
-        """The newest refused attempts, newest first."""
-        sql = "SELECT at, source, kind, user, setting, detail FROM attempts WHERE ?1 IS NULL OR source = ?1 "
-        rows = self._all(sql + "ORDER BY id DESC LIMIT ?2", (source, limit))
+    def attempts(self, limit: int = 100, source: str | None = None, user: str | None = None) -> list[Attempt]:
+        """The newest refused attempts, newest first; those of an address or a user among the last ATTEMPTS_SEARCHED."""
+        sql = (
+            "SELECT at, source, kind, user, setting, detail FROM attempts WHERE (?1 IS NULL OR source = ?1) "
+            "AND (?3 IS NULL OR user = ?3) AND id > (SELECT coalesce(max(id), 0) FROM attempts) - ?4 "
+        )
+        rows = self._all(sql + "ORDER BY id DESC LIMIT ?2", (source, limit, user, ATTEMPTS_SEARCHED))
         return [Attempt(*row) for row in rows]
 
 

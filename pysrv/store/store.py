@@ -28,6 +28,7 @@ from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
 from pysrv.store.setup import SetupReading, SetupWriting
+from pysrv.store.traffic import TrafficReading
 from pysrv.store.trail import TrailReading, TrailWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
@@ -57,6 +58,7 @@ class Reader(
     WebReading,
     TrailReading,
     SetupReading,
+    TrafficReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -87,6 +89,7 @@ class Store(
     WebWriting,
     TrailWriting,
     SetupWriting,
+    TrafficReading,
 ):
     """Every question and every change. One process, one thread."""
 

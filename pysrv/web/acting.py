@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from pysrv.people.permissions import Area
 from pysrv.store.web import PersonKind
 from pysrv.web.backing import Backing
 from pysrv.web.doors import Visit
 from pysrv.web.identity import IDENTITY, identity
+from pysrv.web.logins import LOGINS
 from pysrv.web.problems import headers_of
 from pysrv.web.rendering import Pages, language_of
 from pysrv.web.routes import Route
@@ -65,6 +67,7 @@ def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -
             "menu": _menu(request),
             "zone": request.app[BACKING].settings().timezone,
             "form_token": who.form_token if who else "",
+            "pending": _pending(request),
             **values,
         },
     )
@@ -78,6 +81,21 @@ def language(request: web.Request) -> str:
     who = request.get(IDENTITY)
     own = who.administrator.language if who and who.administrator else ""
     return language_of(request.cookies.get(LANGUAGE_COOKIE, own), request.headers.get("Accept-Language", ""))
+
+
+def _pending(request: web.Request) -> dict[str, Any] | None:
+    """The change that is taken back unless somebody confirms it, for administrators who may."""
+    who = request.get(IDENTITY)
+    if who is None or who.session is None or not who.session.complete or not who.may(Area.SECURITY):
+        return None
+    waiting = request.app[BACKING].store.pending_change()
+    if waiting is None:
+        return None
+    return {
+        "what": waiting.what,
+        "who": waiting.who,
+        "left_s": max(0.0, waiting.deadline_at - request.app[LOGINS].now()),
+    }
 
 
 def _menu(request: web.Request) -> list[tuple[str, list[tuple[str, str, bool]]]]:

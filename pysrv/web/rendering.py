@@ -66,6 +66,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def plain(number: float) -> str:
+    """A figure with four digits that count, without an exponent."""
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{float(f'{number:.4g}'):.10f}".rstrip("0").rstrip(".")
+
+
 class Pages:
     """All templates and static files of the web."""
 
@@ -103,7 +108,7 @@ def _environment(loader: PrefixLoader, code: str) -> Environment:
         extensions=["jinja2.ext.i18n"], auto_reload=False,
     )  # fmt: skip
     environment.install_gettext_translations(catalogue(code), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"duration": duration, "moment": moment, "count": count}
+    environment.filters |= {"duration": duration, "moment": moment, "count": count, "plain": plain}
     environment.globals |= {"language": code, "languages": LANGUAGES}
     return environment
 

@@ -14,11 +14,13 @@ from appliance.wire import WireError
 from pysrv.people.permissions import Area
 from pysrv.web import entrance, guard
 from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
+from pysrv.web.aside import ASIDE, Aside
 from pysrv.web.backing import Backing
 from pysrv.web.doors import Doors
 from pysrv.web.logins import LOGINS, Logins
 from pysrv.web.rendering import Pages
 from pysrv.web.routes import Route
+from pysrv.web.streams import STREAMS, Streams
 
 KEEPALIVE_S = 15.0
 MOST_BODY_BYTES = 256 * 1024
@@ -58,6 +60,10 @@ def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web
     """The application with every route behind the guard."""
     made = web.Application(middlewares=[guard.faults], client_max_size=MOST_BODY_BYTES)
     made[BACKING], made[PAGES], made[LOGINS] = office, Pages(), logins
+    made[STREAMS] = streams = Streams()
+    made[ASIDE] = aside = Aside()
+    made.on_shutdown.append(streams.close)
+    made.on_cleanup.append(aside.close)
     made[ROUTES] = (*entrance.ROUTES, *OWN, *routes)
     made.on_response_prepare.append(guard.add_headers)
     for route in made[ROUTES]:

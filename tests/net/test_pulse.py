@@ -155,3 +155,13 @@ async def test_known_and_banned_pairs_reach_the_keepers_tables(tmp_path: Path) -
     await client.stop()
     await listener.stop()
     assert said == []
+
+
+def test_a_second_listener_hears_the_worst_wait_since_it_last_asked() -> None:
+    delay = QueueDelay()
+    delay.note(0.2)
+    assert delay.take() == 0.2
+    delay.note(0.1)
+    assert (delay.take(), delay.take_worst(), delay.take_worst()) == (0.1, 0.2, 0.0)
+    delay.note(11.0)  # a clock that was set
+    assert delay.take_worst() == 0.0

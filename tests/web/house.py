@@ -17,6 +17,7 @@ from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.control import Control
 from pysrv.control.aside import Aside
+from pysrv.control.watching import Memory
 from pysrv.people.permissions import Role
 from pysrv.service.health import Health, Part
 from pysrv.store import Store
@@ -171,7 +172,7 @@ async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple
     """A house that serves, with an owner 'olga' and one administrator of each other role, named like his role."""
     watch = Watch(time.time())
     store = Store.open(tmp_path / "appliance.db", watch.now)
-    house = House(store, Control(store, None, {}, watch.now), watch)
+    house = House(store, Control(store, None, {}, watch.now, Memory()), watch)
     store.add_administrator("olga", Role.OWNER, PASSWORD)
     store.commit()
     logins = Logins(house, watch.now, watch.now)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from appliance import wire
-from pysrv.web.status import CallRow, RegistrationRow, Snapshot
+from pysrv.web.status import Snapshot
 
 NOW = 1_800_000_000.0
 GATE = wire.GateStatus(
@@ -18,11 +18,9 @@ FULL = Snapshot(
     now=NOW,
     version="0.1.0",
     started_at=NOW - 7384,
-    calls=(
-        CallRow("c1", "alice", "+4930123456", "alice", "answered", NOW - 70, NOW - 65),
-        CallRow("c2", "bob", "alice", "bob", "ringing", NOW - 4),
-    ),
-    registrations=(RegistrationRow("alice", "sip:alice@192.0.2.7:5060", "192.0.2.7:5060", "Softphone 1", NOW + 90),),
+    calls=2,
+    answered=1,
+    registrations=1,
     gate=GATE,
     tallies=(
         wire.Tally("SIP_OK", "PASS", "SIP for the service", 1234567, 99),

@@ -1,0 +1,53 @@
+"""Traffic of days, added up from call records: what Analyze compares."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from pysrv.store.database import Reading
+
+DAY_S: Final = 86_400.0
+NUMBER_DIGITS: Final = 7  # enough to know a number's country by
+KEYS: Final = {
+    "account": "account",
+    "address": "source",
+    "destination": "substr(callee, 1, 4)",
+    "country": f"substr(callee, 1, {NUMBER_DIGITS})",
+}
+_SUMS = (
+    "count(*), sum(CASE WHEN answered_at IS NULL THEN 0.0 ELSE duration_s END), sum(charge), "
+    "sum(answered_at IS NOT NULL AND duration_s < ?4), sum(answered_at IS NULL)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DayOf:
+    """One day (0 is the first) of one key in one currency; `charge` in micro-units."""
+
+    key: str
+    day: int
+    currency: str
+    calls: int
+    seconds: float
+    charge: int
+    short: int
+    failed: int
+
+
+class TrafficReading(Reading):
+    """Questions about traffic."""
+
+    def count_records(self, since: float, until: float) -> int:
+        """How many calls were set up in that time."""
+        row = self._one("SELECT count(*) FROM cdrs WHERE setup_at >= ? AND setup_at < ?", (since, until))
+        return int(row[0]) if row else 0
+
+    def traffic(self, by: str, since: float, elapsed_s: float, until: float, short_s: float) -> list[DayOf]:
+        """Sums by key, day and currency, days of 24 hours from `since` on, of each its first `elapsed_s` seconds. `by`
+        is one of KEYS; an answered call below `short_s` is a short one."""
+        key = KEYS[by]
+        sql = (
+            f"SELECT {key}, CAST((setup_at - ?1) / {DAY_S} AS INTEGER) AS day, currency, {_SUMS} FROM cdrs "  # noqa: S608
+            f"WHERE setup_at >= ?1 AND setup_at < ?3 AND {key} <> '' AND NOT emergency "
+            f"AND (setup_at - ?1) - {DAY_S} * CAST((setup_at - ?1) / {DAY_S} AS INTEGER) <= ?2 GROUP BY 1, 2, 3"
+        )
+        return [DayOf(*row) for row in self._all(sql, (since, elapsed_s, until, short_s))]
