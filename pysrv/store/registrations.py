@@ -21,7 +21,7 @@ class RegistrationReading(Reading):
     def binding_page(
         self, words: str, limit: int, offset: int = 0, *, aor: str | None = None
     ) -> tuple[list[SavedBinding], int]:
-        """Some bindings, and how many fit: `words` stand in AOR, contact, address or the telephone's name; `aor`: of one."""
+        """Some bindings, of one AOR or of all, and how many fit: `words` stand in AOR, contact, address or program."""
         fits = (
             "FROM bindings WHERE expires_at > ?1 AND (?2 = '' OR instr(lower(aor), ?2) OR instr(lower(contact), ?2) "
             "OR instr(remote_host, ?2) OR instr(lower(user_agent), ?2)) AND (?3 IS NULL OR aor = ?3)"

@@ -14,8 +14,7 @@ from aiohttp import web
 from appliance.wire import WireError
 from pysrv.store.web import PersonKind
 from pysrv.web import identity as people
-from pysrv.web.acting import BACKING
-from pysrv.web.acting import heard
+from pysrv.web.acting import BACKING, heard
 from pysrv.web.identity import COOKIE, Identity, identity
 from pysrv.web.logins import LOGINS
 
