@@ -17,11 +17,14 @@ from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
 from pysrv.web.backing import Backing
 from pysrv.web.doors import Doors
 from pysrv.web.logins import LOGINS, Logins
+from pysrv.web.pace import Paces
 from pysrv.web.rendering import Pages
 from pysrv.web.routes import Route
 
 KEEPALIVE_S = 15.0
 MOST_BODY_BYTES = 256 * 1024
+TOKENS_PACE = 50.0, 200  # requests a second on the long run, and at once
+STRANGERS_PACE = 1.0, 30
 FOR_EVER = "private, max-age=31536000, immutable"
 
 
@@ -58,6 +61,7 @@ def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web
     """The application with every route behind the guard."""
     made = web.Application(middlewares=[guard.faults], client_max_size=MOST_BODY_BYTES)
     made[BACKING], made[PAGES], made[LOGINS] = office, Pages(), logins
+    made[guard.PACES] = Paces("token", *TOKENS_PACE), Paces("address", *STRANGERS_PACE)
     made[ROUTES] = (*entrance.ROUTES, *OWN, *routes)
     made.on_response_prepare.append(guard.add_headers)
     for route in made[ROUTES]:
