@@ -84,6 +84,7 @@ class Browser:
     """A client with a cookie jar that sends what browsers send, over TLS that knows the house's certificate."""
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self.port, self.context = port, context
         self.origin = f"https://127.0.0.1:{port}"
         self._connector = aiohttp.TCPConnector(ssl=context)
         self._jar = aiohttp.CookieJar(unsafe=True)
