@@ -16,6 +16,7 @@ from appliance.config.options import CANNOT_RUN, RunOptions
 from appliance.config.schema import ROWS
 from appliance.config.settings import Settings, parse_all
 from appliance.metrics import Reading
+from pysrv.api import ROUTES as API_ROUTES
 from pysrv.control import Control
 from pysrv.net.clips import Clips
 from pysrv.net.control_socket import ControlSocket
@@ -122,7 +123,7 @@ class Office:
             self._session_s,
         )
         self._reader = self._store.reader()
-        self._web = Web(self, PANEL_ROUTES)
+        self._web = Web(self, (*PANEL_ROUTES, *API_ROUTES))
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._tallies: tuple[wire.Tally, ...] = ()

@@ -88,6 +88,8 @@ ROOMS = {
     "pysrv.web.certificate": Room(("cryptography",)),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
     "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
+    # The API: endpoints as rows over the same verbs.
+    "pysrv.api": Room(("pysrv.web", "pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp", "msgspec")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
@@ -101,7 +103,8 @@ ONLY_IN = {
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": ("pysrv.passwords.vault", "pysrv.web.certificate", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "aiohttp": ("pysrv.panel", "pysrv.web", "pysrv.notify.web", "pysrv.notify.reach"),
+    "msgspec": ("pysrv.api",),
+    "aiohttp": ("pysrv.api", "pysrv.panel", "pysrv.web", "pysrv.notify.web", "pysrv.notify.reach"),
     "aiosmtplib": ("pysrv.notify.mail",),
     "yarl": ("pysrv.notify.web",),
     "pyotp": ("pysrv.people.codes",),

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from aiohttp.helpers import is_expected_content_type
 
 from appliance.wire import WireError
 from pysrv.api.endpoint import Argument, Endpoint
@@ -40,7 +39,7 @@ def of_query(request: web.Request, wanted: Iterable[Argument], paged: bool = Fal
             raise WireError("bad_args", f"there is no parameter {name!r:.60}", f"there are: {take}")
         values = request.query.getall(name)
         if name not in known:
-            found[name] = _text(name, _one(name, values))
+            found[name] = text(name, _one(name, values))
         else:
             found[known[name].field] = _value(known[name], values)
     _whole(known.values(), found)
@@ -52,9 +51,8 @@ async def of_body(request: web.Request, endpoint: Endpoint) -> dict[str, Any]:
     if request.query:
         raise WireError("bad_args", f"there is no parameter {next(iter(request.query))!r:.60}", "there are: none")
     body = await request.read()
-    if body or request.headers.get("Content-Type"):
-        if not is_expected_content_type(request.headers.get("Content-Type", ""), JSON):
-            raise WireError("unsupported_media_type", f"a body is {JSON} here", "send Content-Type: application/json")
+    if (body or "Content-Type" in request.headers) and not is_type(request, JSON):
+        raise WireError("unsupported_media_type", f"a body is {JSON} here", f"send Content-Type: {JSON}")
     found = decoded(body) if body else {}
     if endpoint.inside:
         return {endpoint.inside: found}
@@ -66,8 +64,13 @@ async def of_body(request: web.Request, endpoint: Endpoint) -> dict[str, Any]:
     return found
 
 
+def is_type(request: web.Request, wanted: str) -> bool:
+    """Whether the body is of that type, in UTF-8."""
+    return request.content_type == wanted and (request.charset or "utf-8").lower() == "utf-8"
+
+
 def decoded(body: bytes) -> dict[str, Any]:
-    """One JSON object (RFC 8259, without its freedom to repeat names or to have numbers of any size). Raises
+    """One JSON object (RFC 8259, without its freedom to have numbers of any size). Raises
     WireError."""
     try:
         found = msgspec.json.decode(body)
@@ -89,7 +92,7 @@ def _bounded(value: Any) -> None:
         for item in value:
             _bounded(item)
     elif isinstance(value, str):
-        _text("a text", value)
+        text("a text", value)
     elif isinstance(value, int | float):
         _number("a number", value)
 
@@ -116,24 +119,24 @@ def _value(argument: Argument, values: list[str]) -> Any:
     return _single(argument.name, hint, _one(argument.name, values))
 
 
-def _single(name: str, kind: Any, text: str) -> Any:
-    _text(name, text)
+def _single(name: str, kind: Any, told: str) -> Any:
+    text(name, told)
     if kind is bool:
-        if text not in _WORDS:
-            raise WireError("bad_args", f"{name} must be true or false, not {text!r:.60}")
-        return _WORDS[text]
+        if told not in _WORDS:
+            raise WireError("bad_args", f"{name} must be true or false, not {told!r:.60}")
+        return _WORDS[told]
     if kind in (int, float):
-        return _number(name, _parsed(name, kind, text))
-    if isinstance(kind, type) and issubclass(kind, StrEnum) and text not in tuple(kind):
-        raise WireError("bad_args", f"{name} must be one of {', '.join(kind)}, not {text!r:.60}")
-    return text
+        return _number(name, _parsed(name, kind, told))
+    if isinstance(kind, type) and issubclass(kind, StrEnum) and told not in tuple(kind):
+        raise WireError("bad_args", f"{name} must be one of {', '.join(kind)}, not {told!r:.60}")
+    return told
 
 
-def _parsed(name: str, kind: type[int] | type[float], text: str) -> float:
+def _parsed(name: str, kind: Any, text: str) -> float:
     try:
         if not text.isascii() or "_" in text or len(text) > 40 or text != text.strip():
             raise ValueError
-        return kind(text)
+        return float(text) if kind is float else int(text)
     except ValueError:
         what = "a whole number" if kind is int else "a number"
         raise WireError("bad_args", f"{name} must be {what}, not {text!r:.60}") from None
@@ -146,7 +149,8 @@ def _number(name: str, value: float) -> float:
     return value
 
 
-def _text(name: str, text: str) -> str:
-    if "\0" in text or not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+def text(name: str, told: str) -> str:
+    """A text that everything here can hold. Raises WireError."""
+    if "\0" in told or any("\ud800" <= char <= "\udfff" for char in told):
         raise WireError("bad_args", f"{name} holds characters that no text here has")
-    return text
+    return told

@@ -41,7 +41,7 @@ ENDPOINTS: Final = (
     Endpoint("DELETE", "/decks/{deck}", "rates.remove", "Take a deck out of use, or only its successor."),
     Endpoint("GET", "/decks/{deck}/rates", "rates.list", "Rates of a deck, in the order of prefixes.",
              Pages("rates", ("prefix", "time_class", "valid_from"), _AFTER_RATE)),
-    Endpoint("GET", "/decks/{deck}/export", "rates.export", "A piece of a deck as CSV; `next` is what to ask for then."),
+    Endpoint("GET", "/decks/{deck}/export", "rates.export", "A piece of a deck as CSV; `next` is what to ask for."),
     Endpoint("GET", "/quotes", "rates.quote", "What a call would cost everybody, and over which trunk it would go."),
     Endpoint("GET", "/currencies", "currencies.list", "Currencies and their rates."),
     Endpoint("PUT", "/currencies/{code}", "currencies.set", "Set what a currency is worth."),

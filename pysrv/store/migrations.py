@@ -12,6 +12,7 @@ import sqlite_utils
 from pysrv.store import (
     schema,
     schema_accounts,
+    schema_api,
     schema_bans,
     schema_cards,
     schema_fraud,
@@ -67,7 +68,7 @@ STATEMENTS_4 = (
     *schema_cards.STATEMENTS,
     *schema_notices.STATEMENTS,
 )
-STATEMENTS_5 = (*schema_people.STATEMENTS,)
+STATEMENTS_5 = (*schema_people.STATEMENTS, *schema_api.STATEMENTS)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from pysrv.store.api import ApiReading, ApiWriting
 from pysrv.store.blacklists import BlacklistReading, BlacklistWriting
 from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.cards import CardReading, CardWriting
@@ -51,6 +52,7 @@ class Reader(
     NoticeReading,
     PeopleReading,
     WebReading,
+    ApiReading,
     TrailReading,
 ):
     """Every question and no change. One thread at a time."""
@@ -79,6 +81,7 @@ class Store(
     NoticeWriting,
     PeopleWriting,
     WebWriting,
+    ApiWriting,
     TrailReading,
 ):
     """Every question and every change. One process, one thread."""

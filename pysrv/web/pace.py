@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from appliance.wire import WireError
+from pysrv.web.problems import TooMany
 
 MOST_BUCKETS: Final = 10_000
 
 
-class TooFast(WireError):
-    """Refused for a while; `headers` say how long."""
+class TooFast(TooMany):
+    """Refused for a while; `headers` tell the pace."""
 
-    def __init__(self, words: str, hint: str, headers: Mapping[str, str]) -> None:
-        super().__init__("too_many", words, hint)
-        self.headers = headers
+    def __init__(self, words: str, hint: str, wait_s: float, headers: Mapping[str, str]) -> None:
+        super().__init__(words, hint, wait_s)
+        self.headers = dict(headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,8 @@ class Take:
 
     @property
     def headers(self) -> dict[str, str]:
-        """RateLimit, and Retry-After for one that was refused."""
-        told = {"RateLimit-Policy": self.policy, "RateLimit": f"{self.policy.partition(';')[0]};r={self.left}"}
-        return told | ({"Retry-After": str(math.ceil(self.wait_s))} if self.wait_s else {})
+        """RateLimit and its policy."""
+        return {"RateLimit-Policy": self.policy, "RateLimit": f"{self.policy.partition(';')[0]};r={self.left}"}
 
 
 class Paces:
@@ -60,5 +59,5 @@ class Paces:
         """As `take`. Raises TooFast."""
         taken = self.take(key, now)
         if taken.wait_s:
-            raise TooFast(words, hint, taken.headers)
+            raise TooFast(words, hint, taken.wait_s, taken.headers)
         return taken
