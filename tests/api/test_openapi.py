@@ -17,8 +17,10 @@ from schemathesis.specs.openapi.checks import (
 
 from pysrv.api import openapi
 from pysrv.api.table import ENDPOINTS
+from pysrv.control import Control
 from pysrv.web import server
 from tests.api.program import Program, programmed
+from tests.control.office import Service
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLES = 12
@@ -53,7 +55,8 @@ async def test_nothing_that_the_document_allows_or_forbids_breaks_the_house(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "TOKENS_PACE", (1e6, 1_000_000))
-    async with programmed(tmp_path) as (_, program):
+    async with programmed(tmp_path) as (house, program):
+        house.control = Control(house.store, Service())
         await asyncio.to_thread(_walk, program, str(tmp_path / "panel.pem"))
 
 
