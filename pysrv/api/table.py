@@ -88,6 +88,8 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/notices/test", "notices.test", "Send a test."),
     Endpoint("POST", "/notices/retry", "notices.retry", "Try what failed again."),
     Endpoint("GET", "/calls", "calls.list", "Running calls.", Pages("calls", ("call_id",))),
+    Endpoint("POST", "/calls", "calls.dial", "Ask a phone of an account to call a number.", status=202),
+    Endpoint("POST", "/messages", "messages.send", "Send a text to a user's devices.", status=202),
     Endpoint("DELETE", "/calls", "calls.hangup", "Hang up the calls of an account, or all.",
              without=frozenset({"call_id"})),
     Endpoint("DELETE", "/calls/{call_id}", "calls.hangup", "Hang up a call.", without=frozenset({"account", "all"})),

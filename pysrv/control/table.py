@@ -155,6 +155,8 @@ ROWS = (
     Verb("notices.retry", Area.STATE, Nothing, notices.retry, writes=True),
     Verb("calls.list", Area.CALLS, Nothing, calls.list_all),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
+    Verb("calls.dial", Area.CALLS, calls.Dial, calls.dial, acts=True),
+    Verb("messages.send", Area.CALLS, calls.Text, calls.send_text, acts=True),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
     Verb("people.list", Area.PEOPLE, Nothing, people.list_all),

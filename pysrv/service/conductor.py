@@ -41,6 +41,7 @@ from pysrv.service.authentication import Authentication, Guard
 from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
+from pysrv.service.dialling import Dialling
 from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
 from pysrv.service.firewall import ListLoader, Managers, protected
@@ -106,6 +107,7 @@ class Service:
         self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
         self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
+        self._dialling = Dialling(self.endpoint, self.registrar, world)
         self.notices = Notices(store)
         self._spending = Spending(store, settings, world.clock, self.notices.tell)
         self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
@@ -322,6 +324,14 @@ class Service:
             return False
         self.b2bua.hangup(call_id, Cause.of_q850(16, "ended by the operator"), self._world.clock.monotonic())
         return True
+
+    def dial(self, account: str, number: str) -> bool:
+        """A phone of the account is asked to call a number."""
+        return self._dialling.ask(account, number, self._world.clock.monotonic())
+
+    def page(self, sender: str, user: str, text: str) -> int:
+        """A text to a user's devices; returns how many there are."""
+        return self._paging.send(sender, user, text, self._world.clock.monotonic())
 
     def account_changed(self, name: str) -> None:
         """Bindings of an account that is gone, locked or disabled are dropped; where accounts come from is known."""
