@@ -84,12 +84,24 @@ ROOMS = {
     "pysrv.people": Room(pure=True),
     "pysrv.people.codes": Room(("pyotp",)),
     # The web: what panel, portal and API share; they know each other not.
-    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
+    "pysrv.web": Room(("pysrv.control", "pysrv.service.feed", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.web.certificate": Room(("cryptography",)),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
     "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     # The API: endpoints as rows over the same verbs.
-    "pysrv.api": Room(("pysrv.web", "pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp", "msgspec")),
+    "pysrv.api": Room(
+        (
+            "pysrv.web",
+            "pysrv.control",
+            "pysrv.billing.money",
+            "pysrv.service.feed",
+            "pysrv.people",
+            "pysrv.store",
+            *SHARED,
+            "aiohttp",
+            "msgspec",
+        )
+    ),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }

@@ -1,5 +1,12 @@
 """The API: programs do over HTTPS what operators do, by the same verbs, under the same permissions."""
 
-from pysrv.api import imports, openapi, rest
+import time
+from collections.abc import Callable
 
-ROUTES = (*rest.ROUTES, *imports.ROUTES, *openapi.ROUTES)
+from pysrv.api import events, imports, older, openapi, rest
+from pysrv.web.routes import Route
+
+
+def routes(clock: Callable[[], float] = time.monotonic) -> tuple[Route, ...]:
+    """The rows of one web. `clock` gives monotonic seconds."""
+    return (*rest.ROUTES, *imports.ROUTES, *openapi.ROUTES, *events.ROUTES, *older.routes(clock))

@@ -15,7 +15,8 @@ _AFTER_RATE: Final = ("after_prefix", "after_class", "after_from")
 # fmt: off
 ENDPOINTS: Final = (
     Endpoint("GET", "/status", "status", "Figures of the running service."),
-    Endpoint("GET", "/accounts", "accounts.list", "Accounts.", Pages("accounts", ("name",))),
+    Endpoint("GET", "/figures", "figures", "What the running service counts."),
+    Endpoint("GET", "/accounts", "accounts.list", "Accounts by name.", Pages("accounts", ("name",), ("after",))),
     Endpoint("POST", "/accounts", "accounts.add", "Add an account.", status=201, secret=True),
     Endpoint("GET", "/accounts/{name}", "accounts.show", "One account, with what it has used beside its limits."),
     Endpoint("PATCH", "/accounts/{name}", "accounts.set", "Change an account; credit and top-up are money.",
@@ -89,6 +90,7 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/notices/retry", "notices.retry", "Try what failed again."),
     Endpoint("GET", "/calls", "calls.list", "Running calls.", Pages("calls", ("call_id",))),
     Endpoint("POST", "/calls", "calls.dial", "Ask a phone of an account to call a number.", status=202),
+    Endpoint("GET", "/traces", "calls.trace", "The ladder of a call, or the latest of an account or an address."),
     Endpoint("POST", "/messages", "messages.send", "Send a text to a user's devices.", status=202),
     Endpoint("DELETE", "/calls", "calls.hangup", "Hang up the calls of an account, or all.",
              without=frozenset({"call_id"})),

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from appliance.wire import WireError
+from appliance.wire import WireError, to_dict
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.number import normalise
 from pysrv.control.desk import Desk, not_found, written
@@ -115,7 +115,7 @@ def dial(desk: Desk, args: Dial) -> dict[str, Any]:
     if desk.store.account(args.account) is None:
         raise not_found("account", args.account)
     if not desk.live.dial(args.account, number):
-        raise WireError("conflict", f"no phone of {args.account} is registered", "a phone places the call: register one")
+        raise WireError("conflict", f"no phone of {args.account} is registered", "a phone makes the call: register one")
     return {"account": args.account, "number": number, "asked": True}
 
 
@@ -129,7 +129,7 @@ def send_text(desk: Desk, args: Text) -> dict[str, Any]:
         raise WireError("invalid", f"a text has 1 to {MAX_BODY_BYTES} bytes (RFC 3428)")
     devices = desk.live.page(args.account, args.to, args.text)
     if not devices:
-        raise WireError("conflict", f"no device of {args.to[:40]!r} is registered", "texts reach registered users alone")
+        raise WireError("conflict", f"no device of {args.to[:40]!r} is registered", "texts reach registered users")
     return {"account": args.account, "to": args.to, "devices": devices}
 
 
@@ -145,6 +145,13 @@ def registrations(desk: Desk, _: Any) -> dict[str, Any]:
     return {"registrations": [binding_shape(binding) for binding in desk.store.bindings()]}
 
 
+def figures(desk: Desk, _: Any) -> dict[str, Any]:
+    """figures"""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running, so it counts nothing")
+    return to_dict(desk.live.figures())
+
+
 def status(desk: Desk, _: Any) -> dict[str, Any]:
     """status"""
     store, settings = desk.store, desk.settings
@@ -152,7 +159,7 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "running": desk.live is not None,
         "realm": settings.realm,
         "generation": settings.generation,
-        "accounts": len(store.accounts()),
+        "accounts": store.account_count(),
         "trunks": len(store.trunks()),
         "calls": len(store.open_calls()),
         "registrations": len(store.bindings()),

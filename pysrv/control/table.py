@@ -28,6 +28,7 @@ from pysrv.control import (
     security,
     settings,
     sheets,
+    tracing,
     usage,
 )
 from pysrv.control.desk import Desk, Live, refusals
@@ -72,6 +73,7 @@ def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
 
 ROWS = (
     Verb("status", Area.STATE, Nothing, calls.status),
+    Verb("figures", Area.STATE, Nothing, calls.figures),
     Verb("context", Area.SETTINGS, settings.FileSettings, settings.context),
     Verb("accounts.list", Area.ACCOUNTS, accounts.ListAccounts, accounts.list_all),
     Verb("accounts.show", Area.ACCOUNTS, accounts.Named, accounts.show),
@@ -157,6 +159,7 @@ ROWS = (
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
     Verb("calls.dial", Area.CALLS, calls.Dial, calls.dial, acts=True),
     Verb("messages.send", Area.CALLS, calls.Text, calls.send_text, acts=True),
+    Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
     Verb("people.list", Area.PEOPLE, Nothing, people.list_all),

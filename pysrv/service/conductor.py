@@ -31,6 +31,7 @@ from pysrv.calls.events import (
 )
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
+from pysrv.calls.trace import Traces
 from pysrv.limits.entrances import Entrances
 from pysrv.limits.facts import Auth
 from pysrv.limits.stages.locks import incoming_refusal
@@ -44,9 +45,12 @@ from pysrv.service.defence import Defence
 from pysrv.service.dialling import Dialling
 from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
+from pysrv.service.feed import Feed, Kind
+from pysrv.service.figures import Figures
 from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
+from pysrv.service.journal import visible
 from pysrv.service.notices import Notices
 from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
@@ -60,6 +64,7 @@ from pysrv.service.requests import Requests, is_fresh
 from pysrv.service.spending import Spending
 from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
+from pysrv.service.tap import Tap
 from pysrv.service.transfers import Transfers
 from pysrv.service.trunk_watch import TrunkWatch
 from pysrv.service.trust import Trust
@@ -92,6 +97,7 @@ class Service:
         self.endpoint = Endpoint(world.tokens, store.get_or_make("endpoint", SECRET_BYTES))
         self._ports = PortPool(*world.relay_ports, pick=world.pick)
         self.b2bua = B2bua(self.endpoint, self._ports, B2buaConfig(), world.tokens)
+        self.tap = Tap(world.clock.wall, self.b2bua.call_of_dialog, settings)
         self.registrar = Registrar()
         self._nonce_keys = NonceKeys(store.get_or_make("nonce", SECRET_BYTES), keyed_hash=world.keyed_hash)
         self._nonce_epoch = self._nonce_keys.epoch(world.clock.wall())
@@ -102,19 +108,21 @@ class Service:
         guard = Guard(self._defence, self._pairs, self.trusted, self.settings)
         self._authentication = Authentication(store, authenticator, world, guard)
         self._trust = Trust(store, settings, world)
-        self._defence.on_ban = self._trust.forget_source
+        self._defence.on_ban = self._banned
         self._strangers = Strangers(store, settings, self._defence, self._pairs, world.clock)
-        self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
+        self.feed = Feed(world.clock.wall)
+        self._registration = Registration(store, self.registrar, world, self._pairs, self._trust, self.feed)
         self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self._dialling = Dialling(self.endpoint, self.registrar, world)
-        self.notices = Notices(store)
+        self.notices = Notices(store, self.feed)
         self._spending = Spending(store, settings, world.clock, self.notices.tell)
         self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
         self._fraud = Fraud(store, settings, world.clock, self.notices.tell)
         self._trunk_watch = TrunkWatch(store, self.settings, self.notices.tell)
         self._brake = ExposureBrake(store, settings, self.notices.tell, lambda *whose: self.accounting.prices(*whose))
         self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
+        self.counts = Figures(store, self.accounting, self.registrar, self.endpoint, self.tap, world.clock)
         self._admission = Admission(
             store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
             world, self.settings, Origins(self.registrar, world, self.trusted, self.settings),
@@ -167,11 +175,13 @@ class Service:
 
     def receive_datagram(self, payload: bytes, flow: Flow) -> None:
         """One datagram."""
+        self.tap.heard(payload, flow)
         self._defence.message(flow)
         self.endpoint.receive_datagram(payload, flow, self._world.clock.monotonic())
 
     def receive_message(self, message: Message, flow: Flow) -> None:
         """One message that a stream has framed."""
+        self.tap.heard(message.to_bytes(), flow)
         self._defence.message(flow)
         self.endpoint.receive_message(message, flow, self._world.clock.monotonic())
 
@@ -238,8 +248,11 @@ class Service:
         self._pump_calls(now)
         self._cut(now)
         self._store.commit()
+        self.feed.flush()
         self._world.gate.flush()
-        return self.endpoint.datagrams_to_send()
+        leaving = self.endpoint.datagrams_to_send()
+        self.tap.said(leaving)
+        return leaving
 
     # -- GateEvents -----------------------------------------------------------------------------------------------
 
@@ -294,6 +307,7 @@ class Service:
     def apply_settings(self, settings: Settings) -> None:
         """Put a new snapshot in force; running calls keep what they started with, except money."""
         self._settings = settings
+        self.feed.tell(Kind.SETTINGS, generation=settings.generation)
         self._authentication.use_realm(settings.realm, self._nonce_keys)
         self._defence.use(settings)
         self._strangers.use(settings)
@@ -303,6 +317,7 @@ class Service:
         self._passwords.use(settings)
         self._fraud.use(settings)
         self._brake.use(settings)
+        self.tap.use(settings)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:
@@ -317,6 +332,14 @@ class Service:
             "faults": self.faults,
             "relay": gate.relay if gate is not None else "",
         }
+
+    def figures(self) -> wire.OfficeFigures:
+        """What is counted, for the metrics."""
+        return self.counts.read(generation=self._settings.generation, malformed=self.malformed, faults=self.faults)
+
+    def traces(self) -> Traces:
+        """What was said on the wire, by call."""
+        return self.tap.traces
 
     def hangup(self, call_id: str) -> bool:
         """End a call on an operator's word."""
@@ -354,14 +377,17 @@ class Service:
         """Tell the gate; nobody there is believed any more."""
         self._trust.forget_source(ban.prefix)
         self._world.gate.ban(ban)
+        self.feed.tell(Kind.BANNED, prefix=ban.prefix, port=0)
 
     def unban(self, prefix: str, port: int) -> None:
         """Tell the gate, and count anew for that source."""
         self._defence.lifted(prefix, port)
+        self.feed.tell(Kind.LIFTED, prefix=prefix, port=port)
 
     def forgive(self) -> None:
         """Every ban was lifted."""
         self._defence.forgive()
+        self.feed.tell(Kind.LIFTED, prefix="all", port=0)
 
     def allow(self, source: wire.Source) -> None:
         """Tell the gate; what had become known inside that network no longer counts."""
@@ -466,9 +492,11 @@ class Service:
                 self._trunk_watch.works(event.target)
                 self.accounting.answered(event)
                 self._recovery.changed(event.call_id, now)
+                self.feed.tell(Kind.CALL_ANSWERED, call_id=event.call_id, over=event.target.label)
             case CallEnded():
                 self._cards.ended(event)
                 self.accounting.ended(event)
+                self._tell_end(event)
             case CallAttended():
                 self._cards.attended(event)
             case DigitPressed():
@@ -493,12 +521,40 @@ class Service:
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._requests.asking.get(event.key)
+        named = caller.account.name if caller is not None and caller.account is not None else ""
+        self.tap.traces.belongs(event.request.call_id, event.call_id, named)
+        self._tell_begin(event, named)
         if caller is None or (event.replaces is not None and not _may_replace(caller)):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
         elif not self._cards.requested(event, caller, now):
             self._admission.call(event, caller, now)
+
+    def _tell_begin(self, event: CallRequested, account: str) -> None:
+        request = event.request
+        caller, callee = _shown(request.from_.uri.user), _shown(request.uri.user)
+        told = {"call_id": event.call_id, "account": account, "caller": caller, "callee": callee}
+        self.feed.tell(Kind.CALL_BEGUN, **told, source=event.flow.remote[0])
+
+    def _tell_end(self, event: CallEnded) -> None:
+        answered = event.answered_at is not None
+        kind = Kind.CALL_ENDED if answered or event.target is not None else Kind.CALL_REFUSED
+        lasted = event.ended_at - event.answered_at if event.answered_at is not None else 0.0
+        cause = event.cause
+        self.feed.tell(
+            kind,
+            call_id=event.call_id,
+            status=cause.status,
+            reason=visible(cause.text),
+            ended_by=str(event.ended_by),
+            seconds=round(lasted, 3),
+        )
+
+    def _banned(self, prefix: str, port: int) -> None:
+        """The defence has banned somebody: nobody there is believed any more."""
+        self._trust.forget_source(prefix, port)
+        self.feed.tell(Kind.BANNED, prefix=prefix, port=port)
 
     def _struck(self, event: CallRequested, caller: Caller) -> None:
         """A wrong PIN came from a telephone that had proved its password: that is one guess of a proven source."""
@@ -517,6 +573,10 @@ class Service:
         cause = Cause.of_status(self._settings.quotadiscreason, f"lease ended: {short.sentence}")
         self.accounting.lapsed(call_id, short)
         self.b2bua.hangup(call_id, cause, now)
+
+
+def _shown(user: bytes | None) -> str:
+    return visible((user or b"").decode("utf-8", "replace"))
 
 
 def _may_replace(caller: Caller) -> bool:

@@ -1,7 +1,7 @@
 """Click to dial: a phone is asked to make a call (RFC 3515; the call flow of RFC 5359 section 2.19).
 
-The phone that does so calls like any other: it proves itself, policy looks at the call, and the account pays. So nothing
-here decides or costs anything; whoever may not call that number is told so by his phone.
+The phone that does so calls like any other: it proves itself, policy looks at the call, and the account pays. So
+nothing here decides or costs anything; whoever may not call that number is told so by his phone.
 """
 
 from pysrv.calls.registrar import Registrar

@@ -16,6 +16,7 @@ from pysrv.store import (
     schema_bans,
     schema_cards,
     schema_fraud,
+    schema_listing,
     schema_notices,
     schema_passwords,
     schema_people,
@@ -68,7 +69,11 @@ STATEMENTS_4 = (
     *schema_cards.STATEMENTS,
     *schema_notices.STATEMENTS,
 )
-STATEMENTS_5 = (*schema_people.STATEMENTS, *schema_api.STATEMENTS)
+STATEMENTS_5 = (
+    *schema_people.STATEMENTS,
+    *schema_api.STATEMENTS,
+    *schema_listing.STATEMENTS,
+)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),

@@ -95,6 +95,14 @@ class NoticeReading(Reading):
         )
         return self._deliveries(where, (account, key, limit, before_id))
 
+    def waiting_notices(self) -> int:
+        """How many deliveries wait, and notices of which nobody has decided yet where they go."""
+        row = self._one(
+            "SELECT (SELECT count(*) FROM notice_deliveries WHERE status = 'waiting') + "
+            "(SELECT count(*) FROM notices WHERE routed = 0)"
+        )
+        return int(row[0]) if row else 0
+
     def unrouted_notices(self, limit: int = BITE) -> list[NoticeRow]:
         """Notices for which nobody has decided where they go, oldest first."""
         sql = f"SELECT {_NOTICE} FROM notices n WHERE n.routed = 0 ORDER BY n.id LIMIT ?"  # noqa: S608

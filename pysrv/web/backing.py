@@ -5,12 +5,17 @@ from typing import Protocol
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.control import Control
+from pysrv.service.feed import Feed
 from pysrv.store import Store
 from pysrv.web.status import Snapshot
 
 
 class Backing(Protocol):
     """The office, or a test's."""
+
+    @property
+    def feed(self) -> Feed:
+        """What happens, while it does."""
 
     @property
     def store(self) -> Store:
@@ -37,6 +42,9 @@ class Backing(Protocol):
 
     def administers(self, address: str) -> bool:
         """Whether the administrators' part is open to this address (remoteadmin)."""
+
+    def trusts(self, address: str) -> bool:
+        """Whether the address is trusted (allowtrustedip and what widens it)."""
 
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses: too many of them are banned like those who guess over SIP."""

@@ -49,6 +49,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+PROGRAMS: Final = ("/api/", "/mvapireq")  # who comes there reads problems, not pages
 SERVER = "appliance"  # whatever version of whatever library it is
 PACES: Final = web.AppKey("paces", tuple[Paces, Paces])  # of tokens, of addresses without one
 RATES: web.RequestKey[dict[str, str]] = web.RequestKey("rates", dict)
@@ -120,7 +121,7 @@ def refused(
     headers = {"Allow": allow} if allow else {}
     if isinstance(error, TooFast):
         headers |= error.headers
-    if request.path.startswith("/api/"):
+    if request.path.startswith(PROGRAMS):
         return problem(error, headers, status)
     shown = page(request, "web/refused.html", status=status or status_of(error.code), error=error)
     shown.headers.update(headers)

@@ -62,6 +62,5 @@ def problem(error: WireError, headers: Mapping[str, str] | None = None, status: 
     }
     if error.hint:
         body["hint"] = error.hint
-    return web.json_response(
-        body, status=status, content_type=CONTENT_TYPE, headers={**headers_of(error), **(headers or {})}
-    )
+    told = {**headers_of(error), **(headers or {})}
+    return web.json_response(body, status=status, content_type=CONTENT_TYPE, headers=told)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pysrv.api import ROUTES
+from pysrv.api import routes
 from pysrv.people.permissions import Role
 from tests.web.house import PASSWORD, Answer, Browser, House, living
 
@@ -52,5 +52,5 @@ def set_to(house: House, **texts: str) -> None:
 
 @asynccontextmanager
 async def programmed(tmp_path: Path, *scopes: str) -> AsyncIterator[tuple[House, Program]]:
-    async with living(tmp_path, ROUTES) as (house, browser):
+    async with living(tmp_path, routes()) as (house, browser):
         yield house, Program(browser, token(house, *scopes))

@@ -15,6 +15,7 @@ from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.control import Control
 from pysrv.people.permissions import Role
+from pysrv.service.feed import Feed
 from pysrv.store import Store
 from pysrv.store.web import PersonKind
 from pysrv.web import certificate
@@ -29,13 +30,24 @@ PASSWORD = "correct-horse-42"
 
 
 @dataclass
+class Watch:
+    """A clock that is moved by hand."""
+
+    began: float
+    offset: float = 0.0
+
+    def now(self) -> float:
+        return self.began + self.offset
+
+
+@dataclass
 class House:
-    """The office as the web sees it. `now` moves waiting and sessions alike."""
+    """The office as the web sees it. Its clock stands still: `offset` moves it, for waiting and sessions alike."""
 
     store: Store
     control: Control
+    watch: Watch
     shown: Snapshot = FULL
-    offset: float = 0.0
     keeper: bool = True
     fault: Exception | None = None
     open_to_all: bool = True
@@ -43,6 +55,15 @@ class House:
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
+    feed: Feed = field(default_factory=lambda: Feed(time.time))
+
+    @property
+    def offset(self) -> float:
+        return self.watch.offset
+
+    @offset.setter
+    def offset(self, seconds: float) -> None:
+        self.watch.offset = seconds
 
     def settings(self) -> Settings:
         return layered({}, self.store.overrides(), self.store.generation()).settings
@@ -67,6 +88,9 @@ class House:
 
     def administers(self, address: str) -> bool:
         return self.open_to_all
+
+    def trusts(self, address: str) -> bool:
+        return address in self.trusted
 
     def wrong_password(self, address: str, name: str) -> None:
         self.guesses.append((address, name))
@@ -129,12 +153,12 @@ class Answer:
 @asynccontextmanager
 async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple[House, Browser]]:
     """A house that serves, with an owner 'olga' and one administrator of each other role, named like his role."""
-    with_clock = [0.0]
-    store = Store.open(tmp_path / "appliance.db", lambda: time.time() + with_clock[0])
-    house = House(store, Control(store, None, {}, lambda: time.time() + with_clock[0]))
+    watch = Watch(time.time())
+    store = Store.open(tmp_path / "appliance.db", watch.now)
+    house = House(store, Control(store, None, {}, watch.now), watch)
     store.add_administrator("olga", Role.OWNER, PASSWORD)
     store.commit()
-    logins = Logins(house, lambda: time.monotonic() + house.offset, lambda: time.time() + house.offset)
+    logins = Logins(house, watch.now, watch.now)
     web = Web(house, routes, logins)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
     (port,) = await web.start(["127.0.0.1"], 0, made.context())

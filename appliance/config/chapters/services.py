@@ -1,8 +1,21 @@
 """Settings of fraud and price checks, of the system, the web, the API and payments."""
 
-from appliance.config.fields import Bool, Choice, Enum, Money
+from appliance.config.fields import Bool, Choice, Enum, Int, Money
 from appliance.config.row import Place, Row, Strict
-from appliance.config.textual import ADDRESS, ListOf, Map, Secret
+from appliance.config.textual import ADDRESS, Form, ListOf, Map, Secret, Str, is_address, is_domain
+
+
+def _is_hep_server(text: str) -> bool:
+    """Whether `text` is HOST:PORT or [IPV6]:PORT."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= 65535):
+        return False
+    if host.startswith("[") and host.endswith("]"):
+        return ":" in host and "/" not in host and is_address(host[1:-1])
+    return ":" not in host and (is_domain(host) or (is_address(host) and "/" not in host))
+
+
+HEP_SERVER = Form(_is_hep_server, "HOST:PORT or [IPV6]:PORT", "hosts and ports")
 
 
 class FraudRows:
@@ -158,6 +171,48 @@ class SystemRows:
         "Ceilings of the whole appliance.",
         in_force=True,
     )
+    calltraces = Row(
+        Int(high=100_000, special={0: "none"}),
+        "1000",
+        Place.SYSTEM,
+        "How many calls' SIP messages are remembered, in memory alone and without passwords and keys, for 'appliance "
+        "calls trace'; a new number forgets what was remembered.",
+        unit="calls",
+        in_force=True,
+        see=("hepserver",),
+    )
+    logformat = Row(
+        Choice({"text": "a line of text", "json": "an object of JSON"}),
+        "text",
+        Place.SYSTEM,
+        "What each line of the office's log is.",
+        in_force=True,
+    )
+    hepserver = Row(
+        Str(HEP_SERVER),
+        "",
+        Place.SYSTEM,
+        "Homer server to which every SIP message is sent as HEP version 3 over UDP, without passwords and keys; empty: "
+        "none.",
+        in_force=True,
+        see=("hepcaptureid", "heppassword"),
+    )
+    hepcaptureid = Row(
+        Int(high=2**32 - 1),
+        "2001",
+        Place.SYSTEM,
+        "Number by which the Homer server knows this appliance.",
+        in_force=True,
+        see=("hepserver",),
+    )
+    heppassword = Row(
+        Secret(),
+        "",
+        Place.SYSTEM,
+        "Authentication key that the Homer server asks for; empty: none is sent.",
+        in_force=True,
+        see=("hepserver",),
+    )
     validateinput = Row(
         Enum({0: "no", 1: "basic", 2: "basic and SQL", 3: "normal", 4: "more", 5: "extreme"}),
         "3",
@@ -169,25 +224,28 @@ class SystemRows:
         Secret(),
         "",
         Place.API,
-        "Key that requests to the HTTP API carry.",
+        "Key that requests to the older entry point carry as authkey, when it is set.",
         strict=Strict("", hint="random"),
         generated=True,
+        in_force=True,
     )
     apiv2key = Row(
         Secret(),
         "",
         Place.API,
-        "Key of the API's second version.",
+        "Salt of the older entry point's salted hash (authmd5); without it that proof is closed.",
         strict=Strict("", hint="random"),
         generated=True,
+        in_force=True,
     )
     serverapikey = Row(
         Secret(),
         "",
         Place.API,
-        "Key between servers, and of clients that were provisioned.",
+        "Another key that is taken as authkey: of servers, and of clients that were provisioned.",
         strict=Strict("", hint="random"),
         generated=True,
+        in_force=True,
     )
     apiv2ipauth = Row(
         ListOf(ADDRESS),
@@ -195,25 +253,28 @@ class SystemRows:
         Place.API,
         "Addresses and networks that the API serves; empty: all.",
         strict=Strict("", hint="set to your own addresses"),
+        in_force=True,
     )
     apisipauth = Row(
-        Enum({0: "API credentials", 1: "the account's SIP digest"}),
+        Enum({0: "the password for the web", 1: "the account's SIP digest"}),
         "1",
         Place.API,
-        "How an account proves itself on the API.",
+        "How an account proves itself on the older entry point.",
         strict="1",
+        in_force=True,
     )
     apidefneedlogin = Row(
         Enum({0: "nothing", 1: "login", 2: "login and key", 3: "login with the server's nonce"}),
         "1",
         Place.API,
-        "What a request to the API needs.",
+        "What a request to the older entry point needs; what costs or moves something always needs a login.",
         strict="3",
+        in_force=True,
     )
     apideftrustadmin = Row(
         Enum(
             {
-                0: "nothing more",
+                0: "the key alone",
                 1: "a trusted address",
                 2: "always the address alone",
                 3: "always the password alone",
@@ -222,15 +283,17 @@ class SystemRows:
         ),
         "1",
         Place.API,
-        "What an administrator's request to the API needs.",
+        "What an administrator's request to the older entry point needs, beside the key where one is set.",
         strict="4",
+        in_force=True,
     )
     enablejsonp = Row(
         Enum({0: "off", 1: "same origin only", 2: "any origin"}),
         "1",
         Place.API,
-        "To whom JSONP answers are given.",
+        "To whom the older entry point gives JSONP answers.",
         strict=Strict("0", "1"),
+        in_force=True,
     )
     allowhttpfileupload = Row(Bool(), "true", Place.WEB, "Files can be uploaded and shared.", strict="false")
     remoteadmin = Row(
