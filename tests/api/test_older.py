@@ -410,3 +410,11 @@ async def test_no_other_method_is_served(home: Home) -> None:
     _, program = home
     answer = await program.browser._ask("PUT", "/mvapireq/?apientry=apitest1")
     assert answer.status == 405 and json.loads(answer.text)["type"].endswith("method_not_allowed")
+
+
+async def test_an_address_asks_only_so_fast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pysrv.api.older.PACE", (0.001, 2))
+    async with programmed(tmp_path) as (_, program):
+        answers = [await ask(program, "apitest1") for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 429]
+        assert "Retry-After" in answers[2].headers and answers[2].text.startswith("ERROR\n")

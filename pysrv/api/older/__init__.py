@@ -16,32 +16,38 @@ from pysrv.api.older.entries import ENTRIES, PROOFS, Request
 from pysrv.api.older.proof import Asked, Proof
 from pysrv.api.rest import admit
 from pysrv.web.acting import backing
+from pysrv.web.guesses import network
+from pysrv.web.pace import Paces
 from pysrv.web.problems import headers_of, status_of
 from pysrv.web.routes import Route
 
 PATH: Final = "/mvapireq"
 FORM: Final = "application/x-www-form-urlencoded"
 MOST_PARAMETERS: Final = 40
+PACE: Final = 20.0, 200  # requests a second of one address on the long run, and at once
 OFF, SAME_ORIGIN, ANY_ORIGIN = range(3)  # enablejsonp
 
 
 def routes(clock: Callable[[], float] = time.monotonic) -> tuple[Route, ...]:
     """The rows of one web, with what it remembers of guesses and nonces."""
-    proof = Proof(clock)
+    proof, paces = Proof(clock), Paces("address", *PACE)
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await _answer(request, proof)
+        return await _answer(request, proof, paces)
 
     return tuple(
         Route(method, path, answer, None, sessionless=True) for method in ("GET", "POST") for path in (PATH, PATH + "/")
     )
 
 
-async def _answer(request: web.Request, proof: Proof) -> web.Response:
+async def _answer(request: web.Request, proof: Proof, paces: Paces) -> web.Response:
     wanted, function, status = Format.TEXT, "", 200
     headers: dict[str, str] = {}
     try:
         admit(request)
+        paces.check(
+            network(request.remote or ""), proof.clock(), "too many requests", "wait as long as Retry-After says"
+        )
         told = await _told(request)
         wanted = format_of(told.get("format", ""))
         function = _function(request, told)
