@@ -87,6 +87,16 @@ async def test_guesses_are_told_to_the_gate_and_wait(home: Home) -> None:
     assert (await ask(program, "balance", **ANNA)).status == 200
 
 
+async def test_an_account_of_ones_own_buys_no_guesses_at_others(home: Home) -> None:
+    _, program = home
+    await program.said("POST", "/accounts", {"name": "eve", "password": SECRET + "e"})
+    for number in range(FREE_GUESSES):
+        assert (await ask(program, "balance", authid=f"name{number}", authpwd="wrong")).status == 401
+        if number < FREE_GUESSES - 1:
+            assert (await ask(program, "balance", authid="eve", authpwd=SECRET + "e")).status == 200
+    assert (await ask(program, "balance", authid="another", authpwd="wrong")).status == 429
+
+
 async def test_the_price_is_the_accounts_own(home: Home) -> None:
     _, program = home
     csv = {"Content-Type": "text/csv"}

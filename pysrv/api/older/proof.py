@@ -121,13 +121,10 @@ class Proof:
             return
         if nonce_alone and not asked.authhash:
             raise WireError("unauthorized", "a digest over a nonce is needed", "ask apientry=nonce, send authhash")
-        self._charge(asked)
-        right = self._digest(settings, asked, account)
-        if right:
-            self._right(asked)
-            return
-        office.wrong_password(asked.address, asked.authid)
-        raise WireError("unauthorized", _WRONG)
+        if not self._digest(settings, asked, account):
+            self._wrong(office, asked)
+            raise WireError("unauthorized", _WRONG)
+        self._names.forgive(_name(asked))
 
     def _digest(self, settings: Settings, asked: Asked, account: Account | None) -> bool:
         """Whether HA1 of the account makes what was sent; as slow for an account that there is not."""
@@ -151,17 +148,16 @@ class Proof:
         """One slow hash after the other, beside the event loop. Raises WireError."""
         if self._waiting >= MOST_CHECKS:
             raise TooMany("too many logins at once", "try again in a few seconds", 2.0)
-        self._charge(asked)
         self._waiting += 1
         try:
             async with self._one:
-                right = await asyncio.to_thread(check)
+                self._wait(office, asked)  # those before it may have guessed: many at once gain nothing
+                if not await asyncio.to_thread(check):
+                    self._wrong(office, asked)
+                    raise WireError("unauthorized", _WRONG)
         finally:
             self._waiting -= 1
-        if not right:
-            office.wrong_password(asked.address, asked.authid)
-            raise WireError("unauthorized", _WRONG)
-        self._right(asked)
+        self._names.forgive(_name(asked))
 
     def _wait(self, office: Backing, asked: Asked) -> None:
         """Raises TooMany for who has guessed too often."""
@@ -172,18 +168,11 @@ class Proof:
             raise TooMany(words, "an administrator can lift a ban and set a password", wait_s)
 
     def _wrong(self, office: Backing, asked: Asked) -> None:
-        self._charge(asked)
-        office.wrong_password(asked.address, asked.authid)
-
-    def _charge(self, asked: Asked) -> None:
-        """Counted before it is looked at, so that many at once gain nothing."""
+        """A right proof forgives its name alone: one account of one's own must not buy guesses at others."""
         self._addresses.charge(asked.address, self.clock())
         if asked.authid:
             self._names.charge(_name(asked), self.clock())
-
-    def _right(self, asked: Asked) -> None:
-        self._addresses.forgive(asked.address)
-        self._names.forgive(_name(asked))
+        office.wrong_password(asked.address, asked.authid)
 
 
 _ADMINISTRATIVE: Final = Powers({Area.ACCOUNTS: Access.WRITE, Area.MONEY: Access.WRITE, Area.PASSWORDS: Access.WRITE})
