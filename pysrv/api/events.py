@@ -21,6 +21,7 @@ from pysrv.service.feed import Happening, Kind
 from pysrv.store.web import digest_of
 from pysrv.web import identity as people
 from pysrv.web.acting import backing
+from pysrv.web.closing import CLOSING
 from pysrv.web.guard import heard
 from pysrv.web.routes import Route
 
@@ -111,6 +112,7 @@ async def _talk(request: web.Request, socket: web.WebSocketResponse, listener: L
         asyncio.ensure_future(_listen(socket)): (WSCloseCode.POLICY_VIOLATION, b"nothing is said here"),
         asyncio.ensure_future(listener.slow.wait()): (SLOW, b"too slow"),
         asyncio.ensure_future(_watch(request, listener)): (REVOKED, b"the token is not good any more"),
+        asyncio.ensure_future(request.app[CLOSING].wait()): (WSCloseCode.GOING_AWAY, b"the office stops"),
     }
     try:
         done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)

@@ -15,6 +15,7 @@ from pysrv.people.permissions import Area
 from pysrv.web import entrance, guard
 from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
 from pysrv.web.backing import Backing
+from pysrv.web.closing import CLOSING, Closing
 from pysrv.web.doors import Doors
 from pysrv.web.logins import LOGINS, Logins
 from pysrv.web.pace import Paces
@@ -62,6 +63,8 @@ def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web
     made = web.Application(middlewares=[guard.faults], client_max_size=MOST_BODY_BYTES)
     made[BACKING], made[PAGES], made[LOGINS] = office, Pages(), logins
     made[guard.PACES] = Paces("token", *TOKENS_PACE), Paces("address", *STRANGERS_PACE)
+    made[CLOSING] = closing = Closing()
+    made.on_shutdown.append(closing.begin)
     made[ROUTES] = (*entrance.ROUTES, *OWN, *routes)
     made.on_response_prepare.append(guard.add_headers)
     for route in made[ROUTES]:
@@ -82,6 +85,11 @@ async def _health(_request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
+async def _ready(request: web.Request) -> web.Response:
+    found = backing(request).health()
+    return web.Response(status=found.status, text=found.text())
+
+
 async def _metrics(request: web.Request) -> web.Response:
     text = metrics.exposition(await backing(request).reading())
     return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
@@ -90,5 +98,6 @@ async def _metrics(request: web.Request) -> web.Response:
 OWN = (
     Route("GET", "/static/{room}/{name}", _static, None),
     Route("GET", "/healthz", _health, None),
+    Route("GET", "/readyz", _ready, None),
     Route("GET", "/metrics", _metrics, area=Area.STATE, token=True),
 )

@@ -102,6 +102,14 @@ async def test_who_speaks_is_let_go_and_makes_room(tmp_path: Path, monkeypatch: 
             pass
 
 
+async def test_a_listener_does_not_keep_the_office_from_stopping(tmp_path: Path) -> None:
+    async with programmed(tmp_path) as (house, program), hearing(program) as socket:
+        assert house.web is not None
+        stopping = asyncio.ensure_future(house.web.stop())
+        assert (await socket.receive()).data == aiohttp.WSCloseCode.GOING_AWAY
+        await stopping
+
+
 def test_the_feed_keeps_nothing_for_nobody_and_drops_a_listener_that_fails() -> None:
     feed, heard = Feed(lambda: 5.0), list[Happening]()
     feed.tell(Kind.NOTICE)

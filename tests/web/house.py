@@ -16,6 +16,7 @@ from appliance.metrics import Reading
 from pysrv.control import Control
 from pysrv.people.permissions import Role
 from pysrv.service.feed import Feed
+from pysrv.service.health import Health, Part
 from pysrv.store import Store
 from pysrv.store.web import PersonKind
 from pysrv.web import certificate
@@ -55,6 +56,7 @@ class House:
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
+    web: Web | None = None
     feed: Feed = field(default_factory=lambda: Feed(time.time))
 
     @property
@@ -99,6 +101,9 @@ class House:
         if self.fault:
             raise self.fault
         return self.shown
+
+    def health(self) -> Health:
+        return Health((Part("keeper", self.keeper, "" if self.keeper else "away"),))
 
     async def reading(self) -> Reading:
         return Reading(self.shown.gate if self.keeper else None, self.shown.tallies if self.keeper else ())
@@ -159,7 +164,7 @@ async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple
     store.add_administrator("olga", Role.OWNER, PASSWORD)
     store.commit()
     logins = Logins(house, watch.now, watch.now)
-    web = Web(house, routes, logins)
+    house.web = web = Web(house, routes, logins)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
     (port,) = await web.start(["127.0.0.1"], 0, made.context())
     context = ssl.create_default_context(cafile=str(made.path))
