@@ -43,7 +43,7 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/payments/{id}/approve", "payments.approve", "Post a payment that waits."),
     Endpoint("POST", "/payments/{id}/reject", "payments.reject", "Give a payment that waits back."),
     Endpoint("POST", "/payments/{id}/refund", "payments.refund", "Give a payment or a part of it back."),
-    Endpoint("POST", "/comparisons", "payments.reconcile", "Compare payments with the gateway's; asked for, not awaited.",
+    Endpoint("POST", "/comparisons", "payments.reconcile", "Compare payments with the gateway's, later.",
              status=202),
     Endpoint("GET", "/comparisons/{id}", "payments.compared", "What a comparison found."),
     Endpoint("GET", "/decks", "rates.decks", "Rate decks."),
