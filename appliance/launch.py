@@ -9,7 +9,7 @@ The office sees four directories, whatever lies above them on the machine (a clo
 
     /srv/code     the code tree and its virtual environment, read-only
     /srv/state    STATE/office, its own
-    /srv/run      RUNTIME/office, its own: office.sock is made there
+    /srv/run      RUNTIME/office, its own: office.sock and console.sock are made there
     /srv/keeper   RUNTIME, where keeper.sock appears (a keeper that comes back is found again)
 """
 
@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 USER = "pysrv"
+SOCKETS = ("office.sock", "console.sock")  # of operators
 CODE = Path(__file__).resolve().parent.parent
 VIEW = Path("/srv")  # base-files has it on every Debian; covered by a small tmpfs in the office's namespace
 OFFICE_STATE, OFFICE_RUNTIME = VIEW / "state", VIEW / "run"
@@ -85,15 +86,17 @@ def prepare(state: Path, runtime: Path) -> None:
         for directory, mode in ((state / "office", 0o700), (runtime / "office", 0o755)):
             directory.mkdir(exist_ok=True, mode=mode)
             _own(directory, user.pw_uid, user.pw_gid)
-        _point(runtime / "office.sock", "office/office.sock")
+        for name in SOCKETS:
+            _point(runtime / name, f"office/{name}")
     except OSError as error:
         raise LaunchError(f"cannot write to {error.filename}: {error.strerror}; choose another directory") from None
 
 
 def tidy(runtime: Path) -> None:
     """Remove what `prepare` and the office left in the runtime directory; the lock file stays."""
-    for path in (runtime / "office.sock", runtime / "office" / "office.sock"):
-        path.unlink(missing_ok=True)
+    for name in SOCKETS:
+        for path in (runtime / name, runtime / "office" / name):
+            path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         (runtime / "office").rmdir()
 

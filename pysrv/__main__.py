@@ -48,6 +48,7 @@ def _options() -> RunOptions:
 def _docs() -> int:
     from pysrv.api import openapi
     from pysrv.calls import tables as calls
+    from pysrv.control import permissions_page as people
     from pysrv.limits import access_page as access
     from pysrv.limits import cards
     from pysrv.limits import fraud_page as fraud
@@ -65,6 +66,7 @@ def _docs() -> int:
         "fraud.md": fraud,
         "authentication.md": access,
         "notices.md": notices,
+        "people.md": people,
         "logs.md": logs,
     }
     pages = {name: room.render() for name, room in rooms.items()}

@@ -17,8 +17,11 @@ from appliance.config.schema import ROWS
 from appliance.config.settings import Settings, parse_all
 from appliance.metrics import Reading
 from pysrv import api
+from pysrv.console.commands import IDLE_S, MOST_LINE_BYTES
+from pysrv.console.desk import ConsoleDesk
 from pysrv.control import Control
 from pysrv.net.clips import Clips
+from pysrv.net.console import ConsoleSockets
 from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
 from pysrv.net.hep import HepExport
@@ -45,6 +48,7 @@ from pysrv.store import DATABASE, Store, StoreError
 from pysrv.store.rows import NewAccount
 from pysrv.store.web import PersonKind
 from pysrv.web import certificate
+from pysrv.web.logins import Logins
 from pysrv.web.server import Web
 from pysrv.web.status import CallRow, RegistrationRow, Snapshot
 
@@ -143,7 +147,14 @@ class Office:
             self._session_s,
         )
         self._reader = self._store.reader()
-        self._web = Web(self, (*PANEL_ROUTES, *api.routes()))
+        logins = Logins(self)
+        self._web = Web(self, (*PANEL_ROUTES, *api.routes()), logins)
+        desk = ConsoleDesk(
+            self.control, self._store, logins, self._service.trusted.opens_tcp_console, self.turn, time.time
+        )
+        self._console = ConsoleSockets(
+            Path(options.runtime) / "console.sock", desk, MOST_LINE_BYTES, IDLE_S, self._session_s
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._tallies: tuple[wire.Tally, ...] = ()
@@ -165,6 +176,7 @@ class Office:
         await self._web.start(self._options.listen, self._options.https_port, made.context())
         await self._gate.start()
         await self._control_socket.start()
+        await self._start_console()
         self._tally_task = self._loop.create_task(self._read_tallies())
         self._notify_task = self._loop.create_task(self._dispatcher.run())
         self._pay_task = self._loop.create_task(self.cashier.run())
@@ -183,6 +195,7 @@ class Office:
                 await asyncio.gather(task, return_exceptions=True)
         self._names.close()
         self._callees.close()
+        await self._console.stop()
         self._hep_names.close()
         self._hep.close()
         await self._control_socket.stop()
@@ -397,6 +410,18 @@ class Office:
 
     def _keep_tallies(self, tallies: tuple[wire.Tally, ...]) -> None:
         self._tallies = tallies
+
+    async def _start_console(self) -> None:
+        """A port of the console that cannot be had is said; it keeps nobody's calls from running."""
+        await self._console.start()
+        port = self._service.settings().consoleport
+        try:
+            if port:
+                await self._console.listen(self._options.listen, port)
+        except OSError as error:
+            problem = f"consoleport {port} cannot be opened: {error.strerror or error}"
+            _log.error("%s", problem)
+            self._problems = (*self._problems, problem)
 
     def _host_names(self) -> list[str]:
         domain = self._service.settings().localdomain

@@ -7,6 +7,7 @@ take the standard library, less what would give them a clock, a socket, a file o
 import ast
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -93,10 +94,15 @@ ROOMS = {
     # People: who may do what; one module for each library.
     "pysrv.people": Room(pure=True),
     "pysrv.people.codes": Room(("pyotp",)),
+    "pysrv.people.passkeys": Room(("webauthn",)),
+    "pysrv.people.pictures": Room(("segno",)),
     # The web: what panel, portal and API share; they know each other not.
     "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.service", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.web.certificate": Room(("cryptography",)),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
+    # The console: lines into verbs; its sockets are in net.
+    "pysrv.console": Room(("pysrv.control", "pysrv.people", "pysrv.store", "appliance.wire")),
+    "pysrv.console.commands": Room(("appliance.wire",), pure=True),
     "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     # The API: endpoints as rows over the same verbs.
     "pysrv.api": Room(
@@ -137,6 +143,8 @@ ONLY_IN = {
     "aiosmtplib": ("pysrv.notify.mail",),
     "yarl": ("pysrv.notify.web", "pysrv.payments.http"),
     "pyotp": ("pysrv.people.codes",),
+    "webauthn": ("pysrv.people.passkeys",),
+    "segno": ("pysrv.people.pictures",),
     "jinja2": ("pysrv.web.rendering",),
     "babel": ("pysrv.web.rendering",),
     "siphash24": ("pysrv.net.keyed_hash",),
@@ -159,6 +167,7 @@ def path_of(module: str) -> Path:
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
+@cache
 def imports(module: str) -> set[str]:
     """Every name that the module imports, wherever in it; `from a import b` counts as a.b when that is a module."""
     path = path_of(module)

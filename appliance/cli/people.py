@@ -95,15 +95,18 @@ def _remove_token(session: Session, number: int) -> Answer:
     return Answer(session.link().office("tokens.remove", {"id": number}), (line("this token opens nothing any more"),))
 
 
-def _trail(session: Session, subject: str | None, limit: int) -> Answer:
-    result = session.link().office("trail.list", {"subject": subject, "limit": limit})
+def _trail(session: Session, subject: str | None, who: str | None, limit: int) -> Answer:
+    result = session.link().office("trail.list", {"subject": subject, "who": who, "limit": limit})
     return Answer(result, (table(TRAIL, result["trail"], "nothing was done"),))
 
 
-def _verify(session: Session) -> Answer:
-    result = session.link().office("trail.verify")
+def _verify(session: Session, head: str | None) -> Answer:
+    result = session.link().office("trail.verify", {"head": head or ""})
     if result["broken_at"]:
         words = f"row {result['broken_at']} does not fit the rows before it: the file was changed from outside"
+        return Answer(result, (line(words, "bold red"),))
+    if head and not result["noted_at"]:
+        words = "the head that you noted is not in it: rows were replaced or cut off"
         return Answer(result, (line(words, "bold red"),))
     shown = facts(
         [("rows", str(result["rows"])), ("before the chain", str(result["unchained"])), ("head", result["head"])]
@@ -167,8 +170,14 @@ COMMANDS = (
         _trail,
         (
             option("--subject", help="Only what was done to this."),
+            option("--who", help="Only what this one did, by whatever way he came."),
             option("--limit", type=click.IntRange(1, 1000), default=50, help="At most so many."),
         ),
     ),
-    Command("trail verify", "Check that no row was changed or removed behind the appliance's back.", _verify),
+    Command(
+        "trail verify",
+        "Check that no row was changed or removed behind the appliance's back.",
+        _verify,
+        (option("--head", help="A head that you noted earlier: it has to stand in the trail still."),),
+    ),
 )

@@ -15,6 +15,7 @@ _AFTER_RATE: Final = ("after_prefix", "after_class", "after_from")
 # fmt: off
 ENDPOINTS: Final = (
     Endpoint("GET", "/status", "status", "Figures of the running service."),
+    Endpoint("POST", "/reload", "reload", "Read settings and lists anew."),
     Endpoint("GET", "/figures", "figures", "What the running service counts."),
     Endpoint("GET", "/accounts", "accounts.list", "Accounts by name.", Pages("accounts", ("name",), ("after",))),
     Endpoint("POST", "/accounts", "accounts.add", "Add an account.", status=201, secret=True),

@@ -102,6 +102,8 @@ def hangup(desk: Desk, args: Hangup) -> dict[str, Any]:
     ended = [call_id for call_id in wanted if desk.live.hangup(call_id)]
     if args.call_id and not ended:
         raise not_found("running call", args.call_id)
+    for call_id in ended:
+        desk.store.note(desk.who, "call.hangup", call_id)
     return {"calls": ended}
 
 

@@ -17,6 +17,7 @@ from pysrv.billing import money
 from pysrv.billing.deck import DateError, RateError
 from pysrv.billing.exchange import ExchangeError
 from pysrv.calls.trace import Traces
+from pysrv.people.permissions import Powers
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
@@ -107,13 +108,16 @@ class ListImport:
 
 @dataclass(slots=True)
 class Desk:
-    """One operator at work. `file` holds the settings file's values, `live` the service if it runs."""
+    """One operator at work. `file` holds the settings file's values, `live` the service if it runs; `person` is the
+    administrator who came over the network, with his `powers`."""
 
     store: Store
     clock: Callable[[], float]
     live: Live | None = None
     file: Mapping[str, Any] = field(default_factory=dict)
     who: str = ""
+    person: str = ""
+    powers: Powers | None = None
     import_id: int | None = None
     list_import: ListImport | None = None
     sheet: "SheetImport | None" = None

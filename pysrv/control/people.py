@@ -1,7 +1,7 @@
 """Verbs about people who run the appliance: administrators, their sessions and tokens, and the audit trail."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from appliance.wire import WireError
 from pysrv.control.desk import Desk, not_found
@@ -62,6 +62,17 @@ class AddToken:
     days: float = 90.0
 
 
+class TokenWish(Protocol):
+    """What a new token is to be."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def scopes(self) -> tuple[str, ...]: ...
+    @property
+    def days(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class TokenRef:
     """A token by its number."""
@@ -71,11 +82,19 @@ class TokenRef:
 
 @dataclass(frozen=True, slots=True)
 class TrailOf:
-    """Which part of the trail; None does not matter."""
+    """Which part of the trail; None does not matter. `who`: as the trail has it, or a name by whatever way."""
 
     subject: str | None = None
     before_id: int | None = None
     limit: int = 100
+    who: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotedHead:
+    """A head of the chain that was noted earlier; empty: none was."""
+
+    head: str = ""
 
 
 def shape(person: Administrator) -> dict[str, Any]:
@@ -160,7 +179,11 @@ def tokens(desk: Desk, _: Any) -> dict[str, Any]:
 
 def add_token(desk: Desk, args: AddToken) -> dict[str, Any]:
     """tokens.add"""
-    person = _found(desk, args.name)
+    return made_token(desk, _found(desk, args.name).name, args)
+
+
+def made_token(desk: Desk, name: str, args: TokenWish) -> dict[str, Any]:
+    """A token that acts for `name`. Raises WireError for scopes, a label or a time that will not do."""
     if not args.scopes:
         raise WireError("invalid", "a token needs a scope", "for instance accounts:read, or *:read")
     for scope in args.scopes:
@@ -173,7 +196,7 @@ def add_token(desk: Desk, args: AddToken) -> dict[str, Any]:
     if not args.label or len(args.label) > 80:
         raise WireError("invalid", "a token needs a label of at most 80 characters", "say which program has it")
     until = desk.clock() + args.days * DAY_S
-    token = desk.store.add_api_token(person.name, args.label, args.scopes, until, desk.who)
+    token = desk.store.add_api_token(name, args.label, args.scopes, until, desk.who)
     return {"token": token, "expires_at": until}
 
 
@@ -186,13 +209,13 @@ def remove_token(desk: Desk, args: TokenRef) -> dict[str, Any]:
 
 def trail(desk: Desk, args: TrailOf) -> dict[str, Any]:
     """trail.list"""
-    rows = desk.store.audit(max(1, min(args.limit, 1000)), args.subject, args.before_id)
+    rows = desk.store.audit(max(1, min(args.limit, 1000)), args.subject, args.before_id, args.who)
     return {"trail": [asdict(row) for row in rows]}
 
 
-def verify_trail(desk: Desk, _: Any) -> dict[str, Any]:
+def verify_trail(desk: Desk, args: NotedHead) -> dict[str, Any]:
     """trail.verify"""
-    return asdict(desk.store.audit_chain())
+    return asdict(desk.store.audit_chain(args.head.strip().lower()))
 
 
 def _found(desk: Desk, name: str) -> Administrator:

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from appliance.config.load import layered
 from appliance.config.profiles import Profile, diff
 from appliance.config.schema import ROWS, UnknownSetting, row
 from appliance.config.settings import Settings, warnings
@@ -18,6 +19,22 @@ class SettingNamed:
     """One setting."""
 
     name: str
+
+
+def reload(desk: Desk, _: Any) -> dict[str, Any]:
+    """reload: what is stored is read again and put in force, and the gate hears all of it."""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running; it reads everything when it starts")
+    loaded = layered(desk.file, desk.store.overrides(), desk.store.generation())
+    desk.store.note(desk.who, "reload", "settings", f"generation {loaded.settings.generation}")
+    for tell in (
+        lambda live: live.apply_settings(loaded.settings),
+        lambda live: live.trunks_changed(),
+        lambda live: live.policy_changed(),
+        lambda live: live.lists_changed(),
+    ):
+        desk.after_commit(tell)
+    return {"generation": loaded.settings.generation, "problems": [str(problem) for problem in loaded.problems]}
 
 
 @dataclass(frozen=True, slots=True)

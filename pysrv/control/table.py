@@ -20,6 +20,7 @@ from pysrv.control import (
     firewall,
     lists,
     notices,
+    own,
     passwords,
     payments,
     people,
@@ -150,6 +151,7 @@ ROWS = (
     Verb("protected.here", Area.SECURITY, firewall.Here, firewall.here, writes=True),
     Verb("rules.list", Area.SECURITY, Nothing, firewall.reported),
     Verb("rules.report_only", Area.SECURITY, firewall.ReportOnly, firewall.report_only, writes=True),
+    Verb("reload", Area.SETTINGS, Nothing, settings.reload, acts=True),
     Verb("changes.show", Area.SETTINGS, Nothing, firewall.show_change),
     Verb("changes.confirm", Area.SETTINGS, Nothing, firewall.confirm_change, writes=True),
     Verb("changes.undo", Area.SETTINGS, Nothing, firewall.undo_change, writes=True),
@@ -176,11 +178,21 @@ ROWS = (
     Verb("people.remove", Area.PEOPLE, people.PersonNamed, people.remove, writes=True),
     Verb("people.sessions", Area.PEOPLE, Nothing, people.sessions),
     Verb("people.revoke", Area.PEOPLE, people.SessionRef, people.revoke, writes=True),
+    Verb("own.show", Area.OWN, Nothing, own.show),
+    Verb("own.set", Area.OWN, own.SetOwn, own.change, writes=True),
+    Verb("own.password", Area.OWN, own.OwnPassword, own.password, writes=True),
+    Verb("own.totp", Area.OWN, own.OwnTotp, own.totp, writes=True),
+    Verb("own.codes", Area.OWN, Nothing, own.recovery_codes, writes=True),
+    Verb("own.passkey", Area.OWN, own.OwnPasskey, own.passkey, writes=True),
+    Verb("own.forget", Area.OWN, own.PasskeyRef, own.forget, writes=True),
+    Verb("own.revoke", Area.OWN, people.SessionRef, own.revoke, writes=True),
+    Verb("own.token", Area.OWN, own.OwnToken, own.token, writes=True),
+    Verb("own.untoken", Area.OWN, people.TokenRef, own.untoken, writes=True),
     Verb("tokens.list", Area.PEOPLE, Nothing, people.tokens),
     Verb("tokens.add", Area.PEOPLE, people.AddToken, people.add_token, writes=True),
     Verb("tokens.remove", Area.PEOPLE, people.TokenRef, people.remove_token, writes=True),
     Verb("trail.list", Area.TRAIL, people.TrailOf, people.trail),
-    Verb("trail.verify", Area.TRAIL, Nothing, people.verify_trail),
+    Verb("trail.verify", Area.TRAIL, people.NotedHead, people.verify_trail),
     Verb("registrations.list", Area.STATE, Nothing, calls.registrations),
 )
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}
@@ -188,10 +200,12 @@ VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """What somebody who came over the network may do. `proven`: his password was typed a short while ago."""
+    """What somebody who came over the network may do. `proven`: his password was typed a short while ago; `person`: the
+    administrator whose `own` verbs are meant."""
 
     powers: Powers
     proven: bool
+    person: str = ""
 
     def check(self, verb: Verb, args: Any) -> None:
         """Raises WireError: "forbidden" for what no role of theirs reaches, "unproven" for what wants a password."""
@@ -225,7 +239,8 @@ class Control:
         """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
         he has the machine.
         """
-        return Session(Desk(self._store, self._clock, self._live, self._file, who), licence)
+        person, powers = (licence.person, licence.powers) if licence is not None else ("", None)
+        return Session(Desk(self._store, self._clock, self._live, self._file, who, person, powers), licence)
 
 
 class Session:

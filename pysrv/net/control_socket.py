@@ -74,10 +74,10 @@ class ControlSocket:
         assert task is not None
         self._open.add(task)
         try:
-            uid = _uid(writer.get_extra_info("socket"))
+            uid = uid_of(writer.get_extra_info("socket"))
             if uid in (0, os.geteuid()):
                 async with asyncio.timeout(self._longest_s()):
-                    await self._talk(reader, writer, _name(uid))
+                    await self._talk(reader, writer, name_of(uid))
         except (ConnectionError, asyncio.CancelledError, TimeoutError):
             pass  # the operator has gone or was there too long, or we are going
         finally:
@@ -105,12 +105,14 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
     return line if line.endswith(b"\n") else b""
 
 
-def _uid(sock: socket.socket) -> int:
+def uid_of(sock: socket.socket) -> int:
+    """The user at the other end of a unix socket (SO_PEERCRED)."""
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return int(_CREDENTIALS.unpack(credentials)[1])
 
 
-def _name(uid: int) -> str:
+def name_of(uid: int) -> str:
+    """A user's name, or his number."""
     with contextlib.suppress(KeyError):
         return pwd.getpwuid(uid).pw_name
     return str(uid)

@@ -36,6 +36,7 @@ class Area(StrEnum):
     SETTINGS = "settings"
     PEOPLE = "people"  # administrators, roles, tokens, sessions of others
     TRAIL = "trail"  # the audit trail
+    OWN = "own"  # one's own password, second factors, sessions and tokens: of people, never of their programs
 
 
 class Access(IntEnum):
@@ -61,9 +62,13 @@ TABLE: Final[Mapping[Area, str]] = {
     Area.SETTINGS: "w w r r r r",
     Area.PEOPLE: "w r - - - -",
     Area.TRAIL: "w r r - - -",
+    Area.OWN: "w w w w w w",
 }
-PROVEN: Final = frozenset({Area.MONEY, Area.PASSWORDS, Area.PEOPLE})
+PROVEN: Final = frozenset({Area.MONEY, Area.PASSWORDS, Area.PEOPLE, Area.OWN})
 """Areas in which a change needs a password that was proven lately (see `PROOF_S`)."""
+
+SCOPED: Final = tuple(area for area in Area if area is not Area.OWN)
+"""What a token's scopes can name: a stolen token must not make itself another one, nor a password."""
 
 PROOF_S: Final = 600.0
 
@@ -100,8 +105,7 @@ def parse_scope(text: str) -> dict[Area, Access]:
     if not colon or access is None:
         raise ValueError(f"scope {text!r:.60} is not AREA:read or AREA:write")
     if name == "*":
-        return dict.fromkeys(Area, access)
-    try:
-        return {Area(name): access}
-    except ValueError:
-        raise ValueError(f"scope {text!r:.60} names no area: choose from *, {', '.join(Area)}") from None
+        return dict.fromkeys(SCOPED, access)
+    if name not in SCOPED:
+        raise ValueError(f"scope {text!r:.60} names no area: choose from *, {', '.join(SCOPED)}")
+    return {Area(name): access}

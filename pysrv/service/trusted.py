@@ -44,6 +44,11 @@ class TrustedAddresses:
         """Whether the administrators' console does not make this address wait after a wrong password."""
         return self._settings().allowtrustedip == Where.CONSOLE_TOO and bool(self.why(address))
 
+    def opens_tcp_console(self, address: str) -> bool:
+        """Whether somebody from there may log in to the console over TCP: this machine, and those who are trusted."""
+        reach = Reach(self._settings().remoteadmin)
+        return self.is_own(address) or (reach is not Reach.NOWHERE and bool(self.why(address)))
+
     def administers(self, address: str, *, begun: bool) -> bool:
         """Whether the administrators' part of the web is open to it (remoteadmin).
 

@@ -1,5 +1,6 @@
 """Administrators: their roles, passwords (Argon2id) and second factors. Every change leaves an audit row."""
 
+import re
 import secrets
 from dataclasses import dataclass
 
@@ -10,7 +11,9 @@ from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.secrecy import TOTP, SecrecyReading, SecrecyWriting
 
 _PASSWORD_BYTES = 18
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}").fullmatch  # none looks like another in the trail
 SHORTEST_PASSWORD = 8
+_HELD = "totp:"
 _COLUMNS = "name, role, enabled, display_name, email, language, totp_secret <> '', seen_at, handle"
 
 
@@ -102,10 +105,11 @@ class PeopleWriting(PeopleReading, SecrecyWriting):
 
     def add_administrator(self, name: str, role: Role, password: str, who: str = "") -> None:
         """Somebody new. Takes about 50 ms. Raises StoreError: taken, or not a name, or too short a password."""
-        if not name or len(name) > 64 or not name.isprintable():
-            raise StoreError(StoreCode.INVALID, "an administrator's name has 1 to 64 printable characters")
-        if self._one("SELECT 1 FROM administrators WHERE name = ?", (name,)):
-            raise StoreError(StoreCode.CONFLICT, f"there is an administrator {name!r} already")
+        if not _NAME(name):
+            hint = "English letters, digits and . _ - @ +, a letter or digit first; the name shown may have any"
+            raise StoreError(StoreCode.INVALID, "an administrator's name has 1 to 64 plain characters", hint)
+        if taken := self._one("SELECT name FROM administrators WHERE name = ? COLLATE NOCASE", (name,)):
+            raise StoreError(StoreCode.CONFLICT, f"there is an administrator {taken[0]!r} already")
         _check(password)
         self._write(
             "INSERT INTO administrators (name, role, password_hash, created_at, handle) VALUES (?, ?, ?, ?, ?)",
@@ -154,6 +158,7 @@ class PeopleWriting(PeopleReading, SecrecyWriting):
         kept = self._kept(secret, TOTP, name) if secret else ""
         self._write("UPDATE administrators SET totp_secret = ?, totp_step = 0 WHERE name = ?", (kept, name))
         self._audit(who, "administrator.totp", name, "", "on" if secret else "off")
+        self._drop_idle_codes(name)
 
     def use_totp(self, name: str, code: str) -> bool:
         """Whether the code is right and was not used before; now it is."""
@@ -202,6 +207,7 @@ class PeopleWriting(PeopleReading, SecrecyWriting):
         removed = self._write(sql, (name, passkey_id)).rowcount > 0
         if removed:
             self._audit(who, "administrator.passkey", name, passkey_id.hex()[:16], "")
+            self._drop_idle_codes(name)
         return removed
 
     def forget_second_factor(self, name: str, who: str = "") -> None:
@@ -215,6 +221,23 @@ class PeopleWriting(PeopleReading, SecrecyWriting):
     def seen_administrator(self, name: str) -> None:
         """He has logged in."""
         self._write("UPDATE administrators SET seen_at = ? WHERE name = ?", (self._clock(), name))
+
+    def hold_totp(self, session_digest: str, name: str, secret: str) -> None:
+        """A shared secret that a session shows, until its owner types a right code; kept as secrets are."""
+        kept = _HELD + self._kept(secret, TOTP, name)
+        self._write("UPDATE web_sessions SET challenge = ? WHERE digest = ?", (kept, session_digest))
+
+    def held_totp(self, session_digest: str, name: str) -> str:
+        """The shared secret that the session shows; empty: none."""
+        row = self._one("SELECT challenge FROM web_sessions WHERE digest = ?", (session_digest,))
+        kept = str(row[0]) if row else ""
+        return self._opened(kept.removeprefix(_HELD), TOTP, name) if kept.startswith(_HELD) else ""
+
+    def _drop_idle_codes(self, name: str) -> None:
+        """Recovery codes stand in for another factor: with the last one they go."""
+        left = self.administrator(name)
+        if left is not None and not left.has_second_factor and left.recovery_codes:
+            self.set_recovery_codes(name, ())
 
     def _demand(self, name: str) -> Administrator:
         found = self.administrator(name)

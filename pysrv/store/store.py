@@ -28,7 +28,7 @@ from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
-from pysrv.store.trail import TrailReading
+from pysrv.store.trail import TrailReading, TrailWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
 from pysrv.store.usual import UsualReading, UsualWriting
@@ -86,7 +86,7 @@ class Store(
     PeopleWriting,
     WebWriting,
     ApiWriting,
-    TrailReading,
+    TrailWriting,
 ):
     """Every question and every change. One process, one thread."""
 

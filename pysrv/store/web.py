@@ -11,6 +11,8 @@ from enum import StrEnum
 from pysrv.store.database import Reading, Writing
 
 TOKEN_BYTES = 32
+MOST_SESSIONS = 50  # of one person; the one seen longest ago makes room
+_CLIPPED = 64  # of a name that somebody made up
 _SESSION = "digest, kind, name, form_token, created_at, seen_at, proven_at, complete, address, agent, challenge"
 _TOKEN = "id, name, label, scopes, created_at, expires_at, used_at"  # noqa: S105 - columns
 
@@ -20,6 +22,9 @@ class PersonKind(StrEnum):
 
     ADMINISTRATOR = "administrator"
     ACCOUNT = "account"
+
+
+_WHERE = {PersonKind.ADMINISTRATOR: "web", PersonKind.ACCOUNT: "portal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +103,26 @@ class WebWriting(WebReading, Writing):
         )  # fmt: skip
         marks = ", ".join("?" * len(row))
         self._write(f"INSERT INTO web_sessions ({_SESSION}) VALUES ({marks})", row)  # noqa: S608
+        self._write(
+            "DELETE FROM web_sessions WHERE digest IN (SELECT digest FROM web_sessions WHERE kind = ? AND name = ? "
+            "ORDER BY seen_at DESC, created_at DESC LIMIT -1 OFFSET ?)",
+            (kind, name, MOST_SESSIONS),
+        )
         if complete:
-            self._audit(name, "session.begin", name, "", address)
+            self._audit(_who(kind, name), "session.begin", name, "", address)
         return cookie
+
+    def refused_login(self, kind: PersonKind, name: str, address: str, count: int) -> None:
+        """Somebody did not get in: so many guesses since the trail last told of them. The name is what he claimed."""
+        words = "1 guess" if count == 1 else f"{count} guesses"
+        self._audit(_WHERE[kind], "session.refused", name[:_CLIPPED], "", f"{words} from {address}")
 
     def complete_session(self, session: WebSession) -> str:
         """The second factor was right; returns another cookie, so that nobody who knew the first one is let in."""
         cookie = secrets.token_urlsafe(TOKEN_BYTES)
         sql = "UPDATE web_sessions SET complete = 1, proven_at = ?, challenge = '', digest = ? WHERE digest = ?"
         self._write(sql, (self._clock(), digest_of(cookie), session.digest))
-        self._audit(session.name, "session.begin", session.name, "", session.address)
+        self._audit(_who(session.kind, session.name), "session.begin", session.name, "", session.address)
         return cookie
 
     def touch_session(self, digest: str) -> None:
@@ -124,17 +139,25 @@ class WebWriting(WebReading, Writing):
 
     def end_session(self, digest: str, who: str = "") -> bool:
         """Logged out; `digest` may be its first 12 digits or more. False: there was none."""
-        row = self._one("SELECT digest, name FROM web_sessions WHERE digest LIKE ? || '%'", (digest,))
-        if row is None or len(digest) < 12 or not digest.isalnum():
+        if len(digest) < 12 or not digest.isalnum():
+            return False
+        row = self._one("SELECT digest, kind, name FROM web_sessions WHERE digest LIKE ? || '%'", (digest,))
+        if row is None:
             return False
         self._write("DELETE FROM web_sessions WHERE digest = ?", (row[0],))
-        self._audit(who or row[1], "session.end", row[1])
+        self._audit(who or _who(PersonKind(row[1]), row[2]), "session.end", row[2])
         return True
 
     def end_sessions(self, created_before: float, seen_before: float) -> int:
-        """Removes what is too old; returns how many."""
-        sql = "DELETE FROM web_sessions WHERE created_at < ? OR seen_at < ?"
-        return self._write(sql, (created_before, seen_before)).rowcount
+        """Removes what is too old; returns how many. The trail tells of those that had been let in."""
+        where = "created_at < ? OR seen_at < ?"
+        old = self._all(f"SELECT kind, name, complete FROM web_sessions WHERE {where}", (created_before, seen_before))  # noqa: S608
+        if old:
+            self._write(f"DELETE FROM web_sessions WHERE {where}", (created_before, seen_before))  # noqa: S608
+        for kind, name, complete in old:
+            if complete:
+                self._audit(_WHERE[PersonKind(kind)], "session.end", name, "", "too old")
+        return len(old)
 
     def add_api_token(self, name: str, label: str, scopes: tuple[str, ...], expires_at: float, who: str = "") -> str:
         """A new token, to be shown once."""
@@ -156,6 +179,10 @@ class WebWriting(WebReading, Writing):
         self._write("DELETE FROM api_tokens WHERE id = ?", (token_id,))
         self._audit(who, "token.remove", row[0], row[1], "")
         return True
+
+
+def _who(kind: PersonKind, name: str) -> str:
+    return f"{_WHERE[kind]}:{name}"
 
 
 def _session(row: tuple[object, ...]) -> WebSession:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from appliance.wire import WireError
 from pysrv.store.web import PersonKind
+from pysrv.web import ceremony
 from pysrv.web.acting import LANGUAGE_COOKIE, backing, form, home, page, seen
 from pysrv.web.identity import COOKIE, IDENTITY, identity
 from pysrv.web.logins import LOGINS, set_cookie
@@ -50,6 +51,9 @@ async def log_in(request: web.Request) -> web.Response:
 
 async def second_page(request: web.Request) -> web.Response:
     """The second factor's form."""
+    who = identity(request)
+    if who.session is None or who.session.complete:
+        return seen(home(who.kind))
     return _second(request, None)
 
 
@@ -64,6 +68,26 @@ async def second(request: web.Request) -> web.Response:
         return _second(request, error)
     answer = seen(home(who.kind))
     set_cookie(answer, cookie)
+    return answer
+
+
+async def second_by_passkey(request: web.Request) -> web.Response:
+    """A passkey's answer for the second factor."""
+    who, fields = identity(request), await form(request)
+    if who.session is None or who.session.complete:
+        return seen(home(who.kind))
+    logins, address = request.app[LOGINS], request.remote or ""
+    try:
+        logins.wait(address, who.kind, who.name)
+        try:
+            ceremony.demand_passkey(request, who, fields.get("credential", ""))
+        except WireError:
+            logins.wrong(address, who.kind, who.name)
+            raise
+    except WireError as error:
+        return _second(request, error)
+    answer = seen(home(who.kind))
+    set_cookie(answer, logins.completed(request, who))
     return answer
 
 
@@ -112,6 +136,7 @@ def _second(request: web.Request, error: WireError | None) -> web.Response:
         error=error,
         totp=person is not None and person.has_totp,
         passkeys=person.passkeys if person else 0,
+        options=ceremony.asked(request, who, new=False) if person and person.passkeys else "",
     )
 
 
@@ -134,6 +159,7 @@ ROUTES = (
     Route("POST", "/portal/login", log_in, None),
     Route("GET", "/panel/second", second_page, half=True),
     Route("POST", "/panel/second", second, half=True),
+    Route("POST", "/panel/second/passkey", second_by_passkey, half=True),
     Route("POST", "/panel/logout", log_out, half=True),
     Route("POST", "/portal/logout", log_out, PersonKind.ACCOUNT),
     Route("POST", "/language", choose_language, None),

@@ -12,6 +12,7 @@ from pysrv.store.web import PersonKind, WebSession
 
 COOKIE = "__Host-session"
 IDLE_S = 3600.0
+HALF_S = 600.0  # how long a login may wait for its second factor
 TOUCH_S = 30.0  # how exactly it is known when a session was seen last
 
 
@@ -28,7 +29,8 @@ class Identity:
     @property
     def who(self) -> str:
         """The name in the audit trail."""
-        prefix = "token" if self.session is None else "web"
+        prefix = "web" if self.kind is PersonKind.ADMINISTRATOR else "portal"
+        prefix = "token" if self.session is None else prefix
         return f"{prefix}:{self.name}"
 
     @property
@@ -52,13 +54,15 @@ def of_cookie(store: Store, cookie: str, now: float, longest_s: float) -> Identi
     session = store.web_session(cookie)
     if session is None or now - session.created_at > longest_s or now - session.seen_at > IDLE_S:
         return None
+    if not session.complete and now - session.created_at > HALF_S:
+        return None
     proven = now - session.proven_at <= PROOF_S
     if session.kind is PersonKind.ACCOUNT:
         return Identity(session.kind, session.name, Licence(NOBODYS_POWERS, proven), session)
     person = store.administrator(session.name)
     if person is None or not person.enabled:
         return None
-    return Identity(session.kind, session.name, Licence(Powers.of(person.role), proven), session, person)
+    return Identity(session.kind, session.name, Licence(Powers.of(person.role), proven, person.name), session, person)
 
 
 def of_token(store: Store, token: str) -> Identity | None:

@@ -300,6 +300,21 @@ class SystemRows:
         Enum({0: "nowhere", 1: "through the tunnel or from trusted addresses", 2: "anywhere"}),
         "1",
         Place.WEB,
-        "From where the administrators' part of the panel can be reached.",
+        "From where the administrators' part of the web and the console over TCP are reached, beside this machine "
+        "itself, which always may. Until a first address is trusted, private networks may too. Over TCP the console is "
+        "for trusted addresses alone, whatever is chosen here.",
         strict=Strict("1", "0"),
+        in_force=True,
+        see=("allowtrustedip", "consoleport"),
+    )
+
+    consoleport = Row(
+        Int(high=65_535, special={0: "off"}),
+        "0",
+        Place.SYSTEM,
+        "TCP port of the administrators' console: lines of text, for this machine and trusted addresses. The name is "
+        "ours. Taken up when the office starts.",
+        strict="0",
+        in_force=True,
+        see=("remoteadmin", "allowtrustedip"),
     )
