@@ -44,6 +44,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "prices.md": lambda: office_page("prices.md"),
         "fraud.md": lambda: office_page("fraud.md"),
         "notices.md": lambda: office_page("notices.md"),
+        "openapi.json": lambda: office_page("openapi.json"),
         "logs.md": lambda: office_page("logs.md"),
         "../bpf/README.md": gate_readme,
     }

@@ -46,6 +46,7 @@ def _options() -> RunOptions:
 
 
 def _docs() -> int:
+    from pysrv.api import openapi
     from pysrv.calls import tables as calls
     from pysrv.control import permissions_page as people
     from pysrv.limits import access_page as access
@@ -70,6 +71,7 @@ def _docs() -> int:
     }
     pages = {name: room.render() for name, room in rooms.items()}
     pages["calls.md"] += "\n" + cards.render()
+    pages["openapi.json"] = openapi.text()
     print(json.dumps(pages))
     return 0
 

@@ -19,6 +19,7 @@ from appliance.config.options import CANNOT_RUN, RunOptions
 from appliance.config.schema import ROWS
 from appliance.config.settings import Settings, parse_all
 from appliance.metrics import Reading
+from pysrv import api
 from pysrv.console.commands import IDLE_S, MOST_LINE_BYTES
 from pysrv.console.desk import ConsoleDesk
 from pysrv.control import Control
@@ -42,6 +43,7 @@ from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
 from pysrv.payments.cashier import Cashier
 from pysrv.service import Service, history, journal
+from pysrv.service.feed import Feed
 from pysrv.service.health import Checkup, Health, health
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
@@ -153,7 +155,7 @@ class Office:
         )
         self._reader = self._store.reader()
         logins = Logins(self)
-        self._web = Web(self, PANEL_ROUTES, logins)
+        self._web = Web(self, (*PANEL_ROUTES, *api.routes()), logins)
         self._fingerprint = ""
         self._aside = Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()})
         desk = ConsoleDesk(
@@ -288,6 +290,11 @@ class Office:
         return Reading(await status, await tallies, self._service.figures())
 
     @property
+    def feed(self) -> Feed:
+        """What happens, while it does."""
+        return self._service.feed
+
+    @property
     def store(self) -> Store:
         """The one writer."""
         return self._store
@@ -314,6 +321,10 @@ class Office:
         """Whether the administrators' part is open to this address (remoteadmin)."""
         begun = bool(self._store.allows())
         return self._service.trusted.administers(address, begun=begun)
+
+    def trusts(self, address: str) -> bool:
+        """Whether the address is trusted (allowtrustedip and what widens it)."""
+        return bool(self._service.trusted.why(address))
 
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses on the web."""

@@ -104,6 +104,20 @@ ROOMS = {
     "pysrv.console": Room(("pysrv.control", "pysrv.people", "pysrv.store", "appliance.wire")),
     "pysrv.console.commands": Room(("appliance.wire",), pure=True),
     "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
+    # The API: endpoints as rows over the same verbs.
+    "pysrv.api": Room(
+        (
+            "pysrv.web",
+            "pysrv.control",
+            "pysrv.billing.money",
+            "pysrv.service.feed",
+            "pysrv.people",
+            "pysrv.store",
+            *SHARED,
+            "aiohttp",
+            "msgspec",
+        )
+    ),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
@@ -117,7 +131,15 @@ ONLY_IN = {
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": ("pysrv.passwords.vault", "pysrv.web.certificate", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "aiohttp": ("pysrv.panel", "pysrv.web", "pysrv.notify.web", "pysrv.notify.reach", "pysrv.payments.http"),
+    "msgspec": ("pysrv.api",),
+    "aiohttp": (
+        "pysrv.api",
+        "pysrv.panel",
+        "pysrv.web",
+        "pysrv.notify.web",
+        "pysrv.notify.reach",
+        "pysrv.payments.http",
+    ),
     "aiosmtplib": ("pysrv.notify.mail",),
     "yarl": ("pysrv.notify.web", "pysrv.payments.http"),
     "pyotp": ("pysrv.people.codes",),

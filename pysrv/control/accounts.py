@@ -102,6 +102,7 @@ class LedgerOf:
 
     name: str
     limit: int = 50
+    before_id: int | None = None
 
 
 OWNER = "-"  # as a parent: nobody but the owner of the appliance
@@ -326,6 +327,6 @@ def ledger(desk: Desk, args: LedgerOf) -> dict[str, Any]:
                 "note": row.note,
                 "who": row.who,
             }
-            for row in desk.store.postings(args.name, args.limit)
+            for row in desk.store.postings(args.name, max(1, min(args.limit, 10_000)), args.before_id)
         ]
     }

@@ -43,6 +43,7 @@ class EntriesOf:
     digits: str = ""
     holds: str = ""
     limit: int = 100
+    after_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class AskNumber:
 def list_some(desk: Desk, args: EntriesOf) -> dict[str, Any]:
     """blacklist.list"""
     holds = _dialled(args.holds) if args.holds else ""
-    wanted = BlacklistFilter(args.side, args.kind, args.account, args.digits, holds)
+    wanted = BlacklistFilter(args.side, args.kind, args.account, args.digits, holds, args.after_id)
     rows = desk.store.blacklist(wanted, max(1, min(args.limit, MOST_LISTED)))
     return {"entries": [asdict(row) for row in rows], "counts": desk.store.blacklist_counts()}
 

@@ -5,11 +5,30 @@ from typing import Any
 
 from appliance.wire import WireError, to_dict
 from pysrv.billing.cdr import Cdr
+from pysrv.billing.number import normalise
 from pysrv.billing.tariff import price, talk_seconds
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.control.firewall import pending
 from pysrv.control.paging import PageOf, bounds
+from pysrv.service.paging import MAX_BODY_BYTES
 from pysrv.store.rows import CdrFilter, OpenCall, SavedBinding
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Whose phone is asked to call, and whom."""
+
+    account: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text from an account to a user: the name or number of an account."""
+
+    account: str
+    to: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +147,34 @@ def hangup(desk: Desk, args: Hangup) -> dict[str, Any]:
     for call_id in ended:
         desk.store.note(desk.who, "call.hangup", call_id)
     return {"calls": ended}
+
+
+def dial(desk: Desk, args: Dial) -> dict[str, Any]:
+    """calls.dial: the account's phone is asked to call; it calls as always, or does not."""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running, so nobody calls")
+    number = normalise(args.number)
+    if number is None:
+        raise WireError("invalid", f"{args.number[:40]!r} is no number")
+    if desk.store.account(args.account) is None:
+        raise not_found("account", args.account)
+    if not desk.live.dial(args.account, number):
+        raise WireError("conflict", f"no phone of {args.account} is registered", "a phone makes the call: register one")
+    return {"account": args.account, "number": number, "asked": True}
+
+
+def send_text(desk: Desk, args: Text) -> dict[str, Any]:
+    """messages.send: a SIP MESSAGE to the devices of a user."""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running, so nothing is sent")
+    if desk.store.account(args.account) is None:
+        raise not_found("account", args.account)
+    if not args.text or len(args.text.encode()) > MAX_BODY_BYTES:
+        raise WireError("invalid", f"a text has 1 to {MAX_BODY_BYTES} bytes (RFC 3428)")
+    devices = desk.live.page(args.account, args.to, args.text)
+    if not devices:
+        raise WireError("conflict", f"no device of {args.to[:40]!r} is registered", "texts reach registered users")
+    return {"account": args.account, "to": args.to, "devices": devices}
 
 
 def cdrs(desk: Desk, args: CdrsOf) -> dict[str, Any]:

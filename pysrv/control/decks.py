@@ -13,6 +13,7 @@ from pysrv.service.quotes import zone_of
 from pysrv.store.currencies import NO_TAX
 
 EXPORT_ROWS = 2000
+MOST_LISTED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,14 @@ class DropDeck:
 
 @dataclass(frozen=True, slots=True)
 class RatesOf:
-    """Part of a deck."""
+    """Part of a deck; with `after_prefix` what comes behind that row."""
 
     deck: str
     prefix: str = ""
     limit: int = 1000
+    after_prefix: str = ""
+    after_class: str = ""
+    after_from: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +114,19 @@ def list_all(desk: Desk, _: Any) -> dict[str, Any]:
 
 def rates(desk: Desk, args: RatesOf) -> dict[str, Any]:
     """rates.list"""
-    return {"deck": args.deck, "rates": [rate_shape(r) for r in desk.store.rates(args.deck, args.prefix, args.limit)]}
+    after = _row(args.after_prefix, args.after_class, args.after_from)
+    found = desk.store.rates(args.deck, args.prefix, max(1, min(args.limit, MOST_LISTED)), after)
+    return {"deck": args.deck, "rates": [rate_shape(rate) for rate in found]}
+
+
+def _row(prefix: str, time_class: str, valid_from: float) -> Rate | None:
+    """The row behind which to go on; None: from the start."""
+    return Rate(prefix, 0, time_class=time_class, valid_from=valid_from) if prefix else None
 
 
 def export(desk: Desk, args: ExportDeck) -> dict[str, Any]:
     """rates.export: one piece; `next` is what to ask for then, None at the end."""
-    after = Rate(args.prefix, 0, time_class=args.time_class, valid_from=args.valid_from) if args.prefix else None
+    after = _row(args.prefix, args.time_class, args.valid_from)
     found = desk.store.rates(args.deck, limit=EXPORT_ROWS, after=after)
     text = ("" if after else deck_text.header()) + deck_text.lines(found, zone_of(desk.settings))
     last = found[-1] if len(found) == EXPORT_ROWS else None

@@ -48,6 +48,12 @@ class Live(Protocol):
     def hangup(self, call_id: str) -> bool:
         """End a call; False: it does not run."""
 
+    def dial(self, account: str, number: str) -> bool:
+        """Ask a phone of the account to call a number; False: none is registered."""
+
+    def page(self, sender: str, user: str, text: str) -> int:
+        """Send a text to a user's devices; returns how many there are."""
+
     def account_changed(self, name: str) -> None:
         """An account was changed or removed: forget what was remembered of it."""
 

@@ -20,6 +20,7 @@ class NoticesOf:
     account: str | None = None
     key: str | None = None
     limit: int = 50
+    before_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class TestOf:
 
 def list_all(desk: Desk, args: NoticesOf) -> dict[str, Any]:
     """notices.list"""
-    rows = desk.store.notices(max(1, min(args.limit, MOST)), args.account, args.key)
+    rows = desk.store.notices(max(1, min(args.limit, MOST)), args.account, args.key, args.before_id)
     return {"notices": [_shape(row) for row in rows]}
 
 

@@ -180,6 +180,8 @@ ROWS = (
     Verb("calls.list", Area.CALLS, paging.PageOf, calls.list_all),
     Verb("calls.show", Area.CALLS, calls.CallNamed, calls.show),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
+    Verb("calls.dial", Area.CALLS, calls.Dial, calls.dial, acts=True),
+    Verb("messages.send", Area.CALLS, calls.Text, calls.send_text, acts=True),
     Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
@@ -275,10 +277,16 @@ class Session:
     def __init__(self, desk: Desk, licence: Licence | None = None) -> None:
         self._desk, self._licence = desk, licence
 
-    def do(self, name: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What a verb says. Raises WireError; a fault of our own is logged and raised as `internal`."""
+    def do(
+        self,
+        name: str,
+        args: Mapping[str, Any] | None = None,
+        noted: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> dict[str, Any]:
+        """What a verb says. Raises WireError; a fault of our own is logged and raised as `internal`. `noted` is told
+        what it says before that is committed, and may write too: both are on disk, or neither."""
         try:
-            return self._act({"verb": name, "args": args or {}})
+            return self._act({"verb": name, "args": args or {}}, noted)
         except WireError:
             raise
         except Exception as error:
@@ -296,7 +304,9 @@ class Session:
         except Exception as error:
             return wire.refusal(ident, _fault(error))
 
-    def _act(self, message: Mapping[str, Any]) -> dict[str, Any]:
+    def _act(
+        self, message: Mapping[str, Any], noted: Callable[[dict[str, Any]], None] = lambda _: None
+    ) -> dict[str, Any]:
         verb = VERBS.get(str(message.get("verb")))
         if verb is None:
             raise WireError("unknown_verb", f"there is no verb {message.get('verb')!r:.60}")
@@ -308,6 +318,7 @@ class Session:
                 if verb.writes:
                     self._desk.store.commit()  # what the service has written is not a refused verb's to throw away
                 result = verb.act(self._desk, args)
+                noted(result)
                 self._desk.finish(wrote=verb.writes)
                 return result
         except BaseException:

@@ -42,12 +42,15 @@ from pysrv.service.authentication import Authentication, Guard
 from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
+from pysrv.service.dialling import Dialling
 from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
+from pysrv.service.feed import Feed, Kind
 from pysrv.service.figures import Figures
 from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
+from pysrv.service.journal import visible
 from pysrv.service.notices import Notices
 from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
@@ -105,12 +108,14 @@ class Service:
         guard = Guard(self._defence, self._pairs, self.trusted, self.settings)
         self._authentication = Authentication(store, authenticator, world, guard)
         self._trust = Trust(store, settings, world)
-        self._defence.on_ban = self._trust.forget_source
+        self._defence.on_ban = self._banned
         self._strangers = Strangers(store, settings, self._defence, self._pairs, world.clock)
-        self._registration = Registration(store, self.registrar, world, self._pairs, self._trust)
+        self.feed = Feed(world.clock.wall)
+        self._registration = Registration(store, self.registrar, world, self._pairs, self._trust, self.feed)
         self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
-        self.notices = Notices(store)
+        self._dialling = Dialling(self.endpoint, self.registrar, world)
+        self.notices = Notices(store, self.feed)
         self.on_payments: Callable[[], None] = lambda: None
         self._spending = Spending(store, settings, world.clock, self.notices.tell)
         self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
@@ -244,6 +249,7 @@ class Service:
         self._pump_calls(now)
         self._cut(now)
         self._store.commit()
+        self.feed.flush()
         self._world.gate.flush()
         leaving = self.endpoint.datagrams_to_send()
         self.tap.said(leaving)
@@ -302,6 +308,7 @@ class Service:
     def apply_settings(self, settings: Settings) -> None:
         """Put a new snapshot in force; running calls keep what they started with, except money."""
         self._settings = settings
+        self.feed.tell(Kind.SETTINGS, generation=settings.generation)
         self._authentication.use_realm(settings.realm, self._nonce_keys)
         self._defence.use(settings)
         self._strangers.use(settings)
@@ -342,6 +349,14 @@ class Service:
         self.b2bua.hangup(call_id, Cause.of_q850(16, "ended by the operator"), self._world.clock.monotonic())
         return True
 
+    def dial(self, account: str, number: str) -> bool:
+        """A phone of the account is asked to call a number."""
+        return self._dialling.ask(account, number, self._world.clock.monotonic())
+
+    def page(self, sender: str, user: str, text: str) -> int:
+        """A text to a user's devices; returns how many there are."""
+        return self._paging.send(sender, user, text, self._world.clock.monotonic())
+
     def account_changed(self, name: str) -> None:
         """Bindings of an account that is gone, locked or disabled are dropped; where accounts come from is known."""
         self._registration.recheck(name)
@@ -363,14 +378,17 @@ class Service:
         """Tell the gate; nobody there is believed any more."""
         self._trust.forget_source(ban.prefix)
         self._world.gate.ban(ban)
+        self.feed.tell(Kind.BANNED, prefix=ban.prefix, port=0)
 
     def unban(self, prefix: str, port: int) -> None:
         """Tell the gate, and count anew for that source."""
         self._defence.lifted(prefix, port)
+        self.feed.tell(Kind.LIFTED, prefix=prefix, port=port)
 
     def forgive(self) -> None:
         """Every ban was lifted."""
         self._defence.forgive()
+        self.feed.tell(Kind.LIFTED, prefix="all", port=0)
 
     def allow(self, source: wire.Source) -> None:
         """Tell the gate; what had become known inside that network no longer counts."""
@@ -479,9 +497,11 @@ class Service:
                 self._trunk_watch.works(event.target)
                 self.accounting.answered(event)
                 self._recovery.changed(event.call_id, now)
+                self.feed.tell(Kind.CALL_ANSWERED, call_id=event.call_id, over=event.target.label)
             case CallEnded():
                 self._cards.ended(event)
                 self.accounting.ended(event)
+                self._tell_end(event)
             case CallAttended():
                 self._cards.attended(event)
             case DigitPressed():
@@ -508,12 +528,38 @@ class Service:
         caller = self._requests.asking.get(event.key)
         named = caller.account.name if caller is not None and caller.account is not None else ""
         self.tap.traces.belongs(event.request.call_id, event.call_id, named)
+        self._tell_begin(event, named)
         if caller is None or (event.replaces is not None and not _may_replace(caller)):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:
             self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
         elif not self._cards.requested(event, caller, now):
             self._admission.call(event, caller, now)
+
+    def _tell_begin(self, event: CallRequested, account: str) -> None:
+        request = event.request
+        caller, callee = _shown(request.from_.uri.user), _shown(request.uri.user)
+        told = {"call_id": event.call_id, "account": account, "caller": caller, "callee": callee}
+        self.feed.tell(Kind.CALL_BEGUN, **told, source=event.flow.remote[0])
+
+    def _tell_end(self, event: CallEnded) -> None:
+        answered = event.answered_at is not None
+        kind = Kind.CALL_ENDED if answered or event.target is not None else Kind.CALL_REFUSED
+        lasted = event.ended_at - event.answered_at if event.answered_at is not None else 0.0
+        cause = event.cause
+        self.feed.tell(
+            kind,
+            call_id=event.call_id,
+            status=cause.status,
+            reason=visible(cause.text),
+            ended_by=str(event.ended_by),
+            seconds=round(lasted, 3),
+        )
+
+    def _banned(self, prefix: str, port: int) -> None:
+        """The defence has banned somebody: nobody there is believed any more."""
+        self._trust.forget_source(prefix, port)
+        self.feed.tell(Kind.BANNED, prefix=prefix, port=port)
 
     def _struck(self, event: CallRequested, caller: Caller) -> None:
         """A wrong PIN came from a telephone that had proved its password: that is one guess of a proven source."""
@@ -532,6 +578,10 @@ class Service:
         cause = Cause.of_status(self._settings.quotadiscreason, f"lease ended: {short.sentence}")
         self.accounting.lapsed(call_id, short)
         self.b2bua.hangup(call_id, cause, now)
+
+
+def _shown(user: bytes | None) -> str:
+    return visible((user or b"").decode("utf-8", "replace"))
 
 
 def _may_replace(caller: Caller) -> bool:

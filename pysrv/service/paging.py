@@ -1,6 +1,7 @@
 """MESSAGE outside of calls (RFC 3428, pager mode): proven senders reach the devices of other users.
 
 The text is passed on and not kept. One copy goes to each device of the callee; the sender is told the best answer.
+Those who write over the API send from their account's name, and are told how many devices a copy went to.
 """
 
 from dataclasses import dataclass, field
@@ -15,14 +16,15 @@ from pysrv.sip.uri import Uri, escape_user
 from pysrv.store import Store
 
 MAX_BODY_BYTES = 1300  # RFC 3428 section 8: a MESSAGE outside of a session stays below the MTU
+_PLAIN = b"text/plain;charset=utf-8"
 _PASSED = (b"content-type", b"date", b"subject", b"content-language")
 
 
 @dataclass(slots=True)
 class _Page:
-    """One MESSAGE on its way: who asked, and which copies are not answered yet."""
+    """One MESSAGE on its way: who asked (None: the API), and which copies are not answered yet."""
 
-    asked: RequestReceived
+    asked: RequestReceived | None
     open: set[TransactionKey] = field(default_factory=set)
     best: int = 408
 
@@ -56,6 +58,19 @@ class Paging:
             page.open.add(key)
             self._pages[key] = page
 
+    def send(self, sender: str, user: str, text: str, now: float) -> int:
+        """A text from an account to a user; returns how many devices it goes to, 0: nobody is registered."""
+        account = self._store.account(user) or self._store.account_by_number(user.lstrip("+"))
+        bindings = self._registrar.bindings(account.name, self._world.clock.wall()) if account is not None else ()
+        page = _Page(None)
+        for binding in bindings:
+            plain = Request.new(b"MESSAGE", binding.contact, [(b"content-type", _PLAIN)], text.encode())
+            copy = self._copy(plain, sender, user, binding.contact, binding.flow.local[0])
+            key = self._endpoint.send_request(copy, binding.flow, now)
+            page.open.add(key)
+            self._pages[key] = page
+        return len(bindings)
+
     def handle(self, event: ResponseReceived | RequestTimedOut | TransportFailed, now: float) -> bool:
         """The fate of a copy; False: not one of ours."""
         page = self._pages.get(event.key)
@@ -67,7 +82,7 @@ class Paging:
             page.best = min(page.best, event.response.status)
         del self._pages[event.key]
         page.open.discard(event.key)
-        if not page.open:
+        if not page.open and page.asked is not None:
             self._answer(page.asked, page.best if page.best < 300 or page.best >= 400 else 480, now)
         return True
 

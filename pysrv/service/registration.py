@@ -10,6 +10,7 @@ from pysrv.calls.registrar import Change, Registrar, RegistrarConfig, Saved
 from pysrv.limits.decision import Refuse
 from pysrv.limits.facts import Auth
 from pysrv.limits.stages.locks import registration_refusal
+from pysrv.service.feed import Feed, Kind
 from pysrv.service.journal import visible
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
@@ -29,8 +30,9 @@ class Registration:
     """Applies REGISTER requests of proven accounts; the address of record is the account's name."""
 
     def __init__(
-        self, store: Store, registrar: Registrar, world: Surroundings, pairs: KnownPairs, trust: Trust
+        self, store: Store, registrar: Registrar, world: Surroundings, pairs: KnownPairs, trust: Trust, feed: Feed
     ) -> None:
+        self._feed = feed
         self._store, self._registrar, self._world, self._pairs, self._trust = store, registrar, world, pairs, trust
         self._devices: set[tuple[str, str]] = set()  # (account, contact) of what is stored
         self._most = 0  # of licensecfg; 0: no ceiling
@@ -118,12 +120,15 @@ class Registration:
                 self._store.save_binding(row)
                 if (row.aor, row.contact) not in self._devices:
                     self._devices.add((row.aor, row.contact))
+                    told = {"account": row.aor, "source": row.remote_host, "user_agent": row.user_agent}
+                    self._feed.tell(Kind.REGISTERED, **told)
                     _log.info("registered account=%s source=%s contact=%s", row.aor, row.remote_host, row.contact)
             else:
                 contact = binding.contact_text
                 self._trust.forget_account(binding.aor)
                 self._store.remove_binding(binding.aor, contact)
                 self._devices.discard((binding.aor, contact))
+                self._feed.tell(Kind.DEVICE_GONE, account=binding.aor, source=binding.flow.remote[0])
                 _log.info("device gone account=%s contact=%s", binding.aor, contact)
 
 

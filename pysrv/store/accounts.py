@@ -147,14 +147,14 @@ class AccountReading(EntranceReading, PasswordReading):
             levels.append(above)
         return tuple(levels)
 
-    def postings(self, account: str, limit: int = 1000) -> list[StoredPosting]:
+    def postings(self, account: str, limit: int = 1000, before_id: int | None = None) -> list[StoredPosting]:
         """The newest movements of an account's balance, newest first."""
         sql = (
             "SELECT p.id, p.account_id, p.at, p.kind, p.amount, p.balance_after, p.call_id, p.note, p.who "
             "FROM postings p JOIN accounts a ON a.id = p.account_id "
-            "WHERE a.name = ? AND a.removed_at IS NULL ORDER BY p.id DESC LIMIT ?"
+            "WHERE a.name = ?1 AND a.removed_at IS NULL AND (?3 IS NULL OR p.id < ?3) ORDER BY p.id DESC LIMIT ?2"
         )
-        return [StoredPosting(*row) for row in self._all(sql, (account, limit))]
+        return [StoredPosting(*row) for row in self._all(sql, (account, limit, before_id))]
 
 
 class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):

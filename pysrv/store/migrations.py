@@ -12,6 +12,7 @@ import sqlite_utils
 from pysrv.store import (
     schema,
     schema_accounts,
+    schema_api,
     schema_bans,
     schema_cards,
     schema_fraud,
@@ -72,6 +73,7 @@ STATEMENTS_4 = (
 )
 STATEMENTS_5 = (
     *schema_people.STATEMENTS,
+    *schema_api.STATEMENTS,
     *schema_payments.STATEMENTS,
     *schema_listing.STATEMENTS,
     *schema_setup.STATEMENTS,

@@ -85,10 +85,15 @@ class WaitingMessage:
 class NoticeReading(Reading):
     """Questions about notices."""
 
-    def notices(self, limit: int = 50, account: str | None = None, key: str | None = None) -> list[DeliveryRow]:
+    def notices(
+        self, limit: int = 50, account: str | None = None, key: str | None = None, before_id: int | None = None
+    ) -> list[DeliveryRow]:
         """The newest deliveries, newest first."""
-        where = "WHERE (?1 IS NULL OR n.account = ?1) AND (?2 IS NULL OR n.key = ?2) ORDER BY d.id DESC LIMIT ?3"
-        return self._deliveries(where, (account, key, limit))
+        where = (
+            "WHERE (?1 IS NULL OR n.account = ?1) AND (?2 IS NULL OR n.key = ?2) AND (?4 IS NULL OR d.id < ?4) "
+            "ORDER BY d.id DESC LIMIT ?3"
+        )
+        return self._deliveries(where, (account, key, limit, before_id))
 
     def waiting_notices(self) -> int:
         """How many deliveries wait, and notices of which nobody has decided yet where they go."""

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from pysrv.store.api import ApiReading, ApiWriting
 from pysrv.store.blacklists import BlacklistReading, BlacklistWriting
 from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.cards import CardReading, CardWriting
@@ -56,6 +57,7 @@ class Reader(
     NoticeReading,
     PeopleReading,
     WebReading,
+    ApiReading,
     TrailReading,
     SetupReading,
     TrafficReading,
@@ -87,6 +89,7 @@ class Store(
     NoticeWriting,
     PeopleWriting,
     WebWriting,
+    ApiWriting,
     TrailWriting,
     SetupWriting,
     TrafficReading,

@@ -1,6 +1,6 @@
 """What a handler does: ask a verb, read a form, answer with a page. The request knows whose it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -26,12 +26,17 @@ def backing(request: web.Request) -> Backing:
     return request.app[BACKING]
 
 
-def do(request: web.Request, verb: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a verb says to the one who asks. Raises WireError."""
+def do(
+    request: web.Request,
+    verb: str,
+    args: Mapping[str, Any] | None = None,
+    noted: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """What a verb says to the one who asks; `noted` as in Session.do. Raises WireError."""
     who, office = identity(request), request.app[BACKING]
     session = office.control.session(who.who, who.licence)
     try:
-        return session.do(verb, args)
+        return session.do(verb, args, noted)
     finally:
         session.close()
         office.turn()

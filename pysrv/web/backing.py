@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.control import Control
+from pysrv.service.feed import Feed
 from pysrv.service.health import Health
 from pysrv.store import Store
 from pysrv.web.status import Snapshot
@@ -13,6 +14,10 @@ from pysrv.web.status import Snapshot
 
 class Backing(Protocol):
     """The office, or a test's."""
+
+    @property
+    def feed(self) -> Feed:
+        """What happens, while it does."""
 
     @property
     def store(self) -> Store:
@@ -39,6 +44,9 @@ class Backing(Protocol):
 
     def administers(self, address: str) -> bool:
         """Whether the administrators' part is open to this address (remoteadmin)."""
+
+    def trusts(self, address: str) -> bool:
+        """Whether the address is trusted (allowtrustedip and what widens it)."""
 
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses: too many of them are banned like those who guess over SIP."""

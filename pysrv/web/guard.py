@@ -6,21 +6,34 @@ the Fetch standard's Origin and Sec-Fetch-Site): a page elsewhere can make a bro
 
 import hmac
 import logging
+import time
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from appliance.wire import WireError
-from pysrv.store.web import PersonKind
+from pysrv.store.web import PersonKind, digest_of
 from pysrv.web import identity as people
 from pysrv.web.acting import BACKING, form, heard, page
+from pysrv.web.guesses import network
 from pysrv.web.identity import COOKIE, IDENTITY, Identity
 from pysrv.web.logins import LOGINS
+from pysrv.web.pace import Paces, TooFast
 from pysrv.web.problems import problem, status_of
 from pysrv.web.routes import Route
 from pysrv.web.transfer import UPLOAD, receive
 
+CODES: Final = {
+    400: "bad_args",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    417: "expectation_failed",
+    429: "too_many",
+}
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 TOKEN_FIELD, PASSWORD_FIELD = "form_token", "proof_password"
 HEADERS = {
@@ -36,7 +49,10 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+PROGRAMS: Final = ("/api/", "/mvapireq")  # who comes there reads problems, not pages
 SERVER = "appliance"  # whatever version of whatever library it is
+PACES: Final = web.AppKey("paces", tuple[Paces, Paces])  # of tokens, of addresses without one
+RATES: web.RequestKey[dict[str, str]] = web.RequestKey("rates", dict)
 _log = logging.getLogger("pysrv.web")
 
 
@@ -60,9 +76,9 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refused(request, WireError("internal", "a fault of the appliance", "its log says more"))
 
 
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer carries, unless it says otherwise itself."""
-    for name, value in HEADERS.items():
+    for name, value in (HEADERS | request.get(RATES, {})).items():
         response.headers.setdefault(name, value)
     response.headers["Server"] = SERVER
 
@@ -73,6 +89,8 @@ def guarded(route: Route) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         who = _asks(request, route)
         request[IDENTITY] = who
+        if route.token:
+            _slowed(request, who)
         if route.kind is not None:
             turned_away = _turned_away(request, route, who)
             if turned_away is not None:
@@ -93,12 +111,13 @@ def refused(
     request: web.Request, error: WireError, status: int | None = None, allow: str | None = None
 ) -> web.Response:
     """A refusal as the one who asks reads it."""
-    headers = {"Allow": allow} if allow else None
-    if request.path.startswith("/api/"):
-        return problem(error, headers)
+    headers = {"Allow": allow} if allow else {}
+    if isinstance(error, TooFast):
+        headers |= error.headers
+    if request.path.startswith(PROGRAMS):
+        return problem(error, headers, status)
     shown = page(request, "web/refused.html", status=status or status_of(error.code), error=error)
-    if headers:
-        shown.headers.update(headers)
+    shown.headers.update(headers)
     return shown
 
 
@@ -115,6 +134,19 @@ def _asks(request: web.Request, route: Route) -> Identity | None:
     if who is not None and who.session is not None:
         logins.seen(who.session)
     return who
+
+
+def _slowed(request: web.Request, who: Identity | None) -> None:
+    """Programs have a pace, those who come without a token a slower one. Raises TooFast."""
+    of_tokens, of_strangers = request.app[PACES]
+    if who is None:
+        hint = "send Authorization: Bearer TOKEN"
+        of_strangers.check(network(request.remote or ""), time.monotonic(), "too many requests without a token", hint)
+        return
+    words = "this token asks too fast"
+    key = digest_of(request.headers["Authorization"].partition(" ")[2].strip())
+    taken = of_tokens.check(key, time.monotonic(), words, "wait as long as Retry-After says")
+    request[RATES] = taken.headers
 
 
 def _turned_away(request: web.Request, route: Route, who: Identity | None) -> web.StreamResponse | None:
@@ -187,4 +219,4 @@ def _fields(posted: dict[str, str]) -> dict[str, str]:
 
 
 def _code(status: int) -> str:
-    return {400: "bad_args", 404: "not_found", 405: "bad_args", 413: "invalid", 429: "too_many"}.get(status, "invalid")
+    return CODES.get(status, "invalid")

@@ -11,6 +11,9 @@ from appliance.wire import WireError
 STATUSES: Final[Mapping[str, int]] = {
     "bad_args": 400,
     "bad_line": 400,
+    "method_not_allowed": 405,
+    "unsupported_media_type": 415,
+    "expectation_failed": 417,
     "invalid": 422,
     "bad_rate": 422,
     "bad_sheet": 422,
@@ -51,9 +54,9 @@ def status_of(code: str) -> int:
     return STATUSES.get(code, 422)
 
 
-def problem(error: WireError, headers: Mapping[str, str] | None = None) -> web.Response:
+def problem(error: WireError, headers: Mapping[str, str] | None = None, status: int | None = None) -> web.Response:
     """A refusal for programs. `type` is a URN of the code, `detail` the sentence, `hint` what to do."""
-    status = status_of(error.code)
+    status = status or status_of(error.code)
     body: dict[str, Any] = {
         "type": f"urn:appliance:problem:{error.code}",
         "title": error.code.replace("_", " "),

@@ -16,14 +16,18 @@ from pysrv.web import entrance, guard
 from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
 from pysrv.web.aside import ASIDE, Aside
 from pysrv.web.backing import Backing
+from pysrv.web.closing import CLOSING, Closing
 from pysrv.web.doors import Doors
 from pysrv.web.logins import LOGINS, Logins
+from pysrv.web.pace import Paces
 from pysrv.web.rendering import Pages
 from pysrv.web.routes import Route
 from pysrv.web.streams import STREAMS, Streams
 
 KEEPALIVE_S = 15.0
 MOST_BODY_BYTES = 256 * 1024
+TOKENS_PACE = 50.0, 200  # requests a second on the long run, and at once
+STRANGERS_PACE = 1.0, 30
 FOR_EVER = "private, max-age=31536000, immutable"
 
 
@@ -64,6 +68,9 @@ def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web
     made[ASIDE] = aside = Aside()
     made.on_shutdown.append(streams.close)
     made.on_cleanup.append(aside.close)
+    made[guard.PACES] = Paces("token", *TOKENS_PACE), Paces("address", *STRANGERS_PACE)
+    made[CLOSING] = closing = Closing()
+    made.on_shutdown.append(closing.begin)
     made[ROUTES] = (*entrance.ROUTES, *OWN, *routes)
     made.on_response_prepare.append(guard.add_headers)
     for route in made[ROUTES]:

@@ -26,6 +26,7 @@ class Service:
     def __init__(self, settings: Settings | None = None) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.calls: set[str] = set()
+        self.phones: set[str] = set()
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
         self.remembered = Traces(lambda _dialog, _tag: None)
@@ -52,6 +53,14 @@ class Service:
     def hangup(self, call_id: str) -> bool:
         self.told.append(("hangup", call_id))
         return call_id in self.calls
+
+    def dial(self, account: str, number: str) -> bool:
+        self.told.append(("dial", account, number))
+        return account in self.phones
+
+    def page(self, sender: str, user: str, text: str) -> int:
+        self.told.append(("page", sender, user, text))
+        return int(user in self.phones)
 
     def account_changed(self, name: str) -> None:
         self.told.append(("account", name))

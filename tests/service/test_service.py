@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pysrv.service import Service
+from pysrv.service.feed import Happening, Kind
 from pysrv.sip.message import Response
 from tests.calls.playbook import sdp
 from tests.service.bench import TRUNK, Bench, Client, opened
@@ -380,3 +381,41 @@ def test_bindings_survive_a_restart(bench: Bench, alice: Client, bob: Client) ->
     bench.service.start()
     alice.invite("102")
     assert [request.method for request in bob.requests()] == [b"INVITE"]
+
+
+def test_a_phone_is_asked_to_dial_and_then_calls_like_any_other(bench: Bench, alice: Client, bob: Client) -> None:
+    assert not bench.service.dial("bob", "101")  # no phone of his is registered
+    bob.register()
+    bench.take(BOB)
+    assert bench.service.dial("bob", "4930111")
+    bench.turn()
+    (asked,) = bob.requests()
+    assert asked.method == b"REFER" and (asked.headers.get(b"refer-to") or b"").startswith(b"<sip:4930111@")
+    assert asked.headers.get(b"refer-sub") == b"false"
+    bob.reply(asked, 202)
+    assert not bench.store.open_calls()  # nothing runs and nothing is paid before the phone itself calls
+
+
+def test_a_text_of_the_api_reaches_every_device_under_the_accounts_name(bench: Bench, bob: Client) -> None:
+    assert bench.service.page("alice", "102", "hello") == 0
+    bob.register()
+    bench.take(BOB)
+    assert bench.service.page("alice", "102", "grüß dich") == 1
+    bench.turn()
+    (message,) = bob.requests()
+    assert (message.method, message.from_.uri.user, message.body.decode()) == (b"MESSAGE", b"alice", "grüß dich")
+    bob.reply(message, 200)
+
+
+def test_listeners_hear_of_devices_calls_refusals_and_settings(bench: Bench, alice: Client, bob: Client) -> None:
+    heard: list[Happening] = []
+    bench.service.feed.listen(heard.append)
+    bob.register()
+    bench.take(BOB)
+    alice.ask("INVITE", "999999")  # nobody
+    bench.service.apply_settings(bench.service.settings().with_changes({"maxlines": "3"}, 9))
+    bench.turn()
+    kinds = [each.kind for each in heard]
+    assert kinds[:2] == [Kind.REGISTERED, Kind.CALL_BEGUN] and kinds[-2:] == [Kind.CALL_REFUSED, Kind.SETTINGS]
+    assert heard[0].figures["account"] == "bob" and heard[1].figures["account"] == "alice"
+    assert heard[1].figures["call_id"] == heard[-2].figures["call_id"]

@@ -19,6 +19,7 @@ from pysrv.control import Control
 from pysrv.control.aside import Aside
 from pysrv.control.watching import Memory
 from pysrv.people.permissions import Role
+from pysrv.service.feed import Feed
 from pysrv.service.health import Health, Part
 from pysrv.store import Store
 from pysrv.store.web import PersonKind
@@ -59,6 +60,8 @@ class House:
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
+    web: Web | None = None
+    feed: Feed = field(default_factory=lambda: Feed(time.time))
 
     @property
     def offset(self) -> float:
@@ -91,6 +94,9 @@ class House:
 
     def administers(self, address: str) -> bool:
         return self.open_to_all
+
+    def trusts(self, address: str) -> bool:
+        return address in self.trusted
 
     def wrong_password(self, address: str, name: str) -> None:
         self.guesses.append((address, name))
@@ -176,7 +182,7 @@ async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple
     store.add_administrator("olga", Role.OWNER, PASSWORD)
     store.commit()
     logins = Logins(house, watch.now, watch.now)
-    web = Web(house, routes, logins)
+    house.web = web = Web(house, routes, logins)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
     (port,) = await web.start(["127.0.0.1"], 0, made.context())
     context = ssl.create_default_context(cafile=str(made.path))

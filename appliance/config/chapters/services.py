@@ -224,25 +224,28 @@ class SystemRows:
         Secret(),
         "",
         Place.API,
-        "Key that requests to the HTTP API carry.",
+        "Key that requests to the older entry point carry as authkey, when it is set.",
         strict=Strict("", hint="random"),
         generated=True,
+        in_force=True,
     )
     apiv2key = Row(
         Secret(),
         "",
         Place.API,
-        "Key of the API's second version.",
+        "Salt of the older entry point's salted hash (authmd5); without it that proof is closed.",
         strict=Strict("", hint="random"),
         generated=True,
+        in_force=True,
     )
     serverapikey = Row(
         Secret(),
         "",
         Place.API,
-        "Key between servers, and of clients that were provisioned.",
+        "Another key that is taken as authkey: of servers, and of clients that were provisioned.",
         strict=Strict("", hint="random"),
         generated=True,
+        in_force=True,
     )
     apiv2ipauth = Row(
         ListOf(ADDRESS),
@@ -250,25 +253,28 @@ class SystemRows:
         Place.API,
         "Addresses and networks that the API serves; empty: all.",
         strict=Strict("", hint="set to your own addresses"),
+        in_force=True,
     )
     apisipauth = Row(
-        Enum({0: "API credentials", 1: "the account's SIP digest"}),
+        Enum({0: "the password for the web", 1: "the account's SIP digest"}),
         "1",
         Place.API,
-        "How an account proves itself on the API.",
+        "How an account proves itself on the older entry point.",
         strict="1",
+        in_force=True,
     )
     apidefneedlogin = Row(
         Enum({0: "nothing", 1: "login", 2: "login and key", 3: "login with the server's nonce"}),
         "1",
         Place.API,
-        "What a request to the API needs.",
+        "What a request to the older entry point needs; what costs or moves something always needs a login.",
         strict="3",
+        in_force=True,
     )
     apideftrustadmin = Row(
         Enum(
             {
-                0: "nothing more",
+                0: "the key alone",
                 1: "a trusted address",
                 2: "always the address alone",
                 3: "always the password alone",
@@ -277,15 +283,17 @@ class SystemRows:
         ),
         "1",
         Place.API,
-        "What an administrator's request to the API needs.",
+        "What an administrator's request to the older entry point needs, beside the key where one is set.",
         strict="4",
+        in_force=True,
     )
     enablejsonp = Row(
         Enum({0: "off", 1: "same origin only", 2: "any origin"}),
         "1",
         Place.API,
-        "To whom JSONP answers are given.",
+        "To whom the older entry point gives JSONP answers.",
         strict=Strict("0", "1"),
+        in_force=True,
     )
     allowhttpfileupload = Row(
         Bool(),

@@ -1,0 +1,179 @@
+"""Rate decks and sheets of accounts as one POST of CSV: read in bites, bounded, all of it or nothing.
+
+The body may come over seconds; calls and other requests go on between its bites.
+"""
+
+import asyncio
+import codecs
+import csv
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from appliance.wire import WireError
+from pysrv.api import arguments
+from pysrv.api.endpoint import ROOT, Argument
+from pysrv.api.repeats import HEADER, encoded
+from pysrv.api.rest import admit, touch
+from pysrv.control import Session
+from pysrv.web.acting import backing, heard
+from pysrv.web.identity import identity
+from pysrv.web.routes import Route
+
+CSV: Final = "text/csv"
+BITE_BYTES: Final = 65_536
+MOST_DECK_BYTES: Final = 128 * 1024 * 1024
+MOST_SHEET_BYTES: Final = 16 * 1024 * 1024
+MOST_AT_ONCE: Final = 2
+ROWS_A_BITE: Final = 200
+_under_way: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import as the document prints it: POST of CSV to `path`, with these parameters."""
+
+    path: str
+    says: str
+    placed: tuple[Argument, ...]
+    told: tuple[Argument, ...]
+
+
+def _text(name: str) -> Argument:
+    return Argument(name, name, str, required=False, default="")
+
+
+DECK: Final = Import(
+    "/decks/{deck}",
+    "Import a rate deck as CSV: it replaces the deck of that name, whole or not at all.",
+    (Argument("deck", "deck", str, required=True),),
+    (_text("currency"), _text("tax"), _text("effective")),
+)
+SHEET: Final = Import(
+    "/sheets",
+    "Import a sheet of accounts as CSV, whole or not at all. `update`: it may change accounts that exist; `dry_run`: "
+    "everything is checked and taken back.",
+    (),
+    (
+        Argument("update", "update", bool, required=False, default=False),
+        Argument("dry_run", "dry_run", bool, required=False, default=False),
+    ),
+)
+IMPORTS: Final = (DECK, SHEET)
+
+
+async def _deck(request: web.Request) -> web.Response:
+    told = _asked(request, DECK)
+    deck = arguments.text("deck", request.match_info["deck"])
+    line = 1
+    with _importing(request) as session:
+        session.do("rates.begin", {"deck": deck, **told})
+        async for text in _bites(request, MOST_DECK_BYTES):
+            session.do("rates.rows", {"first_line": line, "text": text})
+            line += text.count("\n")
+        return _said(session.do("rates.commit"))
+
+
+async def _sheet(request: web.Request) -> web.Response:
+    told = _asked(request, SHEET)
+    texts = [text async for text in _bites(request, MOST_SHEET_BYTES)]
+    with _importing(request) as session:
+        rows = _rows("".join(texts))
+        session.do("sheets.begin", {"columns": next(rows)["columns"], "update": told.get("update", False)})
+        bite: list[dict[str, Any]] = []
+        for row in rows:
+            bite.append(row)
+            if len(bite) == ROWS_A_BITE:
+                session.do("sheets.rows", {"rows": bite})
+                bite = []
+                await _breathe(request)
+        session.do("sheets.rows", {"rows": bite})
+        return _said(session.do("sheets.commit", {"dry_run": told.get("dry_run", False)}))
+
+
+def _asked(request: web.Request, what: Import) -> dict[str, Any]:
+    """The parameters. Raises WireError."""
+    admit(request)
+    touch(request)
+    if not arguments.is_type(request, CSV):
+        raise WireError("unsupported_media_type", f"an import is {CSV}", f"send Content-Type: {CSV}")
+    if HEADER in request.headers:
+        raise WireError("bad_args", f"an import takes no {HEADER}", "it counts whole or not at all: repeat it")
+    return arguments.of_query(request, what.told)
+
+
+@contextmanager
+def _importing(request: web.Request) -> Iterator[Session]:
+    """A session for one import; each administrator has one at a time. What is not finished is given up."""
+    who, office = identity(request), backing(request)
+    if who.who in _under_way or len(_under_way) >= MOST_AT_ONCE:
+        raise WireError("conflict", "another import is under way", "wait until it has ended")
+    _under_way.add(who.who)
+    session = office.control.session(who.who, who.licence)
+    try:
+        yield session
+    finally:
+        _under_way.discard(who.who)
+        session.close()
+        office.turn()
+
+
+async def _bites(request: web.Request, most: int) -> AsyncIterator[str]:
+    """The body as pieces of whole lines. Raises WireError."""
+    decoder, rest, size = codecs.getincrementaldecoder("utf-8-sig")(), "", 0
+    try:
+        async for chunk in request.content.iter_chunked(BITE_BYTES):
+            size += len(chunk)
+            if size > most:
+                raise WireError("too_large", f"an import has at most {most} bytes", "split the file")
+            heard(request)
+            text = rest + decoder.decode(chunk)
+            lines, newline, rest = text.rpartition("\n")
+            if len(rest) > BITE_BYTES:
+                raise WireError("invalid", "a line is longer than any can be")
+            if newline:
+                yield lines + newline
+        if last := rest + decoder.decode(b"", final=True):
+            yield last
+    except UnicodeDecodeError:
+        raise WireError("invalid", "the file is not UTF-8", "save it as UTF-8") from None
+
+
+def _rows(text: str) -> Iterator[dict[str, Any]]:
+    """First the columns, then each row as the verb takes it. Raises WireError."""
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    columns: list[str] | None = None
+    try:
+        for cells in reader:
+            if columns is None:
+                columns = [cell.strip() for cell in cells]
+                yield {"columns": columns}
+            elif cells:
+                if len(cells) != len(columns):
+                    words = f"line {reader.line_num}: {len(cells)} cells for {len(columns)} columns"
+                    raise WireError("bad_sheet", words, "nothing was imported")
+                yield {"line": reader.line_num, "cells": dict(zip(columns, cells, strict=True))}
+    except csv.Error as error:
+        raise WireError("bad_sheet", f"line {reader.line_num}: {error}", "nothing was imported") from None
+    if columns is None:
+        raise WireError("bad_sheet", "the sheet is empty", "its first line names the columns")
+
+
+async def _breathe(request: web.Request) -> None:
+    """Let others run between two bites."""
+    heard(request)
+    backing(request).turn()
+    await asyncio.sleep(0)
+
+
+def _said(said: dict[str, Any]) -> web.Response:
+    return web.Response(body=encoded(said), status=201, content_type=arguments.JSON)
+
+
+ROUTES: Final = (
+    Route("POST", ROOT + DECK.path, _deck, token=True),
+    Route("POST", ROOT + SHEET.path, _sheet, token=True),
+)
