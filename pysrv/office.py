@@ -16,6 +16,7 @@ from appliance.config.options import CANNOT_RUN, RunOptions
 from appliance.config.schema import ROWS
 from appliance.config.settings import Settings, parse_all
 from appliance.metrics import Reading
+from pysrv.certificates.held import Certificates
 from pysrv.control import Control
 from pysrv.net.clips import Clips
 from pysrv.net.control_socket import ControlSocket
@@ -27,10 +28,12 @@ from pysrv.net.player import Player
 from pysrv.net.pulse import QueueDelay
 from pysrv.net.routes import LocalAddresses
 from pysrv.net.tcp import TcpConnections
+from pysrv.net.tls import TlsConnections
 from pysrv.net.udp import PortBusy, UdpSockets
 from pysrv.notify import Dispatcher
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
+from pysrv.ports import Ports
 from pysrv.service import Service, journal
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
@@ -39,7 +42,6 @@ from pysrv.sip.parser import Limits
 from pysrv.store import DATABASE, Store, StoreError
 from pysrv.store.rows import NewAccount
 from pysrv.store.web import PersonKind
-from pysrv.web import certificate
 from pysrv.web.server import Web
 from pysrv.web.status import CallRow, RegistrationRow, Snapshot
 
@@ -47,6 +49,7 @@ VERSION = "0.1.0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TOKEN_BYTES = 12
 TALLIES_EVERY_S = 1.0
+LOOK_EVERY_S = 30.0  # whether another certificate was laid down
 CLIPS = "clips"  # folder of the voice menu's recordings
 _log = logging.getLogger("pysrv.office")
 
@@ -114,7 +117,18 @@ class Office:
         self._tcp = TcpConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
         )
-        self.control = Control(self._store, self._service, file)
+        self._certificates = Certificates(
+            self._state,
+            options.listen,
+            lambda: self.settings().localdomain,
+            lambda: self.settings().sslcertpwd,
+            time.time,
+        )
+        self._tls = TlsConnections(
+            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
+        )
+        self._tls.secure(lambda: self._certificates.context, self._certificates.client_context, self._trunk_name)
+        self.control = Control(self._store, self._service, file, certificates=self._certificates)
         self._control_socket = ControlSocket(
             Path(options.runtime) / "office.sock",
             self.control.session,
@@ -123,6 +137,8 @@ class Office:
         )
         self._reader = self._store.reader()
         self._web = Web(self, PANEL_ROUTES)
+        self._ports = Ports(options.listen, self._tls, self._web)
+        self._secure_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._tallies: tuple[wire.Tally, ...] = ()
@@ -139,13 +155,15 @@ class Office:
         for address in self._options.listen:
             self._udp.listen(self._loop, address, self._options.sip_port)
             await self._tcp.listen(address, self._options.sip_port)
-        made = certificate.ensure(self._state, self._host_names(), self._options.listen, time.time())
-        await self._web.start(self._options.listen, self._options.https_port, made.context())
+        await self._web.start(self._options.listen, self._options.https_port, lambda: self._certificates.context)
+        self._ports.follow(self.settings())
+        await self._ports.settle()
         await self._gate.start()
         await self._control_socket.start()
         self._tally_task = self._loop.create_task(self._read_tallies())
         self._notify_task = self._loop.create_task(self._dispatcher.run())
-        self._announce(password, made.fingerprint, demo)
+        self._secure_task = self._loop.create_task(self._stay_secure())
+        self._announce(password, self._certificates.fingerprint, demo)
         self.turn()
 
     async def stop(self) -> None:
@@ -154,6 +172,8 @@ class Office:
             self._timer.cancel()
         if self._tally_task is not None:
             self._tally_task.cancel()
+        if self._secure_task is not None:
+            self._secure_task.cancel()
         if self._notify_task is not None:
             self._notify_task.cancel()
             await asyncio.gather(self._notify_task, return_exceptions=True)
@@ -161,6 +181,7 @@ class Office:
         self._callees.close()
         await self._control_socket.stop()
         await self._web.stop()
+        await self._ports.close()
         self._udp.close(self._loop)
         self._player.close()
         await self._tcp.close()
@@ -173,6 +194,7 @@ class Office:
         """One turn of the service: decide, commit, transmit, arm the timer."""
         for payload, flow in self._service.turn():
             self._send(payload, flow)
+        self._ports.follow(self._service.settings())
         self._arm()
 
     # -- GateEvents: the service hears them, then gets its turn ---------------------------------------------------
@@ -238,7 +260,13 @@ class Office:
             settings_total=len(ROWS),
             generation=settings.generation,
             gate_problem=self._gate_problem,
-            notices=(*self._problems, *self._unpriced(), *self._waiting()),
+            notices=(
+                *self._problems,
+                *self._ports.problems,
+                *self._certificates.notices(),
+                *self._unpriced(),
+                *self._waiting(),
+            ),
         )
 
     async def reading(self) -> Reading:
@@ -314,8 +342,8 @@ class Office:
         return self._service.plan()
 
     def _send(self, payload: bytes, flow: Flow) -> None:
-        sent = self._udp.send(payload, flow) if flow.transport == "udp" else self._tcp.send(payload, flow)
-        if not sent:
+        senders = {"udp": self._udp.send, "tcp": self._tcp.send, "tls": self._tls.send}
+        if not senders[flow.transport](payload, flow):
             self._service.flow_closed(flow)
             self._soon()
 
@@ -353,9 +381,24 @@ class Office:
     def _keep_tallies(self, tallies: tuple[wire.Tally, ...]) -> None:
         self._tallies = tallies
 
-    def _host_names(self) -> list[str]:
-        domain = self._service.settings().localdomain
-        return [domain] if domain else []
+    async def _stay_secure(self) -> None:
+        """Certificates age, and are exchanged by programs that only write a file; ports become free."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._certificates.refresh():
+                _log.info("certificate read again sha256=%s", self._certificates.fingerprint)
+            self._ports.follow(self.settings(), again=True)
+
+    def _trunk_name(self, flow: Flow) -> str | None:
+        """Whose certificate a peer must show whom we call over TLS: only trunks are called so."""
+        for trunk in self._store.trunks():
+            if (
+                trunk.enabled
+                and trunk.transport == "tls"
+                and flow.remote == (self._names.address(trunk.host), trunk.port)
+            ):
+                return trunk.host.strip("[]")
+        return None
 
     def _demo_accounts(self) -> dict[str, tuple[str, str]]:
         """Two accounts to try the service with: name to (number, password)."""
@@ -370,6 +413,8 @@ class Office:
     def _announce(self, password: str | None, fingerprint: str, demo: dict[str, tuple[str, str]]) -> None:
         where = ", ".join(f"{address}:{self._options.sip_port}" for address in self._options.listen)
         print(f"SIP on UDP and TCP {where}", flush=True)
+        if self.settings().tls_port and not self._ports.problems:
+            print(f"SIP over TLS on port {self.settings().tls_port}", flush=True)
         page = self._options.listen[0] if self._options.listen else "localhost"
         host = f"[{page}]" if ":" in page else page
         print(f"state on https://{host}:{self._options.https_port}/ (certificate SHA-256 {fingerprint})", flush=True)

@@ -83,9 +83,10 @@ ROOMS = {
     # People: who may do what; one module for each library.
     "pysrv.people": Room(pure=True),
     "pysrv.people.codes": Room(("pyotp",)),
+    # The one certificate of SIP and web.
+    "pysrv.certificates": Room(("cryptography",)),
     # The web: what panel, portal and API share; they know each other not.
-    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
-    "pysrv.web.certificate": Room(("cryptography",)),
+    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", "pysrv.net.doors", *SHARED, "aiohttp")),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
     "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
@@ -99,7 +100,7 @@ ONLY_IN = {
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
-    "cryptography": ("pysrv.passwords.vault", "pysrv.web.certificate", "appliance.selftest"),
+    "cryptography": ("pysrv.passwords.vault", "pysrv.certificates", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
     "aiohttp": ("pysrv.panel", "pysrv.web", "pysrv.notify.web", "pysrv.notify.reach"),
     "aiosmtplib": ("pysrv.notify.mail",),

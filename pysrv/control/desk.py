@@ -16,6 +16,8 @@ from appliance.wire import WireError
 from pysrv.billing import money
 from pysrv.billing.deck import DateError, RateError
 from pysrv.billing.exchange import ExchangeError
+from pysrv.certificates.brought import CertificateError
+from pysrv.certificates.held import Certificates
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
@@ -98,6 +100,7 @@ class Desk:
     live: Live | None = None
     file: Mapping[str, Any] = field(default_factory=dict)
     who: str = ""
+    certificates: Certificates | None = None
     import_id: int | None = None
     list_import: ListImport | None = None
     sheet: "SheetImport | None" = None
@@ -166,6 +169,8 @@ def refusals() -> Iterator[None]:
         raise WireError("invalid", str(error)) from None
     except BadSettings as error:
         raise WireError("invalid", str(error), "'appliance settings get NAME' explains a setting") from None
+    except CertificateError as error:
+        raise WireError("invalid", error.message, error.hint) from None
     except RateError as error:
         raise WireError("bad_rate", str(error), "nothing was imported; the deck in use stays") from None
     except (money.MoneyError, ExchangeError, DateError) as error:

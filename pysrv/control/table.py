@@ -11,10 +11,12 @@ from typing import Any
 
 from appliance import wire
 from appliance.wire import WireError
+from pysrv.certificates.held import Certificates
 from pysrv.control import (
     accounts,
     blacklists,
     calls,
+    certificate,
     currencies,
     decks,
     firewall,
@@ -120,6 +122,11 @@ ROWS = (
     Verb("settings.get", Area.SETTINGS, settings.SettingNamed, settings.get),
     Verb("settings.set", Area.SETTINGS, settings.SetSettings, settings.change, writes=True),
     Verb("settings.diff", Area.SETTINGS, settings.ProfileNamed, settings.difference),
+    Verb("certificate.show", Area.SETTINGS, Nothing, certificate.show),
+    Verb("certificate.set", Area.SETTINGS, certificate.Brought, certificate.put, writes=True),
+    Verb("certificate.remove", Area.SETTINGS, Nothing, certificate.remove, writes=True),
+    Verb("certificate.csr", Area.SETTINGS, certificate.RequestFor, certificate.request, writes=True),
+    Verb("certificate.reload", Area.SETTINGS, Nothing, certificate.reload, acts=True),
     Verb("bans.list", Area.SECURITY, Nothing, security.bans),
     Verb("bans.add", Area.SECURITY, wire.Ban, security.add_ban, writes=True),
     Verb("bans.remove", Area.SECURITY, wire.Prefix, security.remove_ban, writes=True),
@@ -204,15 +211,19 @@ class Control:
         live: Live | None = None,
         file: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
+        certificates: Certificates | None = None,
     ) -> None:
-        """`file` holds the settings file's typed values, `clock` gives Unix seconds."""
+        """`file` holds the settings file's typed values, `clock` gives Unix seconds; `certificates` are what a running
+        office serves with."""
         self._store, self._live, self._file, self._clock = store, live, file or {}, clock
+        self._certificates = certificates
 
     def session(self, who: str, licence: Licence | None = None) -> "Session":
         """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
         he has the machine.
         """
-        return Session(Desk(self._store, self._clock, self._live, self._file, who), licence)
+        desk = Desk(self._store, self._clock, self._live, self._file, who, certificates=self._certificates)
+        return Session(desk, licence)
 
 
 class Session:

@@ -25,7 +25,7 @@ from pysrv.store.registrations import RegistrationReading, RegistrationWriting
 from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
-from pysrv.store.trail import TrailReading
+from pysrv.store.trail import TrailReading, TrailWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
 from pysrv.store.usual import UsualReading, UsualWriting
@@ -80,6 +80,7 @@ class Store(
     PeopleWriting,
     WebWriting,
     TrailReading,
+    TrailWriting,
 ):
     """Every question and every change. One process, one thread."""
 

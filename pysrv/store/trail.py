@@ -5,7 +5,7 @@ appliance's back breaks the chain from there on; cutting the end off is seen by 
 
 from dataclasses import dataclass
 
-from pysrv.store.database import Reading, link
+from pysrv.store.database import Reading, Writing, link
 from pysrv.store.rows import AuditRow
 
 _COLUMNS = "id, at, who, action, subject, before, after"
@@ -46,3 +46,11 @@ class TrailReading(Reading):
                     return Chain(rows, unchained, head, number)
                 rows, last, head = rows + 1, number, digest
         return Chain(rows, unchained, head)
+
+
+class TrailWriting(Writing):
+    """What is done outside the database and belongs into the trail all the same."""
+
+    def note(self, who: str, action: str, subject: str, before: str = "", after: str = "") -> None:
+        """One row."""
+        self._audit(who, action, subject, before, after)

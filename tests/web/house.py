@@ -13,11 +13,11 @@ import aiohttp
 from appliance.config.load import layered
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
+from pysrv.certificates import selfsigned as certificate
 from pysrv.control import Control
 from pysrv.people.permissions import Role
 from pysrv.store import Store
 from pysrv.store.web import PersonKind
-from pysrv.web import certificate
 from pysrv.web.identity import COOKIE
 from pysrv.web.logins import Logins
 from pysrv.web.routes import Route
@@ -136,7 +136,8 @@ async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple
     logins = Logins(house, lambda: time.monotonic() + house.offset, lambda: time.time() + house.offset)
     web = Web(house, routes, logins)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
-    (port,) = await web.start(["127.0.0.1"], 0, made.context())
+    serving = made.context()
+    (port,) = await web.start(["127.0.0.1"], 0, lambda: serving)
     context = ssl.create_default_context(cafile=str(made.path))
     browser = Browser(port, context)
     try:
