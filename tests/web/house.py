@@ -43,6 +43,7 @@ class House:
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
+    web: Web = field(init=False)
 
     def settings(self) -> Settings:
         return layered({}, self.store.overrides(), self.store.generation()).settings
@@ -85,6 +86,7 @@ class Browser:
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
         self.origin = f"https://127.0.0.1:{port}"
+        self.context = context
         self._connector = aiohttp.TCPConnector(ssl=context)
         self._jar = aiohttp.CookieJar(unsafe=True)
         self.client = aiohttp.ClientSession(connector=self._connector, cookie_jar=self._jar)
@@ -134,7 +136,7 @@ async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple
     store.add_administrator("olga", Role.OWNER, PASSWORD)
     store.commit()
     logins = Logins(house, lambda: time.monotonic() + house.offset, lambda: time.time() + house.offset)
-    web = Web(house, routes, logins)
+    web = house.web = Web(house, routes, logins)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
     serving = made.context()
     (port,) = await web.start(["127.0.0.1"], 0, lambda: serving)
