@@ -168,7 +168,8 @@ def test_a_carrier_is_called_over_tls_when_it_shows_its_certificate(
         )
         alice.dial(NUMBER)
         alice.wait("CALL_CLOSED")  # nobody vouches for the carrier yet
-        assert newest_cdr(product)["sip_status"] == 503, (newest_cdr(product), product.log()[-3000:], carrier.log()[-1500:])
+        assert newest_cdr(product)["sip_status"] == 500  # what a 503 becomes on its way back (RFC 3261 16.7)
+        assert not [event for event in carrier.events if event.kind == "CALL_INCOMING"]
         authorities = product.state / "office" / "authorities.pem"
         authorities.write_bytes(pem_of(above.certificate))
         authorities.chmod(0o644)
