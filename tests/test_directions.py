@@ -80,13 +80,25 @@ ROOMS = {
     "pysrv.service.numbering": Room(("pysrv.service", "pysrv.limits", "phonenumbers")),
     "pysrv.service.digit_patterns": Room(),
     "pysrv.notify": Room(("pysrv.limits", "pysrv.store", "appliance.config", "aiosmtplib", "aiohttp", "yarl")),
+    # Payments: what decides is pure, each gateway and the cashier are shell.
+    "pysrv.payments.gateway": Room(("pysrv.billing",), pure=True),
+    "pysrv.payments.units": Room(("pysrv.billing",), pure=True),
+    "pysrv.payments.judge": Room(("pysrv.billing",), pure=True),
+    "pysrv.payments.offer": Room(("pysrv.billing", "pysrv.payments"), pure=True),
+    "pysrv.payments.schedule": Room(("pysrv.billing",), pure=True),
+    "pysrv.payments.compare": Room(("pysrv.payments",), pure=True),
+    "pysrv.payments.stripe_events": Room(("pysrv.billing", "pysrv.payments"), pure=True),
+    "pysrv.payments.paypal_events": Room(("pysrv.billing", "pysrv.payments"), pure=True),
+    "pysrv.payments": Room(("pysrv.billing", "pysrv.store", "appliance.config", "aiohttp", "yarl")),
     # People: who may do what; one module for each library.
     "pysrv.people": Room(pure=True),
     "pysrv.people.codes": Room(("pyotp",)),
     # The one certificate of SIP and web.
     "pysrv.certificates": Room(("cryptography",)),
     # The web: what panel, portal and API share; they know each other not.
-    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", "pysrv.net.doors", *SHARED, "aiohttp")),
+    "pysrv.web": Room(
+        ("pysrv.control", "pysrv.people", "pysrv.service", "pysrv.store", "pysrv.net.doors", *SHARED, "aiohttp")
+    ),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
     "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
@@ -102,9 +114,9 @@ ONLY_IN = {
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": ("pysrv.passwords.vault", "pysrv.certificates", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "aiohttp": ("pysrv.panel", "pysrv.web", "pysrv.notify.web", "pysrv.notify.reach"),
+    "aiohttp": ("pysrv.panel", "pysrv.web", "pysrv.notify.web", "pysrv.notify.reach", "pysrv.payments.http"),
     "aiosmtplib": ("pysrv.notify.mail",),
-    "yarl": ("pysrv.notify.web",),
+    "yarl": ("pysrv.notify.web", "pysrv.payments.http"),
     "pyotp": ("pysrv.people.codes",),
     "jinja2": ("pysrv.web.rendering",),
     "babel": ("pysrv.web.rendering",),

@@ -20,11 +20,10 @@ HeaderLines = tuple[tuple[bytes, bytes], ...]
 ALLOW = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
 SUPPORTED = b"100rel, timer, replaces, norefersub"
 SDP = b"application/sdp"
-_TRANSPORT = {  # RFC 3261 19.1.1, RFC 7118 5.2 (ws, with or without TLS)
+_TRANSPORT = {  # RFC 3261 19.1.1
     "udp": b"",
     "tcp": b";transport=tcp",
     "tls": b";transport=tls",
-    "wss": b";transport=ws",
 }
 
 

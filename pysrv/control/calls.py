@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from appliance.wire import WireError
+from appliance.wire import WireError, to_dict
 from pysrv.billing.cdr import Cdr
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.control.firewall import pending
@@ -98,6 +98,13 @@ def registrations(desk: Desk, _: Any) -> dict[str, Any]:
     return {"registrations": [binding_shape(binding) for binding in desk.store.bindings()]}
 
 
+def figures(desk: Desk, _: Any) -> dict[str, Any]:
+    """figures"""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running, so it counts nothing")
+    return to_dict(desk.live.figures())
+
+
 def status(desk: Desk, _: Any) -> dict[str, Any]:
     """status"""
     store, settings = desk.store, desk.settings
@@ -105,7 +112,7 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "running": desk.live is not None,
         "realm": settings.realm,
         "generation": settings.generation,
-        "accounts": len(store.accounts()),
+        "accounts": store.account_count(),
         "trunks": len(store.trunks()),
         "calls": len(store.open_calls()),
         "registrations": len(store.bindings()),

@@ -16,6 +16,7 @@ from appliance.wire import WireError
 from pysrv.billing import money
 from pysrv.billing.deck import DateError, RateError
 from pysrv.billing.exchange import ExchangeError
+from pysrv.calls.trace import Traces
 from pysrv.certificates.brought import CertificateError
 from pysrv.certificates.held import Certificates
 from pysrv.service.firewall import protected
@@ -37,6 +38,12 @@ class Live(Protocol):
 
     def status(self) -> Mapping[str, Any]:
         """What only the running service knows, in plain JSON types."""
+
+    def figures(self) -> wire.OfficeFigures:
+        """What is counted, for the metrics."""
+
+    def traces(self) -> Traces:
+        """What was said on the wire, by call."""
 
     def hangup(self, call_id: str) -> bool:
         """End a call; False: it does not run."""
@@ -79,6 +86,9 @@ class Live(Protocol):
 
     def notices_told(self) -> None:
         """Something is in the outbox of notices."""
+
+    def payments_told(self) -> None:
+        """A refund or a comparison of payments was asked for."""
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from pysrv.control import (
     lists,
     notices,
     passwords,
+    payments,
     people,
     probe,
     quoting,
@@ -30,6 +31,7 @@ from pysrv.control import (
     security,
     settings,
     sheets,
+    tracing,
     usage,
 )
 from pysrv.control.desk import Desk, Live, refusals
@@ -74,6 +76,7 @@ def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
 
 ROWS = (
     Verb("status", Area.STATE, Nothing, calls.status),
+    Verb("figures", Area.STATE, Nothing, calls.figures),
     Verb("context", Area.SETTINGS, settings.FileSettings, settings.context),
     Verb("accounts.list", Area.ACCOUNTS, accounts.ListAccounts, accounts.list_all),
     Verb("accounts.show", Area.ACCOUNTS, accounts.Named, accounts.show),
@@ -160,8 +163,16 @@ ROWS = (
     Verb("notices.list", Area.STATE, notices.NoticesOf, notices.list_all),
     Verb("notices.test", Area.STATE, notices.TestOf, notices.test, writes=True),
     Verb("notices.retry", Area.STATE, Nothing, notices.retry, writes=True),
+    Verb("payments.list", Area.MONEY, payments.PaymentsOf, payments.list_some),
+    Verb("payments.show", Area.MONEY, payments.PaymentNumber, payments.show),
+    Verb("payments.approve", Area.MONEY, payments.Decision, payments.approve, writes=True),
+    Verb("payments.reject", Area.MONEY, payments.Decision, payments.reject, writes=True),
+    Verb("payments.refund", Area.MONEY, payments.RefundOf, payments.refund, writes=True),
+    Verb("payments.reconcile", Area.MONEY, payments.Span, payments.reconcile, writes=True),
+    Verb("payments.compared", Area.MONEY, payments.PaymentNumber, payments.compared),
     Verb("calls.list", Area.CALLS, Nothing, calls.list_all),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
+    Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
     Verb("people.list", Area.PEOPLE, Nothing, people.list_all),

@@ -42,7 +42,7 @@ class Doors:
     the clear.
     """
 
-    def __init__(self, serve: Serve, context: Callable[[], ssl.SSLContext] | None, room: Room) -> None:
+    def __init__(self, serve: Serve, context: Callable[[], ssl.SSLContext] | None, room: Callable[[], Room]) -> None:
         self._serve, self._context, self._room = serve, context, room
         self._inside: Counter[str] = Counter()
         self._listeners: list[socket.socket] = []
@@ -86,7 +86,8 @@ class Doors:
                 await asyncio.sleep(PAUSE_S)
                 continue
             whose = network(str(peer[0]))
-            if self.inside >= self._room.most or self._inside[whose] >= self._room.of_network:
+            room = self._room()
+            if self.inside >= room.most or self._inside[whose] >= room.of_network:
                 connection.close()
                 continue
             self._inside[whose] += 1

@@ -32,7 +32,7 @@ class TlsConnections(TcpConnections):
         must show (a DNS name or an address), None: we open no connection to it.
         """
         self._client, self._name_of = client, name_of
-        self._doors = Doors(self.protocol, server, Room(tcp.MAX_CONNECTIONS, tcp.MAX_PER_NETWORK))
+        self._doors = Doors(self.protocol, server, lambda: Room(tcp.MAX_CONNECTIONS, tcp.MAX_PER_NETWORK))
 
     async def listen(self, address: str, port: int) -> None:
         """Bind `address`:`port`. Raises PortBusy."""

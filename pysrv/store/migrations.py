@@ -15,8 +15,10 @@ from pysrv.store import (
     schema_bans,
     schema_cards,
     schema_fraud,
+    schema_listing,
     schema_notices,
     schema_passwords,
+    schema_payments,
     schema_people,
     schema_policy,
     schema_replay,
@@ -67,7 +69,11 @@ STATEMENTS_4 = (
     *schema_cards.STATEMENTS,
     *schema_notices.STATEMENTS,
 )
-STATEMENTS_5 = (*schema_people.STATEMENTS,)
+STATEMENTS_5 = (
+    *schema_people.STATEMENTS,
+    *schema_payments.STATEMENTS,
+    *schema_listing.STATEMENTS,
+)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),
@@ -76,7 +82,9 @@ MIGRATIONS = (
         4, "accounts' limits, owners and days, charges of each level; prices by time; fraud; notices", _money_schema
     ),
     Migration(
-        5, "administrators' roles and second factors, sessions, tokens, the chain of the audit trail", _people_schema
+        5,
+        "administrators' roles and second factors, sessions, tokens, the chain of the audit trail; payments",
+        _people_schema,
     ),
 )
 LATEST = MIGRATIONS[-1].number

@@ -18,6 +18,8 @@ from pysrv.store.history import HistoryReading
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
 from pysrv.store.notices import NoticeReading, NoticeWriting
+from pysrv.store.payment_reading import PaymentReading
+from pysrv.store.payments import PaymentWriting
 from pysrv.store.people import PeopleReading, PeopleWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
@@ -34,6 +36,7 @@ from pysrv.store.web import WebReading, WebWriting
 
 class Reader(
     CardReading,
+    PaymentReading,
     UsageReading,
     TrunkReading,
     RateReading,
@@ -63,6 +66,7 @@ class Reader(
 
 class Store(
     CardWriting,
+    PaymentWriting,
     CallWriting,
     TrunkWriting,
     RateWriting,

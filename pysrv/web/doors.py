@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from pysrv.net.doors import Room
 
-ROOM = Room(most=256, of_network=64)
+MAX_CONNECTIONS = 256
+MAX_PER_NETWORK = 64  # of one IPv4 address or IPv6 /64
 REQUEST_TIMEOUT_S = 20.0  # from the handshake, or the last whole request, to the next one
 
 
@@ -59,3 +60,8 @@ class Visit(asyncio.Protocol):
     def _give_up(self) -> None:
         if isinstance(self._transport, asyncio.WriteTransport):
             self._transport.abort()
+
+
+def room() -> Room:
+    """How many may be inside."""
+    return Room(MAX_CONNECTIONS, MAX_PER_NETWORK)

@@ -21,7 +21,7 @@ from pysrv.web import guard
 from pysrv.web.acting import backing
 from pysrv.web.identity import CLEAR_COOKIE, COOKIE
 
-HEALTH: Final = "/healthz"  # whoever watches over the appliance may ask by any name, and needs no TLS
+HEALTH: Final = ("/healthz", "/readyz")  # whoever watches over the appliance may ask by any name, and needs no TLS
 PANEL: Final = ("/panel", "/metrics")
 PORTAL: Final = ("/portal", "/static", "/language")
 NO_PAGE: Final = ("/api", "/mvapireq", "/metrics", "/ws")
@@ -58,7 +58,7 @@ SERVED: Final = Verdict()
 def judge(asked: Asked, settings: Settings, https_port: int) -> Verdict:
     """What becomes of a request."""
     host = _host(asked.host)
-    if asked.path == HEALTH:
+    if asked.path in HEALTH:
         return SERVED
     if not is_ours(host, settings):
         hint = "set localdomain to the name of this appliance (or cfg_baseurl to the portal's), or use its address"

@@ -17,7 +17,7 @@ from pysrv.web import entrance, guard
 from pysrv.web import port as unified
 from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
 from pysrv.web.backing import Backing
-from pysrv.web.doors import ROOM, Visit
+from pysrv.web.doors import Visit, room
 from pysrv.web.logins import LOGINS, Logins
 from pysrv.web.rendering import Pages
 from pysrv.web.routes import Route
@@ -35,14 +35,14 @@ class Web:
         self._application = application(office, routes, self._logins)
         self._runner = web.AppRunner(self._application, access_log=None, keepalive_timeout=KEEPALIVE_S)
         self._doors: Doors | None = None
-        self._plain = Doors(self._protocol, None, ROOM)
+        self._plain = Doors(self._protocol, None, room)
 
     async def start(self, addresses: Sequence[str], port: int, context: Callable[[], ssl.SSLContext]) -> list[int]:
         """Listen; returns the ports (for `port` 0). `context` is asked for each connection. Raises OSError when one
         cannot be had.
         """
         await self._runner.setup()
-        self._doors = Doors(self._protocol, context, ROOM)
+        self._doors = Doors(self._protocol, context, room)
         ports = [self._doors.open(address, port) for address in addresses]
         self._application[unified.HTTPS_PORT][0] = ports[0] if ports else port
         return ports
@@ -94,6 +94,11 @@ async def _health(_request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
+async def _ready(request: web.Request) -> web.Response:
+    found = backing(request).health()
+    return web.Response(status=found.status, text=found.text())
+
+
 async def _metrics(request: web.Request) -> web.Response:
     text = metrics.exposition(await backing(request).reading())
     return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
@@ -102,5 +107,6 @@ async def _metrics(request: web.Request) -> web.Response:
 OWN = (
     Route("GET", "/static/{room}/{name}", _static, None),
     Route("GET", "/healthz", _health, None),
+    Route("GET", "/readyz", _ready, None),
     Route("GET", "/metrics", _metrics, area=Area.STATE, token=True),
 )

@@ -10,6 +10,7 @@ from typing import Any
 from appliance import wire
 from appliance.config.settings import Settings
 from appliance.wire import WireError
+from pysrv.calls.trace import Traces
 from pysrv.control import Control, Session
 from pysrv.net.control_socket import ControlSocket
 from pysrv.notify import Dispatcher
@@ -27,7 +28,9 @@ class Service:
         self.calls: set[str] = set()
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
+        self.remembered = Traces(lambda _dialog, _tag: None)
         self.on_notices: Callable[[], None] = lambda: None
+        self.on_payments: Callable[[], None] = lambda: None
         self._settings = settings or Settings()
 
     def settings(self) -> Settings:
@@ -40,6 +43,12 @@ class Service:
     def status(self) -> Mapping[str, Any]:
         return {"listens": ["udp 127.0.0.1:5060"], "started_at": NOW}
 
+    def figures(self) -> wire.OfficeFigures:
+        return wire.OfficeFigures(started_at=NOW, calls={"setup": 1, "answered": 2}, outcomes={"busy": 3})
+
+    def traces(self) -> Traces:
+        return self.remembered
+
     def hangup(self, call_id: str) -> bool:
         self.told.append(("hangup", call_id))
         return call_id in self.calls
@@ -50,6 +59,10 @@ class Service:
     def notices_told(self) -> None:
         self.told.append(("notices",))
         self.on_notices()
+
+    def payments_told(self) -> None:
+        self.told.append(("payments",))
+        self.on_payments()
 
     def trunks_changed(self) -> None:
         self.told.append(("trunks",))
@@ -101,8 +114,13 @@ class Operator:
 
 
 @contextlib.contextmanager
-def office(runtime: Path, database: Path, live: Service | None = None) -> Iterator[Service]:
-    """A running office on RUNTIME/office.sock, in a thread of its own."""
+def office(
+    runtime: Path,
+    database: Path,
+    live: Service | None = None,
+    beside: Callable[[Store], Callable[[], Any]] | None = None,
+) -> Iterator[Service]:
+    """A running office on RUNTIME/office.sock, in a thread of its own, with what `beside` makes of its store."""
     service = live or Service()
     loop, ready, done = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
@@ -112,12 +130,15 @@ def office(runtime: Path, database: Path, live: Service | None = None) -> Iterat
             listener = ControlSocket(runtime / "office.sock", control.session)
             dispatcher = Dispatcher(store, service.settings, lambda: NOW, store.commit)
             service.on_notices = dispatcher.wake
-            sending = asyncio.create_task(dispatcher.run())
+            tasks = [asyncio.create_task(dispatcher.run())]
+            if beside is not None:
+                tasks.append(asyncio.create_task(beside(store)()))
             await listener.start()
             ready.set()
             await done.wait()
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await listener.stop()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))

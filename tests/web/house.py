@@ -16,6 +16,7 @@ from appliance.metrics import Reading
 from pysrv.certificates import selfsigned as certificate
 from pysrv.control import Control
 from pysrv.people.permissions import Role
+from pysrv.service.health import Health, Part
 from pysrv.store import Store
 from pysrv.store.web import PersonKind
 from pysrv.web.identity import COOKIE
@@ -29,13 +30,24 @@ PASSWORD = "correct-horse-42"
 
 
 @dataclass
+class Watch:
+    """A clock that is moved by hand."""
+
+    began: float
+    offset: float = 0.0
+
+    def now(self) -> float:
+        return self.began + self.offset
+
+
+@dataclass
 class House:
-    """The office as the web sees it. `now` moves waiting and sessions alike."""
+    """The office as the web sees it. Its clock stands still: `offset` moves it, for waiting and sessions alike."""
 
     store: Store
     control: Control
+    watch: Watch
     shown: Snapshot = FULL
-    offset: float = 0.0
     keeper: bool = True
     fault: Exception | None = None
     open_to_all: bool = True
@@ -44,6 +56,14 @@ class House:
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
     web: Web = field(init=False)
+
+    @property
+    def offset(self) -> float:
+        return self.watch.offset
+
+    @offset.setter
+    def offset(self, seconds: float) -> None:
+        self.watch.offset = seconds
 
     def settings(self) -> Settings:
         return layered({}, self.store.overrides(), self.store.generation()).settings
@@ -77,6 +97,9 @@ class House:
             raise self.fault
         return self.shown
 
+    def health(self) -> Health:
+        return Health((Part("keeper", self.keeper, "" if self.keeper else "away"),))
+
     async def reading(self) -> Reading:
         return Reading(self.shown.gate if self.keeper else None, self.shown.tallies if self.keeper else ())
 
@@ -85,8 +108,8 @@ class Browser:
     """A client with a cookie jar that sends what browsers send, over TLS that knows the house's certificate."""
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self.port, self.context = port, context
         self.origin = f"https://127.0.0.1:{port}"
-        self.context = context
         self._connector = aiohttp.TCPConnector(ssl=context)
         self._jar = aiohttp.CookieJar(unsafe=True)
         self.client = aiohttp.ClientSession(connector=self._connector, cookie_jar=self._jar)
@@ -130,12 +153,12 @@ class Answer:
 @asynccontextmanager
 async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple[House, Browser]]:
     """A house that serves, with an owner 'olga' and one administrator of each other role, named like his role."""
-    with_clock = [0.0]
-    store = Store.open(tmp_path / "appliance.db", lambda: time.time() + with_clock[0])
-    house = House(store, Control(store, None, {}, lambda: time.time() + with_clock[0]))
+    watch = Watch(time.time())
+    store = Store.open(tmp_path / "appliance.db", watch.now)
+    house = House(store, Control(store, None, {}, watch.now), watch)
     store.add_administrator("olga", Role.OWNER, PASSWORD)
     store.commit()
-    logins = Logins(house, lambda: time.monotonic() + house.offset, lambda: time.time() + house.offset)
+    logins = Logins(house, watch.now, watch.now)
     web = house.web = Web(house, routes, logins)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
     serving = made.context()
