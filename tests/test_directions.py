@@ -7,6 +7,7 @@ take the standard library, less what would give them a clock, a socket, a file o
 import ast
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,7 @@ def path_of(module: str) -> Path:
     return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
 
 
+@cache
 def imports(module: str) -> set[str]:
     """Every name that the module imports, wherever in it; `from a import b` counts as a.b when that is a module."""
     path = path_of(module)
