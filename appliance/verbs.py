@@ -71,6 +71,7 @@ def _hello(gate: Gate, hello: wire.Hello) -> wire.GateStatus:
     return gate.status()
 
 
+LEAST_UNPRIVILEGED = 1024  # below it are the ports that take a capability
 _BOTH = frozenset(Caller)
 
 VERBS: Mapping[KeeperVerb, Verb] = {
@@ -111,18 +112,22 @@ class Bounds:
 
     The media range is the kernel's to drop and to forward, and a service port's packets are counted against buckets:
     an office that was taken over must not turn either against other services of the machine.
+    `most_more_tcp`: so many TCP ports besides may be guarded too, of those that an office without capabilities can open
+    itself: the port of SIP over TLS is a setting, and may change while everything runs.
     """
 
     relay_ports: tuple[int, int]
     service_ports: frozenset[tuple[str, int]]
+    most_more_tcp: int = 1
 
     def check(self, plan: wire.Plan) -> None:
         """Raises WireError("forbidden") for a plan that goes beyond."""
         if plan.relay_ports != self.relay_ports:
             first, last = self.relay_ports
             raise WireError("forbidden", f"the media range of this appliance is {first}-{last}")
-        for protocol, port in plan.service_ports:
-            if (protocol, port) not in self.service_ports:
+        more = [place for place in plan.service_ports if place not in self.service_ports]
+        for number, (protocol, port) in enumerate(more):
+            if protocol != "tcp" or port < LEAST_UNPRIVILEGED or number >= self.most_more_tcp:
                 raise WireError("forbidden", f"{protocol!r:.10} port {port} is no service port of this appliance")
 
 

@@ -20,6 +20,7 @@ from appliance.config.schema import ROWS
 from appliance.config.settings import Settings, parse_all
 from appliance.metrics import Reading
 from pysrv import api
+from pysrv.certificates.held import Certificates
 from pysrv.console.commands import IDLE_S, MOST_LINE_BYTES
 from pysrv.console.desk import ConsoleDesk
 from pysrv.control import Control
@@ -37,11 +38,13 @@ from pysrv.net.player import Player
 from pysrv.net.pulse import QueueDelay
 from pysrv.net.routes import LocalAddresses
 from pysrv.net.tcp import TcpConnections
+from pysrv.net.tls import TlsConnections
 from pysrv.net.udp import PortBusy, UdpSockets
 from pysrv.notify import Dispatcher
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
 from pysrv.payments.cashier import Cashier
+from pysrv.ports import Ports
 from pysrv.service import Service, history, journal
 from pysrv.service.feed import Feed
 from pysrv.service.health import Checkup, Health, health
@@ -52,7 +55,6 @@ from pysrv.sip.parser import Limits
 from pysrv.store import DATABASE, Store, StoreError
 from pysrv.store.rows import NewAccount
 from pysrv.store.web import PersonKind
-from pysrv.web import certificate
 from pysrv.web.logins import Logins
 from pysrv.web.server import Web
 from pysrv.web.status import Snapshot
@@ -61,6 +63,7 @@ VERSION = "0.1.0"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TOKEN_BYTES = 12
 TALLIES_EVERY_S = 1.0
+LOOK_EVERY_S = 30.0  # whether another certificate was laid down
 CLIPS = "clips"  # folder of the voice menu's recordings
 _log = logging.getLogger("pysrv.office")
 
@@ -144,9 +147,20 @@ class Office:
         self._tcp = TcpConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
         )
-        self._service.counts.connections = self._tcp.__len__
+        self._certificates = Certificates(
+            self._state,
+            options.listen,
+            lambda: self.settings().localdomain,
+            lambda: self.settings().sslcertpwd,
+            time.time,
+        )
+        self._tls = TlsConnections(
+            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
+        )
+        self._tls.secure(lambda: self._certificates.context, self._certificates.client_context, self._trunk_name)
+        self._service.counts.connections = lambda: len(self._tcp) + len(self._tls)
         self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
-        self.control = Control(self._store, self._service, file, memory=self.memory)
+        self.control = Control(self._store, self._service, file, memory=self.memory, certificates=self._certificates)
         self._control_socket = ControlSocket(
             Path(options.runtime) / "office.sock",
             self.control.session,
@@ -156,7 +170,8 @@ class Office:
         self._reader = self._store.reader()
         logins = Logins(self)
         self._web = Web(self, (*PANEL_ROUTES, *api.routes()), logins)
-        self._fingerprint = ""
+        self._ports = Ports(options.listen, self._tls, self._web)
+        self._secure_task: asyncio.Task[None] | None = None
         self._aside = Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()})
         desk = ConsoleDesk(
             self.control, self._store, logins, self._service.trusted.opens_tcp_console, self.turn, time.time
@@ -181,16 +196,17 @@ class Office:
         for address in self._options.listen:
             self._udp.listen(self._loop, address, self._options.sip_port)
             await self._tcp.listen(address, self._options.sip_port)
-        made = certificate.ensure(self._state, self._host_names(), self._options.listen, time.time())
-        self._fingerprint = made.fingerprint
-        await self._web.start(self._options.listen, self._options.https_port, made.context())
+        await self._web.start(self._options.listen, self._options.https_port, lambda: self._certificates.context)
+        self._ports.follow(self.settings())
+        await self._ports.settle()
         await self._gate.start()
         await self._control_socket.start()
         await self._start_console()
         self._tally_task = self._loop.create_task(self._read_tallies())
         self._notify_task = self._loop.create_task(self._dispatcher.run())
+        self._secure_task = self._loop.create_task(self._stay_secure())
         self._pay_task = self._loop.create_task(self.cashier.run())
-        self._announce(password, made.fingerprint, demo)
+        self._announce(password, self._certificates.fingerprint, demo)
         self.turn()
 
     async def stop(self) -> None:
@@ -199,7 +215,7 @@ class Office:
             self._timer.cancel()
         if self._tally_task is not None:
             self._tally_task.cancel()
-        for task in (self._notify_task, self._pay_task):
+        for task in (self._secure_task, self._notify_task, self._pay_task):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -210,6 +226,7 @@ class Office:
         self._hep.close()
         await self._control_socket.stop()
         await self._web.stop()
+        await self._ports.close()
         self._udp.close(self._loop)
         self._player.close()
         await self._tcp.close()
@@ -223,6 +240,7 @@ class Office:
         """One turn of the service: decide, commit, transmit, arm the timer."""
         for payload, flow in self._service.turn():
             self._send(payload, flow)
+        self._ports.follow(self._service.settings())
         self._arm()
 
     # -- GateEvents: the service hears them, then gets its turn ---------------------------------------------------
@@ -277,7 +295,13 @@ class Office:
             settings_total=len(ROWS),
             generation=settings.generation,
             gate_problem=self._gate_problem,
-            notices=(*self._problems, *self._unpriced(), *self._waiting()),
+            notices=(
+                *self._problems,
+                *self._ports.problems,
+                *self._certificates.notices(),
+                *self._unpriced(),
+                *self._waiting(),
+            ),
         )
 
     async def reading(self) -> Reading:
@@ -311,7 +335,7 @@ class Office:
 
     def fingerprint(self) -> str:
         """SHA-256 of the certificate that is shown to browsers."""
-        return self._fingerprint
+        return self._certificates.fingerprint
 
     async def replay(self, args: Mapping[str, Any], heard: Callable[[], None]) -> dict[str, Any]:
         """Calls of the past under other settings, in a process of its own."""
@@ -380,8 +404,8 @@ class Office:
         return self._service.plan()
 
     def _send(self, payload: bytes, flow: Flow) -> None:
-        sent = self._udp.send(payload, flow) if flow.transport == "udp" else self._tcp.send(payload, flow)
-        if not sent:
+        senders = {"udp": self._udp.send, "tcp": self._tcp.send, "tls": self._tls.send}
+        if not senders[flow.transport](payload, flow):
             self._service.flow_closed(flow)
             self._soon()
 
@@ -447,9 +471,24 @@ class Office:
             _log.error("%s", problem)
             self._problems = (*self._problems, problem)
 
-    def _host_names(self) -> list[str]:
-        domain = self._service.settings().localdomain
-        return [domain] if domain else []
+    async def _stay_secure(self) -> None:
+        """Certificates age, and are exchanged by programs that only write a file; ports become free."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._certificates.refresh():
+                _log.info("certificate read again sha256=%s", self._certificates.fingerprint)
+            self._ports.follow(self.settings(), again=True)
+
+    def _trunk_name(self, flow: Flow) -> str | None:
+        """Whose certificate a peer must show whom we call over TLS: only trunks are called so."""
+        for trunk in self._store.trunks():
+            if (
+                trunk.enabled
+                and trunk.transport == "tls"
+                and flow.remote == (self._names.address(trunk.host), trunk.port)
+            ):
+                return trunk.host.strip("[]")
+        return None
 
     def _demo_accounts(self) -> dict[str, tuple[str, str]]:
         """Two accounts to try the service with: name to (number, password)."""
@@ -464,6 +503,8 @@ class Office:
     def _announce(self, password: str | None, fingerprint: str, demo: dict[str, tuple[str, str]]) -> None:
         where = ", ".join(f"{address}:{self._options.sip_port}" for address in self._options.listen)
         print(f"SIP on UDP and TCP {where}", flush=True)
+        if self.settings().tls_port and not self._ports.problems:
+            print(f"SIP over TLS on port {self.settings().tls_port}", flush=True)
         page = self._options.listen[0] if self._options.listen else "localhost"
         host = f"[{page}]" if ":" in page else page
         print(f"state on https://{host}:{self._options.https_port}/ (certificate SHA-256 {fingerprint})", flush=True)

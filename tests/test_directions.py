@@ -96,9 +96,12 @@ ROOMS = {
     "pysrv.people.codes": Room(("pyotp",)),
     "pysrv.people.passkeys": Room(("webauthn",)),
     "pysrv.people.pictures": Room(("segno",)),
+    # The one certificate of SIP and web.
+    "pysrv.certificates": Room(("cryptography",)),
     # The web: what panel, portal and API share; they know each other not.
-    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.service", "pysrv.store", *SHARED, "aiohttp")),
-    "pysrv.web.certificate": Room(("cryptography",)),
+    "pysrv.web": Room(
+        ("pysrv.control", "pysrv.people", "pysrv.service", "pysrv.store", "pysrv.net.doors", *SHARED, "aiohttp")
+    ),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
     # The console: lines into verbs; its sockets are in net.
     "pysrv.console": Room(("pysrv.control", "pysrv.people", "pysrv.store", "appliance.wire")),
@@ -129,7 +132,7 @@ ONLY_IN = {
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
-    "cryptography": ("pysrv.passwords.vault", "pysrv.web.certificate", "appliance.selftest"),
+    "cryptography": ("pysrv.passwords.vault", "pysrv.certificates", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
     "msgspec": ("pysrv.api",),
     "aiohttp": (

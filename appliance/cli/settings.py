@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from appliance.cli.exits import Exit, Failure
+from appliance.cli.passwords import password_of
 from appliance.cli.policy import CONFIRM, confirm_s, waiting
 from appliance.cli.show import Answer, Column, facts, line, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
@@ -73,6 +74,8 @@ def _get(session: Session, name: str) -> Answer:
 
 def _set(session: Session, name: str, value: str, confirm: str | None) -> Answer:
     found = found_row(name)
+    if found.kind.secret and value == "-":
+        value = password_of(value).text  # on a command line everybody on the machine could read it
     return _changed(session, {found.name: value}, confirm)
 
 
@@ -157,6 +160,7 @@ COMMANDS = (
         "Change a setting; takes effect at once.",
         _set,
         (NAME, argument("value", shell_complete=complete_value), CONFIRM),
+        "The value '-' of a secret is read from standard input.",
         minus=True,
     ),
     Command(

@@ -97,7 +97,7 @@ def _quality(session: Session, name: str | None, prefix: str) -> Answer:
 def _trunk_options() -> tuple[click.Parameter, ...]:
     return (
         option("--port", type=click.IntRange(1, 65535), help="SIP port [default: 5060]."),
-        option("--transport", type=click.Choice(["udp", "tcp"]), help="[default: udp]"),
+        option("--transport", type=click.Choice(["udp", "tcp", "tls"]), help="[default: udp]"),
         option("--user", help="User name, when the carrier challenges."),
         option("--password", metavar="-", help="'-' reads it from standard input."),
         option("--inbound", multiple=True, help="Address or network that sends calls to us; repeatable."),

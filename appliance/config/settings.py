@@ -75,6 +75,16 @@ class Settings(Schema):
         """The SIP realm for which passwords are kept: `localdomain`, or a fixed word while that is empty."""
         return self.localdomain or DEFAULT_REALM
 
+    @property
+    def tls_port(self) -> int:
+        """The port of SIP over TLS; 0: it is not offered (usetls, usetlsforall)."""
+        return self.localtlsport if self.usetls or self.usetlsforall else 0
+
+    @property
+    def portal_in_clear(self) -> bool:
+        """Whether the portal of end users may be served without TLS (usetlsforweb, usetlsforall, forcetls)."""
+        return not (self.usetlsforweb or self.usetlsforall or self.forcetls)
+
     def value(self, name: str) -> Any:
         """The typed value of `name`, which may be an alias. Raises UnknownSetting."""
         return self.__dict__[row(name).name]

@@ -11,14 +11,20 @@ from typing import Protocol
 from pysrv.calls.events import LegEvent, ServiceEvent
 from pysrv.calls.plan import B2buaConfig
 from pysrv.sip.endpoint import Endpoint
-from pysrv.sip.events import Flow, TransactionKey
+from pysrv.sip.events import SECURE, Flow, TransactionKey
 from pysrv.sip.message import Request, Response, response_to
 from pysrv.sip.timers import Armed, TimerHeap
+from pysrv.sip.uri import Uri
 
 HeaderLines = tuple[tuple[bytes, bytes], ...]
 ALLOW = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY"
 SUPPORTED = b"100rel, timer, replaces, norefersub"
 SDP = b"application/sdp"
+_TRANSPORT = {  # RFC 3261 19.1.1
+    "udp": b"",
+    "tcp": b";transport=tcp",
+    "tls": b";transport=tls",
+}
 
 
 class Alarm(Enum):
@@ -117,7 +123,7 @@ class Switch:
         self.inbox: deque[tuple[Party, LegEvent]] = deque()  # between legs and calls
         self.outbox: deque[ServiceEvent] = deque()
         self._retiring: deque[tuple[float, TransactionKey]] = deque()
-        self._contacts: dict[tuple[str, tuple[str, int]], bytes] = {}
+        self._contacts: dict[tuple[str, tuple[str, int], bool], bytes] = {}
         self._ticket = 0
 
     def ticket(self) -> int:
@@ -129,16 +135,21 @@ class Switch:
         """A random number from 0 to below-1."""
         return int(self.tokens()[:12], 16) % below
 
-    def contact(self, flow: Flow) -> bytes:
-        """The value of our Contact header toward `flow`."""
-        held = self._contacts.get((flow.transport, flow.local))
+    def contact(self, flow: Flow, asked: Uri) -> bytes:
+        """The value of our Contact header toward `flow` in the dialog that a request to `asked` begins.
+
+        Who asks for a sips URI is answered with one (RFC 3261 8.1.1.8 and 12.1.1), where the flow can keep the promise.
+        """
+        sips = asked.scheme == b"sips" and flow.transport in SECURE
+        held = self._contacts.get((flow.transport, flow.local, sips))
         if held is None:
-            transport = b"" if flow.transport == "udp" else b";transport=" + flow.transport.encode()
+            transport = b"" if sips else _TRANSPORT[flow.transport]
             where = host(flow.local[0]) + b":%d" % flow.local[1]
-            held = b"<sip:%b@%b%b>" % (self.config.contact_user, where, transport)
+            scheme = b"sips" if sips else b"sip"
+            held = b"<%b:%b@%b%b>" % (scheme, self.config.contact_user, where, transport)
             if len(self._contacts) > 256:
                 self._contacts.clear()
-            self._contacts[flow.transport, flow.local] = held
+            self._contacts[flow.transport, flow.local, sips] = held
         return held
 
     def send(self, party: Party, request: Request, flow: Flow) -> TransactionKey:

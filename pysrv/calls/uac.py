@@ -78,7 +78,8 @@ class UacLeg(Leg):
 
     def _invite(self) -> None:
         self._invites += 1
-        lines: HeaderLines = (*self._invitation.headers(self._invites), (b"Contact", self.switch.contact(self.flow)))
+        contact = self.switch.contact(self.flow, self.target.uri)
+        lines: HeaderLines = (*self._invitation.headers(self._invites), (b"Contact", contact))
         lines += ((b"Allow", ALLOW), (b"Supported", self._supported()), *self.clock.in_request())
         if self.authorization is not None:
             lines += self.authorization.headers(b"INVITE", self.target.uri)

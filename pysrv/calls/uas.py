@@ -45,7 +45,7 @@ class UasLeg(Leg):
         """Raises BadMessage when the INVITE cannot make a dialog."""
         super().__init__(switch, listener, Role.CALLER, flow, invite.call_id, switch.tokens())
         self.key, self.invite = key, invite
-        self.dialog = Dialog.uas(invite, self.local_tag, switch.contact(flow), flow)
+        self.dialog = Dialog.uas(invite, self.local_tag, switch.contact(flow, invite.uri), flow)
         self.negotiation.remote = sdp_of(invite)
         self.peer_allows = invite.allow
         self.wants_rel = REL in invite.require
@@ -69,7 +69,8 @@ class UasLeg(Leg):
         self.switch.dialogs.pop((self.call_id, self.local_tag), None)
         self.local_tag = self.switch.tokens()
         self.switch.dialogs[self.call_id, self.local_tag] = self
-        self.dialog = Dialog.uas(self.invite, self.local_tag, self.switch.contact(self.flow), self.flow)
+        contact = self.switch.contact(self.flow, self.invite.uri)
+        self.dialog = Dialog.uas(self.invite, self.local_tag, contact, self.flow)
         self.drop_tickets()
         self.negotiation.local, self.settled, self._unconfirmed = None, False, None
         self._queue.clear()

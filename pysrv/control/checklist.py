@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from typing import Any
 
+from pysrv.certificates import held, selfsigned
 from pysrv.control.desk import Desk
 from pysrv.limits.checklist import SHOWN, Facts, findings, score
 from pysrv.limits.notice_routes import routes
-from pysrv.web import certificate
 
 BACKUP = "backup"  # the action that the audit trail notes when a backup was made
 
@@ -24,7 +24,8 @@ def facts(desk: Desk) -> Facts:
         without_factor=tuple(person.name for person in people if not person.has_second_factor),
         trunks=tuple((trunk.name, tuple(trunk.inbound), trunk.deck) for trunk in store.trunks() if trunk.enabled),
         decks=len(store.decks()),
-        self_made_certificate=certificate.self_made(store.path.parent),
+        self_made_certificate=not (store.path.parent / held.FILE_NAME).exists()
+        and selfsigned.self_made(store.path.parent),
         told_ways=sum(not route.refused for route in routes("test", {}, settings)),
         backup_at=store.last_audit(BACKUP),
     )

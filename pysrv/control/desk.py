@@ -17,6 +17,8 @@ from pysrv.billing import money
 from pysrv.billing.deck import DateError, RateError
 from pysrv.billing.exchange import ExchangeError
 from pysrv.calls.trace import Traces
+from pysrv.certificates.brought import CertificateError
+from pysrv.certificates.held import Certificates
 from pysrv.people.permissions import Powers
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
@@ -120,6 +122,7 @@ class Desk:
     who: str = ""
     person: str = ""
     powers: Powers | None = None
+    certificates: Certificates | None = None
     import_id: int | None = None
     list_import: ListImport | None = None
     sheet: "SheetImport | None" = None
@@ -190,6 +193,8 @@ def refusals() -> Iterator[None]:
         raise WireError("invalid", str(error)) from None
     except BadSettings as error:
         raise WireError("invalid", str(error), "'appliance settings get NAME' explains a setting") from None
+    except CertificateError as error:
+        raise WireError("invalid", error.message, error.hint) from None
     except RateError as error:
         raise WireError("bad_rate", str(error), "nothing was imported; the deck in use stays") from None
     except (money.MoneyError, ExchangeError, DateError) as error:

@@ -32,7 +32,7 @@ def reload(desk: Desk, _: Any) -> dict[str, Any]:
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running; it reads everything when it starts")
     loaded = layered(desk.file, desk.store.overrides(), desk.store.generation())
-    desk.store.note(desk.who, "reload", "settings", f"generation {loaded.settings.generation}")
+    desk.store.note(desk.who, "reload", "settings", "", f"generation {loaded.settings.generation}")
     for tell in (
         lambda live: live.apply_settings(loaded.settings),
         lambda live: live.trunks_changed(),

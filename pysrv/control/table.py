@@ -11,11 +11,13 @@ from typing import Any, cast
 
 from appliance import wire
 from appliance.wire import WireError
+from pysrv.certificates.held import Certificates
 from pysrv.control import (
     accounts,
     analyze,
     blacklists,
     calls,
+    certificate,
     checklist,
     currencies,
     decks,
@@ -133,6 +135,11 @@ ROWS = (
     Verb("settings.show", Area.SETTINGS, settings.SettingNamed, settings.show),
     Verb("settings.set", Area.SETTINGS, settings.SetSettings, settings.change, writes=True),
     Verb("settings.diff", Area.SETTINGS, settings.ProfileNamed, settings.difference),
+    Verb("certificate.show", Area.SETTINGS, Nothing, certificate.show),
+    Verb("certificate.set", Area.SETTINGS, certificate.Brought, certificate.put, writes=True),
+    Verb("certificate.remove", Area.SETTINGS, Nothing, certificate.remove, writes=True),
+    Verb("certificate.csr", Area.SETTINGS, certificate.RequestFor, certificate.request, writes=True),
+    Verb("certificate.reload", Area.SETTINGS, Nothing, certificate.reload, acts=True),
     Verb("checklist.show", Area.SECURITY, Nothing, checklist.show),
     Verb("setup.show", Area.SETTINGS, Nothing, setup.show),
     Verb("setup.mark", Area.SETTINGS, setup.MarkStep, setup.mark, writes=True),
@@ -247,17 +254,22 @@ class Control:
         file: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
         memory: watching.Memory | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
-        """`file` holds the settings file's typed values, `clock` gives Unix seconds."""
+        """`file` holds the settings file's typed values, `clock` gives Unix seconds; `certificates` are what a running
+        office serves with."""
         self._store, self._live, self._file, self._clock = store, live, file or {}, clock
-        self._memory = memory
+        self._memory, self._certificates = memory, certificates
 
     def session(self, who: str, licence: Licence | None = None) -> "Session":
         """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
         he has the machine.
         """
         person, powers = (licence.person, licence.powers) if licence is not None else ("", None)
-        desk = Desk(self._store, self._clock, self._live, self._file, who, person, powers, memory=self._memory)
+        desk = Desk(
+            self._store, self._clock, self._live, self._file, who, person, powers, self._certificates,
+            memory=self._memory,
+        )  # fmt: skip
         return Session(desk, licence)
 
     def ask_aside(self, who: str, licence: Licence, name: str, args: Mapping[str, Any]) -> dict[str, Any]:

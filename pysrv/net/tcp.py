@@ -1,16 +1,16 @@
-"""SIP over TCP: framed messages in, flows with a connection number out (RFC 3261 18, RFC 5626 keepalives).
+"""SIP over TCP and TLS: framed messages in, flows with a connection number out (RFC 3261 18, RFC 5626 keepalives).
 
 Knows streams and flows, not SIP semantics. A response goes back on the connection that its request came on; a
 request to a peer without a connection opens one. An idle or garbled connection is closed: framing cannot recover.
+What TLS adds is in pysrv.net.tls.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable
-from functools import lru_cache
-from ipaddress import ip_network
-from typing import cast
+from typing import Any, cast
 
+from pysrv.net.doors import network
 from pysrv.net.udp import bind_error
 from pysrv.sip.errors import BadMessage
 from pysrv.sip.events import Flow
@@ -33,19 +33,25 @@ Failed = Callable[[Flow], None]
 class TcpConnection(asyncio.Protocol):
     """One stream: bytes to framed messages; its flow names it by number."""
 
-    def __init__(self, owner: "TcpConnections", connection: int) -> None:
-        self._owner, self.connection = owner, connection
+    def __init__(self, owner: "TcpConnections", connection: int, gone: Callable[[], None] | None = None) -> None:
+        """`gone` is told when it ends; a connection that we opened ourselves has none."""
+        self._owner, self.connection, self._gone = owner, connection, gone
         self._parser = StreamParser(owner.limits)
         self._transport: asyncio.Transport | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._end: asyncio.TimerHandle | None = None
         self._hurried = True  # a message is awaited, or has begun: what trickles in does not lengthen its time
-        self.flow = Flow("tcp", ("", 0), ("", 0), connection)
+        self.flow = Flow(owner.transport, ("", 0), ("", 0), connection)
+
+    @property
+    def dialled(self) -> bool:
+        """Whether we opened it to a peer whose name was checked."""
+        return self._gone is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not derive from asyncio's
         local, remote = transport.get_extra_info("sockname")[:2], transport.get_extra_info("peername")[:2]
-        self.flow = Flow("tcp", local, remote, self.connection)
+        self.flow = Flow(self._owner.transport, local, remote, self.connection)
         if not self._owner.opened(self):
             self._transport.abort()
         self._rearm(MESSAGE_TIMEOUT_S)
@@ -67,6 +73,8 @@ class TcpConnection(asyncio.Protocol):
         for timer in (self._idle, self._end):
             if timer is not None:
                 timer.cancel()
+        if self._gone is not None:
+            self._gone()
         self._owner.closed(self)
 
     def write(self, payload: bytes) -> bool:
@@ -107,14 +115,11 @@ class TcpConnection(asyncio.Protocol):
         self._idle = asyncio.get_running_loop().call_later(seconds, self.close)
 
 
-@lru_cache(maxsize=4096)
-def _network(address: str) -> str:
-    """Whose connections are counted together: an IPv4 address, or the /64 of an IPv6 one."""
-    return address if ":" not in address else str(ip_network((address.partition("%")[0], 64), strict=False))
-
-
 class TcpConnections:
     """The TCP listeners and every open connection."""
+
+    transport = "tcp"
+    reuses_accepted = True  # whether requests to a peer may go over a connection that it has opened
 
     def __init__(
         self,
@@ -148,7 +153,7 @@ class TcpConnections:
         """Bind `address`:`port`. Raises PortBusy."""
         loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(self._protocol, address, port, backlog=256)
+            server = await loop.create_server(self.protocol, address, port, backlog=256)
         except OSError as error:
             raise bind_error("TCP", address, port, error) from None
         self._servers.append(server)
@@ -169,11 +174,12 @@ class TcpConnections:
 
     def opened(self, connection: TcpConnection) -> bool:
         """Count a new connection; False when there are too many (of this network or in all)."""
-        whose = _network(connection.flow.remote[0])
+        whose = network(connection.flow.remote[0])
         held = self._per_network.get(whose, 0)
         self._per_network[whose] = held + 1
         self._connections[connection.connection] = connection
-        self._by_remote[connection.flow.remote] = connection.connection
+        if connection.dialled or self.reuses_accepted:
+            self._by_remote[connection.flow.remote] = connection.connection
         return len(self._connections) <= MAX_CONNECTIONS and held < MAX_PER_NETWORK
 
     def closed(self, connection: TcpConnection) -> None:
@@ -183,7 +189,7 @@ class TcpConnections:
         remote = connection.flow.remote
         if self._by_remote.get(remote) == connection.connection:
             del self._by_remote[remote]
-        whose = _network(remote[0])
+        whose = network(remote[0])
         left = self._per_network.get(whose, 1) - 1
         if left:
             self._per_network[whose] = left
@@ -201,17 +207,23 @@ class TcpConnections:
         for task in list(self._tasks):
             task.cancel()
 
-    def _protocol(self) -> TcpConnection:
+    def protocol(self, gone: Callable[[], None] | None = None) -> TcpConnection:
+        """The protocol of one new connection."""
         self._last += 1
-        return TcpConnection(self, self._last)
+        return TcpConnection(self, self._last, gone)
+
+    def dialling(self, _flow: Flow) -> dict[str, Any] | None:
+        """What a connection to that peer takes beside its address; None: there is to be none."""
+        return {}
 
     async def _dial(self, flow: Flow) -> None:
         loop = asyncio.get_running_loop()
+        options, connection = self.dialling(flow), None
         # The source port is the kernel's choice: a listener already owns the SIP port for accepted connections.
-        dial = loop.create_connection(self._protocol, *flow.remote, local_addr=(flow.local[0], 0))
-        connection: TcpConnection | None = None
         with contextlib.suppress(OSError, TimeoutError):
-            _, connection = await asyncio.wait_for(dial, CONNECT_TIMEOUT_S)
+            if options is not None:
+                dial = loop.create_connection(self.protocol, *flow.remote, local_addr=(flow.local[0], 0), **options)
+                _, connection = await asyncio.wait_for(dial, CONNECT_TIMEOUT_S)
         for payload, waiting in self._dialing.pop(flow.remote, []):
             if connection is None or not connection.write(payload):
                 self._failed(waiting)

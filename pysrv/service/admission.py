@@ -6,7 +6,7 @@ Warning header (RFC 3261 20.43, code 399).
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.config.settings import Settings
 from pysrv.billing import number as numbers
@@ -32,7 +32,7 @@ from pysrv.service.origin import Origins
 from pysrv.service.pricing import NOTHING, Prices, Pricing
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
-from pysrv.sip.events import Flow
+from pysrv.sip.events import SECURE, Flow
 from pysrv.sip.grammar import unescape
 from pysrv.sip.uri import Uri, escape_user
 from pysrv.store import Store
@@ -164,7 +164,8 @@ class Admission:
         bare = numbers.normalise(dialled)
         domain = self._domains.foreign(uri)
         if not domain or bare in self._settings().emergencynumbers:
-            return self.resolve(dialled, now, caller.account)
+            found = self.resolve(dialled, now, caller.account)
+            return replace(found, groups=_secured(found.groups)) if uri.scheme == b"sips" else found
         where, target = self._domains.destination(uri, dialled, domain, now)
         prices = self._pricing.beyond(caller.account, bare or "", self._world.clock.wall())
         return Dialled(where, ((target,),) if target is not None else (), prices=prices)
@@ -200,11 +201,15 @@ class Admission:
                 "trunk %s cannot be reached: %s has no %s", trunk.name, trunk.host, "route" if address else "address"
             )
             return None
-        flow = Flow(trunk.transport, (local, self._world.sip_port), (address, trunk.port))
+        flow = Flow(trunk.transport, (local, self._port(trunk.transport)), (address, trunk.port))
         host = b"[%b]" % trunk.host.encode() if ":" in trunk.host else trunk.host.encode()
         uri = Uri(b"sip", escape_user(route.rewrite(number).encode()), host, trunk.port)
         credentials = TrunkCredentials(trunk.user, trunk.password) if trunk.user else None
         return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
+
+    def _port(self, transport: str) -> int:
+        """Where answers and later requests come to."""
+        return self._settings().tls_port or self._world.sip_port if transport == "tls" else self._world.sip_port
 
     def _facts(self, event: CallRequested, caller: Caller, dialled: Dialled, card: Account | None = None) -> CallFacts:
         """`card` pays in the caller's place, if there is one: its PIN is what was proven."""
@@ -382,6 +387,12 @@ def _refusal(decision: Decision) -> Refuse | None:
 
 def _trunks(dialled: Dialled) -> tuple[str, ...]:
     return tuple(target.label for group in dialled.groups for target in group if target.kind is TargetKind.TRUNK)
+
+
+def _secured(groups: tuple[tuple[Target, ...], ...]) -> tuple[tuple[Target, ...], ...]:
+    """What a sips URI may lead to: nobody who is reached in the clear (RFC 3261 26.2.2, RFC 5630 section 3.1)."""
+    kept = (tuple(target for target in group if target.flow.transport in SECURE) for group in groups)
+    return tuple(group for group in kept if group)
 
 
 def _absence(dialled: Dialled) -> tuple[tuple[int, int], str, str]:

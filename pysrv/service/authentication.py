@@ -26,7 +26,7 @@ from pysrv.sip.events import Flow
 from pysrv.sip.message import Request
 from pysrv.store import Store
 from pysrv.store.account import Account, AccountType
-from pysrv.store.rows import Attempt
+from pysrv.store.rows import Attempt, Trunk
 
 KNOWN_S = 3600.0  # how long a success makes a source known
 KNOWN_REFRESH_S = 900.0
@@ -80,8 +80,7 @@ class Authentication:
     def caller(self, request: Request, flow: Flow, *, proxy: bool) -> Caller | Unproven:
         """Trunks by address, everybody else by needauth. `proxy` chooses 407 over 401 (RFC 3261 22.1)."""
         trunk = self._store.trunk_by_address(flow.remote[0]) if proxy else None
-        # The source of a datagram is easily forged: a trunk that was agreed to come over TCP is believed there alone.
-        if trunk is not None and (trunk.transport == "udp" or flow.reliable):
+        if trunk is not None and _as_agreed(trunk, flow):
             return Caller(trunk=trunk, how=Auth.TRUNK)
         return self._account(request, flow, proxy=proxy)
 
@@ -204,6 +203,14 @@ def logs_in(account: Account) -> bool:
 def spoken_by(user_agent: bytes) -> tuple[Algorithm, ...]:
     """The algorithms to offer to a user agent, the better first."""
     return tuple(Algorithm) if user_agent.lower().startswith(SHA256_SPEAKERS) else (Algorithm.MD5,)
+
+
+def _as_agreed(trunk: Trunk, flow: Flow) -> bool:
+    """Whether a request comes by the transport that was agreed with its trunk, or by a better one: the source of a
+    datagram is easily forged, and what is to be encrypted is not believed in the clear.
+    """
+    order = ("udp", "tcp", "tls")
+    return flow.transport in order[order.index(trunk.transport) :]
 
 
 def _known_source(address: str, until: float) -> wire.Source:

@@ -16,6 +16,7 @@ from pysrv.sip.nonces import NonceKeys
 from pysrv.store import Store
 
 NS = 1_000_000_000
+LEAST_UNPRIVILEGED = 1024  # below it the keeper refuses the plan: the office cannot open such a port
 LONGEST_REALM = 96  # characters, where the kernel writes it
 SERVER = "appliance"
 PAIRS_FOR_S = 86_400.0  # each plan says it anew, and there is one whenever the keys of nonces turn
@@ -45,7 +46,7 @@ def gate_plan(
     bans, pair_bans = gate_bans(store.bans())
     return wire.Plan(
         generation=settings.generation,
-        service_ports=(("udp", world.sip_port), ("tcp", world.sip_port)),
+        service_ports=tuple(_service_ports(settings, world)),
         relay_ports=world.relay_ports,
         limits=_limits(settings),
         sources=tuple(sources.values()),
@@ -58,6 +59,13 @@ def gate_plan(
         report_only=tuple(name for name in store.report_only() if name not in BANNING and name not in ROWS),
         protected=tuple(protected(store, world.host())),
     )
+
+
+def _service_ports(settings: Settings, world: Surroundings) -> Iterator[tuple[str, int]]:
+    """SIP over TLS cannot be read on the way: its port is guarded by how many connections come, as that of TCP."""
+    yield from (("udp", world.sip_port), ("tcp", world.sip_port))
+    if settings.tls_port >= LEAST_UNPRIVILEGED and settings.tls_port != world.sip_port:
+        yield "tcp", settings.tls_port
 
 
 def _trunks(store: Store, world: Surroundings) -> Iterable[wire.Source]:

@@ -11,9 +11,12 @@ from pysrv.sip.message import Request, Response
 TransactionKey = bytes
 
 
+SECURE = frozenset(("tls",))  # the transports that keep the promise of a sips URI (RFC 3261 26.2.2)
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One path of messages: transport ("udp", "tcp", "tls"), both ends as (address text, port), stream number."""
+    """One path of messages: udp, tcp or tls; both ends as (address text, port); stream number."""
 
     transport: str
     local: tuple[str, int]

@@ -57,11 +57,11 @@ class TrailReading(Reading):
 
 
 class TrailWriting(TrailReading, Writing):
-    """What was done without a change of any other row."""
+    """What is done without a change of any other row, or outside the database."""
 
-    def note(self, who: str, action: str, subject: str, after: str = "") -> None:
+    def note(self, who: str, action: str, subject: str, before: str = "", after: str = "") -> None:
         """Somebody did this."""
-        self._audit(who, action, subject, "", after)
+        self._audit(who, action, subject, before, after)
 
     def console_session(self, name: str, address: str, *, begun: bool) -> None:
         """An administrator came to the console, or went."""

@@ -1,24 +1,17 @@
-"""The panel's listeners: every connection is counted from its first packet on, before TLS, by who it comes from.
+"""One visit to the web: a connection whose requests have to come in time.
 
-A server that counts after the handshake can be filled by those who never begin one, and one without a deadline by
-those who never finish a request (CWE-400, CWE-770). Knows sockets and TLS, no HTTP: that is the protocol it is given.
+A server without such a deadline can be filled by those who never finish a request (CWE-400). The listeners are
+pysrv.net.doors. Knows no HTTP: that is the protocol it is given.
 """
 
 import asyncio
-import contextlib
-import socket
-import ssl
-from collections import Counter
 from collections.abc import Callable
 
-from pysrv.web.guesses import network
+from pysrv.net.doors import Room
 
 MAX_CONNECTIONS = 256
 MAX_PER_NETWORK = 64  # of one IPv4 address or IPv6 /64
-HANDSHAKE_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 20.0  # from the handshake, or the last whole request, to the next one
-PAUSE_S = 0.2  # after an accept that failed: no descriptor is left
-BACKLOG = 128
 
 
 class Visit(asyncio.Protocol):
@@ -69,79 +62,6 @@ class Visit(asyncio.Protocol):
             self._transport.abort()
 
 
-class Doors:
-    """All listeners of one panel; `serve` makes the protocol of one connection."""
-
-    def __init__(self, serve: Callable[[], asyncio.Protocol], context: ssl.SSLContext) -> None:
-        self._serve, self._context = serve, context
-        self._inside: Counter[str] = Counter()
-        self._listeners: list[socket.socket] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def inside(self) -> int:
-        """Connections now, those in their handshake included."""
-        return self._inside.total()
-
-    def open(self, address: str, port: int) -> int:
-        """Listen; returns the port (for `port` 0). Raises OSError."""
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        listener = socket.create_server((address, port), family=family, backlog=BACKLOG)
-        listener.setblocking(False)
-        self._listeners.append(listener)
-        self._start(self._accept(listener))
-        return int(listener.getsockname()[1])
-
-    async def close(self) -> None:
-        """Listen no more; connections that have their TLS are the server's to end."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for listener in self._listeners:
-            listener.close()
-
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, peer = await loop.sock_accept(listener)
-            except OSError:
-                await asyncio.sleep(PAUSE_S)
-                continue
-            whose = network(str(peer[0]))
-            if self.inside >= MAX_CONNECTIONS or self._inside[whose] >= MAX_PER_NETWORK:
-                connection.close()
-                continue
-            self._inside[whose] += 1
-            self._start(self._welcome(connection, whose))
-
-    async def _welcome(self, connection: socket.socket, whose: str) -> None:
-        left = False
-
-        def gone() -> None:
-            nonlocal left
-            if not left:
-                left = True
-                self._inside[whose] -= 1
-                if not self._inside[whose]:
-                    del self._inside[whose]
-
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Visit(self._serve(), gone),
-                connection,
-                ssl=self._context,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-            )
-        except BaseException as error:  # a handshake that failed, or our own end
-            gone()
-            with contextlib.suppress(OSError):
-                connection.close()
-            if not isinstance(error, OSError):  # ssl.SSLError, TimeoutError and lost connections are OSErrors
-                raise
+def room() -> Room:
+    """How many may be inside."""
+    return Room(MAX_CONNECTIONS, MAX_PER_NETWORK)

@@ -10,6 +10,7 @@ from pysrv.web import ceremony
 from pysrv.web.acting import LANGUAGE_COOKIE, backing, form, home, page, seen
 from pysrv.web.identity import COOKIE, IDENTITY, identity
 from pysrv.web.logins import LOGINS, set_cookie
+from pysrv.web.port import portal_url
 from pysrv.web.problems import status_of
 from pysrv.web.rendering import LANGUAGES
 from pysrv.web.routes import Route
@@ -23,7 +24,9 @@ async def front(request: web.Request) -> web.Response:
     who = request.get(IDENTITY)
     if who is not None:
         return seen(home(who.kind))
-    return seen("/panel/" if backing(request).administers(request.remote or "") else "/portal/")
+    if backing(request).administers(request.remote or ""):
+        return seen("/panel/")
+    return seen(portal_url(backing(request).settings()))
 
 
 async def login_page(request: web.Request) -> web.Response:

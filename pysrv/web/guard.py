@@ -18,7 +18,7 @@ from pysrv.store.web import PersonKind, digest_of
 from pysrv.web import identity as people
 from pysrv.web.acting import BACKING, form, heard, page
 from pysrv.web.guesses import network
-from pysrv.web.identity import COOKIE, IDENTITY, Identity
+from pysrv.web.identity import CLEAR_COOKIE, COOKIE, IDENTITY, Identity
 from pysrv.web.logins import LOGINS
 from pysrv.web.pace import Paces, TooFast
 from pysrv.web.problems import problem, status_of
@@ -126,7 +126,7 @@ def _asks(request: web.Request, route: Route) -> Identity | None:
     if route.token:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         return people.of_token(office.store, token.strip()) if scheme.lower() == "bearer" else None
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(COOKIE if request.secure else CLEAR_COOKIE)
     if not cookie:
         return None
     logins = request.app[LOGINS]

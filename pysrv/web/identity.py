@@ -11,6 +11,7 @@ from pysrv.store.people import Administrator
 from pysrv.store.web import PersonKind, WebSession
 
 COOKIE = "__Host-session"
+CLEAR_COOKIE = "session"  # of the portal without TLS (usetlsforweb); it opens nothing over TLS
 IDLE_S = 3600.0
 HALF_S = 600.0  # how long a login may wait for its second factor
 TOUCH_S = 30.0  # how exactly it is known when a session was seen last

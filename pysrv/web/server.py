@@ -1,23 +1,25 @@
-"""The HTTPS server: the listeners, the routes of all rooms behind the guard, static files, health and metrics.
+"""The HTTP server: the listeners, the routes of all rooms behind the guard, static files, health and metrics.
 
 Headers follow CSP Level 3 and the Fetch standard: nothing is loaded from elsewhere, nothing runs inline.
 """
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from aiohttp import web
 
 from appliance import metrics
 from appliance.wire import WireError
+from pysrv.net.doors import Doors
 from pysrv.people.permissions import Area
 from pysrv.web import entrance, guard
+from pysrv.web import port as unified
 from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
 from pysrv.web.aside import ASIDE, Aside
 from pysrv.web.backing import Backing
 from pysrv.web.closing import CLOSING, Closing
-from pysrv.web.doors import Doors
+from pysrv.web.doors import Visit, room
 from pysrv.web.logins import LOGINS, Logins
 from pysrv.web.pace import Paces
 from pysrv.web.rendering import Pages
@@ -36,33 +38,46 @@ class Web:
 
     def __init__(self, office: Backing, routes: Iterable[Route], logins: Logins | None = None) -> None:
         self._logins = logins or Logins(office)
-        self._runner = web.AppRunner(
-            application(office, routes, self._logins), access_log=None, keepalive_timeout=KEEPALIVE_S
-        )
+        self._application = application(office, routes, self._logins)
+        self._runner = web.AppRunner(self._application, access_log=None, keepalive_timeout=KEEPALIVE_S)
         self._doors: Doors | None = None
+        self._plain = Doors(self._protocol, None, room)
 
-    async def start(self, addresses: Sequence[str], port: int, context: ssl.SSLContext) -> list[int]:
-        """Listen; returns the ports (for `port` 0). Raises OSError when one cannot be had."""
+    async def start(self, addresses: Sequence[str], port: int, context: Callable[[], ssl.SSLContext]) -> list[int]:
+        """Listen; returns the ports (for `port` 0). `context` is asked for each connection. Raises OSError when one
+        cannot be had.
+        """
         await self._runner.setup()
-        self._doors = Doors(self._protocol, context)
-        return [self._doors.open(address, port) for address in addresses]
+        self._doors = Doors(self._protocol, context, room)
+        ports = [self._doors.open(address, port) for address in addresses]
+        self._application[unified.HTTPS_PORT][0] = ports[0] if ports else port
+        return ports
+
+    async def start_plain(self, addresses: Sequence[str], port: int) -> list[int]:
+        """Listen without TLS too, for what pysrv.web.port lets through there. Raises OSError."""
+        return [self._plain.open(address, port) for address in addresses]
+
+    async def stop_plain(self) -> None:
+        """Listen without TLS no more."""
+        await self._plain.close()
 
     async def stop(self) -> None:
         """Stop listening and end every connection."""
+        await self._plain.close()
         if self._doors is not None:
             await self._doors.close()
         await self._runner.cleanup()
         self._logins.close()
 
-    def _protocol(self) -> asyncio.Protocol:
+    def _protocol(self, gone: Callable[[], None]) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None, "the doors open after the set-up"
-        return server()
+        return Visit(server(), gone)
 
 
 def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web.Application:
     """The application with every route behind the guard."""
-    made = web.Application(middlewares=[guard.faults], client_max_size=MOST_BODY_BYTES)
+    made = web.Application(middlewares=[guard.faults, unified.entrance], client_max_size=MOST_BODY_BYTES)
     made[BACKING], made[PAGES], made[LOGINS] = office, Pages(), logins
     made[STREAMS] = streams = Streams()
     made[ASIDE] = aside = Aside()
@@ -72,7 +87,8 @@ def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web
     made[CLOSING] = closing = Closing()
     made.on_shutdown.append(closing.begin)
     made[ROUTES] = (*entrance.ROUTES, *OWN, *routes)
-    made.on_response_prepare.append(guard.add_headers)
+    made[unified.HTTPS_PORT] = [unified.HTTPS]
+    made.on_response_prepare.extend((guard.add_headers, unified.add_headers))
     for route in made[ROUTES]:
         made.router.add_route(route.method, route.path, guard.guarded(route))
     return made

@@ -23,6 +23,7 @@ _CONFIG = """\
 poll_method epoll
 sip_listen {address}:{sip_port}
 sip_trans_def {transport}
+{certificate}
 call_local_timeout 120
 call_max_calls 4
 call_hold_other_calls no
@@ -161,6 +162,7 @@ class Phone:
             address=host.address,
             sip_port=SIP_PORT,
             transport=transport,
+            certificate=f"sip_certificate {options['certificate']}" if "certificate" in options else "",
             directory=self.directory,
             control_port=CONTROL_PORT,
             rtp_ports=RTP_PORTS,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pysrv.net import tcp
+from pysrv.net.doors import network
 from pysrv.net.tcp import TcpConnections
 from pysrv.sip.events import Flow
 from pysrv.sip.message import Message
@@ -93,7 +94,7 @@ async def test_one_network_has_a_share_of_the_connections(server: Server, monkey
     second, _ = await server.connect()
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await second.readexactly(1)
-    assert tcp._network("2001:db8::1") == tcp._network("2001:db8::ffff") != tcp._network("2001:db8:0:1::1")
+    assert network("2001:db8::1") == network("2001:db8::ffff") != network("2001:db8:0:1::1")
 
 
 async def test_who_does_not_read_its_answers_is_dropped(server: Server) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from pysrv.web import certificate
+from pysrv.certificates import selfsigned as certificate
 
 USER, PASSWORD = "relay", "mail-secret-42"
 

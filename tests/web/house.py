@@ -15,6 +15,7 @@ from appliance.config.load import layered
 from appliance.config.options import OPTIONS_VARIABLE, RunOptions
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
+from pysrv.certificates import selfsigned as certificate
 from pysrv.control import Control
 from pysrv.control.aside import Aside
 from pysrv.control.watching import Memory
@@ -23,7 +24,6 @@ from pysrv.service.feed import Feed
 from pysrv.service.health import Health, Part
 from pysrv.store import Store
 from pysrv.store.web import PersonKind
-from pysrv.web import certificate
 from pysrv.web.identity import COOKIE
 from pysrv.web.logins import Logins
 from pysrv.web.routes import Route
@@ -60,7 +60,7 @@ class House:
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
-    web: Web | None = None
+    web: Web = field(init=False)
     feed: Feed = field(default_factory=lambda: Feed(time.time))
 
     @property
@@ -182,9 +182,10 @@ async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple
     store.add_administrator("olga", Role.OWNER, PASSWORD)
     store.commit()
     logins = Logins(house, watch.now, watch.now)
-    house.web = web = Web(house, routes, logins)
+    web = house.web = Web(house, routes, logins)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
-    (port,) = await web.start(["127.0.0.1"], 0, made.context())
+    serving = made.context()
+    (port,) = await web.start(["127.0.0.1"], 0, lambda: serving)
     context = ssl.create_default_context(cafile=str(made.path))
     browser = Browser(port, context)
     try:

@@ -12,8 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance import metrics
+from pysrv.certificates import selfsigned as certificate
 from pysrv.panel import ROUTES
-from pysrv.web import certificate, doors
+from pysrv.web import doors
 from pysrv.web.guesses import FREE_GUESSES
 from pysrv.web.server import Web
 from tests.web.house import PASSWORD, Browser, House, living
@@ -184,5 +185,5 @@ async def test_a_busy_port_is_an_error_that_names_it(home: tuple[House, Browser]
         other.listen()
         web = Web(home[0], ROUTES)
         with pytest.raises(OSError, match=r"(?i)address already in use"):
-            await web.start(["127.0.0.1"], other.getsockname()[1], made.context())
+            await web.start(["127.0.0.1"], other.getsockname()[1], made.context)
         await web.stop()

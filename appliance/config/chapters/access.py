@@ -9,16 +9,31 @@ class TransportRows:
     """Transport, names and TLS."""
 
     usetls = Row(
-        Bool(), "true", Place.TRANSPORT, "SIP over TLS (SIPS) is offered.", strict="true", see=("localtlsport",)
+        Bool(),
+        "true",
+        Place.TRANSPORT,
+        "SIP over TLS (SIPS) is offered.",
+        strict="true",
+        in_force=True,
+        see=("localtlsport", "usetlsforall"),
     )
     encv2_usetls = Row(Bool(), "true", Place.TRANSPORT, "The VoIP tunnel runs over TLS.", strict="true")
-    usetlsforweb = Row(Bool(), "true", Place.WEB, "The portal of end users is served over TLS.", strict="true")
+    usetlsforweb = Row(
+        Bool(),
+        "true",
+        Place.WEB,
+        "The portal is served over TLS alone. Off: also in the clear at localhttpport, where forcetls is 0.",
+        strict="true",
+        in_force=True,
+        see=("usetlsforall", "localhttpport", "forcetls"),
+    )
     usetlsforall = Row(
         Bool(),
         "true",
         Place.TRANSPORT,
-        "One switch for TLS on all four services: unified port, web, tunnel and SIPS.",
+        "One switch for TLS on all four services: unified port, web, tunnel and SIPS. Off: each has its own.",
         strict="true",
+        in_force=True,
         see=("usetls", "usetlsforweb", "encv2_usetls"),
     )
     forcetls = Row(
@@ -32,11 +47,31 @@ class TransportRows:
         ),
         "1",
         Place.WEB,
-        "How http is turned into https.",
+        "How http is turned into https at localhttpport. The panel is never served in the clear.",
         strict="2",
+        in_force=True,
+        see=("localhttpport", "usetlsforweb"),
     )
-    localtlsport = Row(Port(), "5061", Place.TRANSPORT, "Port of SIP over TLS.", see=("usetls",))
-    sslcertpwd = Row(Secret(), "", Place.TRANSPORT, "Passphrase of the certificate's private key, when it has one.")
+    localtlsport = Row(
+        Port(), "5061", Place.TRANSPORT, "Port of SIP over TLS: 1024 or more.", in_force=True, see=("usetls",)
+    )
+    localhttpport = Row(
+        Int(low=0, high=65535, special={0: "off"}),
+        "0",
+        Place.WEB,
+        "Port of the plain HTTP listener, which redirects to https (forcetls). Below 1024 the system must allow it: "
+        "net.ipv4.ip_unprivileged_port_start.",
+        in_force=True,
+        strict="0",
+        see=("forcetls",),
+    )
+    sslcertpwd = Row(
+        Secret(),
+        "",
+        Place.TRANSPORT,
+        "Passphrase of the certificate's private key, when it has one.",
+        in_force=True,
+    )
     localdomain = Row(
         Str(DOMAIN),
         "",
@@ -46,7 +81,14 @@ class TransportRows:
         in_force=True,
         see=("cfg_baseurl",),
     )
-    cfg_baseurl = Row(Url(), "", Place.WEB, "Address of the portal in links and redirects.", see=("localdomain",))
+    cfg_baseurl = Row(
+        Url(),
+        "",
+        Place.WEB,
+        "Address of the portal in links and redirects. A host of its own, other than localdomain, serves no panel.",
+        in_force=True,
+        see=("localdomain",),
+    )
 
 
 class AuthenticationRows:

@@ -1,4 +1,4 @@
-"""The panel's own certificate: made once, kept in the state directory, renewed before it ends.
+"""The appliance's own certificate: made once, kept in the state directory, renewed before it ends.
 
 Self-signed (RFC 5280; ECDSA P-256), so that HTTPS works from the first start; an administrator compares the
 fingerprint that is printed at start. Key and certificate share one file, so a crash never leaves a pair that does not
@@ -34,10 +34,16 @@ class Certificate:
 
     def context(self) -> ssl.SSLContext:
         """A server context for it: TLS 1.2 or later."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = server_context()
         context.load_cert_chain(self.path)
         return context
+
+
+def server_context() -> ssl.SSLContext:
+    """A context for a server, still without a certificate: TLS 1.2 or later (RFC 8996, RFC 9325)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def ensure(directory: Path, names: Iterable[str], addresses: Iterable[str], now: float) -> Certificate:
@@ -49,10 +55,10 @@ def ensure(directory: Path, names: Iterable[str], addresses: Iterable[str], now:
     moment = datetime.datetime.fromtimestamp(now, datetime.UTC)
     kept = _load(path)
     if kept is not None and kept.not_valid_after_utc - RENEW_BEFORE_END > moment:
-        return Certificate(path, _fingerprint(kept), made=False)
+        return Certificate(path, fingerprint(kept), made=False)
     pem, certificate = _make(sorted(set(names)), sorted(set(addresses)), moment)
-    _write(path, pem)
-    return Certificate(path, _fingerprint(certificate), made=True)
+    write(path, pem)
+    return Certificate(path, fingerprint(certificate), made=True)
 
 
 def self_made(directory: Path) -> bool:
@@ -95,7 +101,7 @@ def _make(names: list[str], addresses: list[str], moment: datetime.datetime) -> 
     return secret + certificate.public_bytes(serialization.Encoding.PEM), certificate
 
 
-def _write(path: Path, pem: bytes) -> None:
+def write(path: Path, pem: bytes) -> None:
     """All or nothing, and never readable by others, not even for a moment."""
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
@@ -107,5 +113,6 @@ def _write(path: Path, pem: bytes) -> None:
     new.replace(path)
 
 
-def _fingerprint(certificate: x509.Certificate) -> str:
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 as browsers show it."""
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()

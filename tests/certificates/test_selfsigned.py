@@ -1,4 +1,4 @@
-"""The panel's certificate: private, lasting, renewed in time."""
+"""The appliance's own certificate: private, lasting, renewed in time."""
 
 import ssl
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from pysrv.web import certificate
-from pysrv.web.certificate import ensure
+from pysrv.certificates import selfsigned as certificate
+from pysrv.certificates.selfsigned import ensure
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
