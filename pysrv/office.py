@@ -31,6 +31,7 @@ from pysrv.net.udp import PortBusy, UdpSockets
 from pysrv.notify import Dispatcher
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
+from pysrv.portal import ROUTES as PORTAL_ROUTES
 from pysrv.service import Service, journal
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
@@ -122,7 +123,7 @@ class Office:
             self._session_s,
         )
         self._reader = self._store.reader()
-        self._web = Web(self, PANEL_ROUTES)
+        self._web = Web(self, (*PANEL_ROUTES, *PORTAL_ROUTES))
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._tallies: tuple[wire.Tally, ...] = ()

@@ -3,6 +3,7 @@
 Knows neither sockets nor lines. Store errors and bad settings become the WireError that the operator reads.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from pysrv.store.blacklists import BlacklistRow
 if TYPE_CHECKING:
     from pysrv.control.sheets import SheetImport
 
+_log = logging.getLogger("pysrv.control")
+
 
 class Live(Protocol):
     """The running service, as far as operators reach into it. Every method is quick and called after the commit."""
@@ -38,6 +41,9 @@ class Live(Protocol):
 
     def hangup(self, call_id: str) -> bool:
         """End a call; False: it does not run."""
+
+    def unregister(self, account: str, contact: str) -> bool:
+        """Forget a registered device; False: the account has none of that contact."""
 
     def account_changed(self, name: str) -> None:
         """An account was changed or removed: forget what was remembered of it."""
@@ -142,6 +148,19 @@ class Desk:
         if wrote:
             self.store.rollback()
 
+    def carry_out(self, act: Callable[[], dict[str, Any]], *, writes: bool) -> dict[str, Any]:
+        """What a verb says: all of it is written, or nothing. Raises WireError."""
+        try:
+            with refusals():
+                if writes:
+                    self.store.commit()  # what the service has written is not a refused verb's to throw away
+                result = act()
+                self.finish(wrote=writes)
+                return result
+        except BaseException:
+            self.give_up(wrote=writes)
+            raise
+
     def close(self) -> None:
         """The operator has gone: an import that was not finished is given up."""
         self.sheet = None
@@ -170,6 +189,12 @@ def refusals() -> Iterator[None]:
         raise WireError("bad_rate", str(error), "nothing was imported; the deck in use stays") from None
     except (money.MoneyError, ExchangeError, DateError) as error:
         raise WireError("invalid", str(error)) from None
+
+
+def fault(error: Exception) -> WireError:
+    """The refusal for a fault of our own, which is logged."""
+    _log.error("a verb failed", exc_info=error)
+    return WireError("internal", f"a fault of the office: {type(error).__name__}: {error}", "see the office's log")
 
 
 def amount(text: str) -> int:

@@ -323,6 +323,10 @@ class Service:
         self.b2bua.hangup(call_id, Cause.of_q850(16, "ended by the operator"), self._world.clock.monotonic())
         return True
 
+    def unregister(self, account: str, contact: str) -> bool:
+        """Forget a registered device on its owner's word."""
+        return self._registration.unregister(account, contact)
+
     def account_changed(self, name: str) -> None:
         """Bindings of an account that is gone, locked or disabled are dropped; where accounts come from is known."""
         self._registration.recheck(name)

@@ -19,6 +19,7 @@ from pysrv.store import (
     schema_passwords,
     schema_people,
     schema_policy,
+    schema_portal,
     schema_replay,
     schema_tariffs,
 )
@@ -67,7 +68,10 @@ STATEMENTS_4 = (
     *schema_cards.STATEMENTS,
     *schema_notices.STATEMENTS,
 )
-STATEMENTS_5 = (*schema_people.STATEMENTS,)
+STATEMENTS_5 = (
+    *schema_people.STATEMENTS,
+    *schema_portal.STATEMENTS,
+)
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),
     Migration(2, "lists, firewall rules, changes that wait", _policy_schema),

@@ -19,6 +19,7 @@ from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
 from pysrv.store.notices import NoticeReading, NoticeWriting
 from pysrv.store.people import PeopleReading, PeopleWriting
+from pysrv.store.portal import PortalReading, PortalWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
@@ -34,6 +35,7 @@ from pysrv.store.web import WebReading, WebWriting
 
 class Reader(
     CardReading,
+    PortalReading,
     UsageReading,
     TrunkReading,
     RateReading,
@@ -63,6 +65,7 @@ class Reader(
 
 class Store(
     CardWriting,
+    PortalWriting,
     CallWriting,
     TrunkWriting,
     RateWriting,

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
@@ -78,7 +79,7 @@ class Logins:
         self._office.store.prove_session(who.session.digest)
         self._office.turn()
         licence = Licence(who.licence.powers, proven=True)
-        return Identity(who.kind, who.name, licence, who.session, who.administrator)
+        return replace(who, licence=licence)
 
     def seen(self, session: WebSession) -> None:
         """A session is in use."""

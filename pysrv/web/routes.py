@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pysrv.people.permissions import Area
+from pysrv.store.account import AccountType
 from pysrv.store.web import PersonKind
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -17,6 +18,7 @@ class Route:
     """One row. `kind` None: everybody. `area`: administrators need it in the table of permissions, with `writes` to
     change. `token`: a program's token opens it, never a cookie. `menu`: its words in the menu, in the group `group`.
     `sessionless` POSTs need no form token: they prove themselves otherwise. `half`: the second factor may be missing.
+    `of_type`: for accounts of that type alone.
     """
 
     method: str
@@ -30,3 +32,4 @@ class Route:
     group: str = ""
     sessionless: bool = False
     half: bool = False
+    of_type: AccountType | None = None

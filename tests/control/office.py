@@ -44,6 +44,10 @@ class Service:
         self.told.append(("hangup", call_id))
         return call_id in self.calls
 
+    def unregister(self, account: str, contact: str) -> bool:
+        self.told.append(("unregister", account, contact))
+        return True
+
     def account_changed(self, name: str) -> None:
         self.told.append(("account", name))
 
