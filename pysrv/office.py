@@ -134,7 +134,7 @@ class Office:
     async def start(self) -> None:
         """Open every socket. Raises PortBusy."""
         password = self._store.ensure_admin()
-        demo = self._demo_accounts() if self._options.demo_accounts and not self._store.accounts() else {}
+        demo = self._demo_accounts() if self._options.demo_accounts and not self._store.account_count() else {}
         self._store.commit()
         self._service.start()
         for address in self._options.listen:

@@ -16,6 +16,7 @@ from pysrv.passwords.policy import Owner
 from pysrv.people.permissions import Area
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
 from pysrv.store.currencies import NO_TAX
+from pysrv.store.rows import AccountFilter
 from pysrv.store.web import PersonKind
 
 
@@ -85,11 +86,15 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ListAccounts:
-    """Which accounts; what is empty does not matter. `parent` "-": those of the owner."""
+    """Which accounts; what is empty does not matter. `parent` "-": those of the owner. `search`: part of a name or
+    begin of a number. At most `limit` behind the name `after`; the answer's `next` is the next page's `after`."""
 
     group: str = ""
     type: str = ""
     parent: str = ""
+    search: str = ""
+    after: str = ""
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,7 @@ def check_tax(desk: Desk, tax: str | None) -> None:
         raise not_found("tax", tax)
 
 
+MOST_LISTED = 1_000_000
 MONEY_FIELDS = frozenset({"postpaid", "tax", "parent"})
 
 
@@ -231,14 +237,12 @@ def not_negative(text: str) -> int:
 
 def list_all(desk: Desk, args: ListAccounts) -> dict[str, Any]:
     """accounts.list"""
-    wanted = {
-        "group_name": args.group or None,
-        "type": args.type or None,
-        "parent": "" if args.parent == OWNER else args.parent or None,
-    }
-    tests = [(name, value) for name, value in wanted.items() if value is not None]
-    found = [each for each in desk.store.accounts() if all(getattr(each, name) == value for name, value in tests)]
-    return {"accounts": [shape(account) for account in found]}
+    parent = "" if args.parent == OWNER else args.parent or None
+    wanted = AccountFilter(args.search, args.group or None, args.type or None, parent)
+    limit = MOST_LISTED if args.limit is None else max(1, min(args.limit, MOST_LISTED))
+    found = desk.store.accounts_page(wanted, args.after, limit + 1)
+    rows = [shape(account) for account in found[:limit]]
+    return {"accounts": rows, "next": rows[-1]["name"] if len(found) > limit else None}
 
 
 def show(desk: Desk, args: Named) -> dict[str, Any]:

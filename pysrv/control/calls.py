@@ -105,7 +105,7 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "running": desk.live is not None,
         "realm": settings.realm,
         "generation": settings.generation,
-        "accounts": len(store.accounts()),
+        "accounts": store.account_count(),
         "trunks": len(store.trunks()),
         "calls": len(store.open_calls()),
         "registrations": len(store.bindings()),

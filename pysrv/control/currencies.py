@@ -81,8 +81,7 @@ def set_tax(desk: Desk, args: SetTax) -> dict[str, Any]:
 
 def remove_tax(desk: Desk, args: TaxNamed) -> dict[str, Any]:
     """taxes.remove: not while a deck or an account is taxed by it."""
-    users = [account.name for account in desk.store.accounts() if account.tax == args.name]
-    if users:
-        raise exchange.ExchangeError(f"{args.name} taxes the calls of {', '.join(users[:5])}")
+    if users := desk.store.accounts_using("tax", args.name):
+        raise exchange.ExchangeError(f"{args.name} taxes the calls of {', '.join(users)}")
     desk.store.remove_tax(args.name, desk.who)
     return {"removed": args.name}

@@ -125,9 +125,9 @@ def export(desk: Desk, args: ExportDeck) -> dict[str, Any]:
 
 def remove(desk: Desk, args: DropDeck) -> dict[str, Any]:
     """rates.remove"""
-    users = [account.name for account in desk.store.accounts() if account.deck == args.deck]
+    users = desk.store.accounts_using("deck", args.deck)
     if users and not args.scheduled:
         hint = "give them another deck first: 'appliance accounts set NAME --deck OTHER'"
-        raise WireError("conflict", f"{args.deck} prices the calls of {', '.join(users[:5])}", hint)
+        raise WireError("conflict", f"{args.deck} prices the calls of {', '.join(users)}", hint)
     desk.store.remove_deck(args.deck, desk.who, scheduled=args.scheduled)
     return {"removed": args.deck}

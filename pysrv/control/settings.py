@@ -114,8 +114,7 @@ def _check_decoys(desk: Desk, settings: Settings) -> None:
     """A decoy that is somebody would ban whoever calls him. Raises WireError("invalid")."""
     if not settings.decoyextensions:
         return
-    people = [word for account in desk.store.accounts() for word in (account.name, *account.numbers)]
-    if wrong := taken(settings.decoyextensions, people):
+    if wrong := taken(settings.decoyextensions, desk.store.account_words()):
         hint = "choose names and numbers that no account has"
         raise WireError("invalid", f"decoyextensions: {', '.join(wrong[:5])} belongs to an account", hint)
 

@@ -22,7 +22,7 @@ from pysrv.store.database import Row
 from pysrv.store.entrances import ENTERS, EntranceReading, EntranceWriting
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.passwords import PasswordReading, PasswordWriting, check_secret
-from pysrv.store.rows import StoredPosting
+from pysrv.store.rows import AccountFilter, StoredPosting
 
 _STORED = tuple(name for name in PROFILE if name != "parent")
 _OWN = (
@@ -44,6 +44,32 @@ _BY_NUMBER = (
 )
 _ALL = f"SELECT {_COLUMNS} FROM accounts a WHERE a.removed_at IS NULL ORDER BY a.name"  # noqa: S608
 _EVERY = f"SELECT {_COLUMNS} FROM accounts a"  # noqa: S608
+_FITS = (
+    "(name LIKE ?2 ESCAPE '\\' OR display_name LIKE ?2 ESCAPE '\\' OR (?3 IS NOT NULL AND id IN "
+    "(SELECT account_id FROM account_numbers WHERE number >= ?3 AND number < ?3 || ':')))"
+)
+# What a page's filter adds. Only what is asked for stands in the question, so that a search reads nothing but the index
+# of words, and stops where the page ends.
+_CONDITIONS = {
+    "search": _FITS,
+    "group": "group_name = ?4",
+    "type": "type = ?5",
+    "parent": "coalesce((SELECT name FROM accounts p WHERE p.id = accounts.parent_id), '') = ?6",
+}
+
+
+_NOTHING = {"search": "", "group": None, "type": None, "parent": None}
+
+
+def _page_sql(wanted: AccountFilter) -> str:
+    asked = [sql for name, sql in _CONDITIONS.items() if getattr(wanted, name) not in (None, _NOTHING[name])]
+    conditions = " AND ".join(["removed_at IS NULL", "name > ?1", *asked])
+    return (
+        f"WITH found AS (SELECT id FROM accounts WHERE {conditions} ORDER BY name LIMIT ?7) "  # noqa: S608
+        f"SELECT {_COLUMNS} FROM found CROSS JOIN accounts a ON a.id = found.id ORDER BY a.name"
+    )
+
+
 CHANGEABLE = (*PROFILE, "numbers", "password")
 """What `set_account` takes by keyword; money moves by `deposit` and `adjust` alone."""
 _BELOW = (
@@ -86,6 +112,24 @@ class AccountReading(EntranceReading, PasswordReading):
     def accounts(self) -> list[Account]:
         """All accounts by name."""
         return [account for row in self._all(_ALL) if (account := _account(row))]
+
+    def accounts_page(self, wanted: AccountFilter, after: str = "", limit: int = 100) -> list[Account]:
+        """Those that fit, by name, from behind `after`: a page that costs the same with a hundred thousand accounts."""
+        digits = wanted.search if wanted.search.isdigit() else None
+        part = "".join(f"\\{letter}" if letter in "%_\\" else letter for letter in wanted.search)
+        parameters = (after, f"%{part}%", digits, wanted.group, wanted.type, wanted.parent, limit)
+        return [account for row in self._all(_page_sql(wanted), parameters) if (account := _account(row))]
+
+    def account_words(self) -> list[str]:
+        """Every name and every number that an account has."""
+        sql = "SELECT name FROM accounts WHERE removed_at IS NULL UNION ALL SELECT number FROM account_numbers"
+        return [str(row[0]) for row in self._all(sql)]
+
+    def accounts_using(self, field: str, value: str, limit: int = 5) -> list[str]:
+        """Names of accounts with that `deck` or `tax`."""
+        assert field in ("deck", "tax")
+        sql = f"SELECT name FROM accounts WHERE {field} = ? AND removed_at IS NULL ORDER BY name LIMIT ?"  # noqa: S608
+        return [str(row[0]) for row in self._all(sql, (value, limit))]
 
     def every_account(self) -> dict[int, Account]:
         """All accounts by their ids, removed ones included: whom records may belong to."""

@@ -15,6 +15,7 @@ from pysrv.store import (
     schema_bans,
     schema_cards,
     schema_fraud,
+    schema_listing,
     schema_notices,
     schema_passwords,
     schema_people,
@@ -71,6 +72,7 @@ STATEMENTS_4 = (
 STATEMENTS_5 = (
     *schema_people.STATEMENTS,
     *schema_portal.STATEMENTS,
+    *schema_listing.STATEMENTS,
 )
 MIGRATIONS = (
     Migration(1, "accounts, trunks, rates, calls, ledger, settings, security", _first_schema),

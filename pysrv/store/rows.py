@@ -191,6 +191,17 @@ class StoredPosting:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountFilter:
+    """Which accounts; None and an empty search do not matter. `search`: part of the name or of the name shown, or the
+    begin of a number; `parent` empty: those of the owner."""
+
+    search: str = ""
+    group: str | None = None
+    type: str | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CdrFilter:
     """Which CDRs: unset fields do not matter. `callee` is a prefix. `before_id` pages backwards."""
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from pysrv.store.web import PersonKind
 from pysrv.web.backing import Backing
 from pysrv.web.identity import IDENTITY, identity
+from pysrv.web.problems import headers_of
 from pysrv.web.rendering import Pages, language_of
 from pysrv.web.routes import Route
 
@@ -52,7 +53,7 @@ def seen(to: str) -> web.Response:
 
 
 def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -> web.Response:
-    """A page with everything that the frame around it needs."""
+    """A page with everything that the frame around it needs. `error`: a refusal, whose headers go along."""
     who = request.get(IDENTITY)
     text = request.app[PAGES].page(
         name,
@@ -66,7 +67,9 @@ def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -
             **values,
         },
     )
-    return web.Response(text=text, status=status, content_type="text/html")
+    error = values.get("error")
+    headers = headers_of(error) if error is not None else None
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
 def language(request: web.Request) -> str:

@@ -18,6 +18,7 @@ from pysrv.store.web import PersonKind, WebSession
 from pysrv.web.backing import Backing
 from pysrv.web.guesses import BackOff
 from pysrv.web.identity import COOKIE, TOUCH_S, Identity
+from pysrv.web.problems import TooMany
 
 MAX_CHECKS_WAITING: Final = 8
 
@@ -91,7 +92,7 @@ class Logins:
         """Raises WireError: "unauthorized", "too_many"."""
         self._wait(request, kind, name)
         if self._checks_waiting >= MAX_CHECKS_WAITING:
-            raise WireError("too_many", "too many logins at once", "try again in a few seconds")
+            raise TooMany("too many logins at once", "try again in a few seconds", 2.0)
         # Counted before it is looked at, so that many at once gain nothing.
         self._wrong(request, kind, name, told=False)
         self._checks_waiting += 1
@@ -114,7 +115,7 @@ class Logins:
             wait_s = max(wait_s, self._names.wait_s(_key(kind, name), now))
         if wait_s:
             words = f"too many wrong passwords: wait {math.ceil(wait_s)} s"
-            raise WireError("too_many", words, "an administrator at the machine can lift a ban and set a password")
+            raise TooMany(words, "an administrator at the machine can lift a ban and set a password", wait_s)
 
     def _wrong(self, request: web.Request, kind: PersonKind, name: str, *, told: bool = True) -> None:
         now, address = self._clock(), request.remote or ""

@@ -1,5 +1,6 @@
 """A refusal over HTTP: which status a code has, and its two forms, a page for people and problem+json (RFC 9457)."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -28,6 +29,19 @@ STATUSES: Final[Mapping[str, int]] = {
 CONTENT_TYPE: Final = "application/problem+json"
 
 
+class TooMany(WireError):
+    """Somebody has to wait so many seconds, which the answer says in Retry-After (RFC 9110, 10.2.3)."""
+
+    def __init__(self, message: str, hint: str, wait_s: float) -> None:
+        super().__init__("too_many", message, hint)
+        self.wait_s = wait_s
+
+
+def headers_of(error: WireError) -> dict[str, str]:
+    """What a refusal adds to its answer's headers."""
+    return {"Retry-After": str(math.ceil(error.wait_s))} if isinstance(error, TooMany) else {}
+
+
 def status_of(code: str) -> int:
     """The HTTP status of a refusal."""
     return STATUSES.get(code, 422)
@@ -44,4 +58,5 @@ def problem(error: WireError, headers: Mapping[str, str] | None = None) -> web.R
     }
     if error.hint:
         body["hint"] = error.hint
-    return web.json_response(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+    told = {**headers_of(error), **(headers or {})}
+    return web.json_response(body, status=status, content_type=CONTENT_TYPE, headers=told)

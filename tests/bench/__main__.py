@@ -1,6 +1,6 @@
 """`make bench`: ratios to other programs, as JSON lines.
 
-Arguments choose: parse relay gate drop challenge register calls replay.
+Arguments choose: parse relay gate drop challenge register calls replay pages.
 `store` (budgets, no peers) and `month` (replay of a million calls: minutes) run only when they are named. Ends with 1
 when one of them could not be measured; what falls short of its goal is reported and fails nothing, because machines
 differ.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from tests.bench import calls, challenge, drop, gate_bench, parse, register, relay, replay, store_bench
+from tests.bench import calls, challenge, drop, gate_bench, pages, parse, register, relay, replay, store_bench
 from tests.bench.report import Row, say, show
 
 LIMIT_S = 75
@@ -26,6 +26,7 @@ STANDARD: dict[str, Callable[[], Iterator[Row]]] = {
     "register": register.run,
     "calls": calls.run,
     "replay": replay.run,
+    "pages": pages.run,
 }
 NAMED: dict[str, Callable[[], Iterator[Row]]] = {"store": store_bench.run, "month": replay.whole}
 LONGER_S = {"month": 1800}

@@ -64,5 +64,3 @@ def phone(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., Phone]]:
     yield make
     for each in made:
         each.close()
-
-

@@ -6,6 +6,7 @@ import pytest
 from pysrv.billing.lease import Lease
 from pysrv.billing.tariff import Rate
 from pysrv.store import AccountType, NewAccount, NewCall, Store, StoreCode, StoreError
+from pysrv.store.rows import AccountFilter
 
 REALM = "voip.example.com"
 ALICE = NewAccount("alice", "s3cret-word", REALM, numbers=("+49 30 1234", "101"), balance=5_000_000)
@@ -212,3 +213,16 @@ def test_lines_off_peak_follow_those_of_the_day_until_they_are_set_apart(store: 
     assert store.set_account("carol", maxlines=3).maxlinesoffpeak == 3
     assert store.set_account("carol", maxlinesoffpeak=1).maxlines == 3
     assert store.set_account("carol", maxlines=7).maxlinesoffpeak == 1
+
+
+def test_accounts_are_listed_page_by_page_and_found_by_a_part_of_a_name_or_the_begin_of_a_number(store: Store) -> None:
+    for name, number in (("anna", "4930"), ("Bert", "4940"), ("carla", "5030")):
+        store.add_account(NewAccount(name, "correct-horse", "sip", (number,), display_name=f"{name} Muster"))
+    names = [each.name for each in store.accounts()]
+    assert [each.name for each in store.accounts_page(AccountFilter(), limit=2)] == names[:2]
+    assert [each.name for each in store.accounts_page(AccountFilter(), names[1])] == names[2:]
+    for search, found in (("ER", ["Bert", "anna", "carla"]), ("ann", ["anna"]), ("49", ["Bert", "anna"]), ("930", [])):
+        assert [each.name for each in store.accounts_page(AccountFilter(search))] == found, search
+    assert store.accounts_page(AccountFilter("%")) == []
+    assert store.accounts_page(AccountFilter(type="reseller")) == []
+    assert sorted(store.account_words()) == sorted([*names, "4930", "4940", "5030"])

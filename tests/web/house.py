@@ -29,13 +29,24 @@ PASSWORD = "correct-horse-42"
 
 
 @dataclass
+class Watch:
+    """A clock that is moved by hand."""
+
+    began: float
+    offset: float = 0.0
+
+    def now(self) -> float:
+        return self.began + self.offset
+
+
+@dataclass
 class House:
-    """The office as the web sees it. `now` moves waiting and sessions alike."""
+    """The office as the web sees it. Its clock stands still: `offset` moves it, for waiting and sessions alike."""
 
     store: Store
     control: Control
+    watch: Watch
     shown: Snapshot = FULL
-    offset: float = 0.0
     keeper: bool = True
     fault: Exception | None = None
     open_to_all: bool = True
@@ -43,6 +54,14 @@ class House:
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
+
+    @property
+    def offset(self) -> float:
+        return self.watch.offset
+
+    @offset.setter
+    def offset(self, seconds: float) -> None:
+        self.watch.offset = seconds
 
     def settings(self) -> Settings:
         return layered({}, self.store.overrides(), self.store.generation()).settings
@@ -84,6 +103,7 @@ class Browser:
     """A client with a cookie jar that sends what browsers send, over TLS that knows the house's certificate."""
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self.port, self.context = port, context
         self.origin = f"https://127.0.0.1:{port}"
         self._connector = aiohttp.TCPConnector(ssl=context)
         self._jar = aiohttp.CookieJar(unsafe=True)
@@ -128,12 +148,12 @@ class Answer:
 @asynccontextmanager
 async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple[House, Browser]]:
     """A house that serves, with an owner 'olga' and one administrator of each other role, named like his role."""
-    with_clock = [0.0]
-    store = Store.open(tmp_path / "appliance.db", lambda: time.time() + with_clock[0])
-    house = House(store, Control(store, None, {}, lambda: time.time() + with_clock[0]))
+    watch = Watch(time.time())
+    store = Store.open(tmp_path / "appliance.db", watch.now)
+    house = House(store, Control(store, None, {}, watch.now), watch)
     store.add_administrator("olga", Role.OWNER, PASSWORD)
     store.commit()
-    logins = Logins(house, lambda: time.monotonic() + house.offset, lambda: time.time() + house.offset)
+    logins = Logins(house, watch.now, watch.now)
     web = Web(house, routes, logins)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
     (port,) = await web.start(["127.0.0.1"], 0, made.context())

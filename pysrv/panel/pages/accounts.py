@@ -17,13 +17,9 @@ HIDDEN = frozenset({"display_name"})  # has a place of its own in the form
 
 async def index(request: web.Request) -> web.Response:
     """/panel/accounts"""
-    wanted = request.query.get("q", "").strip().lower()
-    accounts = [each for each in do(request, "accounts.list")["accounts"] if _matches(each, wanted)]
-    start = _start(request.query.get("from", "0"))
-    return page(
-        request, "panel/accounts.html", accounts=accounts[start : start + PAGE_ROWS], total=len(accounts), q=wanted,
-        start=start, rows=PAGE_ROWS,
-    )  # fmt: skip
+    wanted = {"search": request.query.get("q", "").strip(), "after": request.query.get("after", "")}
+    found = do(request, "accounts.list", {**wanted, "limit": PAGE_ROWS})
+    return page(request, "panel/accounts.html", accounts=found["accounts"], next=found["next"], q=wanted["search"])
 
 
 async def show(request: web.Request) -> web.Response:
@@ -136,15 +132,6 @@ def _one(request: web.Request, error: WireError | None) -> web.Response:
         shown=shown,
         fields=[each for each in FIELDS.values() if each.name not in HIDDEN],
     )
-
-
-def _matches(account: dict[str, Any], wanted: str) -> bool:
-    words = (account["name"], account["display_name"], *account["numbers"])
-    return not wanted or any(wanted in word.lower() for word in words)
-
-
-def _start(text: str) -> int:
-    return min(int(text), 10_000_000) if text.isascii() and text.isdigit() and len(text) < 9 else 0
 
 
 _AT = "/panel/accounts/{name}"

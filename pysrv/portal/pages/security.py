@@ -28,8 +28,9 @@ async def set_password(request: web.Request) -> web.Response:
     except WireError as error:
         words = "the old password is wrong" if error.code == "unauthorized" else error.message
         return _passwords(request, WireError(error.code, words, error.hint))
-    if error := tried(request, "mine.password", {"password": new, "of": str(posted.get("of", ""))}):
-        return _passwords(request, error)
+    refusal = tried(request, "mine.password", {"password": new, "of": str(posted.get("of", ""))})
+    if refusal is not None:
+        return _passwords(request, refusal)
     return _passwords(request, changed=str(posted.get("of", "")))
 
 
