@@ -59,7 +59,7 @@ def account_shape(account: Account) -> Answer:
         "numbers": list(account.numbers),
         "balance": written(account.balance),
         "reserved": written(account.reserved),
-        "left": written(account.balance - account.reserved),
+        "spent_up": not account.postpaid and account.balance <= account.reserved,
         "lines": account.lines,
         "language": account.language,
         "enabled": account.enabled,

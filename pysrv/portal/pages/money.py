@@ -33,8 +33,7 @@ def lines(shown: dict[str, Any]) -> Iterator[list[Any]]:
     """A statement as rows, whose amounts between the two balances make up the difference; taxes are contained."""
     yield ["opening balance", shown["month"], "", "", "", shown["opening"]]
     for each in shown["destinations"]:
-        amount = each["amount"] if each["amount"] == "0" else f"-{each['amount']}"
-        yield ["calls", each["prefix"], each["destination"], each["calls"], each["seconds"], amount]
+        yield ["calls", each["prefix"], each["destination"], each["calls"], each["seconds"], each["moved"]]
     for each in shown["movements"]:
         at = f"{datetime.fromtimestamp(each['at'], UTC):%Y-%m-%dT%H:%M:%SZ}"
         yield [each["kind"], at, each["note"], "", "", each["amount"]]
