@@ -1,6 +1,7 @@
 # make run      set up what is missing and start the appliance (root; Ctrl-C stops it)
 # make demo     phones, a carrier and an attacker in network namespaces of their own, in under a minute
 # make test     all tests            make check   lint, types, formatting, directions, generated documents
+# make pictures  the pictures in docs/pictures, out of a real browser
 # make bench    ratios to other programs             make install   the command `appliance` for every shell
 # make test-kernels   the gate under the kernels and compilers of Debian 12 and 13, in virtual machines without a network
 #
@@ -16,7 +17,7 @@ comma := ,
 RUN_ARGS = $(addprefix --interface ,$(IFACE)) $(addprefix --listen ,$(LISTEN)) \
 	$(if $(STATE),--state $(STATE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(ARGS)
 
-.PHONY: run demo test test-kernels check bench setup install clean docs
+.PHONY: run demo test test-kernels check pictures bench setup install clean docs
 
 run: setup
 	@exec .venv/bin/appliance run --demo-accounts $(RUN_ARGS)
@@ -46,6 +47,10 @@ check:
 
 docs: setup
 	.venv/bin/appliance docs
+
+pictures:
+	@appliance/setup.sh test
+	@exec $(PYTHON) -m tests.browser.pictures
 
 bench:
 	@appliance/setup.sh bench

@@ -36,6 +36,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "cli.md": commands,
         "verdicts.md": verdict_page,
         "metrics.md": metric_page,
+        "alerts.yml": alert_page,
         "state-machines.md": lambda: office_page("state-machines.md"),
         "calls.md": lambda: office_page("calls.md"),
         "authentication.md": lambda: office_page("authentication.md"),
@@ -43,6 +44,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "prices.md": lambda: office_page("prices.md"),
         "fraud.md": lambda: office_page("fraud.md"),
         "notices.md": lambda: office_page("notices.md"),
+        "logs.md": lambda: office_page("logs.md"),
         "../bpf/README.md": gate_readme,
     }
 
@@ -73,6 +75,13 @@ def metric_page() -> str:
     from appliance import metrics
 
     return metrics.page()
+
+
+def alert_page() -> str:
+    """The alert rules for Prometheus, from their table."""
+    from appliance.metrics import alerts
+
+    return alerts.page()
 
 
 def gate_readme() -> str:

@@ -210,7 +210,8 @@ def die_with(keeper_pid: int) -> None:
 
 
 def environment(launch: Launch) -> dict[str, str]:
-    """What the office may know of its surroundings: nothing of the caller's but the time zone."""
+    """What the office may know of its surroundings: nothing of the caller's but the time zone, and whether the journal
+    reads what it says (systemd.exec(5))."""
     fixed = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(OFFICE_STATE),
@@ -221,8 +222,8 @@ def environment(launch: Launch) -> dict[str, str]:
         "APPLIANCE_RUNTIME": str(OFFICE_RUNTIME),
         KEEPER_VARIABLE: str(OFFICE_KEEPER_SOCKET),
     }
-    zone = {"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}
-    return fixed | zone | dict(launch.environment)
+    kept = {name: os.environ[name] for name in ("TZ", "JOURNAL_STREAM") if name in os.environ}
+    return fixed | kept | dict(launch.environment)
 
 
 def _limit(kind: int, wanted: int) -> None:

@@ -53,6 +53,7 @@ def _docs() -> int:
     from pysrv.limits import limits_page as limits
     from pysrv.limits import notice_routes as notices
     from pysrv.limits import price_page as prices
+    from pysrv.service import journal as logs
     from pysrv.sip import tables as sip
 
     rooms = {
@@ -63,6 +64,7 @@ def _docs() -> int:
         "fraud.md": fraud,
         "authentication.md": access,
         "notices.md": notices,
+        "logs.md": logs,
     }
     pages = {name: room.render() for name, room in rooms.items()}
     pages["calls.md"] += "\n" + cards.render()

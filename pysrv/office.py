@@ -20,6 +20,7 @@ from pysrv.control import Control
 from pysrv.net.clips import Clips
 from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
+from pysrv.net.hep import HepExport
 from pysrv.net.host import protected_of_host
 from pysrv.net.keyed_hash import keyed_hash
 from pysrv.net.names import Names
@@ -33,6 +34,7 @@ from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
 from pysrv.portal import ROUTES as PORTAL_ROUTES
 from pysrv.service import Service, journal
+from pysrv.service.health import Checkup, Health, health
 from pysrv.service.surroundings import Clock, Surroundings
 from pysrv.service.tokens import token_source
 from pysrv.sip.events import Flow
@@ -54,16 +56,17 @@ _log = logging.getLogger("pysrv.office")
 
 def run(options: RunOptions, keeper: str) -> int:
     """Serve until told to stop; returns the exit status."""
-    journal.to_stderr()
+    log = journal.to_stderr()
     try:
-        return uvloop.run(_main(options, keeper))
+        return uvloop.run(_main(options, keeper, log))
     except (StoreError, PortBusy) as error:
         print(f"office: {error}", file=sys.stderr)
         return CANNOT_RUN
 
 
-async def _main(options: RunOptions, keeper: str) -> int:
+async def _main(options: RunOptions, keeper: str, log: journal.Chosen) -> int:
     office = Office(options, keeper)
+    log.style = office.log_format
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
@@ -108,6 +111,9 @@ class Office:
             voice=self._player,
         )
         self._service = Service(self._store, loaded.settings, world)
+        self._hep_names = Names()
+        self._hep = HepExport(self._service.settings, self._hep_names.address)
+        self._service.tap.export = self._hep.send
         self._dispatcher = Dispatcher(self._store, self._service.settings, time.time, self.turn)
         self._service.notices.on_told = self._dispatcher.wake
         self._notify_task: asyncio.Task[None] | None = None
@@ -115,6 +121,8 @@ class Office:
         self._tcp = TcpConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
         )
+        self._service.counts.connections = self._tcp.__len__
+        self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
         self.control = Control(self._store, self._service, file)
         self._control_socket = ControlSocket(
             Path(options.runtime) / "office.sock",
@@ -130,6 +138,7 @@ class Office:
         self._tally_task: asyncio.Task[None] | None = None
         self._gate_problem = "not connected yet"
         self._started_at = time.time()
+        self.health = Checkup(self._look, time.monotonic)
 
     async def start(self) -> None:
         """Open every socket. Raises PortBusy."""
@@ -160,6 +169,8 @@ class Office:
             await asyncio.gather(self._notify_task, return_exceptions=True)
         self._names.close()
         self._callees.close()
+        self._hep_names.close()
+        self._hep.close()
         await self._control_socket.stop()
         await self._web.stop()
         self._udp.close(self._loop)
@@ -243,13 +254,13 @@ class Office:
         )
 
     async def reading(self) -> Reading:
-        """What the keeper says now, for the metrics."""
+        """What keeper and office say now, for the metrics."""
         status: asyncio.Future[wire.GateStatus | None] = self._loop.create_future()
         tallies: asyncio.Future[tuple[wire.Tally, ...]] = self._loop.create_future()
         self._gate.read_status(lambda answer: None if status.done() else status.set_result(answer))
         self._gate.tallies(lambda answer: None if tallies.done() else tallies.set_result(answer))
         self._gate.flush()
-        return Reading(await status, await tallies)
+        return Reading(await status, await tallies, self._service.figures())
 
     @property
     def store(self) -> Store:
@@ -280,6 +291,16 @@ class Office:
         """An administrator uses the panel from here."""
         if self._service.managed_from(address, "an administrator uses the panel from there"):
             self._soon()
+
+    def _look(self) -> Health:
+        """Whether calls can be taken, part by part; `health()` asks."""
+        bound = {address for address, _ in self._udp.addresses} >= set(self._options.listen)
+        sip = "" if bound and self._tcp.listening else "not listening"
+        return health(store=self._store.trouble(), sip=sip, keeper=self._gate.status is not None)
+
+    def log_format(self) -> str:
+        """What a line of the log is (logformat)."""
+        return self._service.settings().logformat
 
     def is_trusted(self, address: str) -> bool:
         """Whether the panel makes this address wait for nothing (allowtrustedip 4)."""

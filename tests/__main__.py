@@ -1,6 +1,6 @@
 """`python -m tests [STAGE...]`: all tests, stage by stage, cheapest first, with a line of progress for each.
 
-Tests of all stages but those in ALONE run side by side, a process for each CPU, the tests of a file in one of them.
+Tests of all stages but the one of floods run side by side, a process for each CPU, the tests of a file in one of them.
 A stage that fails does not stop the ones after it; the last line counts all of them. A skipped test counts as failed:
 every test of this project can run where `make test` runs, so a skip would only hide a machine without root,
 namespaces or XDP. When it is interrupted it waits for the stage that runs: that has namespaces to take down.
@@ -24,9 +24,10 @@ STAGES: dict[str, tuple[str, ...]] = {
     "office": ("service", "notify", "passwords"),
     "kernel": ("kernel", "bpf"),
     "whole": ("lab", "demo", "bench", "e2e", "selftest", "browser"),
+    "load": ("e2e", "selftest"),
 }
 REST = "rest"  # whatever no stage names, so that a new directory is never left out
-ALONE = frozenset({"whole"})  # its tests have phones and floods that want the machine for themselves
+LOAD = "load"  # floods and crowds want the machine for themselves: files that are marked so run in this stage alone
 MOST_PROCESSES = 4
 SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", str(MOST_PROCESSES), "--dist", "loadfile")
 NOT_TESTS = frozenset({"__pycache__"})
@@ -82,7 +83,7 @@ def run_stage(stage: str) -> Tally:
             "tmp_path_retention_policy=failed",
             "--continue-on-collection-errors",
             f"--junitxml={report}",
-            *(() if stage in ALONE else SIDE_BY_SIDE),
+            *(("-m", LOAD) if stage == LOAD else ("-m", f"not {LOAD}", *SIDE_BY_SIDE)),
             *paths,
         ]
         status = run_pytest(command)

@@ -85,7 +85,7 @@ ROOMS = {
     "pysrv.people": Room(pure=True),
     "pysrv.people.codes": Room(("pyotp",)),
     # The web: what panel, portal and API share; they know each other not.
-    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
+    "pysrv.web": Room(("pysrv.control", "pysrv.people", "pysrv.service", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.web.certificate": Room(("cryptography",)),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
     "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),

@@ -4,17 +4,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.__main__ import HERE, NOT_TESTS, REST, STAGES, Tally, main, paths_of, read_tally
+from tests.__main__ import HERE, LOAD, NOT_TESTS, REST, STAGES, Tally, main, paths_of, read_tally
 
 REPORT = """<?xml version="1.0"?><testsuites><testsuite tests="{tests}" failures="{failures}" errors="{errors}"
 skipped="{skipped}"></testsuite></testsuites>"""
 
 
 def test_every_test_file_is_in_exactly_one_stage() -> None:
-    roots = [Path(path) for stage in [*STAGES, REST] for path in paths_of(stage)]
+    roots = [Path(path) for stage in [*STAGES, REST] if stage != LOAD for path in paths_of(stage)]
     for file in HERE.rglob("test_*.py"):
         if file.relative_to(HERE).parts[0] not in NOT_TESTS:
             assert sum(file == root or root in file.parents for root in roots) == 1, file
+
+
+def test_what_is_marked_as_load_is_in_the_stage_of_load() -> None:
+    mark = "pytest" + ".mark.load"
+    marked = [file for file in HERE.rglob("test_*.py") if mark in file.read_text()]
+    assert len(marked) > 5
+    assert all(any(Path(root) in file.parents for root in paths_of(LOAD)) for file in marked)
 
 
 def test_a_report_is_counted(tmp_path: Path) -> None:

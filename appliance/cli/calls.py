@@ -9,6 +9,7 @@ import click
 from rich.console import RenderableType
 
 from appliance.cli.exits import Exit, Failure
+from appliance.cli.ladder import drawn
 from appliance.cli.pricing import level_lines
 from appliance.cli.show import Answer, Column, facts, joined, line, moment, span, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
@@ -69,6 +70,35 @@ def _hangup(session: Session, call_id: str | None, account: str | None, everythi
     return Answer(result, (line(f"hung up {len(result['calls'])} call{'' if len(result['calls']) == 1 else 's'}"),))
 
 
+def _trace(session: Session, call_id: str | None, messages: bool, **given: Any) -> Answer:
+    if bool(call_id) == bool(given["account"] or given["source"]):
+        raise Failure(Exit.USAGE, "name a call, or --account or --source", "'appliance cdrs --json' has their names")
+    args = {name: value for name, value in given.items() if value is not None} | {"messages": messages}
+    result = session.link().running_office("calls.trace", args | {"call_id": call_id or ""})
+    human: list[RenderableType] = []
+    for trace in result["traces"]:
+        human += [*_heading(trace), drawn(trace["columns"], trace["rungs"])]
+        if trace["left_out"]:
+            human.append(line(f"{trace['left_out']} messages in the middle were not kept", "dim"))
+        for rung in trace["rungs"] if messages else ():
+            human += [line(f"--- {rung['after_s']:.3f} s, {rung['text']}", "bold"), line(_unix(rung["message"]))]
+    return Answer(result, tuple(human) or (line("nothing is remembered of it", "dim"),))
+
+
+def _unix(message: str) -> str:
+    return message.replace("\r\n", "\n")
+
+
+def _heading(trace: dict[str, Any]) -> list[RenderableType]:
+    """Which call or attempt it is, and why it was refused."""
+    what = f"call {trace['call_id']}" if trace["call_id"] else "no call"
+    whose = f" of {trace['account']}" if trace["account"] else ""
+    human: list[RenderableType] = [line(f"{moment(trace['began_at'])}  {what}{whose} from {trace['source']}", "bold")]
+    if trace["refused_by"]:
+        human.append(line(f"refused by {trace['refused_by']}: {trace['reason']}", "red"))
+    return human
+
+
 def when(text: str | None, name: str, now: float | None = None) -> float | None:
     """Unix seconds of a local date or time in ISO 8601, of a day by name, or of so long before now. Raises Failure."""
     if text is None:
@@ -125,6 +155,20 @@ COMMANDS = (
             option("--account", help="End every call that this account pays for."),
             option("--all", "everything", is_flag=True, default=False, help="End every call."),
         ),
+    ),
+    Command(
+        "calls trace",
+        "Draw what was said on the wire: of a call, or of the latest calls and attempts of somebody.",
+        _trace,
+        (
+            argument("call_id", required=False),
+            option("--account", help="The latest of this account, or of who says to be it; refused ones among them."),
+            option("--source", metavar="ADDRESS", help="The latest from this address."),
+            option("--limit", type=click.IntRange(1, 100), default=10, help="At most so many."),
+            option("--messages", is_flag=True, default=False, help="Also each message as it was."),
+        ),
+        "Passwords, answers to challenges, keys of media and bodies that are not SDP are taken out. Traces are kept in "
+        "memory alone; the setting calltraces says of how many calls.",
     ),
     Command(
         "cdrs",

@@ -195,7 +195,11 @@ def _created(file: Path, force: bool) -> Iterator[BinaryIO]:
 def _metrics(session: Session) -> Answer:
     link = session.link()
     status = wire.from_dict(wire.GateStatus, link.keeper(KeeperVerb.STATUS))
-    reading = metrics.Reading(status, tuple(wire.from_dict(wire.Tally, row) for row in _tallies(link)))
+    tallies = tuple(wire.from_dict(wire.Tally, row) for row in _tallies(link))
+    office: wire.OfficeFigures | None = None
+    with contextlib.suppress(Failure):  # an office that is away is one of the things that are told
+        office = wire.from_dict(wire.OfficeFigures, link.running_office("figures"))
+    reading = metrics.Reading(status, tallies, office)
     return Answer({"metrics": metrics.points(reading)}, (metrics.exposition(reading).rstrip("\n"),))
 
 
@@ -245,5 +249,5 @@ COMMANDS = (
         ),
         "The gate keeps a sample: one packet of each verdict in sample_interval on each CPU, its first 256 bytes.",
     ),
-    Command("gate metrics", "Print the gate's metrics as Prometheus reads them.", _metrics),
+    Command("gate metrics", "Print the metrics of gate and office as Prometheus reads them.", _metrics),
 )

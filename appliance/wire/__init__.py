@@ -13,6 +13,7 @@ clock of bpf_ktime_get_ns(); every ``*_at`` is Unix time in seconds. Addresses a
 
 from appliance.wire.codec import MAX_LINE_BYTES, decode, encode, from_dict, refusal, reply, request, to_dict
 from appliance.wire.evidence import Events, Offence, Offender, Pulse, Sample, SampleQuery, Tally, Top
+from appliance.wire.figures import OfficeFigures
 from appliance.wire.lists import ListChunk, ListKind, ListRef, ListStatus
 from appliance.wire.media import RelaySession, RelayStream, Renewal, SessionCounters, SessionRef, StreamCounters
 from appliance.wire.policy import Applied, Challenge, FirewallAction, FirewallRule, Limits, Plan
@@ -42,6 +43,7 @@ __all__ = [
     "ListStatus",
     "Offence",
     "Offender",
+    "OfficeFigures",
     "Pair",
     "PairBan",
     "Plan",

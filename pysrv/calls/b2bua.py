@@ -78,6 +78,12 @@ class B2bua:
         """How many transactions, dialogs and alarms are held: all 0 some time after the last call."""
         return len(self._switch.transactions), len(self._switch.dialogs), len(self._switch.alarms)
 
+    def call_of_dialog(self, dialog_id: bytes, our_tag: bytes) -> str | None:
+        """The call that one of its dialogs is of, by Call-ID and our tag."""
+        party = self._switch.dialogs.get((dialog_id, our_tag))
+        call = party.listener if isinstance(party, Leg) else None
+        return call.id if isinstance(call, Call) else None
+
     # --- what the service decides ---
 
     def refuse(

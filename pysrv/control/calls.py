@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from appliance.wire import WireError
+from appliance.wire import WireError, to_dict
 from pysrv.billing.cdr import Cdr
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.control.firewall import pending
@@ -96,6 +96,13 @@ def cdrs(desk: Desk, args: CdrsOf) -> dict[str, Any]:
 def registrations(desk: Desk, _: Any) -> dict[str, Any]:
     """registrations.list"""
     return {"registrations": [binding_shape(binding) for binding in desk.store.bindings()]}
+
+
+def figures(desk: Desk, _: Any) -> dict[str, Any]:
+    """figures"""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running, so it counts nothing")
+    return to_dict(desk.live.figures())
 
 
 def status(desk: Desk, _: Any) -> dict[str, Any]:

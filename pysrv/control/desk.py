@@ -17,6 +17,7 @@ from appliance.wire import WireError
 from pysrv.billing import money
 from pysrv.billing.deck import DateError, RateError
 from pysrv.billing.exchange import ExchangeError
+from pysrv.calls.trace import Traces
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
@@ -38,6 +39,12 @@ class Live(Protocol):
 
     def status(self) -> Mapping[str, Any]:
         """What only the running service knows, in plain JSON types."""
+
+    def figures(self) -> wire.OfficeFigures:
+        """What is counted, for the metrics."""
+
+    def traces(self) -> Traces:
+        """What was said on the wire, by call."""
 
     def hangup(self, call_id: str) -> bool:
         """End a call; False: it does not run."""

@@ -27,6 +27,7 @@ from pysrv.control import (
     security,
     settings,
     sheets,
+    tracing,
     usage,
 )
 from pysrv.control.desk import Desk, Live, fault, refusals
@@ -71,6 +72,7 @@ def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
 
 ROWS = (
     Verb("status", Area.STATE, Nothing, calls.status),
+    Verb("figures", Area.STATE, Nothing, calls.figures),
     Verb("context", Area.SETTINGS, settings.FileSettings, settings.context),
     Verb("accounts.list", Area.ACCOUNTS, accounts.ListAccounts, accounts.list_all),
     Verb("accounts.show", Area.ACCOUNTS, accounts.Named, accounts.show),
@@ -154,6 +156,7 @@ ROWS = (
     Verb("notices.retry", Area.STATE, Nothing, notices.retry, writes=True),
     Verb("calls.list", Area.CALLS, Nothing, calls.list_all),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
+    Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
     Verb("people.list", Area.PEOPLE, Nothing, people.list_all),

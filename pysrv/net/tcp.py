@@ -135,6 +135,15 @@ class TcpConnections:
         self._tasks: set[asyncio.Task[None]] = set()
         self._last = 0
 
+    def __len__(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    @property
+    def listening(self) -> bool:
+        """Whether there are listeners and all of them take connections."""
+        return bool(self._servers) and all(server.is_serving() for server in self._servers)
+
     async def listen(self, address: str, port: int) -> None:
         """Bind `address`:`port`. Raises PortBusy."""
         loop = asyncio.get_running_loop()

@@ -23,6 +23,7 @@ from pysrv.service.fraud import Fraud
 from pysrv.service.routing import Counting
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
+from pysrv.service.tally import CallTally
 from pysrv.store import Store
 
 NS = 1_000_000_000
@@ -69,6 +70,7 @@ class Accounting:
         self._store, self._world, self._spending = store, world, spending
         self._trunks = Counting(store)
         self._fraud, self._brake = fraud, brake
+        self.tally = CallTally()
         self.running: dict[str, Running] = {}
         self._by_session: dict[int, str] = {}
         self._due: list[tuple[float, str]] = []
@@ -91,6 +93,7 @@ class Accounting:
         Whoever forges a trunk's address, or knows one password, must not fill the disk with refusals.
         """
         self._fraud.ended(cdr)
+        self.tally.ended(replace(cdr, sip_status=status, refused_by=setting))
         if not self._worth_a_record(cdr.source):
             return
         refusal = replace(
@@ -315,6 +318,7 @@ class Accounting:
             trunk=_trunk_of(event) or call.cdr.trunk,
         )
         stored = self._store.settle(cdr)
+        self.tally.ended(stored)
         self._count(call, stored, _trunk_of(event))
         del self.running[call_id]
         owner = self._store.account(stored.account) if stored.account else None

@@ -31,6 +31,7 @@ from pysrv.calls.events import (
 )
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
+from pysrv.calls.trace import Traces
 from pysrv.limits.entrances import Entrances
 from pysrv.limits.facts import Auth
 from pysrv.limits.stages.locks import incoming_refusal
@@ -43,6 +44,7 @@ from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
 from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
+from pysrv.service.figures import Figures
 from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
@@ -59,6 +61,7 @@ from pysrv.service.requests import Requests, is_fresh
 from pysrv.service.spending import Spending
 from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
+from pysrv.service.tap import Tap
 from pysrv.service.transfers import Transfers
 from pysrv.service.trunk_watch import TrunkWatch
 from pysrv.service.trust import Trust
@@ -91,6 +94,7 @@ class Service:
         self.endpoint = Endpoint(world.tokens, store.get_or_make("endpoint", SECRET_BYTES))
         self._ports = PortPool(*world.relay_ports, pick=world.pick)
         self.b2bua = B2bua(self.endpoint, self._ports, B2buaConfig(), world.tokens)
+        self.tap = Tap(world.clock.wall, self.b2bua.call_of_dialog, settings)
         self.registrar = Registrar()
         self._nonce_keys = NonceKeys(store.get_or_make("nonce", SECRET_BYTES), keyed_hash=world.keyed_hash)
         self._nonce_epoch = self._nonce_keys.epoch(world.clock.wall())
@@ -113,6 +117,7 @@ class Service:
         self._trunk_watch = TrunkWatch(store, self.settings, self.notices.tell)
         self._brake = ExposureBrake(store, settings, self.notices.tell, lambda *whose: self.accounting.prices(*whose))
         self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
+        self.counts = Figures(store, self.accounting, self.registrar, self.endpoint, self.tap, world.clock)
         self._admission = Admission(
             store, self.b2bua, self.registrar, self.accounting, self._spending, self._pricing, self._fraud, self._brake,
             world, self.settings, Origins(self.registrar, world, self.trusted, self.settings),
@@ -165,11 +170,13 @@ class Service:
 
     def receive_datagram(self, payload: bytes, flow: Flow) -> None:
         """One datagram."""
+        self.tap.heard(payload, flow)
         self._defence.message(flow)
         self.endpoint.receive_datagram(payload, flow, self._world.clock.monotonic())
 
     def receive_message(self, message: Message, flow: Flow) -> None:
         """One message that a stream has framed."""
+        self.tap.heard(message.to_bytes(), flow)
         self._defence.message(flow)
         self.endpoint.receive_message(message, flow, self._world.clock.monotonic())
 
@@ -237,7 +244,9 @@ class Service:
         self._cut(now)
         self._store.commit()
         self._world.gate.flush()
-        return self.endpoint.datagrams_to_send()
+        leaving = self.endpoint.datagrams_to_send()
+        self.tap.said(leaving)
+        return leaving
 
     # -- GateEvents -----------------------------------------------------------------------------------------------
 
@@ -301,6 +310,7 @@ class Service:
         self._passwords.use(settings)
         self._fraud.use(settings)
         self._brake.use(settings)
+        self.tap.use(settings)
         self._world.gate.resync()
 
     def status(self) -> Mapping[str, Any]:
@@ -315,6 +325,14 @@ class Service:
             "faults": self.faults,
             "relay": gate.relay if gate is not None else "",
         }
+
+    def figures(self) -> wire.OfficeFigures:
+        """What is counted, for the metrics."""
+        return self.counts.read(generation=self._settings.generation, malformed=self.malformed, faults=self.faults)
+
+    def traces(self) -> Traces:
+        """What was said on the wire, by call."""
+        return self.tap.traces
 
     def hangup(self, call_id: str) -> bool:
         """End a call on an operator's word."""
@@ -487,6 +505,8 @@ class Service:
 
     def _requested(self, event: CallRequested, now: float) -> None:
         caller = self._requests.asking.get(event.key)
+        named = caller.account.name if caller is not None and caller.account is not None else ""
+        self.tap.traces.belongs(event.request.call_id, event.call_id, named)
         if caller is None or (event.replaces is not None and not _may_replace(caller)):
             self.b2bua.refuse(event.call_id, 403, "", (), now)
         elif event.replaces is not None:

@@ -25,6 +25,7 @@ from pysrv.store.migrations import LATEST, migrate, version
 Clock = Callable[[], float]
 Row = tuple[Any, ...]
 DATABASE = "appliance.db"  # the file below the office's part of the state directory
+LEAST_FREE_BYTES = 32 * 1024 * 1024  # below it the write-ahead log may not grow any more
 _BUSY_MS = 2000
 _STATEMENTS = 256
 _PRAGMAS = (
@@ -109,6 +110,19 @@ class Writing(Reading):
         self._demand_transaction()
         self._run("COMMIT")
         self._open = False
+
+    def trouble(self) -> str:
+        """What keeps the next change from being written, as a StoreCode; empty: nothing. Changes nothing itself."""
+        found = os.statvfs(self._path.parent)
+        if found.f_bavail * found.f_frsize < LEAST_FREE_BYTES:
+            return str(StoreCode.FULL)
+        try:
+            if not self._open:
+                self._run("BEGIN IMMEDIATE")
+                self._run("ROLLBACK")
+        except StoreError as error:
+            return str(error.code)
+        return ""
 
     def rollback(self) -> None:
         """Throws away everything since the last commit."""

@@ -90,6 +90,14 @@ class NoticeReading(Reading):
         where = "WHERE (?1 IS NULL OR n.account = ?1) AND (?2 IS NULL OR n.key = ?2) ORDER BY d.id DESC LIMIT ?3"
         return self._deliveries(where, (account, key, limit))
 
+    def waiting_notices(self) -> int:
+        """How many deliveries wait, and notices of which nobody has decided yet where they go."""
+        row = self._one(
+            "SELECT (SELECT count(*) FROM notice_deliveries WHERE status = 'waiting') + "
+            "(SELECT count(*) FROM notices WHERE routed = 0)"
+        )
+        return int(row[0]) if row else 0
+
     def unrouted_notices(self, limit: int = BITE) -> list[NoticeRow]:
         """Notices for which nobody has decided where they go, oldest first."""
         sql = f"SELECT {_NOTICE} FROM notices n WHERE n.routed = 0 ORDER BY n.id LIMIT ?"  # noqa: S608

@@ -5,6 +5,7 @@ from typing import Protocol
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.control import Control
+from pysrv.service.health import Health
 from pysrv.store import Store
 from pysrv.web.status import Snapshot
 
@@ -43,6 +44,9 @@ class Backing(Protocol):
 
     async def snapshot(self) -> Snapshot:
         """What runs."""
+
+    def health(self) -> Health:
+        """Which parts of the office work: SIP sockets, store, keeper."""
 
     async def reading(self) -> Reading:
         """What the keeper says now, for the metrics."""

@@ -78,6 +78,11 @@ async def _health(_request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
+async def _ready(request: web.Request) -> web.Response:
+    found = backing(request).health()
+    return web.Response(status=found.status, text=found.text())
+
+
 async def _metrics(request: web.Request) -> web.Response:
     text = metrics.exposition(await backing(request).reading())
     return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
@@ -86,5 +91,6 @@ async def _metrics(request: web.Request) -> web.Response:
 OWN = (
     Route("GET", "/static/{room}/{name}", _static, None),
     Route("GET", "/healthz", _health, None),
+    Route("GET", "/readyz", _ready, None),
     Route("GET", "/metrics", _metrics, area=Area.STATE, token=True),
 )

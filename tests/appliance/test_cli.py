@@ -578,3 +578,14 @@ def test_a_test_of_notices_says_how_it_went(up: Shell, service: Service) -> None
     assert "550 nobody here" in refused.stdout
     assert "not everybody was reached" in refused.stdout
     assert up.json("notices", "retry") == {"retried": 0}
+
+
+def test_a_trace_is_asked_for_by_call_account_or_source(up: Shell) -> None:
+    assert up.run("calls", "trace").exit_code == Exit.USAGE
+    assert up.run("calls", "trace", "c1", "--account", "alice").exit_code == Exit.USAGE
+    assert up.run("calls", "trace", "c1").exit_code == Exit.NOT_FOUND
+    assert "nothing is remembered of it" in up.run("calls", "trace", "--account", "alice").stdout
+
+
+def test_a_trace_of_an_appliance_that_is_down_cannot_be_had(down: Shell) -> None:
+    assert down.run("calls", "trace", "c1").exit_code == Exit.NOT_RUNNING

@@ -15,6 +15,7 @@ from appliance import launch
 from appliance.config import options
 from tests.appliance.trees import Tree
 
+CALLERS = {"SECRET": "x", "TZ": "UTC", "JOURNAL_STREAM": "8:1"}
 PROBE = """
 import json, os, pathlib, resource, sys
 def can(action):
@@ -46,7 +47,7 @@ def launched(tree: Tree, **more: Any) -> subprocess.CompletedProcess[str]:
     module = tree.launch_module()
     module.prepare(tree.state, tree.runtime)
     wish = module.Launch(str(tree.state), str(tree.runtime), **more)
-    return subprocess.run(wish.command(), capture_output=True, text=True, check=False, env={"SECRET": "x", "TZ": "UTC"})
+    return subprocess.run(wish.command(), capture_output=True, text=True, check=False, env=CALLERS)
 
 
 def seen_by_office(tree: Tree, **more: Any) -> dict[str, Any]:
@@ -88,10 +89,11 @@ def test_the_mounts_of_the_office_do_not_reach_the_machine(tree: Tree) -> None:
     assert " /srv/code " not in Path("/proc/self/mounts").read_text()
 
 
-def test_the_office_knows_nothing_of_the_callers_environment_but_the_time_zone(tree: Tree) -> None:
+def test_the_office_knows_nothing_of_the_callers_environment_but_time_zone_and_journal(tree: Tree) -> None:
     seen = seen_by_office(tree, environment={"APPLIANCE_OPTIONS": "{}"})
     assert "SECRET" not in seen["environment"]
     assert seen["environment"]["TZ"] == "UTC"
+    assert seen["environment"]["JOURNAL_STREAM"] == "8:1"
     assert seen["environment"]["APPLIANCE_OPTIONS"] == "{}"
     assert seen["environment"]["APPLIANCE_KEEPER"] == "/srv/keeper/keeper.sock"
 

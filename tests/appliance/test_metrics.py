@@ -1,5 +1,6 @@
 """The table of metrics: what it says of a reading, in names that Prometheus's rules allow."""
 
+import dataclasses
 import re
 
 import pytest
@@ -23,6 +24,25 @@ STATUS = wire.GateStatus(
     samples=20,
     lost_samples=6,
 )
+OFFICE = wire.OfficeFigures(
+    started_at=7.5,
+    generation=3,
+    calls={"setup": 1, "answered": 2},
+    outcomes={"answered": 5, "failed": 1},
+    refusals={"maxcps": 4},
+    per_minute={"EUR": 1_250_000},
+    reserved={"EUR": 500_000, "USD": 1},
+    registrations=6,
+    transactions=8,
+    connections=9,
+    malformed=10,
+    overloads=11,
+    faults=12,
+    notices_waiting=13,
+    hep_sent=14,
+    hep_dropped=15,
+    traces=16,
+)
 TALLIES = (wire.Tally("banned", "DROP", "banned", 10, 1000, 3), wire.Tally("sip_request", "PASS", "SIP", 5, 50))
 
 
@@ -36,7 +56,7 @@ def values(reading: Reading) -> dict[tuple[str, ...], float]:
 
 
 def test_a_reading_is_told_in_full() -> None:
-    told = values(Reading(STATUS, TALLIES))
+    told = values(Reading(STATUS, TALLIES, OFFICE))
     assert told["appliance_gate_packets_total", "DROP", "banned"] == 10
     assert told["appliance_gate_bytes_total", "PASS", "sip_request"] == 50
     assert told["appliance_gate_reported_packets_total", "DROP", "banned"] == 3
@@ -51,15 +71,31 @@ def test_a_reading_is_told_in_full() -> None:
     assert single["appliance_gate_policy_generation"] == 7
     assert single["appliance_gate_offences_total"] == 9
     assert single["appliance_gate_lost_samples_total"] == 6
+    assert told["appliance_service_calls", "answered"] == 2
+    assert told["appliance_service_calls_total", "failed"] == 1
+    assert told["appliance_service_refusals_total", "maxcps"] == 4
+    assert told["appliance_service_price_per_minute", "EUR"] == 1.25
+    assert told["appliance_service_reserved_money", "EUR"] == 0.5
+    own = {name.removeprefix("appliance_service_"): value for name, value in single.items() if "service" in name}
+    assert own == {
+        "queue_delay_seconds": 0.0125, "up": 1, "start_time_seconds": 7.5, "settings_generation": 3, "registrations": 6,
+        "transactions": 8, "connections": 9, "malformed_total": 10, "overloads_total": 11, "faults_total": 12,
+        "notices_waiting": 13, "hep_sent_total": 14, "hep_dropped_total": 15, "traces": 16,
+    }  # fmt: skip
     assert {row.name for row in metrics.ROWS} == {name[0] for name in told}
 
 
-def test_of_a_keeper_that_is_away_only_that_is_told() -> None:
-    assert values(Reading(None)) == {("appliance_gate_up",): 0.0}
+def test_of_keeper_and_office_that_are_away_only_that_is_told() -> None:
+    assert values(Reading(None)) == {("appliance_gate_up",): 0.0, ("appliance_service_up",): 0.0}
 
 
 def test_a_service_that_never_said_how_long_its_queue_is_has_no_delay() -> None:
     assert not any("queue_delay" in name[0] for name in values(Reading(wire.GateStatus(1, (), "user"))))
+
+
+def test_every_figure_of_the_office_is_a_metric() -> None:
+    sources = {row.source.removeprefix("figures.") for row in metrics.ROWS if row.source.startswith("figures.")}
+    assert sources == {field.name for field in dataclasses.fields(wire.OfficeFigures)}
 
 
 def test_the_points_for_programs_are_those_of_the_text() -> None:

@@ -2,16 +2,15 @@
 finds no serious fault, in light and in dark, and it fits a telephone without scrolling sideways."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from pysrv.panel import ROUTES
 from tests.browser.operator import Operator
+from tests.browser.pictures import PLACE, name_of, pages
 from tests.lab.product import Product
 
 PAGES = [route.path for route in ROUTES if route.menu]
-SHOTS = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 FIRST_PAGE_BYTES = 100_000
 
 
@@ -73,3 +72,7 @@ def test_a_german_reads_german(operator: Operator) -> None:
     assert operator.page.locator("html").get_attribute("lang") == "de"
     operator.page.get_by_role("button", name="English").click()
     assert operator.page.locator("html").get_attribute("lang") == "en"
+
+
+def test_every_page_has_its_picture_in_the_documents() -> None:
+    assert {path.name for path in PLACE.glob("*.jpg")} == {name_of(path) for path in pages()}, "make pictures"

@@ -10,6 +10,7 @@ from typing import Any
 from appliance import wire
 from appliance.config.settings import Settings
 from appliance.wire import WireError
+from pysrv.calls.trace import Traces
 from pysrv.control import Control, Session
 from pysrv.net.control_socket import ControlSocket
 from pysrv.notify import Dispatcher
@@ -27,6 +28,7 @@ class Service:
         self.calls: set[str] = set()
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
+        self.remembered = Traces(lambda _dialog, _tag: None)
         self.on_notices: Callable[[], None] = lambda: None
         self._settings = settings or Settings()
 
@@ -39,6 +41,12 @@ class Service:
 
     def status(self) -> Mapping[str, Any]:
         return {"listens": ["udp 127.0.0.1:5060"], "started_at": NOW}
+
+    def figures(self) -> wire.OfficeFigures:
+        return wire.OfficeFigures(started_at=NOW, calls={"setup": 1, "answered": 2}, outcomes={"busy": 3})
+
+    def traces(self) -> Traces:
+        return self.remembered
 
     def hangup(self, call_id: str) -> bool:
         self.told.append(("hangup", call_id))

@@ -10,10 +10,10 @@ from typing import Any
 
 from rich.text import Text
 
+from appliance.cli.ladder import drawn
 from tests.lab.network import Lab
 
 ETH_P_ALL = 3
-CELL = 30  # between two columns; three columns and the clock fit into eighty
 SO_TIMESTAMPNS = 35
 _FIRST = re.compile(rb"^(?:SIP/2\.0 (\d{3} [^\r]*)|([A-Z]+) \S+ SIP/2\.0)\r\n")
 
@@ -85,15 +85,11 @@ def ladder(path: Path) -> Text:
     )
     earlier = [r["at"] for r in rows if r["side"] == 0 and r["text"] == "INVITE" and first - 2 < r["at"] <= first]
     begin = min(earlier, default=first)
-    text = Text(f"{'':9}{'caller':<{CELL + 1}}{'appliance':<{CELL - 5}}carrier\n", style="bold")
-    for row in (row for row in rows if row["at"] >= begin):
-        text.append(_rung(row, begin))
-    return text
+    columns = [{"name": name} for name in ("caller", "appliance", "carrier")]
+    return drawn(columns, [_rung(row, begin) for row in rows if row["at"] >= begin])
 
 
-def _rung(row: dict[str, Any], begin: float) -> str:
-    rightward = row["out"] if row["side"] == 0 else not row["out"]
-    line = f"{' ' + row['text'][: CELL - 4] + ' ':─^{CELL - 1}}"
-    cell, empty = f"{line}▶" if rightward else f"◀{line}", " " * CELL
-    cells = (cell, empty) if row["side"] == 0 else (empty, cell)
-    return f"{row['at'] - begin:7.3f}  │{cells[0]}│{cells[1]}│\n"
+def _rung(row: dict[str, Any], begin: float) -> dict[str, Any]:
+    peer = 0 if row["side"] == 0 else 2
+    source, target = (peer, 1) if row["out"] else (1, peer)
+    return {"after_s": row["at"] - begin, "source": source, "target": target, "text": row["text"]}

@@ -13,6 +13,8 @@ from tests.lab.network import Lab
 from tests.lab.phones import Phone
 from tests.lab.product import Product
 
+pytestmark = pytest.mark.load
+
 PASSWORD = "correct-horse-42"
 NAMES = {"scanner_agent": "", "scanner_shape": "Yealink SIP-T46S 66.85.0.5"}
 GUESSES = 200

@@ -15,6 +15,8 @@ from tests.lab.network import Lab
 from tests.lab.product import Product
 from tests.lab.storm import Storm
 
+pytestmark = pytest.mark.load
+
 PHONES, CALLS, RATE = 100, 200, 20.0
 NUMBER = "4989123456"
 RATES = "prefix,per_minute,connect_fee,initial_increment,next_increment\n49,0.60,0,1,1\n"

@@ -18,6 +18,8 @@ from tests.lab.product import Product
 from tests.lab.replays import Forger, Replay
 from tests.lab.tones import seconds_with_tone
 
+pytestmark = pytest.mark.load
+
 PASSWORD = "correct-horse-42"
 TALK_S, CALL_S, FLOOD_S = 2.0, 5, 2
 FRAMES = 600  # different ones in a flood, over and over

@@ -22,6 +22,8 @@ from tests.lab.product import Product
 from tests.lab.scenarios import with_own_ports
 from tests.lab.talk import EVIL, GOOD, PERIOD_S, Injector, Leg, Talkers, rtp
 
+pytestmark = pytest.mark.load
+
 CALLS, RATE = 100, 25.0
 NUMBER = "4989123456"
 CALLER_PORT, CARRIER_PORT = 30_000, 40_000

@@ -6,9 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.lab.carrier import callers_file, calling, load, registering
 from tests.lab.network import Lab
 from tests.lab.product import Product
+
+pytestmark = pytest.mark.load
 
 CALLS, RATE = 1000, 50.0
 NUMBER = "4989123456"

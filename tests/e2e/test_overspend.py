@@ -9,6 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import ALICE_HZ
 from tests.e2e.test_calls import pause
 from tests.e2e.test_restart import other_office
@@ -18,6 +20,8 @@ from tests.lab.network import Lab
 from tests.lab.phones import Phone
 from tests.lab.product import Product
 from tests.lab.tones import seconds_with_tone
+
+pytestmark = pytest.mark.load
 
 CALLS, RATE = 200, 40.0
 CREDIT = Decimal("0.90")

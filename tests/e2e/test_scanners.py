@@ -14,6 +14,8 @@ from tests.lab.network import Lab, entered
 from tests.lab.phones import Phone
 from tests.lab.product import Product
 
+pytestmark = pytest.mark.load
+
 OPTIONS = (
     "OPTIONS sip:{target} SIP/2.0\r\nVia: SIP/2.0/TCP {source}:5060;branch=z9hG4bKa{number};rport\r\n"
     "Max-Forwards: 70\r\n"

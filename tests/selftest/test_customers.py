@@ -4,10 +4,14 @@ import os
 import signal
 import threading
 
+import pytest
+
 from appliance.kernel.gate import Gate
 from appliance.kernel.range import Range, entered
 from appliance.selftest.customers import CALLS, Customers
 from appliance.selftest.run import PARTIES, plan
+
+pytestmark = pytest.mark.load
 
 STALLS = 3
 STALL_S = 0.4

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pysrv.store import BanRow, Reader, Store, StoreCode, StoreError
+from pysrv.store import BanRow, Reader, Store, StoreCode, StoreError, database
 from pysrv.store.account import NewAccount
 from pysrv.store.migrations import LATEST, MIGRATIONS
 
@@ -201,3 +201,17 @@ def test_postings_and_audit_rows_can_never_be_changed(store: Store, table: str, 
         store._write(change.format(table))
     with pytest.raises(StoreError, match="never changed or removed"):
         store._write(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
+
+
+def test_a_store_that_can_be_written_has_no_trouble_and_keeps_what_is_under_way(store: Store) -> None:
+    assert store.trouble() == ""
+    assert not store._sql.in_transaction
+    store.set_setting("calltimeout", "60", "test")
+    assert store.trouble() == ""
+    store.commit()
+    assert store.overrides()["calltimeout"] == "60"
+
+
+def test_a_disk_that_is_nearly_full_is_trouble(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "LEAST_FREE_BYTES", 1 << 62)
+    assert store.trouble() == "disk_full"

@@ -15,6 +15,7 @@ from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.control import Control
 from pysrv.people.permissions import Role
+from pysrv.service.health import Health, Part
 from pysrv.store import Store
 from pysrv.store.web import PersonKind
 from pysrv.web import certificate
@@ -94,6 +95,9 @@ class House:
         if self.fault:
             raise self.fault
         return self.shown
+
+    def health(self) -> Health:
+        return Health((Part("keeper", self.keeper, "" if self.keeper else "away"),))
 
     async def reading(self) -> Reading:
         return Reading(self.shown.gate if self.keeper else None, self.shown.tallies if self.keeper else ())

@@ -60,6 +60,14 @@ async def test_a_cookie_does_not_open_what_tokens_do_nor_a_token_a_page(home: tu
     assert (await browser.get("/panel/", headers=bearer(house, "*:write"))).status == 303
 
 
+async def test_readiness_names_what_does_not_work(home: tuple[House, Browser]) -> None:
+    house, browser = home
+    assert (await browser.get("/readyz")).status == 200
+    house.keeper = False
+    answer = await browser.get("/readyz")
+    assert (answer.status, answer.text) == (503, "keeper: away\n")
+
+
 async def test_without_a_keeper_the_metrics_say_that(home: tuple[House, Browser]) -> None:
     house, browser = home
     house.keeper = False

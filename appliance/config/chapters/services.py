@@ -1,8 +1,21 @@
 """Settings of fraud and price checks, of the system, the web, the API and payments."""
 
-from appliance.config.fields import Bool, Choice, Enum, Money
+from appliance.config.fields import Bool, Choice, Enum, Int, Money
 from appliance.config.row import Place, Row, Strict
-from appliance.config.textual import ADDRESS, ListOf, Map, Secret
+from appliance.config.textual import ADDRESS, Form, ListOf, Map, Secret, Str, is_address, is_domain
+
+
+def _is_hep_server(text: str) -> bool:
+    """Whether `text` is HOST:PORT or [IPV6]:PORT."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= 65535):
+        return False
+    if host.startswith("[") and host.endswith("]"):
+        return ":" in host and "/" not in host and is_address(host[1:-1])
+    return ":" not in host and (is_domain(host) or (is_address(host) and "/" not in host))
+
+
+HEP_SERVER = Form(_is_hep_server, "HOST:PORT or [IPV6]:PORT", "hosts and ports")
 
 
 class FraudRows:
@@ -157,6 +170,48 @@ class SystemRows:
         Place.SYSTEM,
         "Ceilings of the whole appliance.",
         in_force=True,
+    )
+    calltraces = Row(
+        Int(high=100_000, special={0: "none"}),
+        "1000",
+        Place.SYSTEM,
+        "How many calls' SIP messages are remembered, in memory alone and without passwords and keys, for 'appliance "
+        "calls trace'; a new number forgets what was remembered.",
+        unit="calls",
+        in_force=True,
+        see=("hepserver",),
+    )
+    logformat = Row(
+        Choice({"text": "a line of text", "json": "an object of JSON"}),
+        "text",
+        Place.SYSTEM,
+        "What each line of the office's log is.",
+        in_force=True,
+    )
+    hepserver = Row(
+        Str(HEP_SERVER),
+        "",
+        Place.SYSTEM,
+        "Homer server to which every SIP message is sent as HEP version 3 over UDP, without passwords and keys; empty: "
+        "none.",
+        in_force=True,
+        see=("hepcaptureid", "heppassword"),
+    )
+    hepcaptureid = Row(
+        Int(high=2**32 - 1),
+        "2001",
+        Place.SYSTEM,
+        "Number by which the Homer server knows this appliance.",
+        in_force=True,
+        see=("hepserver",),
+    )
+    heppassword = Row(
+        Secret(),
+        "",
+        Place.SYSTEM,
+        "Authentication key that the Homer server asks for; empty: none is sent.",
+        in_force=True,
+        see=("hepserver",),
     )
     validateinput = Row(
         Enum({0: "no", 1: "basic", 2: "basic and SQL", 3: "normal", 4: "more", 5: "extreme"}),

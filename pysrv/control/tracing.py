@@ -1,0 +1,63 @@
+"""calls.trace: what was said on the wire, as ladders."""
+
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+from appliance.wire import WireError
+from pysrv.calls.ladder import ladder
+from pysrv.calls.trace import Trace
+from pysrv.control.desk import Desk
+
+MOST = 100
+OFF = "calltraces is 0, so nothing is remembered"
+
+
+@dataclass(frozen=True, slots=True)
+class TraceOf:
+    """One call, by the product's name for it or by the Call-ID of one of its dialogs; or the latest of an account or an
+    address, refused attempts and registrations among them. With `messages` each rung has its whole message."""
+
+    call_id: str = ""
+    account: str = ""
+    source: str = ""
+    limit: int = 10
+    messages: bool = False
+
+
+def trace(desk: Desk, args: TraceOf) -> dict[str, Any]:
+    """calls.trace"""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running, and traces are kept in memory alone")
+    if [bool(args.call_id), bool(args.account or args.source)].count(True) != 1:
+        raise WireError("invalid", "name a call, or an account or source address")
+    if not 1 <= args.limit <= MOST:
+        raise WireError("invalid", f"limit must be 1 to {MOST}, not {args.limit}")
+    held = desk.live.traces()
+    if not args.call_id:
+        found = list(islice(held.find(args.account, args.source), args.limit))
+        return {"traces": [trace_shape(desk, each, messages=args.messages) for each in found]}
+    one = held.of_call(args.call_id) or held.of_dialog(args.call_id.encode())
+    if one is None:
+        hint = OFF if not desk.settings.calltraces else f"the last {desk.settings.calltraces} calls are remembered"
+        raise WireError("not_found", f"there is no trace of a call {args.call_id[:80]!r}", hint)
+    return {"traces": [trace_shape(desk, one, messages=args.messages)]}
+
+
+def trace_shape(desk: Desk, found: Trace, *, messages: bool = True) -> dict[str, Any]:
+    """A trace as JSON: its ladder, and why it was refused if the call record says so."""
+    drawn = asdict(ladder(found))
+    if not messages:
+        for rung in drawn["rungs"]:
+            del rung["message"]
+    record = desk.store.cdr(found.call_id) if found.call_id else None
+    return {
+        "call_id": found.call_id,
+        "account": found.account,
+        "source": found.source,
+        "began_at": found.began_at,
+        "dialogs": [leg.decode("utf-8", "replace") for leg in found.legs],
+        "refused_by": record.refused_by if record is not None else "",
+        "reason": record.reason if record is not None else "",
+        **drawn,
+    }

@@ -1,0 +1,62 @@
+"""What the office counts, put together for the metrics.
+
+Money is micro-units of the payer's currency. Knows the service's parts, not who asks.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from appliance import wire
+from pysrv.calls.registrar import Registrar
+from pysrv.service.accounting import Accounting
+from pysrv.service.surroundings import Clock
+from pysrv.service.tally import OUTCOMES
+from pysrv.service.tap import Tap
+from pysrv.sip.endpoint import Endpoint
+from pysrv.store import Store
+
+
+class Figures:
+    """Asks every part for what it counts. The ring says how many `connections` are open, and what was `exported`."""
+
+    def __init__(
+        self, store: Store, accounting: Accounting, registrar: Registrar, endpoint: Endpoint, tap: Tap, clock: Clock
+    ) -> None:
+        self._store, self._accounting, self._registrar, self._endpoint = store, accounting, registrar, endpoint
+        self._tap, self._started_at = tap, clock.wall()
+        self.connections: Callable[[], int] = lambda: 0
+        self.exported: Callable[[], tuple[int, int]] = lambda: (0, 0)  # sent, dropped
+
+    def read(self, *, generation: int, malformed: int, faults: int) -> wire.OfficeFigures:
+        """Everything at this moment; what only the conductor counts is given."""
+        running = list(self._accounting.running.values())
+        answered = [call for call in running if call.answered is not None]
+        sent, dropped = self.exported()
+        return wire.OfficeFigures(
+            started_at=self._started_at,
+            generation=generation,
+            calls={"setup": len(running) - len(answered), "answered": len(answered)},
+            outcomes=dict.fromkeys(OUTCOMES, 0) | dict(self._accounting.tally.outcomes),
+            refusals=dict(self._accounting.tally.refusals),
+            per_minute=self._sums((call.cdr.account, call.lease.per_minute) for call in answered),
+            reserved=self._sums((call.cdr.account, call.lease.reserved) for call in running),
+            registrations=len(self._registrar),
+            transactions=sum(self._endpoint.transactions),
+            connections=self.connections(),
+            malformed=malformed,
+            overloads=self._endpoint.tally.overload,
+            faults=faults,
+            notices_waiting=self._store.waiting_notices(),
+            hep_sent=sent,
+            hep_dropped=dropped,
+            traces=self._tap.traces.held[0],
+        )
+
+    def _sums(self, amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
+        """Amounts that accounts pay, summed by currency; calls that nobody pays for count nowhere."""
+        sums: Counter[str] = Counter()
+        for name, micro in amounts:
+            account = self._store.account(name) if name else None
+            if account is not None:
+                sums[account.currency] += micro
+        return dict(sums)
