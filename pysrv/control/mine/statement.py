@@ -87,7 +87,12 @@ def _total(sums: Iterable[Sum]) -> Sum:
 
 
 def _sum_shape(each: Sum) -> dict[str, Any]:
-    return {"calls": each.calls, "seconds": each.seconds, "amount": written(each.amount), "moved": written(-each.amount)}
+    return {
+        "calls": each.calls,
+        "seconds": each.seconds,
+        "amount": written(each.amount),
+        "moved": written(-each.amount),
+    }
 
 
 def _tax_shape(tax: str, ppm: int, amount: int) -> dict[str, Any]:
