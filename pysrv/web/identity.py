@@ -67,7 +67,7 @@ def of_cookie(store: Store, cookie: str, now: float, longest_s: float) -> Identi
     proven = now - session.proven_at <= PROOF_S
     if session.kind is PersonKind.ACCOUNT:
         account = store.account(session.name)
-        if account is None or not account.enabled or session.created_at < account.created_at:
+        if account is None or not account.enabled:
             return None
         return Identity(session.kind, session.name, Licence(NOBODYS_POWERS, proven), session, None, account)
     person = store.administrator(session.name)

@@ -129,3 +129,17 @@ def test_own_limits_survive_a_restart(bench: Bench, tmp_path: Path) -> None:
         reader.close()
     told = [row for row in bench.store.audit(10) if row.action.startswith("account.own_")]
     assert len(told) == 5 and {row.who for row in told} == {"web:alice"}
+
+
+def test_a_telephone_that_its_owner_removes_is_not_called_any_more(bench: Bench) -> None:
+    bob = Client(bench, "bob", BOB)
+    bob.register()
+    (held,) = bench.store.bindings("bob")
+    assert not bench.service.unregister("alice", held.contact) and bench.store.bindings("bob") == [held]
+    assert bench.service.unregister("bob", held.contact)
+    assert bench.store.bindings("bob") == [] and not bench.service.unregister("bob", held.contact)
+    caller = Client(bench, "alice", ALICE)
+    caller.invite("102")
+    bench.take(ALICE)
+    (cdr,) = bench.store.cdrs(limit=1)
+    assert bob.requests() == [] and cdr.sip_status == 480
