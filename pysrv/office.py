@@ -32,6 +32,7 @@ from pysrv.net.udp import PortBusy, UdpSockets
 from pysrv.notify import Dispatcher
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
+from pysrv.payments.cashier import Cashier
 from pysrv.portal import ROUTES as PORTAL_ROUTES
 from pysrv.service import Service, journal
 from pysrv.service.health import Checkup, Health, health
@@ -117,6 +118,16 @@ class Office:
         self._dispatcher = Dispatcher(self._store, self._service.settings, time.time, self.turn)
         self._service.notices.on_told = self._dispatcher.wake
         self._notify_task: asyncio.Task[None] | None = None
+        self.cashier = Cashier(
+            self._store,
+            self._service.settings,
+            time.time,
+            self.turn,
+            self._service.notices.tell,
+            self._service.account_changed,
+        )
+        self._service.on_payments = self.cashier.wake
+        self._pay_task: asyncio.Task[None] | None = None
         self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
         self._tcp = TcpConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
@@ -155,6 +166,7 @@ class Office:
         await self._control_socket.start()
         self._tally_task = self._loop.create_task(self._read_tallies())
         self._notify_task = self._loop.create_task(self._dispatcher.run())
+        self._pay_task = self._loop.create_task(self.cashier.run())
         self._announce(password, made.fingerprint, demo)
         self.turn()
 
@@ -164,9 +176,10 @@ class Office:
             self._timer.cancel()
         if self._tally_task is not None:
             self._tally_task.cancel()
-        if self._notify_task is not None:
-            self._notify_task.cancel()
-            await asyncio.gather(self._notify_task, return_exceptions=True)
+        for task in (self._notify_task, self._pay_task):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         self._names.close()
         self._callees.close()
         self._hep_names.close()

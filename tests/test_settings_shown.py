@@ -1,4 +1,4 @@
-"""Every setting of money, limits, fraud, authentication, notices and sessions is shown by a test, off and on.
+"""Every setting of money, limits, fraud, authentication, notices, payments and sessions is shown by a test, off and on.
 
 A test says which by `@pytest.mark.setting("name")`; one that walks a table of cases marks each with `case.name`. This
 file reads the sources, so that it costs nothing and needs no other test to have run.
@@ -13,7 +13,7 @@ from appliance.config.row import Place
 from appliance.config.schema import ROWS
 
 TESTS = Path(__file__).parent
-PLACES = {Place.LIMITS, Place.BILLING, Place.FRAUD, Place.AUTH, Place.NOTIFY, Place.IVR}
+PLACES = {Place.LIMITS, Place.BILLING, Place.FRAUD, Place.AUTH, Place.NOTIFY, Place.IVR, Place.PAYMENTS}
 SESSIONS = {
     "sessionabsolutetimeout", "calltimeout", "mediatimeout", "ringtimeout", "callinittimeout", "sessiontimer",
     "fwdtootherdomains", "fs_restrictsiptolocal", "blockearlymedia", "blockearlymedia_in", "licensecfg",

@@ -14,8 +14,9 @@ from appliance.config.chapters.fraud import ExposureRows, NumberRows, PatternRow
 from appliance.config.chapters.gate import DurationRows, GateRows
 from appliance.config.chapters.limits import AccountRows, AddressRows, SpendRows
 from appliance.config.chapters.notices import NotificationRows
+from appliance.config.chapters.payments import PaymentRows
 from appliance.config.chapters.prices import PriceRows
-from appliance.config.chapters.services import FraudRows, PaymentRows, SignallingRows, SystemRows
+from appliance.config.chapters.services import FraudRows, SignallingRows, SystemRows
 from appliance.config.row import Row
 
 CHAPTERS: tuple[type, ...] = (

@@ -91,6 +91,9 @@ class Live(Protocol):
     def notices_told(self) -> None:
         """Something is in the outbox of notices."""
 
+    def payments_told(self) -> None:
+        """A refund or a comparison of payments was asked for."""
+
 
 @dataclass(slots=True)
 class ListImport:

@@ -157,6 +157,33 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "for a while.",
             "'appliance ban {source} --for 6h' keeps it out.",
         ),
+        "payment_waiting": Kind(
+            Severity.CRITICAL,
+            Audience.ADMINISTRATORS,
+            "{account}: payment {payment} waits for a decision",
+            "{amount} {currency} were paid for {account} through {gateway}, and are not credited yet: {reasons}.",
+            "'appliance payments show {payment}' shows it, 'appliance payments approve {payment}' credits it, "
+            "'appliance payments reject {payment}' gives it back.",
+            frozenset({"amount"}),
+        ),
+        "payment_disputed": Kind(
+            Severity.CRITICAL,
+            Audience.BOTH,
+            "{account}: payment {payment} is disputed or was taken back",
+            "Of the payment {payment} of {account} through {gateway}, {amount} {currency} are disputed or were taken "
+            "back. {back} of its credit are gone; done besides: {reaction}.",
+            "'appliance payments show {payment}' shows it; answer the dispute at {gateway}. What is won comes back by "
+            "itself, a lock does not: 'appliance accounts set {account} --locklevel 0'.",
+            frozenset({"amount", "back"}),
+        ),
+        "payment_problem": Kind(
+            Severity.CRITICAL,
+            Audience.ADMINISTRATORS,
+            "{account}: payment {payment} needs a person",
+            "About the payment {payment} of {account} through {gateway} ({amount} {currency}): {what}.",
+            "'appliance payments show {payment}' shows it.",
+            frozenset({"amount"}),
+        ),
         "test": Kind(
             Severity.CRITICAL,
             Audience.ADMINISTRATORS,

@@ -1,5 +1,5 @@
 """The administrators' pages. Each module of `pages` has its rows; this is all of them, in the order of the menu."""
 
-from pysrv.panel.pages import accounts, dashboard
+from pysrv.panel.pages import accounts, dashboard, payments
 
-ROUTES = (*dashboard.ROUTES, *accounts.ROUTES)
+ROUTES = (*dashboard.ROUTES, *accounts.ROUTES, *payments.ROUTES)

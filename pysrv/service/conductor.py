@@ -5,7 +5,7 @@ disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from appliance import wire
@@ -111,6 +111,7 @@ class Service:
         self._registration.use(settings)
         self._paging = Paging(store, self.endpoint, self.registrar, world)
         self.notices = Notices(store)
+        self.on_payments: Callable[[], None] = lambda: None
         self._spending = Spending(store, settings, world.clock, self.notices.tell)
         self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
         self._fraud = Fraud(store, settings, world.clock, self.notices.tell)
@@ -427,6 +428,10 @@ class Service:
     def notices_told(self) -> None:
         """An operator has put something into the outbox of notices."""
         self.notices.on_told()
+
+    def payments_told(self) -> None:
+        """An operator wants a refund or a comparison of payments."""
+        self.on_payments()
 
     def _taken_back(self, texts: Mapping[str, str | None]) -> None:
         """A change was not confirmed: its settings have their old texts again."""

@@ -18,6 +18,7 @@ from pysrv.store import (
     schema_listing,
     schema_notices,
     schema_passwords,
+    schema_payments,
     schema_people,
     schema_policy,
     schema_portal,
@@ -72,6 +73,7 @@ STATEMENTS_4 = (
 STATEMENTS_5 = (
     *schema_people.STATEMENTS,
     *schema_portal.STATEMENTS,
+    *schema_payments.STATEMENTS,
     *schema_listing.STATEMENTS,
 )
 MIGRATIONS = (
@@ -82,7 +84,9 @@ MIGRATIONS = (
         4, "accounts' limits, owners and days, charges of each level; prices by time; fraud; notices", _money_schema
     ),
     Migration(
-        5, "administrators' roles and second factors, sessions, tokens, the chain of the audit trail", _people_schema
+        5,
+        "administrators' roles and second factors, sessions, tokens, the chain of the audit trail; payments",
+        _people_schema,
     ),
 )
 LATEST = MIGRATIONS[-1].number

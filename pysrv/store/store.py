@@ -18,6 +18,8 @@ from pysrv.store.history import HistoryReading
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
 from pysrv.store.notices import NoticeReading, NoticeWriting
+from pysrv.store.payment_reading import PaymentReading
+from pysrv.store.payments import PaymentWriting
 from pysrv.store.people import PeopleReading, PeopleWriting
 from pysrv.store.portal import PortalReading, PortalWriting
 from pysrv.store.quality import QualityWriting
@@ -36,6 +38,7 @@ from pysrv.store.web import WebReading, WebWriting
 class Reader(
     CardReading,
     PortalReading,
+    PaymentReading,
     UsageReading,
     TrunkReading,
     RateReading,
@@ -66,6 +69,7 @@ class Reader(
 class Store(
     CardWriting,
     PortalWriting,
+    PaymentWriting,
     CallWriting,
     TrunkWriting,
     RateWriting,

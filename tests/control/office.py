@@ -30,6 +30,7 @@ class Service:
         self.guarded: dict[str, str] = {}
         self.remembered = Traces(lambda _dialog, _tag: None)
         self.on_notices: Callable[[], None] = lambda: None
+        self.on_payments: Callable[[], None] = lambda: None
         self._settings = settings or Settings()
 
     def settings(self) -> Settings:
@@ -62,6 +63,10 @@ class Service:
     def notices_told(self) -> None:
         self.told.append(("notices",))
         self.on_notices()
+
+    def payments_told(self) -> None:
+        self.told.append(("payments",))
+        self.on_payments()
 
     def trunks_changed(self) -> None:
         self.told.append(("trunks",))
@@ -113,8 +118,13 @@ class Operator:
 
 
 @contextlib.contextmanager
-def office(runtime: Path, database: Path, live: Service | None = None) -> Iterator[Service]:
-    """A running office on RUNTIME/office.sock, in a thread of its own."""
+def office(
+    runtime: Path,
+    database: Path,
+    live: Service | None = None,
+    beside: Callable[[Store], Callable[[], Any]] | None = None,
+) -> Iterator[Service]:
+    """A running office on RUNTIME/office.sock, in a thread of its own, with what `beside` makes of its store."""
     service = live or Service()
     loop, ready, done = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
@@ -124,12 +134,15 @@ def office(runtime: Path, database: Path, live: Service | None = None) -> Iterat
             listener = ControlSocket(runtime / "office.sock", control.session)
             dispatcher = Dispatcher(store, service.settings, lambda: NOW, store.commit)
             service.on_notices = dispatcher.wake
-            sending = asyncio.create_task(dispatcher.run())
+            tasks = [asyncio.create_task(dispatcher.run())]
+            if beside is not None:
+                tasks.append(asyncio.create_task(beside(store)()))
             await listener.start()
             ready.set()
             await done.wait()
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await listener.stop()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))

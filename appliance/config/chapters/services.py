@@ -1,4 +1,4 @@
-"""Settings of fraud and price checks, of the system, the web, the API and payments."""
+"""Settings of fraud and price checks, of the system, the web and the API."""
 
 from appliance.config.fields import Bool, Choice, Enum, Int, Money
 from appliance.config.row import Place, Row, Strict
@@ -294,25 +294,4 @@ class SystemRows:
         Place.WEB,
         "From where the administrators' part of the panel can be reached.",
         strict=Strict("1", "0"),
-    )
-
-
-class PaymentRows:
-    """Payments."""
-
-    paymentgateway = Row(
-        Choice({"off": "no payments", "paypal": "PayPal"}),
-        "off",
-        Place.PAYMENTS,
-        "Where users are sent to pay; no card ever touches this appliance.",
-    )
-    paymentfirstmanual = Row(
-        Bool(), "true", Place.PAYMENTS, "The first payment of an account waits for an administrator.", strict="true"
-    )
-    paymentmaxauto = Row(
-        Money(special={0: "all wait"}),
-        "100",
-        Place.PAYMENTS,
-        "Payments above this, and suspicious ones, wait for an administrator.",
-        unit="money",
     )

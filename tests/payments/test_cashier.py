@@ -1,0 +1,543 @@
+"""Payments from the first click to the credit, a refund and a dispute, against both gateways on loopback."""
+
+import logging
+
+import pytest
+from aiohttp import web
+
+from pysrv.billing.payment import PaymentStatus
+from pysrv.payments.offer import PaymentRefused
+from tests.payments.conftest import EUR, Till
+from tests.payments.servers import NOW, PayPalServer, StripeServer, refuse
+
+COMPLETED = "checkout.session.completed"
+
+
+async def paid(till: Till, stripe: StripeServer, amount: int = 20 * EUR, **more: str) -> tuple[int, str]:
+    """A payment that Stripe has taken and told; its number and session."""
+    begun, payment = await till.begin(amount)
+    session = stripe.pay(payment.order_id, **more)  # type: ignore[arg-type]
+    assert (await till.hear("stripe", stripe.event(COMPLETED, session, till.clock.now))).status == 200
+    return begun.number, payment.order_id
+
+
+async def test_a_payment_at_stripe_is_credited_when_stripe_says_so_and_not_before(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    begun, payment = await at_stripe.begin(12_500_000)
+    assert begun.url == f"{stripe.url}/pay/{payment.order_id}"
+    asked = stripe.sessions[payment.order_id]
+    assert (asked["amount_total"], asked["currency"], asked["client_reference_id"]) == (1250, "eur", begun.reference)
+    assert (await at_stripe.cashier.returned(begun.reference)) == payment  # the browser came back: nothing was paid
+    assert at_stripe.balance() == 0
+    session = stripe.pay(payment.order_id)
+    assert (await at_stripe.hear("stripe", stripe.event(COMPLETED, session))).status == 200
+    assert at_stripe.balance() == 12_500_000
+    assert at_stripe.payment(begun).status is PaymentStatus.APPROVED
+    assert at_stripe.changed == ["alice"]
+    [posting] = at_stripe.store.postings("alice")
+    assert (posting.kind, posting.amount, posting.who) == ("deposit", 12_500_000, "gateway stripe")
+    assert posting.note == f"payment {begun.number}: stripe {session['payment_intent']}"
+
+
+async def test_a_payment_at_paypal_is_captured_when_the_customer_comes_back(
+    at_paypal: Till, paypal: PayPalServer
+) -> None:
+    begun, payment = await at_paypal.begin(7_000_000)
+    assert begun.url == f"https://www.paypal.com/checkoutnow?token={payment.order_id}"
+    unit = paypal.orders[payment.order_id]["purchase_units"][0]
+    assert (unit["amount"], unit["custom_id"]) == ({"currency_code": "EUR", "value": "7.00"}, begun.reference)
+    paypal.approve(payment.order_id)
+    found = await at_paypal.cashier.returned(begun.reference)
+    assert found is not None
+    assert (found.status, found.payment_id) == (PaymentStatus.APPROVED, paypal.capture_of(payment.order_id)["id"])
+    assert at_paypal.balance() == 7_000_000
+
+
+async def test_a_payment_at_paypal_is_captured_when_the_customer_closes_his_browser(
+    at_paypal: Till, paypal: PayPalServer
+) -> None:
+    _, payment = await at_paypal.begin()
+    paypal.approve(payment.order_id)
+    signed = paypal.event("CHECKOUT.ORDER.APPROVED", paypal.orders[payment.order_id])
+    assert (await at_paypal.hear("paypal", signed)).status == 200
+    assert at_paypal.balance() == 20 * EUR
+    completed = paypal.event("PAYMENT.CAPTURE.COMPLETED", paypal.capture_of(payment.order_id))
+    for _ in range(3):
+        assert (await at_paypal.hear("paypal", completed)).status == 200
+    assert at_paypal.balance() == 20 * EUR
+    assert len(at_paypal.store.postings("alice")) == 1
+
+
+async def test_a_webhook_that_comes_many_times_and_after_restarts_is_credited_once(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    begun, payment = await at_stripe.begin()
+    signed = stripe.event(COMPLETED, stripe.pay(payment.order_id))
+    for _ in range(3):
+        assert (await at_stripe.hear("stripe", signed)).status == 200
+        await at_stripe.cashier.returned(begun.reference)
+        at_stripe.restart()
+    assert (at_stripe.balance(), len(at_stripe.store.postings("alice"))) == (20 * EUR, 1)
+
+
+async def test_what_was_not_on_disk_when_the_process_ended_is_credited_when_it_comes_again(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    _, payment = await at_stripe.begin()
+    signed = stripe.event(COMPLETED, stripe.pay(payment.order_id))
+
+    class Ended(BaseException):
+        pass
+
+    def die() -> None:
+        raise Ended
+
+    at_stripe.cashier._commit = die
+    with pytest.raises(Ended):
+        await at_stripe.hear("stripe", signed)
+    at_stripe.restart()
+    assert at_stripe.balance() == 0
+    assert (await at_stripe.hear("stripe", signed)).status == 200
+    assert at_stripe.balance() == 20 * EUR
+
+
+async def test_a_process_that_ends_while_the_gateway_begins_finds_the_payment_by_its_reference(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    class Ended(BaseException):
+        pass
+
+    async def die(*_: object) -> None:
+        raise Ended
+
+    at_stripe.cashier._sent_away = die  # type: ignore[method-assign,assignment]
+    with pytest.raises(Ended):
+        await at_stripe.begin()
+    at_stripe.restart()
+    begun, payment = await at_stripe.begin()  # the same customer again; his first order is taken for this test's
+    [old] = [each for each in at_stripe.store.payments() if each.id != begun.number]
+    session = stripe.pay(payment.order_id) | {"client_reference_id": old.reference}
+    assert (await at_stripe.hear("stripe", stripe.event(COMPLETED, session))).status == 200
+    assert at_stripe.store.payment(old.id).status is PaymentStatus.APPROVED  # type: ignore[union-attr]
+    assert at_stripe.balance() == 20 * EUR
+
+
+@pytest.mark.setting("paymentgateway")
+async def test_nobody_is_sent_anywhere_while_payments_are_off_but_what_was_begun_is_still_heard(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    _, payment = await at_stripe.begin()
+    at_stripe.use(paymentgateway="off")
+    with pytest.raises(PaymentRefused, match="paymentgateway"):
+        await at_stripe.begin()
+    assert (await at_stripe.hear("stripe", stripe.event(COMPLETED, stripe.pay(payment.order_id)))).status == 200
+    assert at_stripe.balance() == 20 * EUR
+
+
+@pytest.mark.setting("stripekey")
+@pytest.mark.setting("paypalclientid")
+@pytest.mark.setting("paypalsecret")
+async def test_a_gateway_without_credentials_takes_nothing(till: Till, paypal: PayPalServer) -> None:
+    for gateway, words in (("stripe", "stripekey"), ("paypal", "paypalclientid and paypalsecret")):
+        till.use(paymentgateway=gateway, paymentapiurl=paypal.url, paypalclientid="", paypalsecret="")
+        with pytest.raises(PaymentRefused, match=words):
+            await till.begin()
+        assert (await till.hear(gateway, ({}, b"{}"))).status == 404
+    till.use(paypalclientid="somebody", paypalsecret="else")
+    with pytest.raises(PaymentRefused, match="does not take the payment now"):
+        await till.begin()
+    assert paypal.paths() == ["/v1/oauth2/token"]
+
+
+@pytest.mark.setting("paymentapiurl")
+@pytest.mark.setting("paypalsandbox")
+def test_the_api_that_is_asked_follows_the_settings(till: Till) -> None:
+    till.use(paypalclientid="id", paypalsecret="s", stripekey="k")
+
+    def url(gateway: str) -> str:
+        return str(getattr(till.cashier._gateways.named(gateway, till.settings()), "_url"))  # noqa: B009
+
+    assert (url("paypal"), url("stripe")) == ("https://api-m.paypal.com", "https://api.stripe.com")
+    till.use(paypalsandbox="true")
+    assert url("paypal") == "https://api-m.sandbox.paypal.com"
+    till.use(paymentapiurl="https://relay.example.org/")
+    assert (url("paypal"), url("stripe")) == ("https://relay.example.org", "https://relay.example.org")
+
+
+@pytest.mark.setting("stripewebhooksecret")
+@pytest.mark.setting("paypalwebhookid")
+async def test_without_what_proves_a_webhook_none_is_believed(
+    at_stripe: Till, stripe: StripeServer, paypal: PayPalServer
+) -> None:
+    _, payment = await at_stripe.begin()
+    signed = stripe.event(COMPLETED, stripe.pay(payment.order_id))
+    at_stripe.use(stripewebhooksecret="", paypalclientid="id", paypalsecret="s", paypalwebhookid="")
+    assert (await at_stripe.hear("stripe", signed)).status == 400
+    assert (await at_stripe.hear("paypal", paypal.event("PAYMENT.CAPTURE.COMPLETED", {}))).status == 400
+    assert at_stripe.balance() == 0
+
+
+@pytest.mark.setting("paymentcurrency")
+@pytest.mark.parametrize(("currency", "credited"), [("", 20_000_000), ("USD", 18_400_000)])
+async def test_another_currency_is_credited_and_taken_back_at_the_rate_of_its_beginning(
+    at_stripe: Till, stripe: StripeServer, currency: str, credited: int
+) -> None:
+    at_stripe.use(paymentcurrency=currency)
+    at_stripe.store.set_currency("USD", "0.92")
+    _, payment = await at_stripe.begin()
+    assert stripe.sessions[payment.order_id]["currency"] == (currency or "EUR").lower()
+    at_stripe.store.set_currency("USD", "0.5")
+    session = stripe.pay(payment.order_id)
+    await at_stripe.hear("stripe", stripe.event(COMPLETED, session))
+    assert at_stripe.balance() == credited
+    charge = stripe.charge_of(payment.order_id) | {"amount_refunded": 2000}
+    await at_stripe.hear("stripe", stripe.event("charge.refunded", charge))
+    assert at_stripe.balance() == 0
+
+
+async def test_a_currency_without_a_rate_is_not_taken_as_one_to_one(at_stripe: Till, stripe: StripeServer) -> None:
+    at_stripe.use(paymentcurrency="USD")
+    with pytest.raises(PaymentRefused, match="no exchange rate from USD to EUR"):
+        await at_stripe.begin()
+    assert stripe.asked == []
+
+
+@pytest.mark.setting("paymentfirstmanual")
+@pytest.mark.parametrize("manual", ["true", "false"])
+async def test_the_first_payment_of_an_account_waits_for_an_administrator(
+    at_stripe: Till, stripe: StripeServer, manual: str
+) -> None:
+    at_stripe.use(paymentfirstmanual=manual)
+    number, _ = await paid(at_stripe, stripe)
+    waits = manual == "true"
+    assert at_stripe.balance() == (0 if waits else 20 * EUR)
+    assert [kind for kind, *_ in at_stripe.told] == (["payment_waiting"] if waits else [])
+    if waits:
+        at_stripe.store.approve_payment(number, "root")
+        assert at_stripe.balance() == 20 * EUR
+    at_stripe.clock.now += 7200
+    await paid(at_stripe, stripe)
+    assert at_stripe.balance() == 40 * EUR
+
+
+@pytest.mark.setting("paymentmaxauto")
+@pytest.mark.parametrize(("most", "credited"), [("0", 0), ("19.99", 0), ("20", 20 * EUR)])
+async def test_a_payment_above_paymentmaxauto_waits(
+    at_stripe: Till, stripe: StripeServer, most: str, credited: int
+) -> None:
+    at_stripe.use(paymentmaxauto=most)
+    number, _ = await paid(at_stripe, stripe)
+    assert at_stripe.balance() == credited
+    payment = at_stripe.store.payment(number)
+    assert payment is not None
+    assert ("paymentmaxauto" in payment.reasons) is (credited == 0)
+
+
+async def test_what_the_gateway_took_counts_and_another_amount_than_was_ordered_waits(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    begun, payment = await at_stripe.begin(20 * EUR)
+    session = stripe.pay(payment.order_id, amount=100)
+    await at_stripe.hear("stripe", stripe.event(COMPLETED, session))
+    assert at_stripe.balance() == 0
+    assert at_stripe.payment(begun).reasons == "the gateway took 1.00 EUR, the order was for 20.00 EUR"
+    at_stripe.store.approve_payment(begun.number, "root")
+    assert at_stripe.balance() == 1 * EUR
+
+
+async def test_a_payment_in_another_currency_than_was_ordered_cannot_be_credited(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    begun, payment = await at_stripe.begin(20 * EUR)
+    session = stripe.pay(payment.order_id, currency="jpy")
+    await at_stripe.hear("stripe", stripe.event(COMPLETED, session))
+    with pytest.raises(Exception, match="was made in JPY, ordered in EUR"):
+        at_stripe.store.approve_payment(begun.number, "root")
+    assert at_stripe.balance() == 0
+
+
+async def test_a_refund_takes_the_credit_at_once_and_is_asked_for_once(at_stripe: Till, stripe: StripeServer) -> None:
+    number, session = await paid(at_stripe, stripe)
+    at_stripe.store.refund_payment(number, 5 * EUR, "root")
+    assert at_stripe.balance() == 15 * EUR
+    await at_stripe.cashier.step()
+    await at_stripe.cashier.step()
+    assert stripe.charge_of(session)["amount_refunded"] == 500
+    [refund] = at_stripe.store.payment_refunds(number)
+    assert (refund.status, refund.tries) == ("sent", 1)
+    assert (await at_stripe.hear("stripe", stripe.event("charge.refunded", stripe.charge_of(session)))).status == 200
+    assert at_stripe.balance() == 15 * EUR
+    at_stripe.store.refund_payment(number, None, "root")
+    await at_stripe.cashier.step()
+    assert (stripe.charge_of(session)["amount_refunded"], at_stripe.balance()) == (2000, 0)
+
+
+async def test_a_refund_whose_answer_was_lost_is_sent_again_under_its_key_and_done_once(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    number, session = await paid(at_stripe, stripe)
+    at_stripe.store.refund_payment(number, 5 * EUR, "root")
+
+    def lose(request: web.Request) -> None:
+        if request.path == "/v1/refunds" and request.transport is not None:
+            request.transport.abort()
+
+    stripe.after = lose
+    await at_stripe.cashier.step()
+    assert at_stripe.store.payment_refunds(number)[0].status == "wanted"
+    at_stripe.restart()
+    stripe.after = lambda _request: None
+    assert (await at_stripe.cashier.step()) > 0  # not yet: it waits a minute
+    assert stripe.paths().count("/v1/refunds") == 1
+    at_stripe.clock.now += 61
+    await at_stripe.cashier.step()
+    assert at_stripe.store.payment_refunds(number)[0].status == "sent"
+    assert (stripe.charge_of(session)["amount_refunded"], at_stripe.balance()) == (500, 15 * EUR)
+
+
+async def test_a_refund_that_the_gateway_refuses_gives_the_credit_back_and_is_told(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    number, _ = await paid(at_stripe, stripe)
+    at_stripe.store.refund_payment(number, 5 * EUR, "root")
+    error = {"error": {"code": "charge_not_refundable"}}
+    stripe.fault = lambda request: refuse(400, error) if request.path == "/v1/refunds" else None
+    await at_stripe.cashier.step()
+    [refund] = at_stripe.store.payment_refunds(number)
+    assert refund.status == "failed"
+    assert "charge_not_refundable" in refund.reason
+    assert at_stripe.balance() == 20 * EUR
+    assert [kind for kind, *_ in at_stripe.told] == ["payment_problem"]
+
+
+async def test_a_refund_that_was_done_before_is_found_when_it_is_refused(at_stripe: Till, stripe: StripeServer) -> None:
+    number, session = await paid(at_stripe, stripe)
+    at_stripe.store.refund_payment(number, None, "root")
+    stripe.charge_of(session)["amount_refunded"] = 2000  # somebody gave it back at Stripe, and no event came
+    await at_stripe.cashier.step()
+    assert at_stripe.store.payment_refunds(number)[0].status == "sent"
+    assert at_stripe.balance() == 0
+    assert at_stripe.told == []
+
+
+async def test_a_rejected_payment_goes_back_whole(at_paypal: Till, paypal: PayPalServer) -> None:
+    at_paypal.use(paymentmaxauto="0")
+    begun, payment = await at_paypal.begin()
+    paypal.approve(payment.order_id)
+    await at_paypal.cashier.returned(begun.reference)
+    at_paypal.store.reject_payment(begun.number, "root")
+    await at_paypal.cashier.step()
+    [refund] = paypal.orders[payment.order_id]["purchase_units"][0]["payments"]["refunds"]
+    assert refund["amount"] == {"value": "20.00", "currency_code": "EUR"}
+    assert (at_paypal.payment(begun).status, at_paypal.balance()) == (PaymentStatus.REJECTED, 0)
+    event = paypal.event("PAYMENT.CAPTURE.REFUNDED", refund)
+    assert (await at_paypal.hear("paypal", event)).status == 200
+    assert at_paypal.store.postings("alice") == []
+
+
+@pytest.mark.setting("paymentdisputelock")
+@pytest.mark.parametrize("lock", ["true", "false"])
+async def test_a_dispute_takes_the_credit_back_and_can_lock_and_what_is_won_comes_back(
+    at_stripe: Till, stripe: StripeServer, lock: str
+) -> None:
+    at_stripe.use(paymentdisputelock=lock)
+    _, session = await paid(at_stripe, stripe)
+    at_stripe.store.adjust("alice", -15 * EUR)  # most of it was talked away
+    event = stripe.event("charge.dispute.created", stripe.dispute(session))
+    for _ in range(2):
+        assert (await at_stripe.hear("stripe", event)).status == 200
+    assert at_stripe.balance() == -15 * EUR
+    account = at_stripe.store.account("alice")
+    assert account is not None
+    assert account.locklevel == (2 if lock == "true" else 0)
+    [(kind, _, _, figures)] = at_stripe.told
+    assert (kind, figures["back"]) == ("payment_disputed", 20 * EUR)
+    won = stripe.event("charge.dispute.closed", stripe.dispute(session, "won"))
+    assert (await at_stripe.hear("stripe", won)).status == 200
+    assert at_stripe.balance() == 5 * EUR
+
+
+async def test_a_dispute_at_paypal_that_is_lost_and_its_reversal_count_once(
+    at_paypal: Till, paypal: PayPalServer
+) -> None:
+    begun, payment = await at_paypal.begin()
+    paypal.approve(payment.order_id)
+    await at_paypal.cashier.returned(begun.reference)
+    capture = paypal.capture_of(payment.order_id)["id"]
+    await at_paypal.hear("paypal", paypal.event("CUSTOMER.DISPUTE.CREATED", paypal.dispute(capture, "12.00")))
+    assert at_paypal.balance() == 8 * EUR
+    lost = paypal.dispute(capture, "12.00", "RESOLVED_BUYER_FAVOUR", "10.00")
+    await at_paypal.hear("paypal", paypal.event("CUSTOMER.DISPUTE.RESOLVED", lost))
+    assert at_paypal.balance() == 10 * EUR
+    reversal = paypal.give_back(capture, "10.00")
+    await at_paypal.hear("paypal", paypal.event("PAYMENT.CAPTURE.REVERSED", reversal))
+    assert at_paypal.balance() == 10 * EUR
+
+
+async def test_a_payment_that_is_on_its_way_is_credited_when_it_arrives(at_paypal: Till, paypal: PayPalServer) -> None:
+    begun, payment = await at_paypal.begin()
+    paypal.capture_status = "PENDING"
+    paypal.approve(payment.order_id)
+    found = await at_paypal.cashier.returned(begun.reference)
+    assert found is not None
+    assert (found.status, at_paypal.balance()) == (PaymentStatus.PENDING, 0)
+    capture = paypal.capture_of(payment.order_id) | {"status": "COMPLETED"}
+    await at_paypal.hear("paypal", paypal.event("PAYMENT.CAPTURE.COMPLETED", capture))
+    assert at_paypal.balance() == 20 * EUR
+
+
+async def test_an_order_of_which_no_webhook_came_is_looked_at(at_stripe: Till, stripe: StripeServer) -> None:
+    begun, payment = await at_stripe.begin()
+    stripe.pay(payment.order_id)
+    await at_stripe.cashier.step()
+    assert at_stripe.balance() == 0
+    at_stripe.clock.now += 301
+    await at_stripe.cashier.step()
+    assert (at_stripe.balance(), at_stripe.payment(begun).status) == (20 * EUR, PaymentStatus.APPROVED)
+
+
+async def test_an_order_that_nobody_pays_is_given_up_and_credited_all_the_same_if_it_is_paid(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    begun, payment = await at_stripe.begin()
+    for _ in range(8):
+        at_stripe.clock.now += 300_000
+        await at_stripe.cashier.step()
+    assert at_stripe.payment(begun).status is PaymentStatus.FAILED
+    assert len(stripe.paths("GET")) <= 6
+    session = stripe.pay(payment.order_id)
+    await at_stripe.hear("stripe", stripe.event(COMPLETED, session, at_stripe.clock.now))
+    assert at_stripe.balance() == 20 * EUR
+
+
+async def test_an_order_that_is_paid_twice_is_credited_once_and_told(at_stripe: Till, stripe: StripeServer) -> None:
+    _, session = await paid(at_stripe, stripe)
+    again = stripe.sessions[session] | {"payment_intent": "pi_other"}
+    assert (await at_stripe.hear("stripe", stripe.event(COMPLETED, again))).status == 200
+    assert at_stripe.balance() == 20 * EUR
+    [(kind, _, _, figures)] = at_stripe.told
+    assert kind == "payment_problem"
+    assert "paid twice" in figures["what"]
+
+
+async def test_payments_of_others_at_the_same_gateway_are_taken_and_change_nothing(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    _, payment = await at_stripe.begin()
+    foreign = stripe.pay(payment.order_id) | {"client_reference_id": "shop-17"}
+    assert (await at_stripe.hear("stripe", stripe.event(COMPLETED, foreign))).status == 200
+    unknown = foreign | {"client_reference_id": "apl-of-another-database", "id": "cs_other"}
+    assert (await at_stripe.hear("stripe", stripe.event(COMPLETED, unknown))).status == 200
+    assert (await at_stripe.hear("stripe", stripe.event("invoice.paid", {"id": "in_1"}))).status == 200
+    assert (at_stripe.balance(), at_stripe.told) == (0, [])
+
+
+async def test_the_gateway_is_told_to_come_again_when_nothing_can_be_written(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    from pysrv.store import StoreCode, StoreError
+
+    _, payment = await at_stripe.begin()
+    signed = stripe.event(COMPLETED, stripe.pay(payment.order_id))
+    commit = at_stripe.cashier._commit
+
+    def full() -> None:
+        raise StoreError(StoreCode.FULL, "the disk is full")
+
+    at_stripe.cashier._commit = full
+    assert (await at_stripe.hear("stripe", signed)).status == 503
+    at_stripe.cashier._commit = commit
+    assert (await at_stripe.hear("stripe", signed)).status == 200
+    assert at_stripe.balance() == 20 * EUR
+
+
+async def test_a_gateway_that_does_not_answer_leaves_the_customer_here_and_nothing_waits_for_it(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    stripe.fault = lambda _request: refuse(500, {})
+    with pytest.raises(PaymentRefused, match="stripe does not take the payment now"):
+        await at_stripe.begin()
+    [payment] = at_stripe.store.payments()
+    assert (payment.status, at_stripe.store.payments_wait_until()) == (PaymentStatus.FAILED, None)
+
+
+async def test_a_customer_who_reloads_his_page_does_not_have_the_gateway_asked_each_time(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    begun, _ = await at_stripe.begin()
+    for _ in range(5):
+        await at_stripe.cashier.returned(begun.reference)
+    assert len(stripe.paths("GET")) == 1
+    at_stripe.clock.now += 6
+    await at_stripe.cashier.returned(begun.reference)
+    assert len(stripe.paths("GET")) == 2
+    assert await at_stripe.cashier.returned("apl-unknown") is None
+
+
+async def test_no_secret_reaches_a_log_or_an_error(
+    at_paypal: Till, paypal: PayPalServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    _, payment = await at_paypal.begin()
+    paypal.fault = lambda _request: refuse(500, {"message": "boom"})
+    at_paypal.clock.now += 301
+    await at_paypal.cashier.step()
+    with pytest.raises(PaymentRefused) as refused:
+        await at_paypal.begin()
+    said = caplog.text + str(refused.value) + "".join(each.note for each in at_paypal.store.payments())
+    assert "payment" in said
+    secrets = [at_paypal.texts["paypalsecret"], *paypal.tokens]
+    assert paypal.tokens
+    assert [secret for secret in secrets if secret in said] == []
+    assert payment.order_id
+
+
+async def test_a_body_that_is_too_long_is_not_read(at_stripe: Till) -> None:
+    assert (await at_stripe.hear("stripe", ({}, b"x" * 300_000))).status == 413
+
+
+async def test_a_comparison_finds_what_is_missing_here_and_there_and_what_differs(
+    at_stripe: Till, stripe: StripeServer
+) -> None:
+    at_stripe.clock.now = NOW + 100
+    sessions = []
+    for _ in range(5):
+        at_stripe.clock.now += 7200
+        _, payment = await at_stripe.begin()
+        session = stripe.pay(payment.order_id, at=at_stripe.clock.now)
+        await at_stripe.hear("stripe", stripe.event(COMPLETED, session, at_stripe.clock.now))
+        sessions.append(payment.order_id)
+    _, lost = await at_stripe.begin()
+    stripe.pay(lost.order_id, at=at_stripe.clock.now)  # no webhook came
+    gone = stripe.charge_of(sessions[0])
+    stripe.charges.remove(gone)
+    stripe.charge_of(sessions[1])["amount_captured"] = 1999
+    stripe.charge_of(sessions[2])["amount_refunded"] = 100
+    stripe.charges.append(stripe.charge_of(sessions[3]) | {"id": "ch_x", "payment_intent": "pi_x", "metadata": {}})
+    at_stripe.clock.now += 120
+    number = at_stripe.store.ask_comparison("stripe", NOW, at_stripe.clock.now)
+    await at_stripe.cashier.step()
+    found = at_stripe.store.payment_comparison(number)
+    assert found is not None
+    import json
+
+    said = json.loads(found.found)
+    lines = [(line["difference"], line["number"], line["theirs"], line["ours"]) for line in said["lines"]]
+    assert sorted(lines) == [
+        ("amount_differs", 2, 19_990_000, 20 * EUR),
+        ("missing_here", 0, 20 * EUR, 0),
+        ("missing_there", 1, 0, 20 * EUR),
+        ("refunds_differ", 3, EUR, 0),
+    ]
+    assert (said["same"], said["foreign"], found.problem) == (2, 1, "")
+    assert at_stripe.store.comparisons_asked_for() == []
+
+
+async def test_a_comparison_that_the_gateway_refuses_says_why(at_paypal: Till, paypal: PayPalServer) -> None:
+    paypal.fault = lambda request: refuse(403, {"name": "NOT_AUTHORIZED"}) if "reporting" in request.path else None
+    number = at_paypal.store.ask_comparison("paypal", NOW - 90 * 86_400, NOW)
+    await at_paypal.cashier.step()
+    found = at_paypal.store.payment_comparison(number)
+    assert found is not None
+    assert "NOT_AUTHORIZED" in found.problem
