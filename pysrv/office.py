@@ -44,6 +44,7 @@ from pysrv.notify import Dispatcher
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.passwords.policy import GENERATED
 from pysrv.payments.cashier import Cashier
+from pysrv.portal import ROUTES as PORTAL_ROUTES
 from pysrv.ports import Ports
 from pysrv.service import Service, history, journal
 from pysrv.service.feed import Feed
@@ -169,7 +170,7 @@ class Office:
         )
         self._reader = self._store.reader()
         logins = Logins(self)
-        self._web = Web(self, (*PANEL_ROUTES, *api.routes()), logins)
+        self._web = Web(self, (*PANEL_ROUTES, *PORTAL_ROUTES, *api.routes()), logins)
         self._ports = Ports(options.listen, self._tls, self._web)
         self._secure_task: asyncio.Task[None] | None = None
         self._aside = Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()})

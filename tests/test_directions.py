@@ -70,6 +70,7 @@ ROOMS = {
             "pysrv.calls",
             "pysrv.sip",
             "pysrv.limits.entrances",
+            "pysrv.limits.own",
             "pysrv.passwords",
             "pysrv.people",
             "sqlite_utils",
@@ -121,6 +122,7 @@ ROOMS = {
             "msgspec",
         )
     ),
+    "pysrv.portal": Room(("pysrv.web", "pysrv.store", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
@@ -138,6 +140,7 @@ ONLY_IN = {
     "aiohttp": (
         "pysrv.api",
         "pysrv.panel",
+        "pysrv.portal",
         "pysrv.web",
         "pysrv.notify.web",
         "pysrv.notify.reach",

@@ -180,6 +180,14 @@ class Registrar:
         self._put(aor, ())
         return gone
 
+    def drop(self, aor: str, contact: str) -> tuple[Removed, ...]:
+        """Drop the one binding of `aor` with that `contact_text`."""
+        held = self._bindings.get(aor, ())
+        gone = tuple(Removed(binding) for binding in held if binding.contact_text == contact)
+        if gone:
+            self._put(aor, tuple(binding for binding in held if binding.contact_text != contact))
+        return gone
+
     def flow_closed(self, flow: Flow) -> tuple[Removed, ...]:
         """Drop the bindings that came over a stream that is closed: behind it nobody can be reached any more."""
         if not flow.connection:

@@ -17,6 +17,7 @@ from pysrv.people.permissions import Area
 from pysrv.store.account import PROFILE, Account, AccountType, NewAccount
 from pysrv.store.currencies import NO_TAX
 from pysrv.store.rows import AccountFilter
+from pysrv.store.web import PersonKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +268,8 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     update(desk, settings, account, wanted, parsed)
     if wanted.web_password is not None:
         set_web_password(desk, settings, account, wanted.web_password)
+    if wanted.password is not None or wanted.web_password is not None:
+        desk.store.end_sessions_of(PersonKind.ACCOUNT, args.name, desk.who)
     card = cards.changed(desk, args.name, wanted.pin, wanted.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
     account = _found(desk, args.name)

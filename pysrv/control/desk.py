@@ -3,6 +3,7 @@
 Knows neither sockets nor lines. Store errors and bad settings become the WireError that the operator reads.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from pysrv.store.blacklists import BlacklistRow
 if TYPE_CHECKING:
     from pysrv.control.sheets import SheetImport
     from pysrv.control.watching import Memory
+
+_log = logging.getLogger("pysrv.control")
 
 
 class Live(Protocol):
@@ -55,6 +58,9 @@ class Live(Protocol):
 
     def page(self, sender: str, user: str, text: str) -> int:
         """Send a text to a user's devices; returns how many there are."""
+
+    def unregister(self, account: str, contact: str) -> bool:
+        """Forget a registered device; False: the account has none of that contact."""
 
     def account_changed(self, name: str) -> None:
         """An account was changed or removed: forget what was remembered of it."""
@@ -169,6 +175,26 @@ class Desk:
         if wrote:
             self.store.rollback()
 
+    def carry_out(
+        self,
+        act: Callable[[], dict[str, Any]],
+        noted: Callable[[dict[str, Any]], None] = lambda _: None,
+        *,
+        writes: bool,
+    ) -> dict[str, Any]:
+        """What a verb says: all of it is written, with what `noted` makes of it, or nothing. Raises WireError."""
+        try:
+            with refusals():
+                if writes:
+                    self.store.commit()  # what the service has written is not a refused verb's to throw away
+                result = act()
+                noted(result)
+                self.finish(wrote=writes)
+                return result
+        except BaseException:
+            self.give_up(wrote=writes)
+            raise
+
     def close(self) -> None:
         """The operator has gone: an import that was not finished is given up."""
         self.sheet = None
@@ -199,6 +225,12 @@ def refusals() -> Iterator[None]:
         raise WireError("bad_rate", str(error), "nothing was imported; the deck in use stays") from None
     except (money.MoneyError, ExchangeError, DateError) as error:
         raise WireError("invalid", str(error)) from None
+
+
+def fault(error: Exception) -> WireError:
+    """The refusal for a fault of our own, which is logged."""
+    _log.error("a verb failed", exc_info=error)
+    return WireError("internal", f"a fault of the office: {type(error).__name__}: {error}", "see the office's log")
 
 
 def amount(text: str) -> int:

@@ -3,7 +3,6 @@
 Nothing that a line holds raises out of `Session.answer`; a fault of our own is refused as `internal` and logged.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -41,12 +40,12 @@ from pysrv.control import (
     usage,
     watching,
 )
-from pysrv.control.desk import Desk, Live, refusals
+from pysrv.control.desk import Desk, Live, fault, refusals
+from pysrv.control.mine import Mine
 from pysrv.people.permissions import PROVEN, Area, Powers
 from pysrv.store import Store, StoreCode, StoreError
 
 PATIENCE_S, RETRY_S = 10.0, 0.05  # how long a single run waits for another one, seconds
-_log = logging.getLogger("pysrv.control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +281,10 @@ class Control:
             desk.is_aside = True
             return Session(desk, licence).do(name, args)
 
+    def mine(self, account: str, who: str, *, proven: bool, session: str = "") -> Mine:
+        """A conversation with the owner of an account: his verbs, about that account alone (see pysrv.control.mine)."""
+        return Mine(Desk(self._store, self._clock, self._live, self._file, who), account, proven, session)
+
 
 class Session:
     """One operator's conversation: an import begun in it belongs to it."""
@@ -302,7 +305,7 @@ class Session:
         except WireError:
             raise
         except Exception as error:
-            raise _fault(error) from None
+            raise fault(error) from None
 
     def answer(self, line: bytes) -> bytes:
         """The reply to one line."""
@@ -314,7 +317,7 @@ class Session:
         except WireError as error:
             return wire.refusal(ident, error)
         except Exception as error:
-            return wire.refusal(ident, _fault(error))
+            return wire.refusal(ident, fault(error))
 
     def _act(
         self, message: Mapping[str, Any], noted: Callable[[dict[str, Any]], None] = lambda _: None
@@ -326,15 +329,8 @@ class Session:
         if self._licence is not None:
             self._licence.check(verb, args)
         try:
-            with refusals():
-                if verb.writes:
-                    self._desk.store.commit()  # what the service has written is not a refused verb's to throw away
-                result = verb.act(self._desk, args)
-                noted(result)
-                self._desk.finish(wrote=verb.writes)
-                return result
+            return self._desk.carry_out(lambda: verb.act(self._desk, args), noted, writes=verb.writes)
         except BaseException:
-            self._desk.give_up(wrote=verb.writes)
             if verb.name.startswith(("rates.", "lists.", "sheets.")):
                 self._desk.close()  # all of a deck, a list or a sheet, or nothing
             raise
@@ -342,11 +338,6 @@ class Session:
     def close(self) -> None:
         """The operator has gone."""
         self._desk.close()
-
-
-def _fault(error: Exception) -> WireError:
-    _log.error("a verb failed", exc_info=error)
-    return WireError("internal", f"a fault of the office: {type(error).__name__}: {error}", "see the office's log")
 
 
 def _patiently(open_store: Callable[[], Store], patience_s: float) -> Store:

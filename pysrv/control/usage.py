@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pysrv.billing.calendar import Days, date_of
 from pysrv.billing.ledger import Ceiling, Unit
 from pysrv.control.desk import Desk, amount, not_found, written
+from pysrv.limits.own import own_ceilings
 from pysrv.limits.spend import ceilings
 from pysrv.store.account import Account
 
@@ -70,7 +71,8 @@ def figures(desk: Desk, account: Account) -> dict[str, Any]:
     """What an account has used today and this month, running calls among it, and how much of each limit that is."""
     _use_zone(desk)
     usage = desk.store.usage(account.id)
-    limits = [_limit(account, each) for each in ceilings(account, desk.settings, usage, desk.store.report_only())]
+    found = ceilings(account, desk.settings, usage, desk.store.report_only()) + own_ceilings(account.own, usage)
+    limits = [_limit(account, each) for each in found]
     lines = {"setting": "maxlines", "unit": "calls", "used": str(account.lines), "limit": str(account.maxlines)}
     return {
         "day": date_of(usage.day).isoformat(),

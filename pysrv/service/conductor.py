@@ -357,6 +357,10 @@ class Service:
         """A text to a user's devices; returns how many there are."""
         return self._paging.send(sender, user, text, self._world.clock.monotonic())
 
+    def unregister(self, account: str, contact: str) -> bool:
+        """Forget a registered device on its owner's word."""
+        return self._registration.unregister(account, contact)
+
     def account_changed(self, name: str) -> None:
         """Bindings of an account that is gone, locked or disabled are dropped; where accounts come from is known."""
         self._registration.recheck(name)

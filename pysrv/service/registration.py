@@ -95,6 +95,12 @@ class Registration:
         if account is None or registration_refusal(account) is not None:
             self._keep(self._registrar.remove(name))
 
+    def unregister(self, name: str, contact: str) -> bool:
+        """Its owner wants a device forgotten; False: there is none of that contact."""
+        gone = self._registrar.drop(name, contact)
+        self._keep(gone)
+        return bool(gone)
+
     def load(self) -> int:
         """Take up the stored bindings, at start; those of streams died with the process. Returns how many."""
         rows = self._store.bindings()

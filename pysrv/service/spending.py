@@ -18,6 +18,7 @@ from pysrv.billing.usage import Usage
 from pysrv.limits.addresses import Addresses
 from pysrv.limits.decision import Refuse
 from pysrv.limits.facts import AddressUse
+from pysrv.limits.own import own_ceilings
 from pysrv.limits.spend import BLOCKING, RULES, ceilings, reached_percent
 from pysrv.service.surroundings import Clock
 from pysrv.store import Store
@@ -157,7 +158,7 @@ class Spending:
         return self._limits(account, usage, source, self._reporting)
 
     def _limits(self, account: Account, usage: Usage, source: str, without: Collection[str]) -> tuple[Ceiling, ...]:
-        found = ceilings(account, self._settings, usage, without)
+        found = ceilings(account, self._settings, usage, without) + own_ceilings(account.own, usage)
         return found + self._of_address(account, source, without) if source else found
 
     def _with_every(self, level: Level, source: str) -> Level:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from pysrv.billing.ledger import Funds
+from pysrv.limits.own import NONE, OwnLimits
 from pysrv.passwords.policy import UNKNOWN, Strength
 
 
@@ -85,7 +86,7 @@ class NewAccount(Profile):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account(Profile):
     """A stored account. `reserved`, `reserved_s`, `lines` (running calls) and `running_per_minute` move with its open
-    calls, those of the accounts below it among them."""
+    calls, those of the accounts below it among them. `own` and `language` are its owner's own choice."""
 
     id: int
     name: str
@@ -101,6 +102,13 @@ class Account(Profile):
     running_per_minute: int
     currency: str
     created_at: float
+    own: OwnLimits = NONE
+    language: str = ""
+
+    @property
+    def own_locklevel(self) -> int:
+        """What its owner has locked himself."""
+        return self.own.locklevel
 
     @property
     def funds(self) -> Funds:

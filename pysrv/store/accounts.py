@@ -11,6 +11,8 @@ from typing import Any
 from pysrv.billing import money
 from pysrv.billing.ledger import Funds, PostingKind
 from pysrv.billing.number import normalise
+from pysrv.limits.own import NAMES as OWN_NAMES
+from pysrv.limits.own import PREFIX, OwnLimits
 from pysrv.passwords.policy import UNKNOWN, Strength
 from pysrv.passwords.vault import is_sealed
 from pysrv.store import secrecy
@@ -25,7 +27,7 @@ from pysrv.store.rows import AccountFilter, StoredPosting
 _STORED = tuple(name for name in PROFILE if name != "parent")
 _OWN = (
     "id", "name", "parent_id", "realm", "ha1_md5", "ha1_sha256", "balance", "reserved", "reserved_s", "lines",
-    "running_per_minute", "currency", "created_at",
+    "running_per_minute", "currency", "created_at", "language", *(PREFIX + name for name in OWN_NAMES),
 )  # fmt: skip
 _NUMBERS = (
     "(SELECT group_concat(number, ' ') FROM "
@@ -303,6 +305,7 @@ class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):
                 self._write(f"DELETE FROM {table} WHERE account_id = ?", (account.id,))  # noqa: S608
             self._write("DELETE FROM account_numbers WHERE account_id = ?", (account.id,))
             self._write("DELETE FROM bindings WHERE aor = ?", (name,))
+            self._write("DELETE FROM web_sessions WHERE kind = 'account' AND name = ?", (name,))
             self._audit(who, "account.remove", name, money.format(account.balance))
         self._entrances = None
         self._changed(account.id)
@@ -418,4 +421,5 @@ def _account(row: Row | None) -> Account | None:
     values = dict(zip(_NAMES, row, strict=True))
     for name, read in _READ.items():
         values[name] = read(values[name])
-    return Account(**values)
+    own = OwnLimits(*(values.pop(PREFIX + name) for name in OWN_NAMES))
+    return Account(**values, own=own)

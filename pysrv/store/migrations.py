@@ -22,6 +22,7 @@ from pysrv.store import (
     schema_payments,
     schema_people,
     schema_policy,
+    schema_portal,
     schema_replay,
     schema_setup,
     schema_tariffs,
@@ -74,6 +75,7 @@ STATEMENTS_4 = (
 STATEMENTS_5 = (
     *schema_people.STATEMENTS,
     *schema_api.STATEMENTS,
+    *schema_portal.STATEMENTS,
     *schema_payments.STATEMENTS,
     *schema_listing.STATEMENTS,
     *schema_setup.STATEMENTS,

@@ -22,6 +22,7 @@ from pysrv.store.notices import NoticeReading, NoticeWriting
 from pysrv.store.payment_reading import PaymentReading
 from pysrv.store.payments import PaymentWriting
 from pysrv.store.people import PeopleReading, PeopleWriting
+from pysrv.store.portal import PortalReading, PortalWriting
 from pysrv.store.quality import QualityWriting
 from pysrv.store.rates import RateReading
 from pysrv.store.registrations import RegistrationReading, RegistrationWriting
@@ -39,6 +40,7 @@ from pysrv.store.web import WebReading, WebWriting
 
 class Reader(
     CardReading,
+    PortalReading,
     PaymentReading,
     UsageReading,
     TrunkReading,
@@ -72,6 +74,7 @@ class Reader(
 
 class Store(
     CardWriting,
+    PortalWriting,
     PaymentWriting,
     CallWriting,
     TrunkWriting,

@@ -148,6 +148,14 @@ class WebWriting(WebReading, Writing):
         self._audit(who or _who(PersonKind(row[1]), row[2]), "session.end", row[2])
         return True
 
+    def end_sessions_of(self, kind: PersonKind, name: str, who: str = "", *, but: str = "") -> int:
+        """Ends every session of a person but the one with that digest; returns how many."""
+        sql = "DELETE FROM web_sessions WHERE kind = ? AND name = ? AND digest <> ?"
+        ended = self._write(sql, (kind, name, but)).rowcount
+        if ended:
+            self._audit(who or name, "session.end", name, "", f"{ended} sessions")
+        return ended
+
     def end_sessions(self, created_before: float, seen_before: float) -> int:
         """Removes what is too old; returns how many. The trail tells of those that had been let in."""
         where = "created_at < ? OR seen_at < ?"

@@ -32,8 +32,15 @@ def do(
     args: Mapping[str, Any] | None = None,
     noted: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """What a verb says to the one who asks; `noted` as in Session.do. Raises WireError."""
+    """What a verb says to the one who asks: an administrator has the operators' verbs, the owner of an account has his
+    own. `noted` as in Session.do. Raises WireError."""
     who, office = identity(request), request.app[BACKING]
+    if who.kind is PersonKind.ACCOUNT:
+        digest = who.session.digest if who.session is not None else ""
+        try:
+            return office.control.mine(who.name, who.who, proven=who.licence.proven, session=digest).do(verb, args)
+        finally:
+            office.turn()
     session = office.control.session(who.who, who.licence)
     try:
         return session.do(verb, args, noted)
@@ -84,7 +91,7 @@ def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -
 def language(request: web.Request) -> str:
     """The language of the one who asks."""
     who = request.get(IDENTITY)
-    own = who.administrator.language if who and who.administrator else ""
+    own = who.language if who else ""
     return language_of(request.cookies.get(LANGUAGE_COOKIE, own), request.headers.get("Accept-Language", ""))
 
 
@@ -110,7 +117,8 @@ def _menu(request: web.Request) -> list[tuple[str, list[tuple[str, str, bool]]]]
     if who is None or who.session is None or not who.session.complete:
         return []
     for route in request.app[ROUTES]:
-        if route.menu and route.kind is who.kind and (route.area is None or who.may(route.area, writes=route.writes)):
+        may = route.area is None or who.may(route.area, writes=route.writes)
+        if route.menu and route.kind is who.kind and who.fits(route.of_type) and may:
             inside = not route.path.endswith("/") and request.path.startswith(route.path + "/")
             here = request.path == route.path or inside
             groups.setdefault(route.group, []).append((route.path, route.menu, here))

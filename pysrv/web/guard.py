@@ -163,6 +163,8 @@ def _turned_away(request: web.Request, route: Route, who: Identity | None) -> we
         return _to_login(request, route)
     if who.session is not None and not who.session.complete and not route.half:
         return web.Response(status=303, headers={"Location": "/panel/second"})
+    if not who.fits(route.of_type):
+        raise WireError("forbidden", f"this page is for a {route.of_type} alone")
     if route.area is not None and not who.may(route.area, writes=route.writes):
         how = "change" if route.writes else "see"
         raise WireError("forbidden", f"your role may not {how} {route.area}", "an owner can give you another role")

@@ -7,6 +7,7 @@ from aiohttp import web
 from pysrv.control.table import Licence
 from pysrv.people.permissions import PROOF_S, Area, Powers, Role
 from pysrv.store import Store
+from pysrv.store.account import Account, AccountType
 from pysrv.store.people import Administrator
 from pysrv.store.web import PersonKind, WebSession
 
@@ -26,6 +27,7 @@ class Identity:
     licence: Licence
     session: WebSession | None = None
     administrator: Administrator | None = None
+    account: Account | None = None
 
     @property
     def who(self) -> str:
@@ -38,6 +40,16 @@ class Identity:
     def form_token(self) -> str:
         """What every form of this session carries."""
         return self.session.form_token if self.session else ""
+
+    @property
+    def language(self) -> str:
+        """The language that they chose; empty: the browser's."""
+        person = self.administrator or self.account
+        return person.language if person is not None else ""
+
+    def fits(self, wanted: AccountType | None) -> bool:
+        """Whether they are an account of that type; None: it does not matter."""
+        return wanted is None or (self.account is not None and self.account.type is wanted)
 
     def may(self, area: Area, *, writes: bool = False) -> bool:
         """Whether the table of permissions lets them."""
@@ -59,7 +71,10 @@ def of_cookie(store: Store, cookie: str, now: float, longest_s: float) -> Identi
         return None
     proven = now - session.proven_at <= PROOF_S
     if session.kind is PersonKind.ACCOUNT:
-        return Identity(session.kind, session.name, Licence(NOBODYS_POWERS, proven), session)
+        account = store.account(session.name)
+        if account is None or not account.enabled:
+            return None
+        return Identity(session.kind, session.name, Licence(NOBODYS_POWERS, proven), session, None, account)
     person = store.administrator(session.name)
     if person is None or not person.enabled:
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pysrv.people.permissions import Area
+from pysrv.store.account import AccountType
 from pysrv.store.web import PersonKind
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -17,7 +18,8 @@ class Route:
     """One row. `kind` None: everybody. `area`: administrators need it in the table of permissions, with `writes` to
     change. `token`: a program's token opens it, never a cookie. `menu`: its words in the menu, in the group `group`.
     `sessionless` POSTs need no form token: they prove themselves otherwise. `half`: the second factor may be missing.
-    `uploads`: a form with a file, which the answer reads from `request[UPLOAD]` as it comes.
+    `uploads`: a form with a file, which the answer reads from `request[UPLOAD]` as it comes. `of_type`: for accounts of
+    that type alone.
     """
 
     method: str
@@ -32,3 +34,4 @@ class Route:
     sessionless: bool = False
     half: bool = False
     uploads: bool = False
+    of_type: AccountType | None = None

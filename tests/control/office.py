@@ -62,6 +62,10 @@ class Service:
         self.told.append(("page", sender, user, text))
         return int(user in self.phones)
 
+    def unregister(self, account: str, contact: str) -> bool:
+        self.told.append(("unregister", account, contact))
+        return True
+
     def account_changed(self, name: str) -> None:
         self.told.append(("account", name))
 

@@ -19,6 +19,7 @@ class Account:
     name: str = "alice"
     enabled: bool = True
     locklevel: int = 0
+    own_locklevel: int = 0
     maxlines: int = 5
     maxlinesoffpeak: int = 5
     lines: int = 0

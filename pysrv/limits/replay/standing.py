@@ -28,6 +28,7 @@ class Standing:
     hide everything else. What is tried (`asked`) counts.
     """
 
+    own_locklevel = 0  # an owner's lock is no trial of an operator's
     __slots__ = (
         "_balance", "_ceilings", "_extras", "_peak", "_profile", "_reporting", "_seconds_month", "_seconds_today",
         "_settings", "_spent_month", "_spent_today", "_stale", "blocked", "currency", "day", "enabled", "held",

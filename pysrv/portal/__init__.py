@@ -1,0 +1,13 @@
+"""The pages of accounts' owners. Each module of `pages` has its rows; this is all of them, in the order of the menu."""
+
+from pysrv.portal.pages import calls, customers, devices, limits, money, overview, security
+
+ROUTES = (
+    *overview.ROUTES,
+    *calls.ROUTES,
+    *devices.ROUTES,
+    *limits.ROUTES,
+    *money.ROUTES,
+    *security.ROUTES,
+    *customers.ROUTES,
+)
