@@ -24,7 +24,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "office": ("service", "notify", "passwords"),
     "kernel": ("kernel", "bpf"),
     "whole": ("lab", "demo", "bench", "e2e", "selftest", "browser"),
-    "load": ("e2e", "selftest"),
+    "load": ("e2e", "selftest", "browser"),
 }
 REST = "rest"  # whatever no stage names, so that a new directory is never left out
 LOAD = "load"  # floods and crowds want the machine for themselves: files that are marked so run in this stage alone
