@@ -101,7 +101,16 @@ ROOMS = {
     "pysrv.certificates": Room(("cryptography",)),
     # The web: what panel, portal and API share; they know each other not.
     "pysrv.web": Room(
-        ("pysrv.control", "pysrv.people", "pysrv.service", "pysrv.store", "pysrv.net.doors", *SHARED, "aiohttp")
+        (
+            "pysrv.control",
+            "pysrv.people",
+            "pysrv.payments.cashier",
+            "pysrv.service",
+            "pysrv.store",
+            "pysrv.net.doors",
+            *SHARED,
+            "aiohttp",
+        )
     ),
     "pysrv.web.rendering": Room(("pysrv.web", "babel", "jinja2")),
     # The console: lines into verbs; its sockets are in net.
@@ -122,7 +131,7 @@ ROOMS = {
             "msgspec",
         )
     ),
-    "pysrv.portal": Room(("pysrv.web", "pysrv.store", *SHARED, "aiohttp")),
+    "pysrv.portal": Room(("pysrv.web", "pysrv.store", "pysrv.billing", "pysrv.payments.offer", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }

@@ -1,6 +1,6 @@
 """The pages of accounts' owners. Each module of `pages` has its rows; this is all of them, in the order of the menu."""
 
-from pysrv.portal.pages import calls, customers, devices, limits, money, overview, security
+from pysrv.portal.pages import calls, customers, devices, limits, money, overview, paying, security
 
 ROUTES = (
     *overview.ROUTES,
@@ -8,6 +8,7 @@ ROUTES = (
     *devices.ROUTES,
     *limits.ROUTES,
     *money.ROUTES,
+    *paying.ROUTES,
     *security.ROUTES,
     *customers.ROUTES,
 )

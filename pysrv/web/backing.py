@@ -6,10 +6,25 @@ from typing import Any, Protocol
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.control import Control
+from pysrv.payments.cashier import Begun, Outcome
 from pysrv.service.feed import Feed
 from pysrv.service.health import Health
 from pysrv.store import Store
+from pysrv.store.payment_reading import Payment
 from pysrv.web.status import Snapshot
+
+
+class Till(Protocol):
+    """The cashier, as far as customers and gateways come to it."""
+
+    async def begin(self, account: str, amount: int, back: str) -> Begun:
+        """An order of an account over so many micro-units. Raises PaymentRefused."""
+
+    async def returned(self, reference: str) -> Payment | None:
+        """Where a payment stands whose customer has come back."""
+
+    async def webhook(self, name: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """A gateway's message."""
 
 
 class Backing(Protocol):
@@ -26,6 +41,10 @@ class Backing(Protocol):
     @property
     def control(self) -> Control:
         """The verbs."""
+
+    @property
+    def cashier(self) -> Till:
+        """Payments."""
 
     def settings(self) -> Settings:
         """The settings in force."""

@@ -24,7 +24,7 @@ from pysrv.web.identity import CLEAR_COOKIE, COOKIE
 HEALTH: Final = ("/healthz", "/readyz")  # whoever watches over the appliance may ask by any name, and needs no TLS
 PANEL: Final = ("/panel", "/metrics")
 PORTAL: Final = ("/portal", "/static", "/language")
-NO_PAGE: Final = ("/api", "/mvapireq", "/metrics", "/ws")
+NO_PAGE: Final = ("/api", "/mvapireq", "/metrics", "/webhooks", "/ws")
 NEVER, PAGES, ALL, STRICT = 0, 1, 2, 3  # forcetls
 HTTPS: Final = 443
 MISDIRECTED: Final = 421

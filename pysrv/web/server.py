@@ -13,7 +13,7 @@ from appliance import metrics
 from appliance.wire import WireError
 from pysrv.net.doors import Doors
 from pysrv.people.permissions import Area
-from pysrv.web import entrance, guard
+from pysrv.web import entrance, guard, webhooks
 from pysrv.web import port as unified
 from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
 from pysrv.web.aside import ASIDE, Aside
@@ -86,7 +86,7 @@ def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web
     made[guard.PACES] = Paces("token", *TOKENS_PACE), Paces("address", *STRANGERS_PACE)
     made[CLOSING] = closing = Closing()
     made.on_shutdown.append(closing.begin)
-    made[ROUTES] = (*entrance.ROUTES, *OWN, *routes)
+    made[ROUTES] = (*entrance.ROUTES, *webhooks.ROUTES, *OWN, *routes)
     made[unified.HTTPS_PORT] = [unified.HTTPS]
     made.on_response_prepare.extend((guard.add_headers, unified.add_headers))
     for route in made[ROUTES]:

@@ -19,6 +19,7 @@ from pysrv.certificates import selfsigned as certificate
 from pysrv.control import Control
 from pysrv.control.aside import Aside
 from pysrv.control.watching import Memory
+from pysrv.payments.cashier import Cashier
 from pysrv.people.permissions import Role
 from pysrv.service.feed import Feed
 from pysrv.service.health import Health, Part
@@ -60,6 +61,7 @@ class House:
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
+    _cashier: Cashier | None = None
     web: Web = field(init=False)
     feed: Feed = field(default_factory=lambda: Feed(time.time))
 
@@ -73,6 +75,14 @@ class House:
 
     def settings(self) -> Settings:
         return layered({}, self.store.overrides(), self.store.generation()).settings
+
+    @property
+    def cashier(self) -> Cashier:
+        if self._cashier is None:
+            self._cashier = Cashier(
+                self.store, self.settings, self.watch.now, self.store.commit, lambda *_, **__: None, lambda _: None
+            )
+        return self._cashier
 
     def turn(self) -> None:
         self.turns += 1
