@@ -19,8 +19,10 @@ Home = tuple[House, Browser]
 @pytest.fixture
 async def home(tmp_path: Path, stripe: StripeServer) -> AsyncIterator[Home]:  # noqa: F811
     async with living(tmp_path, ROUTES) as (house, browser):
+        house.offset = -40 * 86_400.0  # accounts that are new are looked at by a person
         for name in ("alice", "bob"):
             house.store.add_account(NewAccount(name, PASSWORD, "appliance"))
+        house.offset = 0.0
         for setting, text in (
             ("paymentgateway", "stripe"), ("paymentapiurl", stripe.url), ("paymentfirstmanual", "false"),
         ):  # fmt: skip
