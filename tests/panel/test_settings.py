@@ -19,9 +19,8 @@ from pysrv.people.permissions import Role
 from tests.control import past
 from tests.control.office import Service
 from tests.control.past import DAY, PastOffice
-from tests.web.house import PASSWORD, Browser, House, living
-
-Panel = tuple[House, Browser]
+from tests.panel.conftest import Panel
+from tests.web.house import PASSWORD, living
 
 
 def named(text: str) -> set[str]:
@@ -34,11 +33,11 @@ async def test_every_setting_is_listed_with_its_default_and_its_strict_value(pan
 
 
 async def test_settings_are_found_by_words_chapter_and_what_was_changed(panel: Panel) -> None:
-    house, browser = panel
+    _, browser = panel
     assert "banperiod" in named((await browser.get("/panel/settings?q=BAN+period")).text)
     assert named((await browser.get("/panel/settings?q=nothing-like-it")).text) == set()
     assert named((await browser.get("/panel/settings?only=changed")).text) == set()
-    house.store.set_setting("calltimeout", "1h")
+    panel.service.apply_settings(panel.service.settings().with_changes({"calltimeout": "1h"}, 1))
     assert named((await browser.get("/panel/settings?only=changed")).text) == {"calltimeout"}
     chapter = ROWS["calltimeout"].chapter
     found = named((await browser.get("/panel/settings", params={"chapter": chapter})).text)
