@@ -10,7 +10,8 @@ from appliance.config.settings import Settings
 from pysrv.limits.checklist import CHECKS, SETTINGS, Facts, Finding, Grade, findings, score
 
 NOW = 1_800_000_000.0
-STRICT = Settings().with_changes(changes(Settings(), Profile.STRICT) | {"localdomain": "pbx.example"})
+OURS = {"localdomain": "pbx.example", "apiv2ipauth": "192.0.2.0/24"}  # what no profile can know
+STRICT = Settings().with_changes(changes(Settings(), Profile.STRICT) | OURS)
 GOOD = Facts(
     NOW, STRICT, decks=1, self_made_certificate=False, told_ways=1, backup_at=NOW - 3600,
     trunks=(("carrier", ("192.0.2.0/28",), "buy"),),
