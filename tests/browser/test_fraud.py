@@ -1,5 +1,5 @@
-"""The story of a fraud: a stolen telephone dials dear numbers, the dynamic limit ends its call, a mail tells of it, and the
-operator, who knows the customer, lets him spend more today."""
+"""The story of a fraud: a stolen telephone dials dear numbers, the dynamic limit ends its call, a mail tells of it,
+and the operator, who knows the customer, lets him spend more today."""
 
 import re
 import time
