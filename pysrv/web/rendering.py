@@ -102,6 +102,12 @@ class Pages:
         return self._files.get(name)
 
 
+@cache
+def pages() -> Pages:
+    """All templates and static files, read and compiled once."""
+    return Pages()
+
+
 def _environment(loader: PrefixLoader, code: str) -> Environment:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,

@@ -22,7 +22,7 @@ from pysrv.web.closing import CLOSING, Closing
 from pysrv.web.doors import Visit, room
 from pysrv.web.logins import LOGINS, Logins
 from pysrv.web.pace import Paces
-from pysrv.web.rendering import Pages
+from pysrv.web.rendering import pages
 from pysrv.web.routes import Route
 from pysrv.web.streams import STREAMS, Streams
 
@@ -78,7 +78,7 @@ class Web:
 def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web.Application:
     """The application with every route behind the guard."""
     made = web.Application(middlewares=[guard.faults, unified.entrance], client_max_size=MOST_BODY_BYTES)
-    made[BACKING], made[PAGES], made[LOGINS] = office, Pages(), logins
+    made[BACKING], made[PAGES], made[LOGINS] = office, pages(), logins
     made[STREAMS] = streams = Streams()
     made[ASIDE] = aside = Aside()
     made.on_shutdown.append(streams.close)
