@@ -11,14 +11,14 @@ import pysrv
 from appliance.cli import BOOK
 from pysrv.limits.notices import ALIASES, KINDS, Figures, words
 
-ROOM = Path(pysrv.__file__).parent / "service"
+ROOMS = tuple(Path(pysrv.__file__).parent / room for room in ("service", "payments"))
 ELSEWHERE = {"test"}  # told by the control room
 
 
 def told() -> dict[str, tuple[set[str], bool]]:
     """Every kind that some room tells: the figures that it gives, and whether it gives others that stand elsewhere."""
     found: dict[str, tuple[set[str], bool]] = {}
-    for path in ROOM.glob("*.py"):
+    for path in (path for room in ROOMS for path in room.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("tell") or not node.args:
                 continue
