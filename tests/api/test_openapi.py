@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from schemathesis.specs.openapi.checks import (
 
 from pysrv.api import openapi
 from pysrv.api.table import ENDPOINTS
+from pysrv.certificates.held import Certificates
 from pysrv.control import Control
+from pysrv.control.watching import Memory
 from pysrv.web import server
 from tests.api.program import Program, programmed
 from tests.control.office import Service
@@ -56,7 +59,9 @@ async def test_nothing_that_the_document_allows_or_forbids_breaks_the_house(
 ) -> None:
     monkeypatch.setattr(server, "TOKENS_PACE", (1e6, 1_000_000))
     async with programmed(tmp_path) as (house, program):
-        house.control = Control(house.store, Service())
+        (tmp_path / "certificates").mkdir()
+        served = Certificates(tmp_path / "certificates", ["127.0.0.1"], lambda: "", lambda: "", time.time)
+        house.control = Control(house.store, Service(), memory=Memory(), certificates=served)
         await asyncio.to_thread(_walk, program, str(tmp_path / "panel.pem"))
 
 
