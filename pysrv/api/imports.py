@@ -19,6 +19,7 @@ from pysrv.api.endpoint import ROOT, Argument
 from pysrv.api.repeats import HEADER, encoded
 from pysrv.api.rest import admit, touch
 from pysrv.control import Session
+from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, heard
 from pysrv.web.identity import identity
 from pysrv.web.routes import Route
@@ -29,6 +30,7 @@ MOST_DECK_BYTES: Final = 128 * 1024 * 1024
 MOST_SHEET_BYTES: Final = 16 * 1024 * 1024
 MOST_AT_ONCE: Final = 2
 ROWS_A_BITE: Final = 200
+LONGEST_S: Final = 120.0  # for a body that is kept whole
 _under_way: set[str] = set()
 
 
@@ -79,8 +81,10 @@ async def _deck(request: web.Request) -> web.Response:
 
 async def _sheet(request: web.Request) -> web.Response:
     told = _asked(request, SHEET)
-    texts = [text async for text in _bites(request, MOST_SHEET_BYTES)]
     with _importing(request) as session:
+        _demand(request, Area.ACCOUNTS, Area.MONEY, Area.PASSWORDS)  # before the body, which is kept whole
+        async with asyncio.timeout(LONGEST_S):
+            texts = [text async for text in _bites(request, MOST_SHEET_BYTES)]
         rows = _rows("".join(texts))
         session.do("sheets.begin", {"columns": next(rows)["columns"], "update": told.get("update", False)})
         bite: list[dict[str, Any]] = []
@@ -103,6 +107,13 @@ def _asked(request: web.Request, what: Import) -> dict[str, Any]:
     if HEADER in request.headers:
         raise WireError("bad_args", f"an import takes no {HEADER}", "it counts whole or not at all: repeat it")
     return arguments.of_query(request, what.told)
+
+
+def _demand(request: web.Request, *areas: Area) -> None:
+    """Raises WireError("forbidden")."""
+    for area in areas:
+        if not identity(request).may(area, writes=True):
+            raise WireError("forbidden", f"your role may not change {area}", "an owner can give you another role")
 
 
 @contextmanager

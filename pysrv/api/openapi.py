@@ -3,6 +3,7 @@
 import json
 import types
 import typing
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -221,7 +222,13 @@ def _refusal(words: str) -> dict[str, Any]:
 
 async def _document(request: web.Request) -> web.Response:
     admit(request)
-    return web.Response(body=encoded(document()), content_type=JSON)
+    return web.Response(body=_document_bytes(), content_type=JSON)
+
+
+@cache
+def _document_bytes() -> bytes:
+    """Made once: it takes tens of milliseconds, and calls would wait."""
+    return encoded(document())
 
 
 ROUTES: Final = (Route("GET", ROOT + "/openapi.json", _document, token=True),)

@@ -14,8 +14,10 @@ from pysrv.api.endpoint import ROOT, Endpoint
 from pysrv.api.repeats import HEADER, encoded, repeat_of
 from pysrv.api.table import ENDPOINTS
 from pysrv.web.acting import backing, do
+from pysrv.web.aside import do_aside
 from pysrv.web.routes import Route
 
+SLOW: Final = frozenset({"trail.verify"})  # asked beside the loop
 TOUCH_S: Final = 60.0  # how exactly it is known when a token was used last
 
 
@@ -55,6 +57,8 @@ async def _shown(request: web.Request, endpoint: Endpoint) -> web.Response:
     pages = endpoint.pages
     told = arguments.of_query(request, endpoint.told(), paged=pages is not None)
     placed = arguments.of_path(request, endpoint)
+    if endpoint.verb in SLOW:
+        return _answer(dict(await do_aside(request, endpoint.verb, placed | told)), endpoint.status)
     if pages is None:
         return _answer(do(request, endpoint.verb, placed | told), endpoint.status)
     limit, after = paging.asked(told)

@@ -146,21 +146,24 @@ def check_tax(desk: Desk, tax: str | None) -> None:
 
 
 MOST_LISTED = 1_000_000
-MONEY_FIELDS = frozenset({"postpaid", "tax", "parent"})
+MONEY_FIELDS = frozenset({"postpaid", "tax", "parent", "type", "deck"})
+PROOF_FIELDS = frozenset({"needauth", "authip", "techprefix"})  # what a caller has to show instead of a password
 
 
 def added_areas(args: AddAccount) -> set[Area]:
     """What else a new account is about."""
     money = args.credit is not None or args.postpaid is not None or bool(args.fields.keys() & MONEY_FIELDS)
-    return {Area.MONEY} if money else set()
+    return {Area.MONEY} if money or args.type is not AccountType.END_USER else set()
 
 
 def changed_areas(args: SetAccount) -> set[Area]:
     """What else a change is about."""
     wanted, areas = args.changes, set()
-    if (wanted.credit, wanted.top_up, wanted.postpaid) != (None, None, None) or wanted.fields.keys() & MONEY_FIELDS:
+    money = (wanted.credit, wanted.top_up, wanted.postpaid, wanted.type, wanted.deck)
+    if any(each is not None for each in money) or wanted.fields.keys() & MONEY_FIELDS:
         areas.add(Area.MONEY)
-    if (wanted.password, wanted.web_password, wanted.pin) != (None, None, None):
+    proofs = (wanted.password, wanted.web_password, wanted.pin, wanted.anumbers)
+    if any(each is not None for each in proofs) or wanted.fields.keys() & PROOF_FIELDS:
         areas.add(Area.PASSWORDS)
     return areas
 

@@ -118,11 +118,12 @@ class PeopleWriting(PeopleReading, SecrecyWriting):
         self._audit(who, "administrator.add", name, "", role)
 
     def set_admin_password(self, name: str, password: str, who: str = "") -> None:
-        """Another password; every session ends. Takes about 50 ms."""
+        """Another password; every session ends, and every token. Takes about 50 ms."""
         self._demand(name)
         _check(password)
         sql = "UPDATE administrators SET password_hash = ? WHERE name = ?"
         self._write(sql, (people.hashed(password), name))
+        self._write("DELETE FROM api_tokens WHERE name = ?", (name,))
         self._write("DELETE FROM web_sessions WHERE kind = 'administrator' AND name = ?", (name,))
         self._audit(who, "administrator.password", name)
 
@@ -216,6 +217,7 @@ class PeopleWriting(PeopleReading, SecrecyWriting):
         self._write("UPDATE administrators SET totp_secret = '', totp_step = 0 WHERE name = ?", (name,))
         self._write("DELETE FROM passkeys WHERE name = ?", (name,))
         self._write("DELETE FROM recovery_codes WHERE name = ?", (name,))
+        self._write("DELETE FROM web_sessions WHERE kind = 'administrator' AND name = ?", (name,))
         self._audit(who, "administrator.second_factor", name, "", "off")
 
     def seen_administrator(self, name: str) -> None:

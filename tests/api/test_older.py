@@ -236,6 +236,22 @@ async def test_apideftrustadmin_says_what_an_administrator_needs(home: Home) -> 
         assert await statuses() == near, level
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"},
+     {"Origin": "null"}],
+)  # fmt: skip
+async def test_a_page_of_another_site_moves_no_money(home: Home, headers: dict[str, str]) -> None:
+    house, program = home
+    set_to(house, apideftrustadmin="1", httpapikey="")
+    house.trusted.add("127.0.0.1")
+    url = f"{program.browser.origin}/mvapireq/?apientry=addcredit&user=anna&amount=9"
+    async with program.browser.client.get(url, headers=headers) as answer:
+        assert answer.status == 403
+    async with program.browser.client.get(url) as answer:
+        assert answer.status == 200  # who asks without a browser is who he is
+
+
 async def test_money_moves_once_for_each_transaction_id_and_through_the_ledger(home: Home) -> None:
     house, program = home
     add = {"user": "anna", "amount": "2.50", "transactionid": "t1", **OLGA}

@@ -6,6 +6,7 @@ It has no session and takes no cookie: each request proves itself, so that nothi
 import time
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -66,7 +67,7 @@ async def _acted(request: web.Request, proof: Proof, told: dict[str, str]) -> di
     if entry is None:
         raise WireError("not_found", f"there is no apientry {told.get('apientry', '')!r:.60}", ", ".join(ENTRIES))
     proofs = {name: told.get(name, "") for name in PROOFS}
-    asked = Asked(entry.name, request.remote or "", **proofs)
+    asked = Asked(entry.name, request.remote or "", **proofs, from_elsewhere=_from_elsewhere(request))
     office = backing(request)
     try:
         return await entry.act(Request(office, proof, asked, told))
@@ -103,3 +104,9 @@ def _function(request: web.Request, told: dict[str, str]) -> str:
     if level == SAME_ORIGIN and not ours:
         raise WireError("forbidden", "JSONP answers go to pages of the appliance alone (enablejsonp)")
     return check_function(told["jsonp"])
+
+
+def _from_elsewhere(request: web.Request) -> bool:
+    """Whether a page of another site made a browser ask: an address alone proves nothing then (CSRF)."""
+    site, origin = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Origin")
+    return site not in ("none", "same-origin") or (origin is not None and urlsplit(origin).netloc != request.host)

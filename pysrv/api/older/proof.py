@@ -42,6 +42,7 @@ class Asked:
     authhash: str = field(default="", repr=False)
     authnonce: str = field(default="", repr=False)
     authkey: str = field(default="", repr=False)
+    from_elsewhere: bool = False  # a browser says that another site's page made it ask (Fetch: Sec-Fetch-Site, Origin)
 
 
 class Proof:
@@ -94,6 +95,10 @@ class Proof:
             raise WireError("unauthorized", "an administrator needs a key here", "set httpapikey, send authkey")
         by_place = level in (NO_MORE, ADDRESS_ALONE) or (level == TRUSTED_ADDRESS and trusted)
         if by_place and not asked.authid:
+            if asked.from_elsewhere and not asked.authkey:
+                raise WireError(
+                    "forbidden", "a page of another site cannot ask for this", "send httpapikey, or ask directly"
+                )
             return f"api:{asked.address}", Licence(_ADMINISTRATIVE, proven=True)
         return await self._person(office, asked)
 
