@@ -1,16 +1,8 @@
 /* Every map of the gate. layout.h says what the rows mean. */
 
-/* With PIN_DIR the maps live in the file system and outlast the keeper. */
-#ifdef PIN_DIR
-#define MAP(kind, key, leaf, name, entries, flags) \
-	BPF_TABLE_PINNED(kind, key, leaf, name, entries, PIN_DIR "/" #name, flags)
-#define RING_PIN(name) ":" PIN_DIR "/" #name
-#else
 #define MAP(kind, key, leaf, name, entries, flags) BPF_F_TABLE(kind, key, leaf, name, entries, flags)
-#define RING_PIN(name)
-#endif
 
-/* bcc's own BPF_RINGBUF_OUTPUT can neither be pinned nor does it know its records. */
+/* bcc's own BPF_RINGBUF_OUTPUT does not know its records. */
 #define RING(record, name, bytes)                                    \
 	struct name##_table_t {                                      \
 		int key;                                             \
@@ -22,7 +14,7 @@
 		u64 (*ringbuf_query)(u64);                           \
 		u32 max_entries;                                     \
 	};                                                           \
-	__attribute__((section("maps/ringbuf" RING_PIN(name))))      \
+	__attribute__((section("maps/ringbuf")))                     \
 	struct name##_table_t name = {.max_entries = (bytes)}
 
 MAP("lpm_trie", struct firewall_key, struct firewall_rule, firewall_shape, 1, BPF_F_NO_PREALLOC); /* what a map of rules looks like */

@@ -42,7 +42,8 @@ ROOMS = {
     "appliance.capture": Room(("appliance.wire", "pcapng")),
     # The keeper.
     "appliance.kernel": Room(SHARED),
-    "appliance.kernel.compiler": Room((*SHARED, "appliance.kernel", "bcc")),
+    "appliance.kernel.compiler": Room((*SHARED, "appliance.kernel", "bcc", "msgspec")),
+    "appliance.kernel.program": Room((*SHARED, "appliance.kernel", "bcc")),
     "appliance.kernel.link": Room((*SHARED, "appliance.kernel", "pyroute2")),
     "appliance.kernel.nft": Room((*SHARED, "appliance.kernel", "nftables")),
     "appliance.kernel.range": Room((*SHARED, "appliance.kernel", "pyroute2")),
@@ -138,14 +139,14 @@ ROOMS = {
 ONLY_IN = {
     "prometheus_client": ("appliance.metrics",),
     "pcapng": ("appliance.capture",),
-    "bcc": ("appliance.kernel.compiler",),
+    "bcc": ("appliance.kernel.compiler", "appliance.kernel.program"),
     "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour", "appliance.kernel.range"),
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": ("pysrv.passwords.vault", "pysrv.certificates", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "msgspec": ("pysrv.api",),
+    "msgspec": ("pysrv.api", "appliance.kernel.compiler"),
     "aiohttp": (
         "pysrv.api",
         "pysrv.panel",

@@ -118,6 +118,12 @@ class _Nfa:
             self.edges[self.add(part, entry)].append((frozenset(), end))
         return end
 
+    def alike(self) -> bytes:
+        """The kind of each byte: two are of one when no edge tells them apart. END is alone."""
+        told = sorted({on for edges in self.edges for on, _ in edges}, key=sorted)
+        kinds: dict[tuple[bool, ...], int] = {}
+        return bytes(kinds.setdefault((byte == END, *(byte in on for on in told)), len(kinds)) for byte in range(256))
+
     def closure(self, states: Iterable[int]) -> States:
         """These and all that is reached for free."""
         found, waiting = set(states), list(states)
@@ -138,10 +144,11 @@ def compile_table(rules: Mapping[str, Rule]) -> Table:
             if part is not None:
                 worth[nfa.add(part, start)] = rank
         roots[name] = nfa.closure([start])
-    columns, begin = _determine(nfa, list(roots.values()), worth)
+    alike = nfa.alike()
+    columns, begin = _determine(nfa, alike, list(roots.values()), worth)
     groups = _merge(columns)
     numbers = _numbered(groups, [begin[state] for state in roots.values()])
-    return _table(columns, groups, numbers, {name: begin[states] for name, states in roots.items()})
+    return _table(columns, alike, groups, numbers, {name: begin[states] for name, states in roots.items()})
 
 
 def _verdict(states: States, worth: Mapping[int, int]) -> int:
@@ -149,9 +156,12 @@ def _verdict(states: States, worth: Mapping[int, int]) -> int:
     return {0: REFUSED, 1: ACCEPTED, 2: MARKED, 3: REFUSED}[rank]
 
 
-def _determine(nfa: _Nfa, roots: list[States], worth: Mapping[int, int]) -> tuple[list[list[int]], dict[States, int]]:
-    """Subset construction: the 256 followers of each state; states 0 to 2 lead to themselves."""
-    columns = [[state] * 256 for state in (REFUSED, ACCEPTED, MARKED)]
+def _determine(
+    nfa: _Nfa, alike: bytes, roots: list[States], worth: Mapping[int, int]
+) -> tuple[list[list[int]], dict[States, int]]:
+    """Subset construction: the followers of each state by kind of byte; states 0 to 2 lead to themselves."""
+    columns = [[state] * (max(alike) + 1) for state in (REFUSED, ACCEPTED, MARKED)]
+    kinds: dict[frozenset[int], frozenset[int]] = {}
     known: dict[States, int] = {frozenset(): REFUSED}
     waiting: list[States] = []
     for root in roots:
@@ -162,22 +172,24 @@ def _determine(nfa: _Nfa, roots: list[States], worth: Mapping[int, int]) -> tupl
         moves: dict[int, set[int]] = {}
         for state in states:
             for on, target in nfa.edges[state]:
-                for byte in on:
-                    moves.setdefault(byte, set()).add(target)
+                if on not in kinds:
+                    kinds[on] = frozenset(alike[byte] for byte in on)
+                for kind in kinds[on]:
+                    moves.setdefault(kind, set()).add(target)
         closed: dict[frozenset[int], int] = {}
-        for byte, targets in moves.items():
+        for kind, targets in moves.items():
             key = frozenset(targets)
             if key not in closed:
                 closed[key] = _number_of(nfa.closure(key), known, columns, waiting)
-            row[byte] = closed[key]
-        row[END] = _verdict(states, worth)
+            row[kind] = closed[key]
+        row[alike[END]] = _verdict(states, worth)
     return columns, known
 
 
 def _number_of(states: States, known: dict[States, int], columns: list[list[int]], waiting: list[States]) -> int:
     if states not in known:
         known[states] = len(columns)
-        columns.append([REFUSED] * 256)
+        columns.append([REFUSED] * len(columns[0]))
         waiting.append(states)
     return known[states]
 
@@ -205,17 +217,19 @@ def _numbered(groups: list[int], starts: list[int]) -> dict[int, int]:
     return numbers
 
 
-def _table(columns: list[list[int]], groups: list[int], numbers: Mapping[int, int], starts: Mapping[str, int]) -> Table:
+def _table(
+    columns: list[list[int]], alike: bytes, groups: list[int], numbers: Mapping[int, int], starts: Mapping[str, int]
+) -> Table:
     rows: dict[int, list[int]] = {}
     for state, row in enumerate(columns):
         rows.setdefault(numbers[groups[state]], [numbers[groups[target]] for target in row])
     kinds: dict[tuple[int, ...], int] = {}
     ordered = [rows[number] for number in range(len(rows))]
-    classes = bytes(kinds.setdefault(tuple(row[byte] for row in ordered), len(kinds)) for byte in range(256))
+    classes = bytes(kinds.setdefault(tuple(row[kind] for row in ordered), len(kinds)) for kind in alike)
     if len(kinds) > MAX_CLASSES:
         raise ValueError(f"{len(kinds)} classes of bytes are too many")
     following = bytearray(MAX_STATES * MAX_CLASSES)
     for byte, kind in enumerate(classes):
         for number, row in enumerate(ordered):
-            following[number * MAX_CLASSES + kind] = row[byte]
+            following[number * MAX_CLASSES + kind] = row[alike[byte]]
     return Table(classes, bytes(following), {name: numbers[groups[state]] for name, state in starts.items()})

@@ -86,7 +86,6 @@ class KernelRules:
         self._key, self._leaf = (
             layout.Shape(part) for part in (handles["firewall_shape"].key, handles["firewall_shape"].leaf)
         )
-        self._like = handles["firewall_shape"].fd
         self._outer = syscall.MapDescriptor(handles["firewalls"].fd, 4, 4)
         self._held: Rules | None = None
 
@@ -95,7 +94,7 @@ class KernelRules:
         if rows == self._held:
             return
         sizes = (self._key.bytes, self._leaf.bytes, MAX_RULES * 2)
-        fd = syscall.create_map(syscall.MAP_LPM_TRIE, *sizes, _NO_PREALLOC, self._like)
+        fd = syscall.create_map(syscall.MAP_LPM_TRIE, *sizes, _NO_PREALLOC)
         try:
             inner = syscall.MapDescriptor(fd, self._key.bytes, self._leaf.bytes)
             for key, action in rows.items():

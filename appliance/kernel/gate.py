@@ -1,4 +1,4 @@
-"""The gate in the kernel: compiles, loads and attaches bpf/gate.c, and gives its maps to the verbs of surface.py.
+"""The gate in the kernel: loads and attaches bpf/gate.c, and gives its maps to the verbs of surface.py.
 
 Without `pin_dir` nothing outlives the process: maps and links hang on its descriptors. With it the maps lie in
 `<pin_dir>/<version>` and the links in `<pin_dir>/links`, and the next load takes both over. Another version has maps
@@ -6,18 +6,18 @@ of its own: a program never meets maps, or stages, of another one.
 """
 
 import contextlib
-import ctypes
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from appliance import wire
 from appliance.kernel import grammar, headers, layout, link, syscall
-from appliance.kernel.compiler import compiled, loaded
+from appliance.kernel.compiler import kept
 from appliance.kernel.maps import Handle, KernelTables
 from appliance.kernel.neighbour import Neighbours
-from appliance.kernel.rings import KernelWitness, Take
+from appliance.kernel.program import Program
+from appliance.kernel.rings import KernelWitness
 from appliance.kernel.surface import GateSurface
 
 _FORWARDING: Final = tuple(Path(f"/proc/sys/net/{family}/conf/lo/forwarding") for family in ("ipv4", "ipv6"))
@@ -28,18 +28,18 @@ STAGES: Final = layout.stages()
 class Gate(GateSurface):
     """The loaded program. Use `Gate.load()`, then `attach()`; `close()` leaves nothing behind unless it is pinned."""
 
-    def __init__(self, program: Any, pin_dir: Path | None) -> None:
+    def __init__(self, program: Program, pin_dir: Path | None) -> None:
         self._program = program
         self._pin_dir = pin_dir
-        self.program_fd = loaded(program, "gate")
+        self.program_fd = program.load("gate")
         self._attachments: dict[str, link.Attachment] = {}
         self._forwarding: dict[Path, str] = {}
         self._unstripped: set[str] = set()
         self._user_relay = ""
         self._neighbours = Neighbours()
-        self.maps = {row.name: _handle(program, row.name) for row in layout.maps()}
+        self.maps = program.maps
         self.kernel = KernelTables(self.maps)
-        self.kernel.witness = KernelWitness(_Rings(program), self.maps)
+        self.kernel.witness = KernelWitness(program, self.maps)
         _write_grammar(self.maps["grammars"])
         self._install_stages()
         super().__init__(self.kernel)
@@ -47,19 +47,19 @@ class Gate(GateSurface):
 
     @classmethod
     def load(cls, pin_dir: Path | None = None, header_cache: Path = headers.CACHE_DIR) -> "Gate":
-        """Compiles and loads the program: half a second. `pin_dir` must lie in a mounted bpf file system.
+        """Loads the program: two seconds, and five more where it was never compiled.
+
+        `pin_dir` must lie in a mounted bpf file system; `header_cache` keeps headers and what was compiled.
 
         Raises WireError: "no_bcc", "no_headers", "no_bpffs", "bad_pins", "bpf_refused" with what to do.
         """
-        flags = [f"-I{layout.BPF_DIR}"]
-        if pin_dir is not None:
-            flags.append(f'-DPIN_DIR="{_pins(pin_dir)}"')
+        pins = None if pin_dir is None else _pins(pin_dir)
+        program = Program(kept("gate", layout.source(), [f"-I{layout.BPF_DIR}"], header_cache), pins)
         try:
-            return cls(compiled(layout.source(), flags, header_cache), pin_dir)
-        except wire.WireError:
+            return cls(program, pin_dir)
+        except BaseException:
+            program.close()
             raise
-        except Exception as error:  # bcc raises bare Exception, and has printed why
-            raise wire.WireError("bpf_refused", f"the kernel does not take the gate: {error}", "see above") from error
 
     def _install_stages(self) -> None:
         """Loads every program that the source has of STAGES, where the walk finds it.
@@ -68,7 +68,7 @@ class Gate(GateSurface):
         """
         written = layout.programs(layout.source())
         for name, place in STAGES.items():
-            self.kernel.set_stage(place, loaded(self._program, name) if name in written else None)
+            self.kernel.set_stage(place, self._program.load(name) if name in written else None)
 
     def attach(self, ifname: str, mode: str = link.Mode.AUTO) -> wire.Interface:
         """Attaches to an interface; `mode` is `auto` (natively if it can), `careful`, `native` or `generic`.
@@ -118,7 +118,7 @@ class Gate(GateSurface):
         else:
             self.detach_all()
         self._neighbours.close()
-        self._program.cleanup()
+        self._program.close()
 
     def remove(self) -> None:
         """Detaches and removes the pins: nothing is left of the gate."""
@@ -188,25 +188,6 @@ class Gate(GateSurface):
             self._neighbours.want(ip[12:] if layout.is_ip4(ip) else ip for ip in remotes)
 
 
-class _Rings:
-    """bcc's reader of ring buffers: libbpf's, which knows in which order memory may be read."""
-
-    def __init__(self, program: Any) -> None:
-        self._program = program
-
-    def open(self, name: str, take: Take) -> None:
-        """From now on consume() hands the ring's records to `take`."""
-
-        def heard(_context: Any, start: int, size: int) -> int:
-            return 0 if take(ctypes.string_at(start, size)) else -1
-
-        self._program[name.encode()].open_ring_buffer(heard)
-
-    def consume(self) -> None:
-        """Empties every open ring, or as much of it as its `take` wants."""
-        self._program.ring_buffer_consume()
-
-
 def _write_grammar(handle: Handle) -> None:
     """The table by which the reading stages check lines; it never changes while they run."""
     table = grammar.table()
@@ -214,16 +195,6 @@ def _write_grammar(handle: Handle) -> None:
     row = shape.pack({"classes": table.classes, "following": table.following})
     key = layout.Shape(handle.key)
     syscall.MapDescriptor(handle.fd, key.bytes, shape.bytes).update(key.pack_number(0), row)
-
-
-def _handle(program: Any, name: str) -> Handle:
-    table = program[name.encode()]
-    made = Handle(table.map_fd, table.Key, getattr(table, "sLeaf", table.Leaf))  # sLeaf: one CPU's value
-    said, sizes = (ctypes.sizeof(made.key), ctypes.sizeof(made.leaf)), syscall.map_sizes(made.fd)
-    if sizes != said and sizes != (0, 0):  # a ring has neither keys nor values
-        message = f"bcc makes {said[0]} and {said[1]} bytes of map {name}'s rows, the kernel {sizes[0]} and {sizes[1]}"
-        raise wire.WireError("bpf_refused", message, "no type of layout.h may hold an array of arrays")
-    return made
 
 
 def _pins(pin_dir: Path) -> Path:

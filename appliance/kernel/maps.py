@@ -38,7 +38,7 @@ class StreamState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """One map of the compiled program: its descriptor and the ctypes of its key and value."""
+    """One map of the program: its descriptor and the ctypes of its key and value, for a map per CPU of one CPU's."""
 
     fd: int
     key: Any

@@ -7,23 +7,22 @@ keeper that starts again on pinned rings goes on where the last one stopped. Mus
 import heapq
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from appliance.kernel import layout, syscall
 from appliance.kernel.evidence import Losses, OffenceRow, OffenderRow, SampleRow
 from appliance.kernel.maps import Handle, possible_cpus
+from appliance.kernel.program import Take
 
 MOST_AT_ONCE: Final = 4096  # records of one ring in one drain: a flood of them must not hold the keeper
 LOST_OFFENCES, LOST_SAMPLES = 0, 1  # places in the map `losses`
 
-Take = Callable[[bytes], bool]  # one record; False: no more for now
-
 
 class Rings(Protocol):
-    """bcc's reader of ring buffers; see gate.py."""
+    """The reader of ring buffers; see program.py."""
 
-    def open(self, name: str, take: Take, /) -> None: ...
+    def open_ring(self, name: str, take: Take, /) -> None: ...
     def consume(self) -> None: ...
 
 
@@ -36,8 +35,8 @@ class KernelWitness:
         self._offence, self._sample = (layout.Shape(handles[name].leaf) for name in ("offences", "samples"))
         self._offences: list[bytes] = []
         self._samples: list[bytes] = []
-        rings.open("offences", _taker(self._offences))
-        rings.open("samples", _taker(self._samples))
+        rings.open_ring("offences", _taker(self._offences))
+        rings.open_ring("samples", _taker(self._samples))
         self._offenders = _Offenders(handles["offenders"])
         self._losses = _Losses(handles["losses"])
 

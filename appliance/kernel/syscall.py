@@ -22,7 +22,6 @@ _PROG_LOAD, _OBJ_PIN, _OBJ_GET, _PROG_TEST_RUN = 5, 6, 7, 10
 _PROG_NEXT_ID, _INFO_BY_FD = 11, 15
 _MAP_LOOKUP_BATCH, _MAP_UPDATE_BATCH, _MAP_DELETE_BATCH = 24, 26, 27
 _LINK_CREATE, _LINK_UPDATE, _ATTACH_XDP = 28, 29, 37
-_BTF_BY_ID = 19
 _TYPE_XDP = 6
 MAP_HASH, MAP_LPM_TRIE = 1, 11
 
@@ -46,7 +45,7 @@ def _call(command: int, attr: ctypes.Array[ctypes.c_char]) -> int:
     return result
 
 
-def _attr(layout: str, *values: int) -> ctypes.Array[ctypes.c_char]:
+def _attr(layout: str, *values: int | bytes) -> ctypes.Array[ctypes.c_char]:
     packed = struct.pack(layout, *values)
     return ctypes.create_string_buffer(packed, len(packed))
 
@@ -176,20 +175,12 @@ class MapDescriptor:
         _call(command, _attr("=QQQQIIQQ", 0, 0, *addresses, count, self.fd, 0, 0))
 
 
-def create_map(kind: int, key_bytes: int, leaf_bytes: int, entries: int, flags: int = 0, like: int = -1) -> int:
-    """A descriptor of a new map; `like`: of a map whose types it has.
-
-    Up to Linux 6.1 a map of maps takes none whose values are a struct, unless their types are known alike.
-    """
-    head = (kind, key_bytes, leaf_bytes, entries, flags)
-    number, key_type, value_type = struct.unpack_from("=III", _info(like, 80), 64) if like >= 0 else (0, 0, 0)
-    if not number:
-        return _call(_MAP_CREATE, _attr("=IIIII", *head))
-    types = _call(_BTF_BY_ID, _attr("=III", number, 0, 0))
-    try:
-        return _call(_MAP_CREATE, _attr("=IIIII28xIII", *head, types, key_type, value_type))
-    finally:
-        os.close(types)
+def create_map(
+    kind: int, key_bytes: int, leaf_bytes: int, entries: int, flags: int = 0, *, inner: int = 0, name: str = ""
+) -> int:
+    """A descriptor of a new map; `inner`: of a map that the maps in a map of maps are like."""
+    terms = (kind, key_bytes, leaf_bytes, entries, flags, inner, 0)
+    return _call(_MAP_CREATE, _attr("=7I16s", *terms, name.encode()[:15]))
 
 
 def map_by_id(number: int) -> int:
@@ -233,10 +224,10 @@ def _info(fd: int, size: int) -> bytes:
     return info.raw
 
 
-def map_sizes(fd: int) -> tuple[int, int]:
-    """Bytes of a map's key and of its value, as the kernel copies them."""
-    key, value = struct.unpack_from("=II", _info(fd, 64), 8)
-    return int(key), int(value)
+def map_terms(fd: int) -> tuple[int, int, int, int, int]:
+    """A map's kind, bytes of its key and of its value, rows at most, and flags."""
+    kind, _, key, value, entries, flags = struct.unpack_from("=6I", _info(fd, 64))
+    return kind, key, value, entries, flags
 
 
 def link_ifindex(link_fd: int) -> int:

@@ -15,7 +15,9 @@ from types import TracebackType
 from typing import Final
 
 from appliance.kernel import layout, link, syscall, testrun
-from appliance.kernel.compiler import compiled, loaded
+from appliance.kernel.compiler import compiled, kept
+from appliance.kernel.maps import possible_cpus
+from appliance.kernel.program import Program
 from appliance.kernel.range import FAR, entered
 from appliance.wire import WireError
 
@@ -49,9 +51,9 @@ class Generator:
             self._ifindex = socket.if_nametoindex(interface)
         flags = [f"-DFRAMES={len(frames)}", f"-DFRAME_BYTES={longest}", f"-DIFINDEX={self._ifindex}"]
         flags += ["-DFORGE_SOURCES"] * forge
-        self._program = compiled((RANGE_DIR / "generator.c").read_text(encoding="ascii"), flags)
-        self._fd = loaded(self._program, "generate")
-        table = syscall.MapDescriptor(self._program[b"templates"].map_fd, 4, longest)
+        self._program = Program(compiled((RANGE_DIR / "generator.c").read_text(encoding="ascii"), flags))
+        self._fd = self._program.load("generate")
+        table = syscall.MapDescriptor(self._program.maps["templates"].fd, 4, longest)
         table.update_many([(i.to_bytes(4, "little"), frame.ljust(longest, b"\0")) for i, frame in enumerate(frames)])
 
     def __enter__(self) -> "Generator":
@@ -60,7 +62,7 @@ class Generator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._program.cleanup()
+        self._program.close()
 
     def run(self, packets: int) -> Sent:
         """Sends `packets` frames as fast as it goes."""
@@ -81,12 +83,12 @@ class Sink:
     """Counts and drops every UDP datagram that arrives at an interface. Being a program, it also lets redirects in."""
 
     def __init__(self, namespace: str, interface: str = FAR) -> None:
-        self._program = compiled((RANGE_DIR / "sink.c").read_text(encoding="ascii"))
+        self._program = Program(kept("sink", (RANGE_DIR / "sink.c").read_text(encoding="ascii")))
         with entered(namespace):
-            self._attachment = link.attach(loaded(self._program, "sink"), interface)
-        table = self._program[b"sunk"]
-        self._shape = layout.Shape(table.sLeaf)
-        self._table = syscall.MapDescriptor(table.map_fd, 4, table.total_cpu * self._shape.bytes)
+            self._attachment = link.attach(self._program.load("sink"), interface)
+        handle = self._program.maps["sunk"]
+        self._shape = layout.Shape(handle.leaf)
+        self._table = syscall.MapDescriptor(handle.fd, 4, possible_cpus() * self._shape.bytes)
 
     def __enter__(self) -> "Sink":
         return self
@@ -95,7 +97,7 @@ class Sink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         link.detach(self._attachment)
-        self._program.cleanup()
+        self._program.close()
 
     def packets(self) -> int:
         """Datagrams that arrived so far."""

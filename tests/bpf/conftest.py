@@ -1,7 +1,6 @@
 """One gate for all packet tables, in a namespace of its own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +10,9 @@ from tests.lab.network import Lab, entered
 
 
 @pytest.fixture(scope="package")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bench.Rig]:
+def loaded() -> Iterator[bench.Rig]:
     with Lab(["phone", "trunk"], tag="bpf") as lab, entered(lab.appliance):
-        gate = Gate.load(header_cache=Path(tmp_path_factory.mktemp("headers")))
+        gate = Gate.load()
         try:
             made = bench.Rig(gate, lab)
             for host in lab.hosts.values():  # silent peers: no packet but those of the tests

@@ -159,7 +159,7 @@ def accused(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr(layout, "source", lambda: text)
     gate = Gate.load(header_cache=tmp_path)
     try:
-        yield gate, gate._program.load_func(b"accuse", type(gate._program).XDP).fd
+        yield gate, gate._program.load("accuse")
     finally:
         gate.close()
 

@@ -10,15 +10,14 @@ import pytest
 
 from appliance import wire
 from appliance.kernel.gate import Gate
+from appliance.kernel.headers import CACHE_DIR
 from tests.lab.network import Lab, entered
-
-HEADERS = "headers"
 
 
 @pytest.fixture(scope="session")
-def header_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One header tree for all compilations of this run."""
-    return tmp_path_factory.mktemp(HEADERS)
+def header_cache() -> Path:
+    """The machine's own cache: the gate is compiled once, for whatever run comes first."""
+    return CACHE_DIR
 
 
 @pytest.fixture

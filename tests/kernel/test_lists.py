@@ -18,8 +18,8 @@ IP4 = bytes(10) + b"\xff\xff"
 
 
 @pytest.fixture(scope="module")
-def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    loaded = Gate.load(header_cache=Path(tmp_path_factory.mktemp("headers")))
+def gate() -> Iterator[Gate]:
+    loaded = Gate.load()
     yield loaded
     loaded.close()
 
