@@ -144,7 +144,8 @@ def _code(instructions: bytes, by_descriptor: Mapping[int, str]) -> Code:
 def _digest(source: str, flags: Sequence[str], cache: Path) -> str:
     tree = headers.provide(cache)
     files = sorted(path for path in layout.BPF_DIR.rglob("*") if path.suffix in (".h", ".def"))
-    parts = [source, *flags, *(path.read_text(encoding="ascii") for path in files)]
+    words = (text.replace(str(layout.BPF_DIR), layout.BPF_DIR.name) for text in (source, *flags))  # of any clone
+    parts = [*words, *(path.read_text(encoding="ascii") for path in files)]
     parts += [bcc().__version__, platform.machine(), tree.name if tree else platform.release()]
     return hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:16]
 
