@@ -22,6 +22,7 @@ from pysrv.calls.events import (
     CallsJoined,
     ConnectFailed,
     DigitPressed,
+    HuntFailed,
     MediaChanged,
     PartiesConnected,
     RouteFailed,
@@ -48,6 +49,7 @@ from pysrv.service.exposure import ExposureBrake
 from pysrv.service.feed import Feed, Kind
 from pysrv.service.figures import Figures
 from pysrv.service.firewall import ListLoader, Managers, protected
+from pysrv.service.forwarding import Forwarding
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.journal import visible
@@ -138,6 +140,7 @@ class Service:
             self._struck,
             self.notices.tell,
         )
+        self._forwarding = Forwarding(store, self.b2bua, self._admission, self.accounting, self.settings)
         self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
             self.endpoint,
@@ -504,6 +507,7 @@ class Service:
                 self.feed.tell(Kind.CALL_ANSWERED, call_id=event.call_id, over=event.target.label)
             case CallEnded():
                 self._cards.ended(event)
+                self._forwarding.ended(event.call_id)
                 self.accounting.ended(event)
                 self._tell_end(event)
             case CallAttended():
@@ -512,6 +516,8 @@ class Service:
                 self._cards.pressed(event)
             case ConnectFailed():
                 self._cards.connect_failed(event)
+            case HuntFailed():
+                self._forwarding.failed(event, now)
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():
