@@ -65,7 +65,7 @@ def _page(request: web.Request, error: WireError | None, names: str = "", csr: s
 
 
 ROUTES = (
-    Route("GET", _AT, index, area=Area.SETTINGS, menu="Certificate", group="System"),
+    Route("GET", _AT, index, area=Area.SETTINGS, menu="Certificate", group="Appliance"),
     Route("POST", _AT, bring, area=Area.SETTINGS, writes=True, uploads=True),
     Route("POST", f"{_AT}/drop", drop, area=Area.SETTINGS, writes=True),
     Route("POST", f"{_AT}/renew", renew, area=Area.SETTINGS, writes=True),
