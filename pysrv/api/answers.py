@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from pysrv.billing.cdr import Carried
 from pysrv.store.rows import AuditRow, BanRow, SavedBinding
 from pysrv.store.trail import Chain
 
@@ -52,6 +51,15 @@ class CallRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedRow:
+    """What the relay carried in one direction. `last_at` 0: nothing ever came."""
+
+    packets: int
+    bytes: int
+    last_at: Moment
+
+
+@dataclass(frozen=True, slots=True)
 class CdrRow:
     """A call record. `ringing_at`, `answered_at` null: it never did; `rate` null: it was free or refused."""
 
@@ -78,8 +86,8 @@ class CdrRow:
     emergency: bool
     refused_by: Annotated[str, msgspec.Meta(description="the setting that refused it; empty: none did")]
     rate: PriceRow | None
-    from_caller: Carried
-    from_callee: Carried
+    from_caller: CarriedRow
+    from_callee: CarriedRow
     reports: tuple[str, ...]
 
 
