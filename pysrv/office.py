@@ -351,6 +351,10 @@ class Office:
         """Whether the address is trusted (allowtrustedip and what widens it)."""
         return bool(self._service.trusted.why(address))
 
+    def vouches(self, address: str) -> bool:
+        """Whether somebody has put this very address on the allow list."""
+        return self._service.trusted.vouches(address)
+
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses on the web."""
         self._service.wrong_web_password(address, name)

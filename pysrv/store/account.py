@@ -86,7 +86,8 @@ class NewAccount(Profile):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account(Profile):
     """A stored account. `reserved`, `reserved_s`, `lines` (running calls) and `running_per_minute` move with its open
-    calls, those of the accounts below it among them. `own` and `language` are its owner's own choice."""
+    calls, those of the accounts below it among them. `own` and `language` are its owner's own choice. `disabled_by` is
+    who disabled it, as the trail names him; empty while it is enabled, and where nobody knows."""
 
     id: int
     name: str
@@ -104,6 +105,7 @@ class Account(Profile):
     created_at: float
     own: OwnLimits = NONE
     language: str = ""
+    disabled_by: str = ""
 
     @property
     def own_locklevel(self) -> int:

@@ -67,6 +67,9 @@ class Backing(Protocol):
     def trusts(self, address: str) -> bool:
         """Whether the address is trusted (allowtrustedip and what widens it)."""
 
+    def vouches(self, address: str) -> bool:
+        """Whether somebody has put this very address on the allow list, and it is not this machine."""
+
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses: too many of them are banned like those who guess over SIP."""
 

@@ -58,6 +58,7 @@ class House:
     fault: Exception | None = None
     open_to_all: bool = True
     trusted: set[str] = field(default_factory=set)
+    vouched: set[str] = field(default_factory=set)
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
@@ -106,7 +107,10 @@ class House:
         return self.open_to_all
 
     def trusts(self, address: str) -> bool:
-        return address in self.trusted
+        return address in self.trusted | self.vouched
+
+    def vouches(self, address: str) -> bool:
+        return address in self.vouched
 
     def wrong_password(self, address: str, name: str) -> None:
         self.guesses.append((address, name))
