@@ -41,7 +41,7 @@ from pysrv.control import (
     watching,
 )
 from pysrv.control.desk import Desk, Live, fault, refusals
-from pysrv.control.mine import Mine
+from pysrv.control.mine import MINE, Mine
 from pysrv.people.permissions import PROVEN, Area, Powers
 from pysrv.store import Store, StoreCode, StoreError
 
@@ -281,6 +281,15 @@ class Control:
             desk = Desk(cast(Store, reader), self._clock, self._live, self._file, who, memory=self._memory)
             desk.is_aside = True
             return Session(desk, licence).do(name, args)
+
+    def mine_aside(self, account: str, who: str, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """As `ask_aside`, of the verbs of an account's owner."""
+        verb = MINE.get(name)
+        if verb is None or verb.writes:
+            raise WireError("unknown_verb", f"{name!r:.60} cannot be asked aside")
+        with self._store.reader() as reader:
+            desk = Desk(cast(Store, reader), self._clock, self._live, self._file, who, is_aside=True)
+            return Mine(desk, account, proven=False).do(name, args)
 
     def mine(self, account: str, who: str, *, proven: bool, session: str = "") -> Mine:
         """A conversation with the owner of an account: his verbs, about that account alone (see pysrv.control.mine)."""

@@ -73,6 +73,9 @@ class Backing(Protocol):
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses: too many of them are banned like those who guess over SIP."""
 
+    def wrong_request(self, address: str, words: str) -> None:
+        """What no page and no browser asks for came from there: it counts like a malformed message over SIP."""
+
     def fingerprint(self) -> str:
         """SHA-256 of the certificate that is shown to browsers."""
 
