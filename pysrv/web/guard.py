@@ -213,11 +213,24 @@ def _to_login(request: web.Request, route: Route) -> web.Response:
     return web.Response(status=303, headers={"Location": f"/{room}/login?next={quote(request.path_qs, safe='')}"})
 
 
+async def _read(request: web.Request) -> None:
+    """The form, once for everybody who asks for it later. Raises WireError for what is none, or says itself that it is
+    too large."""
+    if (request.content_length or 0) > request.client_max_size:
+        raise WireError("too_large", f"a form has at most {request.client_max_size} bytes")
+    try:
+        await request.post()
+    except (ValueError, LookupError):  # no boundary, a part that is none, letters that are none, an unknown alphabet
+        raise WireError("bad_args", "the form cannot be read", "open the page again and repeat it") from None
+
+
 async def _own_form(request: web.Request, route: Route, who: Identity | None) -> None:
     """Raises WireError("forbidden") for a form that a page of somebody else has sent."""
     if not route.sessionless and not _same_origin(request):
         request[WHY] = "foreign_form"
         raise WireError("forbidden", "this form does not come from a page of the appliance", "open the page again")
+    if not (route.uploads or route.sessionless):
+        await _read(request)
     if who is None or route.kind is None or route.sessionless:
         return  # whoever logs in, or chooses a language, does so from whatever page he had
     if route.uploads:

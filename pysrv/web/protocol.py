@@ -38,7 +38,7 @@ class Protocol(web.RequestHandler):
         if isinstance(exc, HttpProcessingError):
             self._malformed(request.remote or "", type(exc).__name__)
             status = TOO_LARGE if isinstance(exc, LineTooLong) else BAD
-        else:
+        elif not isinstance(exc, ConnectionError):
             _log.error("web: a request failed outside of its route: %s: %s", type(exc).__name__, exc)
         if request.writer.output_size > 0:
             raise ConnectionError("a part of an answer has been sent already")

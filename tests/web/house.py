@@ -162,12 +162,14 @@ class Browser:
         told = {"form_token": self.form_token, **(fields or {})}
         return await self._ask("POST", path, data=told, headers=headers, **options)
 
-    async def upload(self, path: str, fields: dict[str, str], file: bytes | None, name: str = "sheet.csv") -> "Answer":
+    async def upload(
+        self, path: str, fields: dict[str, str], file: bytes | None, name: str = "sheet.csv", **options: Any
+    ) -> "Answer":
         """A form with a file, which stands behind its fields as in the pages."""
         told = aiohttp.FormData({"form_token": self.form_token, **fields}, default_to_multipart=True)
         if file is not None:
             told.add_field("file", file, filename=name, content_type="text/csv")
-        return await self._ask("POST", path, data=told, headers={"Origin": self.origin})
+        return await self._ask("POST", path, data=told, **{"headers": {"Origin": self.origin}, **options})
 
     async def log_in(self, name: str, password: str = PASSWORD, room: str = "panel") -> "Answer":
         answer = await self.post(f"/{room}/login", {"name": name, "password": password})
