@@ -122,7 +122,9 @@ def _host(header: str) -> str:
     """The host of a Host header, in lower case; empty: there is none that can be read."""
     try:
         parts = urlsplit(f"//{header}")
-        plain = header.isprintable() and parts.netloc == header and "@" not in header  # a host, a port, and nothing else
+        plain = (
+            header.isprintable() and parts.netloc == header and "@" not in header
+        )  # a host, a port, and nothing else
         return (parts.hostname or "").removesuffix(".") if plain else ""
     except ValueError:
         return ""

@@ -29,6 +29,7 @@ from pysrv.web.routes import Route
 from pysrv.web.streams import STREAMS, Streams
 
 KEEPALIVE_S = 15.0
+LINGER_S = 2.0  # how long the rest of a refused body is still taken, so that the refusal is read
 MOST_BODY_BYTES = 256 * 1024
 # Requests a second on the long run, and at once: of programs' tokens, of addresses that come to the API without one, of
 # people in all their sessions together, and of addresses that open pages before they log in.
@@ -87,7 +88,7 @@ class Web:
         assert server is not None, "the doors open after the set-up"
         made = Protocol(
             server, lambda address, words: note("malformed", address, words), loop=asyncio.get_running_loop(),
-            keepalive_timeout=KEEPALIVE_S, access_log=None, auto_decompress=False,
+            keepalive_timeout=KEEPALIVE_S, access_log=None, auto_decompress=False, lingering_time=LINGER_S,
         )  # fmt: skip
         return Visit(made, gone, lambda: note("slow"))
 

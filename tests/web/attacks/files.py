@@ -13,11 +13,28 @@ from tests.web.attacks.wire import BODIES
 from tests.web.house import Answer
 
 OUT = (
-    "../" * 8 + "etc/passwd", "..%2f" * 8 + "etc%2fpasswd", "%2e%2e/" * 8 + "etc/passwd", "..%5c" * 8 + "etc%5cpasswd",
-    "..%252f" * 8 + "etc%252fpasswd", "....//" * 8 + "etc/passwd", "/etc/passwd", "%2fetc%2fpasswd", "..;/..;/etc/passwd",
-    "..%c0%af" * 8 + "etc/passwd", "%00/etc/passwd", "style.css%00.html", "../appliance.db", "..%2f..%2fappliance.db",
-    "~root/.profile", "file:///etc/passwd", "..", ".", "%2e%2e", "languages/de.po", "..%2flanguages%2fde.po",
-)  # fmt: skip
+    "../" * 8 + "etc/passwd",
+    "..%2f" * 8 + "etc%2fpasswd",
+    "%2e%2e/" * 8 + "etc/passwd",
+    "..%5c" * 8 + "etc%5cpasswd",
+    "..%252f" * 8 + "etc%252fpasswd",
+    "....//" * 8 + "etc/passwd",
+    "/etc/passwd",
+    "%2fetc%2fpasswd",
+    "..;/..;/etc/passwd",
+    "..%c0%af" * 8 + "etc/passwd",
+    "%00/etc/passwd",
+    "style.css%00.html",
+    "../appliance.db",
+    "..%2f..%2fappliance.db",
+    "~root/.profile",
+    "file:///etc/passwd",
+    "..",
+    ".",
+    "%2e%2e",
+    "languages/de.po",
+    "..%2flanguages%2fde.po",
+)
 SECRETS = ("root:x:0", "SQLite format 3", "BEGIN PRIVATE", "msgid", "import ")
 UPLOADS = [route.path for route in ROUTES if route.uploads]
 
@@ -28,10 +45,18 @@ async def paths_out(ground: Ground) -> None:
     cookie, token = ground.cookie, f"Authorization: {ground.token('*:write')['Authorization']}"
     for out in OUT:
         for target in (
-            f"/static/{out}", f"/static/web/{out}", f"/static/../{out}", f"/panel/accounts/{out}",
-            f"/panel/rates/{out}/export.csv", f"/panel/settings/{out}", f"/api/v1/decks/{out}/export",
-            f"/api/v1/accounts/{out}", f"/portal/calls.csv?month={out}", f"/{out}", f"/webhooks/{out}",
-        ):  # fmt: skip
+            f"/static/{out}",
+            f"/static/web/{out}",
+            f"/static/../{out}",
+            f"/panel/accounts/{out}",
+            f"/panel/rates/{out}/export.csv",
+            f"/panel/settings/{out}",
+            f"/api/v1/decks/{out}/export",
+            f"/api/v1/accounts/{out}",
+            f"/portal/calls.csv?month={out}",
+            f"/{out}",
+            f"/webhooks/{out}",
+        ):
             status, said = await ground.asked("GET", target, cookie, token)
             assert status not in (0, 500), target
             body = said.partition("\r\n\r\n")[2]

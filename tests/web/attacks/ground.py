@@ -19,8 +19,7 @@ from pysrv.panel import ROUTES as PANEL
 from pysrv.people.permissions import Role
 from pysrv.portal import ROUTES as PORTAL
 from pysrv.store.account import AccountType, NewAccount
-from pysrv.store.rows import BanRow, SavedBinding
-from pysrv.store.trunks import NewTrunk
+from pysrv.store.rows import BanRow, NewTrunk, SavedBinding
 from pysrv.web import entrance
 from pysrv.web.routes import Route
 from tests.control.office import Service
@@ -160,13 +159,14 @@ def populate(house: House, words: str = "plain") -> None:
         ("rex", {"type": AccountType.RESELLER, "maxlines": 5}),
         ("cora", {"parent": "rex", "display_name": words}),
     ):
-        store.add_account(NewAccount(name, PASSWORD, "appliance", balance=50 * ONE, **more))  # type: ignore[arg-type]
+        store.add_account(NewAccount(name, PASSWORD, "appliance", balance=50 * ONE, **more))
     for name in ("alice", "cora", "bob"):
         contact = f"<sip:{name}@192.0.2.10:5060>"
         store.save_binding(
-            SavedBinding(name, contact, "udp", "127.0.0.1", 5060, "192.0.2.10", 5060, 4e9, f"c-{name}", 1,
-                         user_agent=words)
-        )  # fmt: skip
+            SavedBinding(
+                name, contact, "udp", "127.0.0.1", 5060, "192.0.2.10", 5060, 4e9, f"c-{name}", 1, user_agent=words
+            )
+        )
         store.deposit(name, ONE, note=words)
         store.settle(Cdr(f"call-{name}", name, words, "4930123", setup_at=now, ended_at=now, reason=words))
     store.add_ban(BanRow("203.0.113.9", "maxwrongmsgallowed", words, now, now + 3600, samples=(words,)))

@@ -1,5 +1,7 @@
 """Attacks by another's page, another's session, and by where a browser is sent."""
 
+from collections.abc import Callable
+
 from pysrv.people.permissions import Role
 from pysrv.store.web import PersonKind
 from pysrv.web.guard import HEADERS, UNSAFE
@@ -11,10 +13,20 @@ WRITING = [route for route in ROUTES if route.method in UNSAFE]
 FORM = "application/x-www-form-urlencoded"
 EVIL = "https://evil.example"
 AWAY = (
-    EVIL, "//evil.example", "/\\evil.example", "\\\\evil.example", "/%5cevil.example", "https:evil.example",
-    "javascript:alert(1)", "/panel/\t//evil.example", "/\t/evil.example", " //evil.example", "///evil.example",
-    "http://127.0.0.1@evil.example/", "/portal/@evil.example/..//evil.example",
-)  # fmt: skip
+    EVIL,
+    "//evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/%5cevil.example",
+    "https:evil.example",
+    "javascript:alert(1)",
+    "/panel/\t//evil.example",
+    "/\t/evil.example",
+    " //evil.example",
+    "///evil.example",
+    "http://127.0.0.1@evil.example/",
+    "/portal/@evil.example/..//evil.example",
+)
 
 
 def at(path: str) -> str:
@@ -46,7 +58,7 @@ async def foreign_forms(ground: Ground) -> None:
             browser = await ground.enter(who)
             ours, theirs = browser.form_token, thief.form_token
             assert ours and ours != theirs
-            tries = (
+            tries: tuple[tuple[str, str, dict[str, str]], ...] = (
                 ("no token", "", {"Origin": browser.origin}),
                 ("another's token", theirs, {"Origin": browser.origin}),
                 ("another site", ours, {"Origin": EVIL}),
@@ -59,12 +71,12 @@ async def foreign_forms(ground: Ground) -> None:
             for route in WRITING:
                 if route.kind not in (kind, None):
                     continue
-                for why, token, headers in tries:
-                    if route.kind is None and why in ("no token", "another's token"):
-                        continue  # whoever logs in has none yet
-                    with ground.unchanged((route.path, why)):
+                with ground.unchanged(route.path):
+                    for why, token, headers in tries:
+                        if route.kind is None and why in ("no token", "another's token"):
+                            continue  # whoever logs in has none yet
                         answer = await _post(browser, at(route.path), token, headers, multipart=route.uploads)
-                    assert answer.status == 403, (route.path, why, answer.status)
+                        assert answer.status == 403, (route.path, why, answer.status)
         assert (await browser.get("/portal/")).status == 200  # nobody was logged out either
 
 
@@ -73,8 +85,17 @@ async def foreign_forms_in_disguise(ground: Ground) -> None:
     browser = await ground.enter("olga")
     body = b'{"name":"eve","password":"' + PASSWORD.encode() + b'"}'
     with ground.unchanged("disguise"):
-        for kind in ("application/json", "text/plain", "application/json; charset=utf-8", "multipart/form-data", "", FORM + "; charset=nonsense",
-                     FORM + "; charset=utf-16", "multipart/form-data; boundary=", "multipart/mixed; boundary=x"):
+        for kind in (
+            "application/json",
+            "text/plain",
+            "application/json; charset=utf-8",
+            "multipart/form-data",
+            "",
+            FORM + "; charset=nonsense",
+            FORM + "; charset=utf-16",
+            "multipart/form-data; boundary=",
+            "multipart/mixed; boundary=x",
+        ):
             headers = {"Content-Type": kind, "Origin": browser.origin}
             answer = await browser._ask("POST", "/panel/accounts-new", data=body, headers=headers)
             assert 400 <= answer.status < 500, kind
@@ -97,8 +118,13 @@ async def foreign_reading(ground: Ground) -> None:
             answer = await browser._ask(method, path, headers=headers)
             assert not [name for name in answer.headers if name.startswith("Access-Control")], path
             assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin", path
-    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-               "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": EVIL}  # fmt: skip
+    upgrade = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Origin": EVIL,
+    }
     assert (await browser.get("/api/v1/events", headers=upgrade)).status == 401  # a cookie opens no websocket
 
 
@@ -126,12 +152,13 @@ async def planted_sessions(ground: Ground) -> None:
 async def kept_sessions(ground: Ground) -> None:
     """After logging out, a new password or a role that was taken away the old cookie opens nothing."""
     house = ground.house
-    for name, path, change in (
+    changes: tuple[tuple[str, str, Callable[[], object] | None], ...] = (
         ("olga", "/panel/", None),
         ("alice", "/portal/", None),
         ("otto", "/panel/", lambda: house.store.set_admin_password("otto", PASSWORD + "x", "olga")),
         ("otto", "/panel/", lambda: house.store.set_administrator("otto", "role", Role.SALES, "olga")),
-    ):
+    )
+    for name, path, change in changes:
         if change is not None and house.store.administrator("otto") is not None:
             house.store.set_admin_password("otto", PASSWORD)
             house.store.commit()
@@ -226,8 +253,9 @@ async def widened_rights(ground: Ground) -> None:
     for route in WRITING:
         if route.kind is PersonKind.ADMINISTRATOR and route.area is not None and route.area != "own":
             with ground.unchanged(route.path):
-                answer = await _post(browser, at(route.path), browser.form_token, {"Origin": browser.origin},
-                                     multipart=route.uploads)  # fmt: skip
+                answer = await _post(
+                    browser, at(route.path), browser.form_token, {"Origin": browser.origin}, multipart=route.uploads
+                )
             assert answer.status == 403, route.path
     token = ground.token("*:write", "people:write")
     with ground.unchanged("tokens"):

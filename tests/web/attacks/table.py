@@ -1,4 +1,4 @@
-"""The attacks, one a row: what is tried, what holds against it, and where it is counted. docs/attacks.md has the list."""
+"""The attacks, one a row: who tries it, and where it is counted. docs/attacks.md has the list with what holds."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,11 +20,16 @@ class Attack:
     planted: str = "plain"
 
 
-# fmt: off
 ATTACKS: Final = (
     # -- by words
     Attack("scripts in fields", words.scripts, ("invalid",), planted=words.SCRIPT),
-    Attack("scripts in the API's answers", words.scripts_for_programs, ("not_found", "bad_request"), struck=True, planted=words.SCRIPT),
+    Attack(
+        "scripts in the API's answers",
+        words.scripts_for_programs,
+        ("not_found", "bad_request"),
+        struck=True,
+        planted=words.SCRIPT,
+    ),
     Attack("SQL in fields, queries and paths", words.sql, ("invalid", "not_found", "bad_request")),
     Attack("line breaks in headers", words.line_breaks, ("invalid",), struck=True),
     # -- by pages and sessions
@@ -54,4 +59,3 @@ ATTACKS: Final = (
     Attack("foreign names", wire.foreign_names, ("misdirected",)),
     Attack("scanned paths", wire.scanned_paths, ("unknown_path",), struck=True),
 )
-# fmt: on

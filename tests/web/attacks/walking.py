@@ -32,16 +32,30 @@ class Form:
     def filled(self) -> dict[str, str]:
         """What a decent person would send."""
         return {
-            name: value or SAMPLES.get(name, "1") for name, (kind, value) in self.fields.items()
+            name: value or SAMPLES.get(name, "1")
+            for name, (kind, value) in self.fields.items()
             if kind not in ("file", "off") and name != "form_token"
-        }  # fmt: skip
+        }
 
 
 SAMPLES = {
-    "name": "zed", "password": PASSWORD + "-9x", "email": "a@example.com", "prefix": "198.51.100.0/24", "host": "192.0.2.2",
-    "label": "a program", "scopes": "*:read", "source": "198.51.100.3", "customer": "cleo", "month": "2026-11",
-    "digits": "4990", "number": "4930123", "code": "EUR", "per_minute": "0.10", "reason": "a reason", "note": "a note",
-}  # fmt: skip
+    "name": "zed",
+    "password": PASSWORD + "-9x",
+    "email": "a@example.com",
+    "prefix": "198.51.100.0/24",
+    "host": "192.0.2.2",
+    "label": "a program",
+    "scopes": "*:read",
+    "source": "198.51.100.3",
+    "customer": "cleo",
+    "month": "2026-11",
+    "digits": "4990",
+    "number": "4930123",
+    "code": "EUR",
+    "per_minute": "0.10",
+    "reason": "a reason",
+    "note": "a note",
+}
 
 
 class Page(HTMLParser):

@@ -1,4 +1,4 @@
-"""Attacks on HTTP itself: requests that never end, that are too large, that tell their length twice, under other names."""
+"""Attacks on HTTP itself: requests that never end, that are too large, that tell two lengths, under other names."""
 
 import asyncio
 
@@ -28,12 +28,22 @@ async def slow_requests(ground: Ground) -> None:
             (b"GET / HTTP/1.1\r\n" + HOST, b"X-a: b\r\n"),
             (b"POST /panel/login HTTP/1.1\r\n" + ours + FORM + b"Content-Length: 100\r\n\r\n", b"name=", b"o"),
             (b"POST /panel/login HTTP/1.1\r\n" + ours + FORM + b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\nna"),
-            (b"POST /panel/rates HTTP/1.1\r\n" + ours + cookie
-             + b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 5000\r\n\r\n", b"--x\r\n"),
-            (b"POST /api/v1/accounts HTTP/1.1\r\n" + HOST + b"Authorization: "
-             + ground.token("*:write")["Authorization"].encode()
-             + b"\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n", b"{"),
-        )  # fmt: skip
+            (
+                b"POST /panel/rates HTTP/1.1\r\n"
+                + ours
+                + cookie
+                + b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 5000\r\n\r\n",
+                b"--x\r\n",
+            ),
+            (
+                b"POST /api/v1/accounts HTTP/1.1\r\n"
+                + HOST
+                + b"Authorization: "
+                + ground.token("*:write")["Authorization"].encode()
+                + b"\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n",
+                b"{",
+            ),
+        )
         for pieces in tries:
             said = await ground.raw(*pieces, half=True)
             assert status_of(said) in (0, 400, 408), (pieces, said[:100])
@@ -114,8 +124,16 @@ TWICE = (
     b"X: y\rTransfer-Encoding: chunked\r\n",
     b"X\x00: y\r\n",
 )
-CHUNKS = (b"+4\r\nabcd\r\n0\r\n\r\n", b"0x4\r\nabcd\r\n0\r\n\r\n", b"4;\nabcd\r\n0\r\n\r\n", b"-1\r\n\r\n", b"4\r\nabcdXX0\r\n\r\n",
-          b"4\nabcd\n0\n\n", b"fffffffffffffffff\r\na\r\n", b"4 \r\nabcd\r\n0\r\n\r\n")  # fmt: skip
+CHUNKS = (
+    b"+4\r\nabcd\r\n0\r\n\r\n",
+    b"0x4\r\nabcd\r\n0\r\n\r\n",
+    b"4;\nabcd\r\n0\r\n\r\n",
+    b"-1\r\n\r\n",
+    b"4\r\nabcdXX0\r\n\r\n",
+    b"4\nabcd\n0\n\n",
+    b"fffffffffffffffff\r\na\r\n",
+    b"4 \r\nabcd\r\n0\r\n\r\n",
+)
 
 
 async def smuggled_requests(ground: Ground) -> None:
@@ -137,11 +155,20 @@ async def smuggled_requests(ground: Ground) -> None:
 async def no_http(ground: Ground) -> None:
     """Whatever else somebody says to the port."""
     for said in (
-        b"\x16\x03\x01\x00\xa5\x01\x00\x00", b"SSH-2.0-OpenSSH_9.2\r\n", b"OPTIONS sip:a@b SIP/2.0\r\n\r\n", b"\r\n" * 2000,
-        b"GET / HTTP/9.9\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nHost\r\n\r\n", b"\x00" * 500, b"GET / \xff\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"CONNECT evil.example:443 HTTP/1.1\r\n\r\n", b"* * *\r\n\r\n",
+        b"\x16\x03\x01\x00\xa5\x01\x00\x00",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"OPTIONS sip:a@b SIP/2.0\r\n\r\n",
+        b"\r\n" * 2000,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost\r\n\r\n",
+        b"\x00" * 500,
+        b"GET / \xff\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT evil.example:443 HTTP/1.1\r\n\r\n",
+        b"* * *\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-    ):  # fmt: skip
+    ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(doors, "REQUEST_TIMEOUT_S", 0.3)
             answer = await ground.raw(said, half=True)
@@ -170,8 +197,9 @@ async def other_methods(ground: Ground) -> None:
                 assert "TRACE" not in answer.text and browser.cookie() not in answer.text
         for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method"):
             for path in ("/panel/accounts/alice/remove", "/panel/accounts/alice"):
-                answer = await browser.get(f"{path}?{name}=POST&name=alice&form_token={browser.form_token}",
-                                           headers={**headers, name: "POST"})  # fmt: skip
+                answer = await browser.get(
+                    f"{path}?{name}=POST&name=alice&form_token={browser.form_token}", headers={**headers, name: "POST"}
+                )
                 assert answer.status in (200, 405)
         answer = await browser.get("/api/v1/accounts/alice", headers={**token, "X-HTTP-Method-Override": "DELETE"})
         assert answer.status == 200
@@ -185,20 +213,33 @@ async def foreign_names(ground: Ground) -> None:
     """A Host of somebody else's, in every way that one can be told: refused, and in no link or redirect."""
     port = ground.browser.port
     for lines in (
-        b"Host: evil.example\r\n", b"Host: 127.0.0.1.evil.example\r\n", b"Host: evil.example:%d\r\n" % port,
-        b"Host: 127.0.0.1@evil.example\r\n", b"Host: evil.example#127.0.0.1\r\n", b"Host: localhost.evil.example\r\n",
-        b"Host: \r\n", b"Host: [::1\r\n", b"Host: evil.example, 127.0.0.1\r\n", b"Host: 127.0.0.1/evil\r\n",
-        b"Host: evil.example@127.0.0.1\r\n", b"Host: 127.0.0.1?evil.example\r\n", b"Host: 127.0.0.1#\r\n",
-    ):  # fmt: skip
+        b"Host: evil.example\r\n",
+        b"Host: 127.0.0.1.evil.example\r\n",
+        b"Host: evil.example:%d\r\n" % port,
+        b"Host: 127.0.0.1@evil.example\r\n",
+        b"Host: evil.example#127.0.0.1\r\n",
+        b"Host: localhost.evil.example\r\n",
+        b"Host: \r\n",
+        b"Host: [::1\r\n",
+        b"Host: evil.example, 127.0.0.1\r\n",
+        b"Host: 127.0.0.1/evil\r\n",
+        b"Host: evil.example@127.0.0.1\r\n",
+        b"Host: 127.0.0.1?evil.example\r\n",
+        b"Host: 127.0.0.1#\r\n",
+    ):
         for path in (b"/panel/login", b"/portal/login", b"/", b"/api/v1/accounts", b"/mvapireq/?apientry=apitest1"):
             said = await ground.raw(b"GET " + path + b" HTTP/1.1\r\n" + lines + b"Connection: close\r\n\r\n")
             assert status_of(said) in (400, 421), (lines, path, said[:100])
     ours = b"Host: 127.0.0.1:%d\r\n" % port
     for lines in (
-        b"X-Forwarded-Host: evil.example\r\n", b"X-Host: evil.example\r\n", b"Forwarded: host=evil.example\r\n",
-        b"X-Original-URL: /panel/people\r\n", b"X-Rewrite-URL: /panel/people\r\n", b"X-Forwarded-Proto: http\r\n",
+        b"X-Forwarded-Host: evil.example\r\n",
+        b"X-Host: evil.example\r\n",
+        b"Forwarded: host=evil.example\r\n",
+        b"X-Original-URL: /panel/people\r\n",
+        b"X-Rewrite-URL: /panel/people\r\n",
+        b"X-Forwarded-Proto: http\r\n",
         b"X-Forwarded-For: 10.0.0.1\r\n",
-    ):  # fmt: skip
+    ):
         said = await ground.raw(b"GET /panel/ HTTP/1.1\r\n" + ours + lines + b"Connection: close\r\n\r\n")
         assert status_of(said) == 303 and b"evil.example" not in said, lines
     said = await ground.raw(b"GET https://evil.example/panel/ HTTP/1.1\r\n" + ours + b"Connection: close\r\n\r\n")
@@ -209,8 +250,20 @@ async def foreign_names(ground: Ground) -> None:
 
 async def scanned_paths(ground: Ground) -> None:
     """What scanners look for is not there, and who looks for it is noted against his address."""
-    for path in ("/wp-login.php", "/.env", "/.git/config", "/phpmyadmin/", "/cgi-bin/test.cgi", "/admin", "/server-status",
-                 "/actuator/env", "/vendor/phpunit/eval-stdin.php", "/?a=/etc/passwd", "/panel.bak", "/api/v2/users"):  # fmt: skip
+    for path in (
+        "/wp-login.php",
+        "/.env",
+        "/.git/config",
+        "/phpmyadmin/",
+        "/cgi-bin/test.cgi",
+        "/admin",
+        "/server-status",
+        "/actuator/env",
+        "/vendor/phpunit/eval-stdin.php",
+        "/?a=/etc/passwd",
+        "/panel.bak",
+        "/api/v2/users",
+    ):
         answer = await ground.browser.get(path)
         assert answer.status == 404 or path.startswith("/?"), path
     assert sum("unknown_path" in words for _, words in ground.house.wrongs) >= 11
