@@ -26,6 +26,7 @@ AWAY = (
     "///evil.example",
     "http://127.0.0.1@evil.example/",
     "/portal/@evil.example/..//evil.example",
+    "/panel/..\\..\\evil.example",
 )
 
 
