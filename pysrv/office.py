@@ -171,6 +171,7 @@ class Office:
         self._reader = self._store.reader()
         logins = Logins(self)
         self._web = Web(self, (*PANEL_ROUTES, *PORTAL_ROUTES, *api.routes()), logins)
+        self._service.counts.web_refusals = self._web.refusals
         self._ports = Ports(options.listen, self._tls, self._web)
         self._secure_task: asyncio.Task[None] | None = None
         self._aside = Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()})
@@ -334,6 +335,11 @@ class Office:
             return self._reader.verify_admin(name, password)
         return self._reader.verify_account(name, password, lenient=self.settings().uauthverifypwd)
 
+    def wrong_request(self, address: str, words: str) -> None:
+        """Somebody sends the web what makes no sense."""
+        self._service.wrong_web_request(address, words)
+        self._soon()
+
     def fingerprint(self) -> str:
         """SHA-256 of the certificate that is shown to browsers."""
         return self._certificates.fingerprint
@@ -350,6 +356,10 @@ class Office:
     def trusts(self, address: str) -> bool:
         """Whether the address is trusted (allowtrustedip and what widens it)."""
         return bool(self._service.trusted.why(address))
+
+    def vouches(self, address: str) -> bool:
+        """Whether somebody has put this very address on the allow list."""
+        return self._service.trusted.vouches(address)
 
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses on the web."""

@@ -122,5 +122,13 @@ ROWS: Final = (
         "hep_dropped",
         _one(lambda f: f.hep_dropped),
     ),
+    _row(
+        "web_refusals_total",
+        C,
+        "what the web refused, by reason (docs/attacks.md), since the office started",
+        "web_refusals",
+        _each(lambda f: f.web_refusals),
+        "reason",
+    ),
     _row("traces", G, "calls whose messages are remembered", "traces", _one(lambda f: f.traces)),
 )

@@ -24,3 +24,4 @@ class OfficeFigures:
     hep_sent: int = 0
     hep_dropped: int = 0
     traces: int = 0
+    web_refusals: dict[str, int] = field(default_factory=dict)  # by reason

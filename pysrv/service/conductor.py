@@ -446,6 +446,10 @@ class Service:
         """Somebody guesses on the web."""
         self._defence.wrong_web_password(address, name)
 
+    def wrong_web_request(self, address: str, words: str) -> None:
+        """Somebody sends the web what makes no sense."""
+        self._defence.wrong_web_request(address, words)
+
     def notices_told(self) -> None:
         """An operator has put something into the outbox of notices."""
         self.notices.on_told()

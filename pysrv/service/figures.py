@@ -17,7 +17,8 @@ from pysrv.store import Store
 
 
 class Figures:
-    """Asks every part for what it counts. The ring says how many `connections` are open, and what was `exported`."""
+    """Asks every part for what it counts. The ring says how many `connections` are open, what was `exported`, and
+    what the web refused."""
 
     def __init__(
         self, store: Store, accounting: Accounting, registrar: Registrar, endpoint: Endpoint, tap: Tap, clock: Clock
@@ -25,6 +26,7 @@ class Figures:
         self._store, self._accounting, self._registrar, self._endpoint = store, accounting, registrar, endpoint
         self._tap, self._started_at = tap, clock.wall()
         self.connections: Callable[[], int] = lambda: 0
+        self.web_refusals: Callable[[], dict[str, int]] = dict
         self.exported: Callable[[], tuple[int, int]] = lambda: (0, 0)  # sent, dropped
 
     def read(self, *, generation: int, malformed: int, faults: int) -> wire.OfficeFigures:
@@ -50,6 +52,7 @@ class Figures:
             hep_sent=sent,
             hep_dropped=dropped,
             traces=self._tap.traces.held[0],
+            web_refusals=self.web_refusals(),
         )
 
     def _sums(self, amounts: Iterable[tuple[str, int]]) -> dict[str, int]:

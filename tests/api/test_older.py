@@ -222,18 +222,33 @@ async def test_apideftrustadmin_says_what_an_administrator_needs(home: Home) -> 
         return bare.status, person.status, keyed.status
 
     set_to(house, serverapikey="k")
-    for level, far, near in (
-        ("0", (401, 401, 200), (401, 401, 200)),
-        ("1", (401, 200, 401), (200, 200, 200)),
-        ("2", (403, 403, 403), (200, 200, 200)),
-        ("3", (401, 200, 401), (401, 200, 401)),
-        ("4", (403, 403, 403), (401, 200, 401)),
+    for level, far, near, named in (
+        ("0", (401, 401, 200), (401, 401, 200), (401, 401, 200)),
+        ("1", (401, 200, 401), (401, 200, 200), (200, 200, 200)),
+        ("2", (403, 403, 403), (401, 200, 200), (200, 200, 200)),
+        ("3", (401, 200, 401), (401, 200, 401), (401, 200, 401)),
+        ("4", (403, 403, 403), (401, 200, 401), (401, 200, 401)),
     ):
         set_to(house, apideftrustadmin=level)
         house.trusted.clear()
+        house.vouched.clear()
         assert await statuses() == far, level
         house.trusted.add("127.0.0.1")
         assert await statuses() == near, level
+        house.vouched.add("127.0.0.1")
+        assert await statuses() == named, level
+
+
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])
+async def test_a_proxys_address_moves_no_money_for_those_behind_it(home: Home, header: str) -> None:
+    house, program = home
+    house.vouched.add("127.0.0.1")
+    for entry in ("addcredit", "charge"):
+        asked = {"user": "anna", "amount": "1"}
+        assert (await ask(program, entry, {header: "198.51.100.7"}, **asked)).status == 401
+        assert (await ask(program, entry, **asked)).status == 200
+    assert (await ask(program, "newuser", {header: "198.51.100.7"}, user="eve")).status == 401
+    assert house.store.account("eve") is None
 
 
 @pytest.mark.parametrize(
@@ -244,7 +259,7 @@ async def test_apideftrustadmin_says_what_an_administrator_needs(home: Home) -> 
 async def test_a_page_of_another_site_moves_no_money(home: Home, headers: dict[str, str]) -> None:
     house, program = home
     set_to(house, apideftrustadmin="1", httpapikey="")
-    house.trusted.add("127.0.0.1")
+    house.vouched.add("127.0.0.1")
     url = f"{program.browser.origin}/mvapireq/?apientry=addcredit&user=anna&amount=9"
     async with program.browser.client.get(url, headers=headers) as answer:
         assert answer.status == 403

@@ -269,6 +269,21 @@ def test_a_customer_that_is_locked_loses_his_sessions_and_the_service_hears_of_i
     assert refused(past, "cora", "mine.show").code == "unauthorized"
 
 
+def test_a_reseller_unlocks_only_what_he_has_locked_himself(past: PastOffice) -> None:
+    service, lock = Service(), {"customer": "cora", "enabled": False}
+    ask(past, "rex", "mine.set_customer", lock, service=service)
+    ask(past, "rex", "mine.set_customer", lock | {"enabled": True}, service=service)
+    assert past.store.account("cora").enabled  # type: ignore[union-attr]
+    for before in (True, False):  # the operator locks her, and locks her once more when the reseller had done so before
+        ask(past, "rex", "mine.set_customer", lock | {"enabled": before}, service=service)
+        past.store.set_account("cora", who="web:olga", enabled=False)
+        ask(past, "rex", "mine.set_customer", lock, service=service)  # his own word does not make the lock his
+        error = refused(past, "rex", "mine.set_customer", lock | {"enabled": True})
+        assert (error.code, "not locked by you" in str(error)) == ("forbidden", True)
+        assert not past.store.account("cora").enabled  # type: ignore[union-attr]
+        past.store.set_account("cora", who="web:olga", enabled=True)
+
+
 def test_every_ceiling_of_a_reseller_holds_for_his_customers(past: PastOffice) -> None:
     past.store.set_account("rex", maxmonthlycredit=9 * ONE, maxdailyminutes=9, maxmonthlyminutes=9)
     for name in CEILINGS:

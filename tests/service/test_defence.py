@@ -119,6 +119,16 @@ def test_maxwrongmsgallowed_and_its_period_ban_who_sends_what_cannot_be_read(
     assert banned(bench) == bans
 
 
+def test_what_makes_no_sense_on_the_web_counts_as_wrong_messages_with_what_was_sent(bench: Bench) -> None:
+    limited(bench, maxwrongmsgallowed=3)
+    for number in range(4):
+        assert bench.store.bans() == []
+        bench.service.wrong_web_request(BOT, f"malformed on the web: {number}\r\n")
+    (ban,) = bench.store.bans()
+    assert (ban.source, ban.rule, ban.scope, ban.proven) == (BOT, "maxwrongmsgallowed", "address", True)
+    assert ban.samples[-1].startswith("malformed on the web: 3") and "\n" not in ban.samples[-1]
+
+
 def test_methods_that_nobody_has_are_meaningless_messages(bench: Bench) -> None:
     limited(bench, maxwrongmsgallowed=3)
     stranger = Client(bench, "nobody", BOT)
