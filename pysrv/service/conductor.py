@@ -32,6 +32,7 @@ from pysrv.calls.events import (
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
 from pysrv.calls.trace import Traces
+from pysrv.limits.decision import Refuse
 from pysrv.limits.entrances import Entrances
 from pysrv.limits.facts import Auth
 from pysrv.limits.stages.locks import incoming_refusal
@@ -39,6 +40,7 @@ from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Guard
+from pysrv.service.callbacks import Callbacks, Placed
 from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
@@ -138,6 +140,10 @@ class Service:
             self._struck,
             self.notices.tell,
         )
+        self._callbacks = Callbacks(
+            store, self.b2bua, self.registrar, self._admission, self.accounting, world, self.settings, self.feed,
+            lambda first, second: self.tap.traces.same(first, second),
+        )  # fmt: skip
         self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
             self.endpoint,
@@ -353,6 +359,10 @@ class Service:
         """A phone of the account is asked to call a number."""
         return self._dialling.ask(account, number, self._world.clock.monotonic())
 
+    def call_back(self, account: str, number: str, first: str) -> Placed | Refuse:
+        """A party is called, then connected to a number; or the reason why not."""
+        return self._callbacks.ask(account, number, first, self._world.clock.monotonic())
+
     def page(self, sender: str, user: str, text: str) -> int:
         """A text to a user's devices; returns how many there are."""
         return self._paging.send(sender, user, text, self._world.clock.monotonic())
@@ -498,20 +508,24 @@ class Service:
                 self._recovery.changed(event.call_id, now)
             case CallAnswered():
                 self._cards.answered(event)
+                self._callbacks.answered(event)
                 self._trunk_watch.works(event.target)
                 self.accounting.answered(event)
                 self._recovery.changed(event.call_id, now)
                 self.feed.tell(Kind.CALL_ANSWERED, call_id=event.call_id, over=event.target.label)
             case CallEnded():
                 self._cards.ended(event)
+                self._callbacks.ended(event)
                 self.accounting.ended(event)
                 self._tell_end(event)
             case CallAttended():
                 self._cards.attended(event)
+                self._callbacks.attended(event)
             case DigitPressed():
                 self._cards.pressed(event)
             case ConnectFailed():
                 self._cards.connect_failed(event)
+                self._callbacks.connect_failed(event)
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():
