@@ -112,12 +112,12 @@ class Callbacks:
         return Wish(account, there, here, newest.flow if newest is not None else nobody)
 
     def _place(self, wish: Wish, now: float) -> Placed | Refuse:
-        account, caller = wish.account, Caller(wish.account)
+        account = wish.account
         far_event, near_event = self._event(wish, wish.number, now), self._event(wish, wish.first, now)
-        far = self._admit(far_event, caller, wish.number, now, paced=True)
+        far = self._admit(far_event, account.name, wish.number, now, paced=True)
         if isinstance(far, Refuse):
             return far
-        near = self._admit(near_event, caller, wish.first or account.name, now, paced=False)
+        near = self._admit(near_event, account.name, wish.first or account.name, now, paced=False)
         if isinstance(near, Refuse):
             self._give_back(far_event.call_id, near, now)
             return near
@@ -139,17 +139,17 @@ class Callbacks:
         )  # fmt: skip
         return placed
 
-    def _admit(
-        self, event: CallRequested, caller: Caller, number: str, now: float, *, paced: bool
-    ) -> Refuse | CardCall:
+    def _admit(self, event: CallRequested, name: str, number: str, now: float, *, paced: bool) -> Refuse | CardCall:
         """One of the two calls, with its lease; a refusal is written down like every other one."""
-        assert caller.account is not None
-        allowed = self._admission.card_call(event, caller, caller.account, number, now, paced=paced, waits=WAITS)
+        account = self._store.account(name)  # with the lines and the credit that the other call has taken
+        assert account is not None
+        caller = Caller(account)
+        allowed = self._admission.card_call(event, caller, account, number, now, paced=paced, waits=WAITS)
         if isinstance(allowed, Refuse):
-            self._admission.left(event, caller, caller.account, number, allowed)
+            self._admission.left(event, caller, account, number, allowed)
             _log.info(
-                "callback refused account=%s callee=%s stage=%s setting=%s: %s", caller.account.name, number,
-                allowed.stage, allowed.setting, allowed.sentence,
+                "callback refused account=%s callee=%s stage=%s setting=%s: %s", name, number, allowed.stage,
+                allowed.setting, allowed.sentence,
             )  # fmt: skip
         return allowed
 

@@ -200,6 +200,7 @@ def test_both_calls_are_lines_of_the_account(bench: Bench, alice: Client, carrie
     bench.store.set_account("alice", who="test", maxlines=1)
     assert "1" in refused(bench, NUMBER, MOBILE)
     assert not carrier.requests() and not bench.store.open_calls()
+    assert "1" in refused(bench, NUMBER)
     bench.store.set_account("alice", who="test", maxlines=2)
     placed(bench, first=MOBILE)
 
