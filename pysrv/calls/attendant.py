@@ -1,8 +1,9 @@
 """The appliance itself as the other party of a call: it answers, hears keys, and connects the caller to somebody.
 
-A caller may also be somebody that we called first (pysrv.calls.callback). It stands where a transfer would: one at a time for a call, and told first of what the caller's leg says. Until somebody
-has answered there is no callee; then the caller is re-INVITEd with that answer as an offer (RFC 3725 flow I), and the
-call is one like all others. What is said and what the keys mean is the service's business.
+A caller may also be somebody that we called first (pysrv.calls.callback). It stands where a transfer would: one at a
+time for a call, and told first of what the caller's leg says. Until somebody has answered there is no callee; then the
+caller is re-INVITEd with that answer as an offer (RFC 3725 flow I), and the call is one like all others. What is said
+and what the keys mean is the service's business.
 """
 
 from typing import TYPE_CHECKING

@@ -139,7 +139,8 @@ class B2bua:
         """Call the near party and, once it has answered, the far one for it; both halves end with CallEnded.
 
         No CallRequested comes before: their ids are the service's own, and new. `caller` is who is named in both
-        INVITEs. When the near one answers, CallAttended of the far half, CallAnswered of the near one and CallsJoined come.
+        INVITEs. When the near one answers, CallAttended of the far half, CallAnswered of the near one and CallsJoined
+        come.
         """
         switch = self._switch
         switch.now = now

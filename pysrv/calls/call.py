@@ -107,7 +107,7 @@ class Call(Timed):
             self.refuse(error.status, None, ())
 
     def greet(self, leg: UacLeg, offer: bytes) -> None:
-        """A party that we called answers: it is this call's caller, and hears the appliance until somebody else is there.
+        """A party that we called answers: it is this call's caller, and hears the appliance until another one is there.
 
         Raises MediaError for an offer that the appliance cannot speak in.
         """

@@ -20,7 +20,9 @@ from pysrv.billing.exchange import ExchangeError
 from pysrv.calls.trace import Traces
 from pysrv.certificates.brought import CertificateError
 from pysrv.certificates.held import Certificates
+from pysrv.limits.decision import Refuse
 from pysrv.people.permissions import Powers
+from pysrv.service.callbacks import Placed
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
@@ -55,6 +57,9 @@ class Live(Protocol):
 
     def dial(self, account: str, number: str) -> bool:
         """Ask a phone of the account to call a number; False: none is registered."""
+
+    def call_back(self, account: str, number: str, first: str) -> Placed | Refuse:
+        """Call `first` (empty: the account's telephones), then `number` for it; or the reason why not."""
 
     def page(self, sender: str, user: str, text: str) -> int:
         """Send a text to a user's devices; returns how many there are."""

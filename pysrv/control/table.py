@@ -187,6 +187,7 @@ ROWS = (
     Verb("calls.show", Area.CALLS, calls.CallNamed, calls.show),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
     Verb("calls.dial", Area.CALLS, calls.Dial, calls.dial, acts=True),
+    Verb("calls.callback", Area.CALLS, calls.CallBack, calls.call_back, acts=True),
     Verb("messages.send", Area.CALLS, calls.Text, calls.send_text, acts=True),
     Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),

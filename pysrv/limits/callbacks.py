@@ -1,4 +1,4 @@
-"""How often somebody may ask for a callback, so that the appliance does not become a dialler. Pure; seconds are monotonic.
+"""How often somebody may ask for a callback, so that the appliance becomes no dialler. Pure; seconds are monotonic.
 
 Two sliding windows for each account, and tighter ones for each number that is called first: whoever is rung by somebody
 else's request must have peace, however many accounts ask. A request counts whatever becomes of it.

@@ -1,7 +1,7 @@
 """Callbacks: an account asks that its telephone (or a number) be called, and then connected to another one.
 
-Both calls are calls of that account: policy looks at each, each has its lease before anybody rings, and each its record.
-The call to the destination is decided first, because it is the dear one: without credit for it nobody's telephone rings.
+Both calls are calls of that account: policy looks at each, each has its lease before anybody rings, and each its
+record. The call to the destination is decided first, because it is the dear one: without credit nobody's phone rings.
 How the two are connected is pysrv.calls.callback's business; how often one may ask, pysrv.limits.callbacks'.
 """
 

@@ -33,6 +33,7 @@ ROWS = (
     MineVerb("mine.show", Nothing, shown.show),
     MineVerb("mine.calls", shown.CallsOf, shown.calls),
     MineVerb("mine.call", shown.CallId, shown.call),
+    MineVerb("mine.callback", changed.WantedCall, changed.call_back, proof=True),
     MineVerb("mine.devices", Nothing, shown.devices),
     MineVerb("mine.unregister", changed.Device, changed.unregister, writes=True),
     MineVerb("mine.movements", shown.Movements, shown.movements),
