@@ -20,6 +20,7 @@ from pysrv.billing.exchange import ExchangeError
 from pysrv.calls.trace import Traces
 from pysrv.certificates.brought import CertificateError
 from pysrv.certificates.held import Certificates
+from pysrv.control.screening import screen
 from pysrv.limits.decision import Refuse
 from pysrv.people.permissions import Powers
 from pysrv.service.callbacks import Placed
@@ -106,6 +107,9 @@ class Live(Protocol):
     def notices_told(self) -> None:
         """Something is in the outbox of notices."""
 
+    def input_refused(self, rule: str) -> None:
+        """Something that came in was refused by this rule of validateinput."""
+
     def payments_told(self) -> None:
         """A refund or a comparison of payments was asked for."""
 
@@ -150,6 +154,11 @@ class Desk:
     def settings(self) -> Settings:
         """The settings now."""
         return self.loaded().settings
+
+    def screen(self, given: Any) -> None:
+        """Raises WireError for arguments that validateinput refuses."""
+        settings = self.live.settings() if self.live is not None else self.settings
+        screen(settings.validateinput, given, self.live)
 
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason; the machine's own only while the service runs."""

@@ -282,6 +282,10 @@ class Control:
             desk.is_aside = True
             return Session(desk, licence).do(name, args)
 
+    def screen(self, given: Any) -> None:
+        """Raises WireError for what came in by the web and validateinput refuses."""
+        Desk(self._store, self._clock, self._live, self._file).screen(given)
+
     def mine(self, account: str, who: str, *, proven: bool, session: str = "") -> Mine:
         """A conversation with the owner of an account: his verbs, about that account alone (see pysrv.control.mine)."""
         return Mine(Desk(self._store, self._clock, self._live, self._file, who), account, proven, session)
@@ -326,6 +330,7 @@ class Session:
         verb = VERBS.get(str(message.get("verb")))
         if verb is None:
             raise WireError("unknown_verb", f"there is no verb {message.get('verb')!r:.60}")
+        self._desk.screen(message.get("args"))
         args = wire.from_dict(verb.args, message.get("args") or {})
         if self._licence is not None:
             self._licence.check(verb, args)

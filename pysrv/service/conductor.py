@@ -5,6 +5,7 @@ disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -155,6 +156,8 @@ class Service:
             self._registration,
             self._paging,
             self._pump_calls,
+            self.settings,
+            self.input_refused,
         )
         self._housekeeping = Housekeeping(store, world, self._spending, self._fraud)
         self._passwords = Passwords(store, settings, world.clock, self.notices.tell, self.account_changed)
@@ -165,6 +168,7 @@ class Service:
         self._counters_at = 0.0
         self._entrances = self._enters()
         self.malformed = 0
+        self.inputs: Counter[str] = Counter()  # refused by validateinput, by rule
         self.faults = 0
 
     # -- fed by the ring ------------------------------------------------------------------------------------------
@@ -342,7 +346,9 @@ class Service:
 
     def figures(self) -> wire.OfficeFigures:
         """What is counted, for the metrics."""
-        return self.counts.read(generation=self._settings.generation, malformed=self.malformed, faults=self.faults)
+        return self.counts.read(
+            generation=self._settings.generation, malformed=self.malformed, faults=self.faults, inputs=self.inputs
+        )
 
     def traces(self) -> Traces:
         """What was said on the wire, by call."""
@@ -456,6 +462,10 @@ class Service:
     def notices_told(self) -> None:
         """An operator has put something into the outbox of notices."""
         self.notices.on_told()
+
+    def input_refused(self, rule: str) -> None:
+        """Something that came in was refused by validateinput."""
+        self.inputs[rule] += 1
 
     def payments_told(self) -> None:
         """An operator wants a refund or a comparison of payments."""

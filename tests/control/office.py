@@ -81,6 +81,9 @@ class Service:
         self.told.append(("notices",))
         self.on_notices()
 
+    def input_refused(self, rule: str) -> None:
+        self.told.append(("input", rule))
+
     def payments_told(self) -> None:
         self.told.append(("payments",))
         self.on_payments()

@@ -219,6 +219,7 @@ class SystemRows:
         Place.WEB,
         "How strictly input is checked on every interface. Queries are parameterised at every level.",
         strict=Strict("3", at_least=True),
+        in_force=True,
     )
     httpapikey = Row(
         Secret(),

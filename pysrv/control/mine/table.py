@@ -72,6 +72,7 @@ class Mine:
         verb = MINE.get(name)
         if verb is None:
             raise WireError("unknown_verb", f"there is no verb {name!r:.60}")
+        self._desk.screen(args)
         account = self._desk.store.account(self._account)
         if account is None or not account.enabled:
             raise WireError("unauthorized", "this account is closed", "ask whoever you have it from")
