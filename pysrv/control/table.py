@@ -330,11 +330,11 @@ class Session:
         verb = VERBS.get(str(message.get("verb")))
         if verb is None:
             raise WireError("unknown_verb", f"there is no verb {message.get('verb')!r:.60}")
-        self._desk.screen(message.get("args"))
         args = wire.from_dict(verb.args, message.get("args") or {})
         if self._licence is not None:
             self._licence.check(verb, args)
         try:
+            self._desk.screen(message.get("args"))
             return self._desk.carry_out(lambda: verb.act(self._desk, args), noted, writes=verb.writes)
         except BaseException:
             if verb.name.startswith(("rates.", "lists.", "sheets.")):
