@@ -5,18 +5,22 @@ the product hashes at full cost is asked of a process of its own (tests/password
 starts the product meets it.
 """
 
+import importlib.util
 import os
 
-import argon2
 import pytest
 from hypothesis import settings
 
-from pysrv.passwords import people, pins
 from tests.interrupt import interruptible
 
-for _room in (people, pins):
-    _room._HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    _room.NOBODYS_HASH = _room.hashed("nobody's")
+if importlib.util.find_spec("argon2"):  # a machine that tests the gate alone has none
+    import argon2
+
+    from pysrv.passwords import people, pins
+
+    for _room in (people, pins):
+        _room._HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        _room.NOBODYS_HASH = _room.hashed("nobody's")
 
 settings.register_profile("appliance", deadline=None)
 settings.load_profile("appliance")

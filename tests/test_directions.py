@@ -42,7 +42,7 @@ ROOMS = {
     "appliance.capture": Room(("appliance.wire", "pcapng")),
     # The keeper.
     "appliance.kernel": Room(SHARED),
-    "appliance.kernel.compiler": Room((*SHARED, "appliance.kernel", "bcc", "msgspec")),
+    "appliance.kernel.compiler": Room((*SHARED, "appliance.kernel", "bcc")),
     "appliance.kernel.program": Room((*SHARED, "appliance.kernel", "bcc")),
     "appliance.kernel.link": Room((*SHARED, "appliance.kernel", "pyroute2")),
     "appliance.kernel.nft": Room((*SHARED, "appliance.kernel", "nftables")),
@@ -146,7 +146,7 @@ ONLY_IN = {
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": ("pysrv.passwords.vault", "pysrv.certificates", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "msgspec": ("pysrv.api", "appliance.kernel.compiler"),
+    "msgspec": ("pysrv.api",),
     "aiohttp": (
         "pysrv.api",
         "pysrv.panel",

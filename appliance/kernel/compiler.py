@@ -15,11 +15,9 @@ import re
 import struct
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
-
-import msgspec
 
 from appliance.kernel import headers, layout, syscall
 from appliance.wire import WireError
@@ -156,16 +154,33 @@ def _read(path: Path) -> Compiled | None:
             about = os.fstat(file.fileno())
             if about.st_uid != os.geteuid() or about.st_mode & 0o022:
                 return None
-            return msgspec.json.decode(file.read(), type=Compiled)
-    except (OSError, msgspec.MsgspecError):
+            return _from_text(file.read())
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _as_text(value: Compiled) -> bytes:
+    functions = {
+        name: {"instructions": code.instructions.hex(), "maps": list(code.maps.items())}
+        for name, code in value.functions.items()
+    }
+    return json.dumps({"maps": [asdict(row) for row in value.maps], "functions": functions}).encode()
+
+
+def _from_text(text: bytes) -> Compiled:
+    """Raises ValueError, KeyError or TypeError for what _as_text() did not make."""
+    made = json.loads(text)
+    functions = {
+        name: Code(bytes.fromhex(code["instructions"]), dict(code["maps"])) for name, code in made["functions"].items()
+    }
+    return Compiled(tuple(MapType(**row) for row in made["maps"]), functions)
 
 
 def _write(path: Path, value: Compiled) -> None:
     """In one step, so that two starts at once do not meet half a file; older files of this program go."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".program-", delete=False) as file:
-        file.write(msgspec.json.encode(value))
+        file.write(_as_text(value))
     try:
         Path(file.name).replace(path)
     finally:

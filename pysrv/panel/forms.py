@@ -11,6 +11,7 @@ from appliance.config.fields import AutoBool, Bool, Choice, Enum, Int, Kind, Mon
 from appliance.wire import WireError
 from pysrv.web.acting import do, page
 from pysrv.web.problems import status_of
+from pysrv.web.words import N_
 
 MOST_OFFSET = 10_000_000
 
@@ -28,7 +29,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One field: its shape, its text now, what may be chosen, and what is allowed in words."""
+    """One field: its shape, its text now, what may be chosen as (value, meaning), and the allowed in words."""
 
     name: str
     shape: Shape
@@ -46,10 +47,10 @@ def drawn(name: str, kind: Kind[Any], text: str, unit: str = "") -> Input:
         case Bool():
             return Input(name, Shape.TICK, text)
         case AutoBool():
-            words = (("auto", f"auto: {kind.auto}"), ("true", "true"), ("false", "false"))
+            words = (("auto", kind.auto), ("true", N_("on")), ("false", N_("off")))
             return Input(name, Shape.CHOICE, text, words)
         case Enum() | Choice():
-            options = tuple((str(value), f"{value}: {label}") for value, label in kind.labels.items())
+            options = tuple((str(value), label) for value, label in kind.labels.items())
             return Input(name, Shape.CHOICE, text, options)
         case Int():
             high = kind.high if kind.high < 10**12 else None

@@ -5,7 +5,7 @@ files carry a digest in their address, so a browser may keep them for ever.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -24,22 +24,24 @@ TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg
 
 
 class Catalogue(Translations):
-    """One language, out of `languages/CODE.po`: what it has no words for stays English."""
+    """One language, out of its files: what it has no words for stays English."""
 
     @classmethod
-    def read(cls, path: Path) -> "Catalogue":
+    def read(cls, paths: Iterable[Path]) -> "Catalogue":
         """Raises OSError."""
-        words: dict[Any, Any] = {}
-        with path.open("rb") as file:
-            for message in read_po(file):
-                if message.id and message.string and not message.fuzzy:
-                    if isinstance(message.id, str):
-                        words[message.id] = message.string
-                    else:
-                        words |= {(message.id[0], form): text for form, text in enumerate(message.string)}
         made = cls()
-        made._catalog = words
+        made._catalog = {key: text for path in paths for key, text in _words(path)}
         return made
+
+
+def _words(path: Path) -> Iterator[tuple[Any, str]]:
+    with path.open("rb") as file:
+        for message in read_po(file):
+            if message.id and message.string and not message.fuzzy:
+                if isinstance(message.id, str):
+                    yield message.id, str(message.string)
+                else:
+                    yield from (((message.id[0], form), text) for form, text in enumerate(message.string))
 
 
 def duration(seconds: float) -> str:
@@ -122,8 +124,13 @@ def _environment(loader: PrefixLoader, code: str) -> Environment:
 @cache
 def catalogue(code: str) -> Translations:
     """The words of a language; English ones are the templates' own."""
-    path = PYSRV / "web" / "languages" / f"{code}.po"
-    return Catalogue.read(path) if code != SOURCE_LANGUAGE else Translations()
+    return Catalogue.read(catalogue_files(code)) if code != SOURCE_LANGUAGE else Translations()
+
+
+def catalogue_files(code: str) -> tuple[Path, Path]:
+    """The files of a language: what the pages say, and what the table of settings says."""
+    place = PYSRV / "web" / "languages"
+    return place / f"{code}.po", place / f"{code}.settings.po"
 
 
 def language_of(wanted: str, header: str) -> str:

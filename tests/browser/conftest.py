@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.operator import CHROMIUM, Operator, administrator
+from tests.browser.operator import CHROMIUM, DESK, Operator, administrator
 from tests.lab.network import Lab
 from tests.lab.phones import Phone
 from tests.lab.product import Product
@@ -44,7 +44,7 @@ def browser(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brow
 @pytest.fixture()
 def operator(lab: Lab, product: Product, browser: Browser) -> Iterator[Operator]:
     """The operator at his browser; whatever the page complains about on its console fails the test."""
-    context = browser.new_context(ignore_https_errors=True, locale="en-GB", viewport={"width": 1280, "height": 900})
+    context = browser.new_context(ignore_https_errors=True, locale="en-GB", viewport=DESK)
     made = Operator(context.new_page(), f"https://{lab.hosts['operator'].gateway}:8443", administrator(product))
     yield made
     context.close()

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page, ViewportSize
 
 from tests.lab.product import Product
 
 CHROMIUM = "/usr/bin/chromium"
+DESK: ViewportSize = {"width": 1280, "height": 900}
+TELEPHONE: ViewportSize = {"width": 360, "height": 740}
 SERIOUS = frozenset({"serious", "critical"})
 _AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 
@@ -51,17 +53,23 @@ class Operator:
         self.page.get_by_role("button", name="Log in").click()
         self.page.wait_for_url(re.compile(f"/{room}/(?!login)"), wait_until="commit")
 
-    def faults(self) -> list[str]:
-        """Serious accessibility faults that axe-core finds on the page, one line each."""
+    def faults(self, *rules: str) -> list[str]:
+        """Serious accessibility faults that axe-core finds on the page, one line each; by these rules, or by all."""
         # The page's own policy forbids foreign scripts; the tool's world is outside of it.
         self.page.evaluate(_AXE)
-        found = self.page.evaluate("async () => await axe.run(document, {resultTypes: ['violations']})")
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = self.page.evaluate("async (options) => await axe.run(document, options)", options)
         return [
             f"{each['id']}: {each['help']}: {node['html'][:160]}"
             for each in found["violations"]
             if each["impact"] in SERIOUS
             for node in each["nodes"]
         ]
+
+    def too_wide(self) -> int:
+        """By how many pixels the page would scroll sideways."""
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return int(self.page.evaluate(wide))
 
 
 def administrator(product: Product) -> str:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from pysrv.panel import ROUTES
-from tests.browser.operator import Operator
+from tests.browser.operator import DESK, TELEPHONE, Operator
 from tests.browser.pictures import PLACE, name_of, pages
 from tests.lab.product import Product
 
@@ -20,26 +20,23 @@ def customers(product: Product) -> None:
     product.account("bob", "102", "--credit", "1.50")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_opens_and_is_accessible(operator: Operator, scheme: str) -> None:
-    operator.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+def test_every_page_opens_is_accessible_in_light_and_dark_and_fits_a_telephone(operator: Operator) -> None:
     operator.log_in()
-    faults = {}
+    faults: dict[str, list[str]] = {}
     for path in (*PAGES, "/panel/accounts/alice"):
-        operator.go(path)
-        assert operator.page.locator("h1").count() == 1, path
-        if found := operator.faults():
+        page = operator.go(path)
+        assert page.locator("h1").count() == 1, path
+        found = operator.faults()
+        page.emulate_media(color_scheme="dark")
+        found += operator.faults("color-contrast")  # nothing else of a page depends on the scheme
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(TELEPHONE)
+        if (wide := operator.too_wide()) > 0:
+            found.append(f"{wide} pixels too wide for a telephone")
+        page.set_viewport_size(DESK)
+        if found:
             faults[path] = found
     assert faults == {}
-
-
-def test_pages_fit_a_telephone(operator: Operator) -> None:
-    operator.page.set_viewport_size({"width": 360, "height": 740})
-    operator.log_in()
-    for path in (*PAGES, "/panel/accounts/alice"):
-        operator.go(path)
-        wide = operator.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{path} is {wide} pixels too wide"
 
 
 def test_the_panel_is_used_without_a_mouse(operator: Operator) -> None:

@@ -44,6 +44,17 @@ async def test_settings_are_found_by_words_chapter_and_what_was_changed(panel: P
     assert found == {name for name, row in ROWS.items() if row.chapter == chapter}
 
 
+async def test_a_german_reads_and_searches_settings_in_german(panel: Panel) -> None:
+    _, browser = panel
+    german = {"Accept-Language": "de"}
+    page = (await browser.get("/panel/settings/banperiodmax", headers=german)).text
+    assert "Längste automatische Sperre." in page and "Longest automatic ban." not in page
+    assert "Adresse und Tech-Präfix" in (await browser.get("/panel/settings/needauth", headers=german)).text
+    found = named((await browser.get("/panel/settings?q=automatische+Sperre", headers=german)).text)
+    assert {"banperiod", "banperiodmax"} <= found
+    assert "banperiodmax" in named((await browser.get("/panel/settings?q=longest+automatic", headers=german)).text)
+
+
 async def test_every_setting_has_its_page_and_takes_its_own_default(panel: Panel) -> None:
     _, browser = panel
     for name, row in ROWS.items():
