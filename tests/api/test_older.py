@@ -355,7 +355,7 @@ async def test_enablejsonp_says_to_whom_scripts_are_given(home: Home) -> None:
     assert answers[1].headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert answers[1].headers["Content-Type"] == "application/javascript; charset=utf-8"
     for wrong in ("alert(1)", "", "a b", "a.", "x" * 65, "<script>", "é"):
-        assert (await ask(program, "apitest1", ours, jsonp=wrong)).status == 400, wrong
+        assert (await ask(program, "apitest1", ours, jsonp=wrong)).status in (400, 422), wrong
 
 
 @pytest.mark.parametrize(
