@@ -77,6 +77,17 @@ def _callback(session: Session, account: str, number: str, first: str | None) ->
     return Answer(result, (line(f"calling the {whom}, then {result['number']}: call {result['call_id']}"),))
 
 
+def _dial(session: Session, account: str, number: str) -> Answer:
+    result = session.link().running_office("calls.dial", {"account": account, "number": number})
+    return Answer(result, (line(f"the phone of {account} was asked to call {result['number']}"),))
+
+
+def _send(session: Session, account: str, to: str, text: str) -> Answer:
+    result = session.link().running_office("messages.send", {"account": account, "to": to, "text": text})
+    devices = result["devices"]
+    return Answer(result, (line(f"sent to {devices} device{'' if devices == 1 else 's'} of {to}"),))
+
+
 def _trace(session: Session, call_id: str | None, messages: bool, **given: Any) -> Answer:
     if bool(call_id) == bool(given["account"] or given["source"]):
         raise Failure(Exit.USAGE, "name a call, or --account or --source", "'appliance cdrs --json' has their names")
@@ -129,8 +140,24 @@ def _cdrs(session: Session, limit: int, since: str | None, until: str | None, **
     return Answer(result, (table(CDRS, result["cdrs"], "no calls were recorded"),))
 
 
+def _running(session: Session, call_id: str) -> Answer:
+    """A call that runs, with its price so far and who reserves what for it."""
+    result = session.link().office("calls.show", {"call_id": call_id})
+    call = result["call"]
+    shown = [(name, str(call[name])) for name in ("call_id", "state", "account", "caller", "callee", "trunk")]
+    shown += [("setup", moment(call["setup_at"])), ("price so far", call["price"]), ("reserved", call["reserved"])]
+    shown += [(f"reserved of {each['account']}", each["reserved"]) for each in call["above"]]
+    return Answer(result, (facts(shown),))
+
+
 def _explain(session: Session, call_id: str) -> Answer:
-    result = session.link().office("cdrs.show", {"call_id": call_id})
+    """A call is one that runs until it has a record."""
+    try:
+        result = session.link().office("cdrs.show", {"call_id": call_id})
+    except Failure as failure:
+        if failure.exit_code is not Exit.NOT_FOUND:
+            raise
+        return _running(session, call_id)
     shown = [(name, str(result[name])) for name in ("call_id", "account", "callee", "trunk")]
     shown += [("setup", moment(result["setup_at"])), ("talk", f"{result['talk_s']} s")]
     human: list[RenderableType] = [facts(shown)]
@@ -149,7 +176,7 @@ def _registrations(session: Session) -> Answer:
     return Answer(result, (table(REGISTRATIONS, result["registrations"], "nobody is registered"),))
 
 
-GROUP = Group("calls", "The calls that run now.")
+GROUPS = (Group("calls", "The calls that run now."), Group("messages", "Texts between users.", ""))
 
 COMMANDS = (
     Command("calls list", "List the running calls.", _calls),
@@ -172,6 +199,21 @@ COMMANDS = (
             option("--account", help="End every call that this account pays for."),
             option("--all", "everything", is_flag=True, default=False, help="End every call."),
         ),
+    ),
+    Command(
+        "calls dial",
+        "Ask a registered phone of an account to call a number.",
+        _dial,
+        (argument("account"), argument("number")),
+        "Example: 'appliance calls dial alice 4930123456'. The phone makes the call as always, and it is paid for as "
+        "always; a phone may also ask whoever holds it first.",
+    ),
+    Command(
+        "messages send",
+        "Send a text from an account to the devices of a user.",
+        _send,
+        (argument("account"), argument("to"), argument("text")),
+        "Example: 'appliance messages send alice bob \"The line is back\"'. Texts reach registered devices alone.",
     ),
     Command(
         "calls trace",
@@ -205,7 +247,7 @@ COMMANDS = (
     ),
     Command(
         "calls show",
-        "Explain what a past call cost everybody, line by line.",
+        "Explain what a past call cost everybody, line by line, or what one that runs costs so far.",
         _explain,
         (argument("call_id"),),
         "From what was kept with the call: decks that changed since change nothing here.",

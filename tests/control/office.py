@@ -12,6 +12,7 @@ from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.calls.trace import Traces
 from pysrv.control import Control, Session
+from pysrv.control.watching import Memory
 from pysrv.limits.decision import Refuse
 from pysrv.net.control_socket import ControlSocket
 from pysrv.notify import Dispatcher
@@ -143,6 +144,7 @@ def office(
     database: Path,
     live: Service | None = None,
     beside: Callable[[Store], Callable[[], Any]] | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[Service]:
     """A running office on RUNTIME/office.sock, in a thread of its own, with what `beside` makes of its store."""
     service = live or Service()
@@ -150,7 +152,7 @@ def office(
 
     async def serve() -> None:
         with Store.open(database, lambda: NOW) as store:
-            control = Control(store, service, clock=lambda: NOW)
+            control = Control(store, service, clock=lambda: NOW, memory=memory)
             listener = ControlSocket(runtime / "office.sock", control.session)
             dispatcher = Dispatcher(store, service.settings, lambda: NOW, store.commit)
             service.on_notices = dispatcher.wake
