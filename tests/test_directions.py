@@ -71,6 +71,7 @@ ROOMS = {
             "pysrv.calls",
             "pysrv.sip",
             "pysrv.limits.entrances",
+            "pysrv.limits.forwards",
             "pysrv.limits.own",
             "pysrv.passwords",
             "pysrv.people",

@@ -155,6 +155,25 @@ class B2bua:
         callback.start(near.groups, near.plan)
         self._settle()
 
+    def divert(
+        self, call_id: str, targets: Sequence[Target] | Sequence[Sequence[Target]], plan: CallPlan, now: float
+    ) -> None:
+        """Answer a HuntFailed with other places. Raises UnknownCall."""
+        self._failed(call_id, now).divert(grouped(targets), plan)
+        self._settle()
+
+    def give_up(self, call_id: str, now: float) -> None:
+        """Answer a HuntFailed with the failure, for the caller to hear. Raises UnknownCall."""
+        self._failed(call_id, now).give_up()
+        self._settle()
+
+    def _failed(self, call_id: str, now: float) -> Call:
+        self._switch.now = now
+        call = self.calls.get(call_id)
+        if call is None or not call.failed:
+            raise UnknownCall(call_id)
+        return call
+
     def replace(self, call_id: str, now: float) -> None:
         """Let the newcomer of a CallRequested with `replaces` take the place that it asks for. Raises UnknownCall."""
         newcomer = self._requested(call_id, now)

@@ -56,7 +56,7 @@ class Call(Timed):
     """One call from CallRequested to CallEnded."""
 
     __slots__ = (
-        "_on_end", "bridge", "callee", "caller", "exchanges", "hunt", "id",
+        "_failure", "_on_end", "bridge", "callee", "caller", "exchanges", "hunt", "id",
         "identity", "partners", "plan", "ringing", "state", "target", "times", "transfer",
     )  # fmt: skip
 
@@ -71,6 +71,7 @@ class Call(Timed):
         self.callee: Leg | None = None
         self.target: Target | None = None
         self.hunt: Hunt | None = None
+        self._failure: tuple[Cause, tell.CrossingHeaders] | None = None  # that the service has still to look at
         self.ringing: Ringing | None = None
         self.transfer: Transfer | Replacement | Attendant | Callback | None = None
         self.partners: list[Call] = []  # calls that end together with this one
@@ -92,6 +93,25 @@ class Call(Timed):
         self.ringing = Ringing(self.caller, bridge, plan)
         self.hunt = Hunt(self.switch, self, Role.CALLEE, groups, plan, self.identity)
         self.hunt.start()
+
+    @property
+    def failed(self) -> bool:
+        """Whether nobody answered and the service has not said yet how to go on."""
+        return self.state is CallState.HUNTING and self._failure is not None
+
+    def divert(self, groups: Groups, plan: CallPlan) -> None:
+        """Look elsewhere: the first search found nobody."""
+        assert self.identity is not None
+        self._failure, self.plan = None, plan
+        self.hunt = Hunt(self.switch, self, Role.CALLEE, groups, plan, self.identity)
+        self.hunt.start()
+
+    def give_up(self) -> None:
+        """Tell the caller that nobody answered."""
+        assert self._failure is not None
+        (cause, headers), self._failure = self._failure, None
+        self.plan = replace(self.plan, diverts=False)
+        self.hunt_failed(cause, headers)
 
     def attend(self, plan: CallPlan, bridge: Bridge) -> None:
         """Answer in the appliance's own name; what cannot be spoken with is refused."""
@@ -156,6 +176,10 @@ class Call(Timed):
 
     def hunt_failed(self, cause: Cause, headers: tell.CrossingHeaders) -> None:
         """Nobody answered."""
+        if self.plan.diverts:
+            self._failure = cause, headers
+            self.switch.outbox.append(tell.HuntFailed(self.id, cause, self.switch.now))
+            return
         cause = told(cause)
         if isinstance(self.caller, UasLeg):
             self.caller.reject(cause.status, None, (*headers, (b"Reason", cause.reason())))

@@ -7,7 +7,7 @@ from typing import Any
 from appliance.config.account import field_texts, parse_fields
 from appliance.config.settings import Settings
 from appliance.wire import WireError
-from pysrv.control import cards
+from pysrv.control import cards, forwards
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.control.passwords import checked
 from pysrv.control.usage import figures
@@ -252,7 +252,8 @@ def list_all(desk: Desk, args: ListAccounts) -> dict[str, Any]:
 def show(desk: Desk, args: Named) -> dict[str, Any]:
     """accounts.show"""
     account = _found(desk, args.name)
-    return {"account": shape(account) | cards.card_shape(desk, account), "usage": figures(desk, account)}
+    ahead = {"forwards": forwards.shape(account)}
+    return {"account": shape(account) | ahead | cards.card_shape(desk, account), "usage": figures(desk, account)}
 
 
 def _found(desk: Desk, name: str) -> Account:

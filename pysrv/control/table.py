@@ -21,6 +21,7 @@ from pysrv.control import (
     currencies,
     decks,
     firewall,
+    forwards,
     lists,
     notices,
     own,
@@ -80,6 +81,11 @@ def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
     return Area.MONEY, Area.PASSWORDS
 
 
+def _money(_: Any) -> tuple[Area, ...]:
+    """Calls that go on cost the account."""
+    return (Area.MONEY,)
+
+
 ROWS = (
     Verb("status", Area.STATE, Nothing, calls.status),
     Verb("history.list", Area.STATE, watching.Since, watching.history),
@@ -97,6 +103,7 @@ ROWS = (
     Verb("accounts.passwords", Area.ACCOUNTS, passwords.PasswordsOf, passwords.list_all),
     Verb("accounts.days", Area.ACCOUNTS, usage.DaysOf, usage.days),
     Verb("accounts.allow", Area.MONEY, usage.AllowToday, usage.allow, writes=True),
+    Verb("accounts.forward", Area.ACCOUNTS, forwards.ForwardsOf, forwards.change, writes=True, also=_money),
     Verb(
         "sheets.begin",
         Area.ACCOUNTS,
@@ -137,6 +144,7 @@ ROWS = (
     Verb("certificate.show", Area.SETTINGS, Nothing, certificate.show),
     Verb("certificate.set", Area.SETTINGS, certificate.Brought, certificate.put, writes=True),
     Verb("certificate.remove", Area.SETTINGS, Nothing, certificate.remove, writes=True),
+    Verb("certificate.renew", Area.SETTINGS, Nothing, certificate.renew, writes=True),
     Verb("certificate.csr", Area.SETTINGS, certificate.RequestFor, certificate.request, writes=True),
     Verb("certificate.reload", Area.SETTINGS, Nothing, certificate.reload, acts=True),
     Verb("checklist.show", Area.SECURITY, Nothing, checklist.show),

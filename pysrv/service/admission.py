@@ -20,6 +20,7 @@ from pysrv.calls.registrar import Registrar
 from pysrv.limits import pipeline
 from pysrv.limits.decision import Allow, Challenge, Decision, Refuse
 from pysrv.limits.facts import CallFacts, Destination, DestinationKind, Load, Pace
+from pysrv.limits.forwards import NONE as NO_FORWARDS
 from pysrv.limits.pace import Paces
 from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
@@ -87,6 +88,8 @@ class Admission:
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
         self._pricing, self._fraud, self._brake, self._origins = pricing, fraud, brake, origins
         self._paces, self._domains = Paces(), Domains(store, world, settings)
+        self.onward: Callable[[CallRequested, Caller, Account, Cdr, float], bool] = lambda *_: False
+        self.rings: Callable[[CallRequested, Caller, Account], None] = lambda *_: None
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
@@ -96,13 +99,20 @@ class Admission:
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         reports = self._report(facts, decision)
         self._fraud.attempted(facts)
-        refusal = _refusal(decision) or self._reserve(event, facts, dialled.prices, came_over, reports, now)
+        refusal, callee = _refusal(decision), _forwarder(facts)
+        if refusal is None and callee is not None and (callee.forwards.always or not dialled.groups):
+            record = self._cdr(facts, self._world.clock.wall(), came_over, reports)
+            if self.onward(event, caller, callee, record, now):
+                return
+        refusal = refusal or self._reserve(event, facts, dialled.prices, came_over, reports, now)
         if refusal is not None:
             self._refuse(event, facts, refusal, came_over, reports, now)
         elif not dialled.groups:
             self._unreachable(event, facts, dialled, now)
         else:
             self._accounting.goes_over(event.call_id, _trunks(dialled))
+            if callee is not None:
+                self.rings(event, caller, callee)
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
 
     def number_of(self, event: CallRequested, caller: Caller) -> str | None:
@@ -343,7 +353,9 @@ class Admission:
         self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()), *again), now)
 
     def _plan(self, event: CallRequested, facts: CallFacts, caller: Caller) -> CallPlan:
-        settings = self._settings()
+        settings, callee = self._settings(), _forwarder(facts)
+        ahead = callee.forwards if callee is not None else NO_FORWARDS
+        patience_s = ahead.seconds if ahead.noanswer else settings.ringtimeout
         claimed = event.request.from_.display.strip(b'"').decode("utf-8", "replace")
         display = (caller.account.display_name if caller.account is not None else "") or claimed
         return CallPlan(
@@ -356,7 +368,8 @@ class Admission:
             block_early_media_in=settings.blockearlymedia_in,
             learn_sources=settings.checkrtpaddr != ANNOUNCED_ONLY,
             first_source_stays=settings.checkrtpaddr == FIRST_STAYS,
-            ring_timeout_s=settings.ringtimeout,
+            ring_timeout_s=min(patience_s, settings.ringtimeout),
+            diverts=ahead.waits,
             call_init_timeout_s=settings.callinittimeout,
             call_timeout_s=min(settings.calltimeout, settings.sessionabsolutetimeout),
             session_expires_s=int(settings.sessiontimer),
@@ -383,6 +396,13 @@ def _caller_number(event: CallRequested, caller: Caller) -> str:
     if caller.account is not None:
         return caller.account.numbers[0] if caller.account.numbers else caller.account.name
     return user_of(event.request.from_.uri)
+
+
+def _forwarder(facts: CallFacts) -> Account | None:
+    """The user of ours who is called, if he forwards calls at all. An emergency call goes where it was sent."""
+    callee = facts.destination.account
+    forwards = isinstance(callee, Account) and not facts.emergency and callee.forwards != NO_FORWARDS
+    return callee if isinstance(callee, Account) and forwards else None
 
 
 def _here(number: str) -> Dialled:

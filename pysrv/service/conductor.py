@@ -23,6 +23,7 @@ from pysrv.calls.events import (
     CallsJoined,
     ConnectFailed,
     DigitPressed,
+    HuntFailed,
     MediaChanged,
     PartiesConnected,
     RouteFailed,
@@ -51,6 +52,7 @@ from pysrv.service.exposure import ExposureBrake
 from pysrv.service.feed import Feed, Kind
 from pysrv.service.figures import Figures
 from pysrv.service.firewall import ListLoader, Managers, protected
+from pysrv.service.forwarding import Forwarding
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.journal import visible
@@ -145,6 +147,7 @@ class Service:
             store, self.b2bua, self.registrar, self._admission, self.accounting, world, self.settings, self.feed,
             lambda first, second: self.tap.traces.same(first, second),
         )  # fmt: skip
+        self._forwarding = Forwarding(store, self.b2bua, self._admission, self.accounting, self.settings)
         self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
             self.endpoint,
@@ -526,6 +529,7 @@ class Service:
             case CallEnded():
                 self._cards.ended(event)
                 self._callbacks.ended(event)
+                self._forwarding.ended(event.call_id)
                 self.accounting.ended(event)
                 self._tell_end(event)
             case CallAttended():
@@ -536,6 +540,8 @@ class Service:
             case ConnectFailed():
                 self._cards.connect_failed(event)
                 self._callbacks.connect_failed(event)
+            case HuntFailed():
+                self._forwarding.failed(event, now)
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():

@@ -11,6 +11,8 @@ from typing import Any
 from pysrv.billing import money
 from pysrv.billing.ledger import Funds, PostingKind
 from pysrv.billing.number import normalise
+from pysrv.limits import forwards
+from pysrv.limits.forwards import Forwards
 from pysrv.limits.own import NAMES as OWN_NAMES
 from pysrv.limits.own import PREFIX, OwnLimits
 from pysrv.passwords.policy import UNKNOWN, Strength
@@ -28,6 +30,7 @@ _STORED = tuple(name for name in PROFILE if name != "parent")
 _OWN = (
     "id", "name", "parent_id", "realm", "ha1_md5", "ha1_sha256", "balance", "reserved", "reserved_s", "lines",
     "running_per_minute", "currency", "created_at", "language", *(PREFIX + name for name in OWN_NAMES),
+    *(forwards.PREFIX + name for name in forwards.NAMES),
 )  # fmt: skip
 _NUMBERS = (
     "(SELECT group_concat(number, ' ') FROM "
@@ -422,4 +425,5 @@ def _account(row: Row | None) -> Account | None:
     for name, read in _READ.items():
         values[name] = read(values[name])
     own = OwnLimits(*(values.pop(PREFIX + name) for name in OWN_NAMES))
-    return Account(**values, own=own)
+    ahead = Forwards(*(values.pop(forwards.PREFIX + name) for name in forwards.NAMES))
+    return Account(**values, own=own, forwards=ahead)

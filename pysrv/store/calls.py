@@ -167,6 +167,13 @@ class CallWriting(CallReading, UsageWriting):
         sql = "UPDATE open_calls SET snapshot = ? WHERE call_id = ?"
         self._found(call_id, self._write(sql, (_text(snapshot), call_id)).rowcount)
 
+    def rename_call(self, call_id: str, to: str) -> None:
+        """A running call gets another id: the call that it was goes on under the old one, at somebody else's expense.
+
+        NOT_FOUND: no such open call.
+        """
+        self._found(call_id, self._write("UPDATE open_calls SET call_id = ? WHERE call_id = ?", (to, call_id)).rowcount)
+
     def renew_lease(self, call_id: str) -> Lease | Shortfall:
         """One more stretch of lease; after a Shortfall the old lease stands. NOT_FOUND: no such open call."""
         self._begin()

@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from pysrv.panel import ROUTES
+from tests.browser import customers
 from tests.browser.operator import CHROMIUM, Operator, administrator
 from tests.lab.network import Lab
 from tests.lab.product import Product
@@ -18,11 +19,12 @@ PLACE = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 QUALITY = 60
 WIDTH, HEIGHT = 1280, 860
 MORE = ("/panel/accounts/alice", "/panel/login")
+PORTAL = ("/portal/login", *customers.FOR_ALL, *customers.FOR_RESELLERS, customers.OF_A_CUSTOMER)
 
 
 def pages() -> tuple[str, ...]:
     """The addresses that have a picture."""
-    return (*(route.path for route in ROUTES if route.menu), *MORE)
+    return (*(route.path for route in ROUTES if route.menu), *MORE, *PORTAL)
 
 
 def name_of(path: str) -> str:
@@ -50,14 +52,31 @@ def main() -> int:
             _shoot(operator, "/panel/login")
             operator.log_in()
             for path in pages():
-                if path != "/panel/login":
+                if path.startswith("/panel/") and path != "/panel/login":
                     operator.go(path)
                     _shoot(operator, path)
+            context.clear_cookies()
+            _portal(operator)
             browser.close()
     for left in PLACE.glob("*.jpg"):
         if left.name not in {name_of(path) for path in pages()}:
             left.unlink()
     return 0
+
+
+def _portal(operator: Operator) -> None:
+    """What a customer sees, and what a reseller has beside it."""
+    operator.go("/portal/login")
+    _shoot(operator, "/portal/login")
+    for name, paths in (
+        ("alice", customers.FOR_ALL),
+        ("rex", (*customers.FOR_RESELLERS, customers.OF_A_CUSTOMER)),
+    ):
+        customers.enter(operator, name)
+        for path in paths:
+            operator.go(path)
+            _shoot(operator, path)
+        customers.leave(operator)
 
 
 def _shoot(operator: Operator, path: str) -> None:
@@ -66,8 +85,7 @@ def _shoot(operator: Operator, path: str) -> None:
 
 
 def _populate(product: Product) -> None:
-    product.account("alice", "101", "--credit", "25", "--maxdailycredit", "10")
-    product.account("bob", "102", "--credit", "1.50")
+    customers.populate(product)
     product.command("trunks", "add", "carrier", "198.51.100.7", "--prefix", "49")
     product.command("ban", "203.0.113.9", "--reason", "guessed passwords")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from appliance.config.account import FIELDS
 from appliance.wire import WireError
-from pysrv.control import calls, cards
+from pysrv.control import calls, cards, forwards
 from pysrv.control.accounts import owner_of, set_web_password
 from pysrv.control.desk import not_found
 from pysrv.control.mine.holder import Answer, Holder
@@ -126,6 +126,14 @@ def limits(holder: Holder, args: Limits) -> Answer:
     if not 0 <= values["locklevel"] <= STRONGEST_LOCK:
         raise WireError("invalid", f"locklevel is 0 to {STRONGEST_LOCK} here", "emergency calls stay possible")
     holder.store.set_own_limits(account.name, OwnLimits(**values), who=holder.who)
+    holder.changed()
+    return {"account": account_shape(holder.again())}
+
+
+def ahead(holder: Holder, args: forwards.Wanted) -> Answer:
+    """mine.forwards"""
+    wanted = forwards.wanted(holder.store, holder.settings, holder.account, args)
+    holder.store.set_forwards(holder.account.name, wanted, who=holder.who)
     holder.changed()
     return {"account": account_shape(holder.again())}
 

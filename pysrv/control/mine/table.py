@@ -7,6 +7,7 @@ from typing import Any
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.control.desk import Desk, fault
+from pysrv.control.forwards import Wanted
 from pysrv.control.mine import changed, customers, shown, statement
 from pysrv.control.mine.holder import Answer, Holder
 from pysrv.store.account import AccountType
@@ -42,6 +43,7 @@ ROWS = (
     MineVerb("mine.password", changed.NewPassword, changed.password, writes=True, proof=True),
     MineVerb("mine.pin", Nothing, changed.pin, writes=True, proof=True),
     MineVerb("mine.limits", changed.Limits, changed.limits, writes=True, proof=True),
+    MineVerb("mine.forwards", Wanted, changed.ahead, writes=True, proof=True),
     MineVerb("mine.sessions", Nothing, shown.sessions),
     MineVerb("mine.revoke", changed.SessionId, changed.revoke, writes=True),
     MineVerb("mine.customers", Nothing, customers.list_all, resells=True),

@@ -148,6 +148,16 @@ async def call_back(request: web.Request) -> web.Response:
     return _one(request, error, wanted=wanted) if error else seen("/panel/calls")
 
 
+async def forward(request: web.Request) -> web.Response:
+    """Where its calls go on."""
+    name, fields = request.match_info["name"], await form(request)
+    told: dict[str, Any] = {each: fields[each] for each in ("always", "busy", "noanswer") if each in fields}
+    if text := fields.get("seconds", ""):
+        told["seconds"] = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    _, error = tried(request, "accounts.forward", {"name": name, "forwards": told})
+    return _one(request, error, typed=fields) if error else seen(_address(name))
+
+
 async def enable(request: web.Request) -> web.Response:
     """Let in, or keep out."""
     return await _changed(request, {"enabled": (await form(request)).get("enabled") == "1"})
@@ -234,6 +244,7 @@ ROUTES = (
     Route("POST", f"{_AT}/credit", credit, area=Area.MONEY, writes=True),
     Route("POST", f"{_AT}/allow", allow, area=Area.MONEY, writes=True),
     Route("POST", f"{_AT}/callback", call_back, area=Area.CALLS, writes=True),
+    Route("POST", f"{_AT}/forwards", forward, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/enable", enable, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/password", password, area=Area.PASSWORDS, writes=True),
     Route("POST", f"{_AT}/remove", remove, area=Area.ACCOUNTS, writes=True),
