@@ -124,12 +124,14 @@ class Callbacks:
         placed = Placed(far_event.call_id, near_event.call_id, wish.number, wish.first)
         self._waiting[placed.call_id] = account.name
         self._tell(wish, placed)
-        shown = near.plan if wish.first else replace(near.plan, caller_user=wish.number, caller_display="")
+        shown = replace(near.plan, diverts=False)  # whoever is called back answers himself, or nobody does
+        if not wish.first:
+            shown = replace(shown, caller_user=wish.number, caller_display="")
         named = Named(shown_as(account).encode(), b"", wish.flow.remote, DEFAULT_HOPS, (), ())
         self._belongs(placed.first_call_id, placed.call_id)
         self._b2bua.call_back(
             Half(placed.first_call_id, near.dialled.groups, shown),
-            Half(placed.call_id, far.dialled.groups, far.plan),
+            Half(placed.call_id, far.dialled.groups, replace(far.plan, diverts=False)),
             named,
             now,
         )
