@@ -88,6 +88,14 @@ ROWS: Final = (
         _one(lambda f: f.malformed),
     ),
     _row(
+        "inputs_refused_total",
+        C,
+        "texts that validateinput refused at any interface, by rule, since the office started",
+        "inputs",
+        _each(lambda f: f.inputs),
+        "rule",
+    ),
+    _row(
         "overloads_total",
         C,
         "requests that were answered 503 because too many were held, since the office started",

@@ -18,6 +18,7 @@ class OfficeFigures:
     transactions: int = 0
     connections: int = 0
     malformed: int = 0
+    inputs: dict[str, int] = field(default_factory=dict)  # refused by validateinput, by rule
     overloads: int = 0
     faults: int = 0
     notices_waiting: int = 0

@@ -115,6 +115,8 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/notices/retry", "notices.retry", "Try what failed again."),
     Endpoint("GET", "/calls", "calls.list", "Running calls.", Pages("calls", ("call_id",))),
     Endpoint("POST", "/calls", "calls.dial", "Ask a phone of an account to call a number.", status=202),
+    Endpoint("POST", "/callbacks", "calls.callback", "Call an account's telephone, or another number, then a number, "
+             "and connect them.", status=202),
     Endpoint("GET", "/traces", "calls.trace", "The ladder of a call, or the latest of an account or an address."),
     Endpoint("POST", "/messages", "messages.send", "Send a text to a user's devices.", status=202),
     Endpoint("DELETE", "/calls", "calls.hangup", "Hang up the calls of an account, or all.",

@@ -196,6 +196,7 @@ ROWS = (
     Verb("calls.show", Area.CALLS, calls.CallNamed, calls.show),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
     Verb("calls.dial", Area.CALLS, calls.Dial, calls.dial, acts=True),
+    Verb("calls.callback", Area.CALLS, calls.CallBack, calls.call_back, acts=True),
     Verb("messages.send", Area.CALLS, calls.Text, calls.send_text, acts=True),
     Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
@@ -299,6 +300,10 @@ class Control:
             desk = Desk(cast(Store, reader), self._clock, self._live, self._file, who, is_aside=True)
             return Mine(desk, account, proven=False).do(name, args)
 
+    def screen(self, given: Any) -> None:
+        """Raises WireError for what came in by the web and validateinput refuses."""
+        Desk(self._store, self._clock, self._live, self._file).screen(given)
+
     def mine(self, account: str, who: str, *, proven: bool, session: str = "") -> Mine:
         """A conversation with the owner of an account: his verbs, about that account alone (see pysrv.control.mine)."""
         return Mine(Desk(self._store, self._clock, self._live, self._file, who), account, proven, session)
@@ -347,6 +352,7 @@ class Session:
         if self._licence is not None:
             self._licence.check(verb, args, verb.held(self._desk))
         try:
+            self._desk.screen(message.get("args"))
             return self._desk.carry_out(lambda: verb.act(self._desk, args), noted, writes=verb.writes)
         except BaseException:
             if verb.name.startswith(("rates.", "lists.", "sheets.")):

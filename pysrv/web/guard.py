@@ -53,6 +53,8 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 PROGRAMS: Final = ("/api/", "/mvapireq")  # who comes there reads problems, not pages
+OLDER: Final = "/mvapireq"
+FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 SERVER = "appliance"  # whatever version of whatever library it is
 
 
@@ -118,6 +120,7 @@ def guarded(route: Route) -> Handler:
                 return turned_away
         if request.method in UNSAFE and not route.token:
             await _own_form(request, route, who)
+        await _screened(request, route)
         try:
             return await route.answer(request)
         except WireError as error:
@@ -263,6 +266,17 @@ def _same_origin(request: web.Request) -> bool:
     if origin is None:
         return site is not None
     return urlsplit(origin).netloc == request.host and urlsplit(origin).scheme == request.scheme
+
+
+async def _screened(request: web.Request, route: Route) -> None:
+    """What is in the address, and in the form of somebody who is not logged in; verbs look at all others themselves,
+    and the older entry point answers in a form of its own. Raises WireError."""
+    if request.path.startswith(OLDER):
+        return
+    screen = request.app[BACKING].control.screen
+    screen({**request.match_info, **request.query})
+    if request.method == "POST" and route.kind is None and request.content_type in FORMS:
+        screen(await form(request))
 
 
 def _fields(posted: dict[str, str]) -> dict[str, str]:

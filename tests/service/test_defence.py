@@ -450,6 +450,14 @@ def test_the_strict_profile_takes_30_messages_a_second_from_an_unknown_address(b
     assert (values["stranger_burst"], values["stranger_interval"]) == (450, 33_333_333)
 
 
+@pytest.mark.setting("autofinetune")
+def test_without_autofinetune_no_queue_at_the_office_shrinks_what_strangers_share(bench: Bench) -> None:
+    assert "pressure_delay" not in bench.service.plan().limits.values  # the gate's own 50 ms
+    bench.service.apply_settings(Settings().with_changes({"autofinetune": "false"}, 2))
+    year_ns = 365 * 86_400 * 10**9
+    assert bench.service.plan().limits.values["pressure_delay"] > year_ns
+
+
 @pytest.mark.parametrize(("speed", "interval"), [(800_000, 10_000), (80_000, 100_000), (0, 0)])
 def test_maxnetworkspeed_is_the_time_that_a_byte_takes_at_the_interface(
     bench: Bench, speed: int, interval: int

@@ -92,6 +92,7 @@ async def _told(request: web.Request) -> dict[str, str]:
         raise WireError("bad_args", f"more than {MOST_PARAMETERS} parameters")
     for name, value in pairs:
         told[name] = text(f"{name:.40}", value)
+    backing(request).control.screen(told)
     return told
 
 
