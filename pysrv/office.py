@@ -512,17 +512,22 @@ class Office:
         return made
 
     def _announce(self, password: str | None, fingerprint: str, demo: dict[str, tuple[str, str]]) -> None:
-        where = ", ".join(f"{address}:{self._options.sip_port}" for address in self._options.listen)
+        where = ", ".join(f"{_host(address)}:{self._options.sip_port}" for address in self._options.listen)
         print(f"SIP on UDP and TCP {where}", flush=True)
         if self.settings().tls_port and not self._ports.problems:
             print(f"SIP over TLS on port {self.settings().tls_port}", flush=True)
-        page = self._options.listen[0] if self._options.listen else "localhost"
-        host = f"[{page}]" if ":" in page else page
-        print(f"state on https://{host}:{self._options.https_port}/ (certificate SHA-256 {fingerprint})", flush=True)
+        server = _host(next(iter(self._options.listen), "localhost"))
+        page = f"https://{server}:{self._options.https_port}"
+        print(f"panel on {page}/panel/, portal on {page}/portal/ (certificate SHA-256 {fingerprint})", flush=True)
         if password is not None:
             print(f"administrator: user 'admin', password '{password}' (printed this once; keep it)", flush=True)
         for name, (number, secret) in demo.items():
             print(
-                f"softphone: user '{name}', password '{secret}', server {host}, number {number} (printed this once)",
+                f"softphone: user '{name}', password '{secret}', server {server}, number {number} (printed this once)",
                 flush=True,
             )
+
+
+def _host(address: str) -> str:
+    """An address as it stands before a port (RFC 3986, 3.2.2)."""
+    return f"[{address}]" if ":" in address else address
