@@ -1,6 +1,6 @@
-"""`make pictures`: the pictures of every page of the panel and the portal, for docs/pictures, out of a real appliance at
-work: customers with telephones, calls over a carrier, one refused, an attacker. Compressed as WebP would need another
-library; Chromium's JPEG does.
+"""`make pictures`: every page of the panel and the portal, for docs/pictures, out of a real appliance at work.
+
+Telephones, calls over a carrier, a call refused, an attacker. WebP would need another library; Chromium's JPEG does.
 """
 
 import re
