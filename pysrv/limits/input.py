@@ -86,9 +86,12 @@ def _texts(given: Any, field: str, depth: int) -> Iterator[tuple[str, str]]:
             if not is_secret(field):
                 yield field, given
         case dict() if depth:
+            line = given.get("line")
+            place = f"line {line}: " if isinstance(line, int) else ""  # a row of a sheet says where it stands
             for name, value in given.items():
                 yield field, str(name)
-                yield from _texts(value, str(name), depth - 1)
+                for inside, text in _texts(value, str(name), depth - 1):
+                    yield place + inside, text
         case list() | tuple() if depth:
             for value in given:
                 yield from _texts(value, field, depth - 1)
