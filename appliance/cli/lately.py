@@ -47,6 +47,8 @@ def _log(session: Session, level: str, words: str, limit: int) -> Answer:
     result = session.link().running_office("log.list", {"level": level, "words": words, "limit": limit})
     return Answer(result, (table(LINES, result["lines"], "no line fits"),))
 
+KINDS = {"call": "refused call", "failed": "failed call"}
+
 
 def _refusals(session: Session, call_id: str, **given: Any) -> Answer:
     result = session.link().office("refusals.list", {"call_id": call_id, **given})
@@ -55,7 +57,7 @@ def _refusals(session: Session, call_id: str, **given: Any) -> Answer:
         human += [*_refusal(each), line("")]
     if result["gate"] is not None:
         human += _gate(result["gate"])
-    return Answer(result, tuple(human) or (line("nothing was refused", "dim"),))
+    return Answer(result, tuple(human) or (line("nothing failed or was refused", "dim"),))
 
 
 def _gate(asked: Mapping[str, Any]) -> list[RenderableType]:
@@ -79,7 +81,7 @@ def _refusal(each: Mapping[str, Any]) -> list[RenderableType]:
     ]
     to = f" to {each['callee']}" if each["callee"] else ""
     status = f", answered {each['status']}" if each["status"] else ""
-    return [line(f"{moment(each['at'])}  {each['kind']} of {whose}{to}{status}", "bold"), facts(shown)]
+    return [line(f"{moment(each['at'])}  {KINDS.get(each['kind'], each['kind'].replace('_', ' '))} of {whose}{to}{status}", "bold"), facts(shown)]
 
 
 def _analyze(session: Session, by: str, days: int, limit: int) -> Answer:

@@ -202,6 +202,41 @@ async def test_a_refusal_leads_to_its_setting_and_to_the_accounts_limits(panel: 
     assert "for the account" in page
 
 
+async def test_a_call_that_failed_for_another_reason_than_a_limit_is_told_with_its_stage(panel: Panel) -> None:
+    panel.account()
+    for name, status, reason, setting in (
+        ("gone", 480, "bob has no registered device", ""),
+        ("mute", 503, "", ""),
+        ("full", 503, "all channels of carrier are taken", "channels"),
+        ("tight", 403, "no more today", "own_maxdailycredit"),
+        ("menu", 403, "the menu is shut", "ivrcalls"),
+    ):
+        panel.store.settle(
+            Cdr(name, "alice", "101", "102", "192.0.2.7", setup_at=1.0, sip_status=status, reason=reason,
+                refused_by=setting)
+        )  # fmt: skip
+    panel.store.commit()
+    told = panel.house.control.session("root").do("refusals.list", {"account": "alice"})["refusals"]
+    assert {each["call_id"]: (each["kind"], each["stage"]) for each in told} == {
+        "gone": ("failed", "route"), "mute": ("failed", "route"), "full": ("call", "route"),
+        "tight": ("call", "funds"), "menu": ("call", "voice menu"),
+    }  # fmt: skip
+    page = (await panel.browser.get("/panel/why?account=alice")).text
+    assert "failed call <small>480" in page and "bob has no registered device" in page and "Temporary failure" in page
+    assert "<h1>Why did this call fail?</h1>" in page
+
+
+async def test_a_wrong_password_says_from_where_and_does_not_lead_to_limits(panel: Panel) -> None:
+    panel.account()
+    words = "wrong password from 192.0.2.8:54314, program Snom <1>"
+    panel.store.record_attempt(Attempt(1.0, "192.0.2.8", "wrong_password", "alice", "needauth", words))
+    panel.store.record_attempt(Attempt(2.0, "192.0.2.9", "wrong_password", "alice", "needauth"))
+    panel.store.commit()
+    page = (await panel.browser.get("/panel/why?account=alice")).text
+    assert "wrong password from 192.0.2.8:54314, program Snom &lt;1&gt;" in page
+    assert "wrong password from 192.0.2.9" in page and "Limits of alice" not in page
+
+
 async def test_an_address_that_the_gate_keeps_out_is_said_to_be(panel: Panel) -> None:
     panel.store.add_ban(BanRow("192.0.2.7", "operator", "scans"))
     page = (await panel.browser.get("/panel/why?address=192.0.2.7")).text
