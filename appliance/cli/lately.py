@@ -47,6 +47,7 @@ def _log(session: Session, level: str, words: str, limit: int) -> Answer:
     result = session.link().running_office("log.list", {"level": level, "words": words, "limit": limit})
     return Answer(result, (table(LINES, result["lines"], "no line fits"),))
 
+
 KINDS = {"call": "refused call", "failed": "failed call"}
 
 
@@ -81,7 +82,13 @@ def _refusal(each: Mapping[str, Any]) -> list[RenderableType]:
     ]
     to = f" to {each['callee']}" if each["callee"] else ""
     status = f", answered {each['status']}" if each["status"] else ""
-    return [line(f"{moment(each['at'])}  {KINDS.get(each['kind'], each['kind'].replace('_', ' '))} of {whose}{to}{status}", "bold"), facts(shown)]
+    return [
+        line(
+            f"{moment(each['at'])}  {KINDS.get(each['kind'], each['kind'].replace('_', ' '))} of {whose}{to}{status}",
+            "bold",
+        ),
+        facts(shown),
+    ]
 
 
 def _analyze(session: Session, by: str, days: int, limit: int) -> Answer:

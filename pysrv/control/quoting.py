@@ -141,7 +141,7 @@ def _quality_shape(quality: Quality) -> dict[str, Any]:
 
 
 def quality(desk: Desk, args: QualityOf) -> dict[str, Any]:
-    """trunks.quality: ASR and ACD within routingwindow, and what a minute costs."""
+    """trunks.quality: ASR and ACD within routingwindow (`window_s`), and what a minute costs."""
     settings, now = desk.settings, desk.clock()
     if args.trunk and desk.store.trunk(args.trunk) is None:
         raise not_found("trunk", args.trunk)
@@ -157,7 +157,7 @@ def quality(desk: Desk, args: QualityOf) -> dict[str, Any]:
         per_minute = None if rate is None else written(rate.paid_per_minute)
         shape = {"trunk": name, "prefix": prefix, "per_minute": per_minute, "currency": quotes.base}
         found.append(shape | _quality_shape(weighed(counted, now, settings.routingwindow)))
-    return {"quality": found}
+    return {"quality": found, "window_s": settings.routingwindow}
 
 
 def explain(desk: Desk, args: CallNamed) -> dict[str, Any]:

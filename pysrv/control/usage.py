@@ -68,18 +68,22 @@ def allow(desk: Desk, args: AllowToday) -> dict[str, Any]:
 
 
 def figures(desk: Desk, account: Account) -> dict[str, Any]:
-    """What an account has used today and this month, running calls among it, and how much of each limit that is."""
+    """What an account has used today and this month, and how much of each limit that is. Spend has what running calls
+    have reserved among it (`reserved`); `seconds_*` is talk time alone, and `reserved_s` what stays reserved beyond."""
     _use_zone(desk)
     usage = desk.store.usage(account.id)
     found = ceilings(account, desk.settings, usage, desk.store.report_only()) + own_ceilings(account.own, usage)
     limits = [_limit(account, each) for each in found]
+    talking_s = int(desk.store.talking_s(account.id, desk.clock())) if account.lines else 0
     lines = {"setting": "maxlines", "unit": "calls", "used": str(account.lines), "limit": str(account.maxlines)}
     return {
         "day": date_of(usage.day).isoformat(),
         "spent_today": written(usage.spent_today + account.reserved),
         "spent_month": written(usage.spent_month + account.reserved),
-        "seconds_today": usage.seconds_today + account.reserved_s,
-        "seconds_month": usage.seconds_month + account.reserved_s,
+        "seconds_today": usage.seconds_today + talking_s,
+        "seconds_month": usage.seconds_month + talking_s,
+        "reserved": written(account.reserved),
+        "reserved_s": max(0, account.reserved_s - talking_s),
         "blocked": usage.blocked,
         "extra": written(usage.extra),
         "limits": limits

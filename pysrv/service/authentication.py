@@ -17,6 +17,7 @@ from appliance.config.settings import Settings
 from pysrv.limits.facts import Auth
 from pysrv.service.defence import Defence
 from pysrv.service.entry import Caller, Entry
+from pysrv.service.journal import visible
 from pysrv.service.newcomers import Newcomers
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
@@ -32,7 +33,7 @@ KNOWN_S = 3600.0  # how long a success makes a source known
 KNOWN_REFRESH_S = 900.0
 CROWDED_RETRY_S = 20  # what a stranger is told to wait while too many challenges stand unanswered
 _MAX_KNOWN = 262_144
-LONGEST_PROGRAM = 64  # characters of a User-Agent that are kept with what it tried
+LONGEST_PROGRAM = 64  # bytes of a User-Agent that are kept with what it tried
 _COUNTED_ALREADY = (AuthOutcome.STALE, AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER)
 _log = logging.getLogger("pysrv.auth")
 
@@ -199,9 +200,9 @@ class Authentication:
 def _told(request: Request, flow: Flow, outcome: AuthOutcome) -> str:
     """What was tried, from where and by which program, for whoever asks why."""
     host, port = flow.remote[:2]
-    program = (request.headers.get(b"user-agent") or b"").decode("utf-8", "replace")[:LONGEST_PROGRAM]
+    program = (request.headers.get(b"user-agent") or b"")[:LONGEST_PROGRAM].decode("utf-8", "backslashreplace")
     words = f"{outcome.name.lower().replace('_', ' ')} from {f'[{host}]' if ':' in host else host}:{port}"
-    return words + (f", program {program}" if program.isprintable() and program else "")
+    return words + (f", program {visible(program)}" if program else "")
 
 
 def logs_in(account: Account) -> bool:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from pysrv.billing.cdr import Cdr
+from pysrv.billing.lease import Lease
+from pysrv.billing.tariff import Rate
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.portal import ROUTES
 from pysrv.store import AccountType, NewAccount
-from pysrv.store.rows import SavedBinding
+from pysrv.store.rows import NewCall, SavedBinding
 from pysrv.store.web import PersonKind
 from tests.web.house import PASSWORD, Browser, House, living
 
@@ -78,6 +80,18 @@ async def test_every_page_is_shown_to_its_owner_and_says_nothing_of_others(home:
             assert answer.text.count("<h1>") == 1 and f'lang="{language}"' in answer.text
     overview = (await browser.get("/portal/")).text
     assert "51.00" in overview and "Customers" not in overview
+
+
+async def test_talk_and_reserved_time_stand_apart(home: Home) -> None:
+    house, _ = home
+    account, now = house.store.account("alice"), house.watch.now()
+    assert account is not None
+    lease = house.store.open_call(NewCall("now", account.id, "alice", "4930", "192.0.2.10", rate=Rate("49", ONE)))
+    assert isinstance(lease, Lease) and lease.covered_s == 60
+    house.store.answer_call("now", now - 20)
+    house.store.commit()
+    browser = await enter(home, "alice")
+    assert (await browser.get("/portal/")).text.count("talked 20 s, + 40 s reserved") == 2
 
 
 async def test_every_row_of_the_portal_is_for_accounts_and_wants_a_session(home: Home) -> None:
