@@ -82,13 +82,8 @@ def _refusal(each: Mapping[str, Any]) -> list[RenderableType]:
     ]
     to = f" to {each['callee']}" if each["callee"] else ""
     status = f", answered {each['status']}" if each["status"] else ""
-    return [
-        line(
-            f"{moment(each['at'])}  {KINDS.get(each['kind'], each['kind'].replace('_', ' '))} of {whose}{to}{status}",
-            "bold",
-        ),
-        facts(shown),
-    ]
+    kind = KINDS.get(each["kind"], each["kind"].replace("_", " "))
+    return [line(f"{moment(each['at'])}  {kind} of {whose}{to}{status}", "bold"), facts(shown)]
 
 
 def _analyze(session: Session, by: str, days: int, limit: int) -> Answer:

@@ -1,7 +1,7 @@
 """Why calls failed and logins were refused: the newest ones that fit an account, a number, an address or a call.
 
-A call that was refused, or failed otherwise, left a record, a refused login an attempt; what the gate stopped before it left neither,
-and is answered for an address by the gate's own rules.
+A call that was refused, or failed otherwise, left a record, a refused login an attempt; what the gate stopped before it
+left neither, and is answered for an address by the gate's own rules.
 """
 
 import ipaddress
@@ -61,10 +61,10 @@ def stage_of(setting: str) -> str:
 
 def _of_call(desk: Desk, record: Cdr) -> dict[str, Any]:
     return {
-        "kind": "call" if record.refused_by else "failed", "at": record.setup_at, "account": record.account, "caller": record.caller,
-        "callee": record.callee, "source": record.source, "call_id": record.call_id, "status": record.sip_status,
-        "sentence": record.reason or Cause.of_status(record.sip_status).text, "stage": _failed_at(record.refused_by),
-        "setting": _setting(desk, record.account, record.refused_by),
+        "kind": "call" if record.refused_by else "failed", "at": record.setup_at, "account": record.account,
+        "caller": record.caller, "callee": record.callee, "source": record.source, "call_id": record.call_id,
+        "status": record.sip_status, "sentence": record.reason or Cause.of_status(record.sip_status).text,
+        "stage": _failed_at(record.refused_by), "setting": _setting(desk, record.account, record.refused_by),
     }  # fmt: skip
 
 

@@ -315,6 +315,9 @@ async def test_a_calls_ladder_is_drawn_and_told_as_a_table(panel: Panel) -> None
     panel.store.settle(Cdr("call1", "", "alice", "49", "192.0.2.11", setup_at=1.0, refused_by="credit"))
     panel.store.commit()
     assert 'class="arrow"' in (await panel.browser.get("/panel/why?call_id=call1")).text
+    record = (await panel.browser.get("/panel/cdrs-show?call_id=call1")).text
+    begun = one_call().of_call("call1").legs[0].decode()  # type: ignore[union-attr]
+    assert 'class="arrow"' in record and f"<code>{begun}</code>" in record and 'href="#ladder">SIP trace' in record
 
 
 async def test_a_call_that_nobody_remembers_has_no_ladder(panel: Panel) -> None:

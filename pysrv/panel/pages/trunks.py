@@ -16,11 +16,9 @@ TRANSPORTS = ("udp", "tcp")
 
 async def index(request: web.Request) -> web.Response:
     """/panel/trunks"""
-    told = do(request, "trunks.quality")
-    return page(
-        request, "panel/trunks.html", trunks=do(request, "trunks.list")["trunks"], answered=answered_of(told["quality"]),
-        window_s=told["window_s"],
-    )  # fmt: skip
+    told, trunks = do(request, "trunks.quality"), do(request, "trunks.list")["trunks"]
+    answered, window_s = answered_of(told["quality"]), told["window_s"]
+    return page(request, "panel/trunks.html", trunks=trunks, answered=answered, window_s=window_s)
 
 
 def answered_of(quality: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
