@@ -48,7 +48,7 @@ def _log(session: Session, level: str, words: str, limit: int) -> Answer:
     return Answer(result, (table(LINES, result["lines"], "no line fits"),))
 
 
-KINDS = {"call": "refused call", "failed": "failed call"}
+REFUSED = {"call": "refused call", "failed": "failed call"}
 
 
 def _refusals(session: Session, call_id: str, **given: Any) -> Answer:
@@ -82,7 +82,7 @@ def _refusal(each: Mapping[str, Any]) -> list[RenderableType]:
     ]
     to = f" to {each['callee']}" if each["callee"] else ""
     status = f", answered {each['status']}" if each["status"] else ""
-    kind = KINDS.get(each["kind"], each["kind"].replace("_", " "))
+    kind = REFUSED.get(each["kind"], each["kind"].replace("_", " "))
     return [line(f"{moment(each['at'])}  {kind} of {whose}{to}{status}", "bold"), facts(shown)]
 
 

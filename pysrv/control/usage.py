@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pysrv.billing.calendar import Days, date_of
+from pysrv.billing.calendar import Days, date_of, day_starts_at, first_day
 from pysrv.billing.ledger import Ceiling, Unit
+from pysrv.billing.usage import Usage
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.limits.own import own_ceilings
 from pysrv.limits.spend import ceilings
@@ -85,10 +86,17 @@ def figures(desk: Desk, account: Account) -> dict[str, Any]:
         "reserved": written(account.reserved),
         "reserved_s": max(0, account.reserved_s - talking_s),
         "blocked": usage.blocked,
+        "blocked_until": _blocked_until(desk, usage) if usage.blocked else None,
         "extra": written(usage.extra),
         "limits": limits
         + ([lines | {"percent": _percent(account.lines, account.maxlines)}] if account.maxlines else []),
     }
+
+
+def _blocked_until(desk: Desk, usage: Usage) -> float:
+    """When the day ends that a limit has blocked, or the month, where the limit is one of months."""
+    ends = first_day(usage.month + 1) if "month" in usage.blocked else usage.day + 1
+    return day_starts_at(ends, ZoneInfo(desk.settings.timezone or "UTC"))
 
 
 def _limit(account: Account, each: Ceiling) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class CallReading(CdrReading, QualityReading):
         """How long the running calls of an account, and of those that it pays a share of, have talked up to `now`."""
         rows = self._all("SELECT account_id, answered_at, above FROM open_calls WHERE answered_at IS NOT NULL")
         began = [at for payer, at, above in rows if payer == account_id or _pays(above, account_id)]
-        return sum(max(0.0, now - at) for at in began)
+        return float(sum(max(0.0, now - at) for at in began))
 
     def open_call_page(self, words: str, limit: int, offset: int = 0) -> tuple[list[OpenCall], int]:
         """Some running calls, the newest first, and how many fit: `words` stand in caller, callee, account, address or
