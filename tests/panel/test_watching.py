@@ -47,8 +47,22 @@ async def test_the_dashboard_draws_its_charts_without_scripts(panel: Panel) -> N
     went_by(panel, [3] * 20)
     page = (await panel.browser.get("/panel/")).text
     assert page.count("<polyline") == 8 and 'points="' in page and 'points=""' not in page
-    assert "2.5 EUR" in page and "<code>over_rate_stranger</code>" in page
+    assert "9,000 EUR" in page and "<code>over_rate_stranger</code>" in page
     assert 'id="attack" class="notice wrong" role="status" hidden' in page
+
+
+async def test_the_dashboard_tells_todays_calls_refusals_and_charges_and_how_long_it_runs(panel: Panel) -> None:
+    now = panel.house.watch.now()
+    for name, more in (("a", {"answered_at": now, "charge": 0}), ("b", {"refused_by": "credit"}), ("c", {})):
+        panel.store.settle(Cdr(name, "", "101", "49", "192.0.2.7", setup_at=now, **more))  # type: ignore[arg-type]
+    panel.store.settle(Cdr("old", "", "101", "49", "192.0.2.7", setup_at=now - 90_000, refused_by="credit"))
+    panel.store._write("UPDATE cdrs SET charge = 12300000 WHERE call_id = 'a'")
+    panel.store.commit()
+    page = (await panel.browser.get("/panel/")).text
+    assert "Calls today</span><strong>3</strong><small>1 answered, 12.30 EUR" in page
+    assert "Refused today</a></span><strong>1</strong>" in page
+    assert "<strong>2 h 3 min</strong><small>version 0.1.0" in page and "<strong>the kernel</strong>" in page
+    assert "since the gate was attached" in page and ">generation<" not in page
 
 
 async def test_an_attack_is_marked_and_said_in_words(panel: Panel) -> None:
