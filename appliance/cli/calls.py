@@ -158,8 +158,12 @@ def _explain(session: Session, call_id: str) -> Answer:
         if failure.exit_code is not Exit.NOT_FOUND:
             raise
         return _running(session, call_id)
-    shown = [(name, str(result[name])) for name in ("call_id", "account", "callee", "trunk")]
+    shown = [(name, str(result[name])) for name in ("call_id", "account", "caller", "callee", "source", "trunk")]
     shown += [("setup", moment(result["setup_at"])), ("talk", f"{result['talk_s']} s")]
+    shown += [("billed", f"{result['billable_seconds']} s"), ("ended by", result["ended_by"])]
+    outcome = f"SIP status {result['sip_status']}, Q.850 cause {result['cause']} ({result['cause_words']})"
+    packets = f"{result['packets']['caller']} from the caller, {result['packets']['callee']} from the callee"
+    shown += [("outcome", outcome), ("why", result["reason"]), ("packets", packets)]
     human: list[RenderableType] = [facts(shown)]
     for level in result["levels"]:
         human += [line(""), line(level["quote"] or level["payer"], "bold"), *level_lines(level)]

@@ -48,6 +48,9 @@ def _log(session: Session, level: str, words: str, limit: int) -> Answer:
     return Answer(result, (table(LINES, result["lines"], "no line fits"),))
 
 
+REFUSED = {"call": "refused call", "failed": "failed call"}
+
+
 def _refusals(session: Session, call_id: str, **given: Any) -> Answer:
     result = session.link().office("refusals.list", {"call_id": call_id, **given})
     human: list[RenderableType] = []
@@ -55,7 +58,7 @@ def _refusals(session: Session, call_id: str, **given: Any) -> Answer:
         human += [*_refusal(each), line("")]
     if result["gate"] is not None:
         human += _gate(result["gate"])
-    return Answer(result, tuple(human) or (line("nothing was refused", "dim"),))
+    return Answer(result, tuple(human) or (line("nothing failed or was refused", "dim"),))
 
 
 def _gate(asked: Mapping[str, Any]) -> list[RenderableType]:
@@ -79,7 +82,8 @@ def _refusal(each: Mapping[str, Any]) -> list[RenderableType]:
     ]
     to = f" to {each['callee']}" if each["callee"] else ""
     status = f", answered {each['status']}" if each["status"] else ""
-    return [line(f"{moment(each['at'])}  {each['kind']} of {whose}{to}{status}", "bold"), facts(shown)]
+    kind = REFUSED.get(each["kind"], each["kind"].replace("_", " "))
+    return [line(f"{moment(each['at'])}  {kind} of {whose}{to}{status}", "bold"), facts(shown)]
 
 
 def _analyze(session: Session, by: str, days: int, limit: int) -> Answer:

@@ -2,8 +2,10 @@
 
 from dataclasses import asdict, dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from appliance.wire import WireError, to_dict
+from pysrv.billing.calendar import day_of, day_starts_at
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.number import normalise
 from pysrv.billing.tariff import price, talk_seconds
@@ -224,6 +226,15 @@ def figures(desk: Desk, _: Any) -> dict[str, Any]:
     return to_dict(desk.live.figures())
 
 
+def today(desk: Desk) -> dict[str, Any]:
+    """Calls that were set up since midnight and have ended, and what was charged for them, by currency."""
+    zone = ZoneInfo(desk.settings.timezone or "UTC")
+    began = day_starts_at(day_of(desk.clock(), zone), zone)
+    calls, answered, refused, charged = desk.store.counted_since(began)
+    revenue = {code: written(amount) for code, amount in charged.items()}
+    return {"calls": calls, "answered": answered, "refused": refused, "charged": revenue}
+
+
 def status(desk: Desk, _: Any) -> dict[str, Any]:
     """status"""
     store, settings = desk.store, desk.settings
@@ -236,6 +247,7 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "calls": len(store.open_calls()),
         "registrations": len(store.bindings()),
         "bans": store.ban_count(),
+        "today": today(desk),
     }
     waiting = pending(desk)
     if waiting is not None:

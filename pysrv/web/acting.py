@@ -118,8 +118,9 @@ def _menu(request: web.Request) -> list[tuple[str, list[tuple[str, str, bool]]]]
     groups: dict[str, list[tuple[str, str, bool]]] = {}
     if who is None or who.session is None or not who.session.complete:
         return []
+    settings = request.app[BACKING].settings()
     for route in request.app[ROUTES]:
-        may = route.area is None or who.may(route.area, writes=route.writes)
+        may = route.offered(settings) and (route.area is None or who.may(route.area, writes=route.writes))
         if route.menu and route.kind is who.kind and who.fits(route.of_type) and may:
             inside = not route.path.endswith("/") and request.path.startswith(route.path + "/")
             here = request.path == route.path or inside

@@ -9,12 +9,14 @@ import pytest
 
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
+from pysrv.billing.lease import Lease
 from pysrv.control import Control
 from pysrv.control.mine import MINE
 from pysrv.control.mine.customers import CEILINGS
 from pysrv.control.mine.statement import contained_tax
 from pysrv.control.table import VERBS
 from pysrv.store import AccountType
+from pysrv.store.rows import NewCall
 from pysrv.store.web import PersonKind
 from tests.control.office import Service
 from tests.control.past import NOW, ONE, PastOffice
@@ -155,6 +157,21 @@ def test_a_web_password_and_one_of_telephones_follow_the_rules_and_end_other_ses
     ask(past, "alice", "mine.password", {"password": STRONG + "!", "of": "sip"})
     assert past.store.account("alice").ha1_md5 != before.ha1_md5  # type: ignore[union-attr]
     assert past.store.verify_account("alice", STRONG)  # the web has its own
+
+
+def test_talk_of_running_calls_counts_up_to_now_and_the_rest_is_reserved_for_whoever_pays(past: PastOffice) -> None:
+    accounts = {name: past.store.account(name) for name in ("cora", "bob")}
+    past.clock.now = NOW
+    for name, account in accounts.items():
+        rates = [past.store.rate_for(each.deck, "4930") for each in past.store.chain(account)]  # type: ignore[arg-type]
+        new = NewCall(name, account.id, name, "4930", "192.0.2.9", rate=rates[0], above=tuple(rates[1:]))  # type: ignore[union-attr]
+        assert isinstance(past.store.open_call(new), Lease)
+        past.store.answer_call(name, NOW - 20)
+    for name in ("cora", "rex"):
+        held = past.store.account(name).reserved_s  # type: ignore[union-attr]
+        usage = ask(past, name, "mine.show")["usage"]
+        assert (usage["seconds_today"], usage["seconds_month"], usage["reserved_s"]) == (20, 20, held - 20), name
+    assert ask(past, "roy", "mine.show")["usage"]["reserved_s"] == 0
 
 
 def test_only_a_calling_card_has_a_pin(past: PastOffice) -> None:

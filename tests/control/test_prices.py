@@ -269,12 +269,14 @@ def test_the_quality_of_trunks_is_shown_with_what_they_cost(shop: Operator, stor
     for talk_s in (0, 30, 90):
         store.count_attempt("carrier", "49171", NOW, talk_s)
     store.count_attempt("spare", "49301", NOW)
-    carrier, spare = shop.ask("trunks.quality")["quality"]
+    told = shop.ask("trunks.quality")
+    carrier, spare = told["quality"]
+    assert told["window_s"] == 86_400
     assert carrier == {
         "trunk": "carrier", "prefix": "49171", "calls": 3, "asr_percent": 66.6, "acd_s": 60, "per_minute": "0.20",
         "currency": "EUR",
     }  # fmt: skip
     assert (spare["asr_percent"], spare["acd_s"], spare["per_minute"]) == (0.0, None, None)
-    assert shop.ask("trunks.quality", trunk="spare", prefix="49171") == {"quality": []}
+    assert shop.ask("trunks.quality", trunk="spare", prefix="49171")["quality"] == []
     with pytest.raises(WireError, match="no trunk 'none'"):
         shop.ask("trunks.quality", trunk="none")

@@ -8,7 +8,7 @@ from appliance import wire
 from appliance.wire import WireError
 from pysrv.control.desk import Desk, fault
 from pysrv.control.forwards import Wanted
-from pysrv.control.mine import changed, customers, shown, statement
+from pysrv.control.mine import changed, customers, prices, shown, statement
 from pysrv.control.mine.holder import Answer, Holder
 from pysrv.store.account import AccountType
 
@@ -34,6 +34,7 @@ ROWS = (
     MineVerb("mine.show", Nothing, shown.show),
     MineVerb("mine.calls", shown.CallsOf, shown.calls),
     MineVerb("mine.call", shown.CallId, shown.call),
+    MineVerb("mine.quote", prices.QuoteFor, prices.quote),
     MineVerb("mine.callback", changed.WantedCall, changed.call_back, proof=True),
     MineVerb("mine.devices", Nothing, shown.devices),
     MineVerb("mine.unregister", changed.Device, changed.unregister, writes=True),

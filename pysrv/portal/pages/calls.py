@@ -36,6 +36,25 @@ async def show(request: web.Request) -> web.Response:
     return page(request, "portal/call.html", shown=do(request, "mine.call", {"call_id": request.query.get("id", "")}))
 
 
+async def quote(request: web.Request) -> web.Response:
+    """/portal/quote?number=...: what a minute there costs, and a call of so many minutes."""
+    asked = {name: request.query.get(name, "").strip()[:40] for name in ("number", "minutes")}
+    told, error = None, None
+    if asked["number"]:
+        try:
+            told = do(request, "mine.quote", {"number": asked["number"], "seconds": _seconds(asked["minutes"])})
+        except WireError as wrong:
+            error = wrong
+    status = status_of(error.code) if error else 200
+    return page(request, "portal/quote.html", status=status, error=error, asked=asked, told=told)
+
+
+def _seconds(minutes: str) -> int:
+    if minutes and not (minutes.isascii() and minutes.isdigit()):
+        raise WireError("invalid", f"{minutes!r} is no number of minutes", "a whole number, such as 3")
+    return 60 * int(minutes or "1")
+
+
 async def export(request: web.Request) -> web.StreamResponse:
     """/portal/calls.csv: a month, the newest MOST_EXPORTED calls of it. Of a reseller's calls each wants a question of
     its own, so they are asked for beside the loop and in pieces."""
@@ -65,4 +84,5 @@ ROUTES = (
     shows("/portal/calls", index, menu="Calls"),
     shows("/portal/calls.csv", export),
     shows("/portal/call", show),
+    shows("/portal/quote", quote, menu="What a call costs"),
 )
