@@ -1,6 +1,7 @@
 """The administrators' pages. Each module of `pages` has its rows; this is all of them, in the order of the menu."""
 
 from pysrv.panel.pages import (
+    account_money,
     accounts,
     analyze,
     bans,
@@ -33,6 +34,7 @@ ROUTES = (
     *analyze.ROUTES,
     *told.ROUTES,
     *accounts.ROUTES,
+    *account_money.ROUTES,
     *sheets.ROUTES,
     *payments.ROUTES,
     *rates.ROUTES,
