@@ -1,7 +1,7 @@
-"""Forms that count once: each page draws a number into its form, which is used up in the transaction of what was done.
+"""Forms that count once: a page draws a number into its form, which is used up in the transaction of what was done.
 
-As the API's Idempotency-Key (pysrv.api.repeats): the same form sent again does nothing and gets the answer of the first,
-with another content it is refused. A refused form has done nothing and may be sent again.
+As the API's Idempotency-Key (pysrv.api.repeats): the same form sent again does nothing and gets the answer of the
+first, with another content it is refused. A refused form has done nothing and may be sent again.
 """
 
 import hashlib

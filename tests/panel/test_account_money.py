@@ -47,7 +47,9 @@ async def test_a_form_sent_twice_books_once_and_says_the_same_both_times(panel: 
 async def test_each_page_has_a_form_of_its_own_and_one_without_a_number_books_nothing(panel: Panel) -> None:
     before = balance(panel)
     for _ in range(2):
-        assert (await panel.browser.post(f"{AT}/credit", await form_of(panel, "credit") | {"amount": "1"})).status == 303
+        assert (
+            await panel.browser.post(f"{AT}/credit", await form_of(panel, "credit") | {"amount": "1"})
+        ).status == 303
     assert balance(panel) == before + 2_000_000
     assert (await panel.browser.post(f"{AT}/credit", {"amount": "1"})).status == 400
     assert balance(panel) == before + 2_000_000

@@ -29,7 +29,7 @@ async def credit(request: web.Request) -> web.Response:
         amount = typed(fields.get("amount", ""))
         micro = money.parse(amount)
         if not micro:
-            raise WireError("invalid", "there is nothing to book: name an amount above 0, or below it to take money off")
+            raise WireError("invalid", "there is nothing to book", "above 0 credits, below 0 takes money off")
         if fields.get("sure") != amount and _is_much(abs(micro), _largest(request, name)):
             return one(request, None, asked=_question("credit", amount, fields))
         args = {"name": name, "changes": {"top_up": amount, "note": fields.get("note", "")}}
