@@ -49,6 +49,11 @@ def new_rules(store: Store, change: PendingChange) -> tuple[int, ...]:
     return tuple(rule.id for rule in store.firewall_rules() if rule.id not in before)
 
 
+def settings_of(change: PendingChange) -> tuple[str, ...]:
+    """The settings that a change has changed; none: it was about rules alone."""
+    return tuple(json.loads(change.undo)["settings"])
+
+
 def demand_none(store: Store) -> None:
     """Raises WireError while a change waits."""
     if waiting := store.pending_change():

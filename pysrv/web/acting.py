@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from pysrv.control.firewall import waiting_areas
 from pysrv.people.permissions import Area
 from pysrv.service.changes import new_rules
 from pysrv.store.web import PersonKind
@@ -110,6 +111,7 @@ def _pending(request: web.Request) -> dict[str, Any] | None:
         "who": waiting.who,
         "left_s": max(0.0, waiting.deadline_at - request.app[LOGINS].now()),
         "kept_out": do(request, "firewall.whom", {"ids": list(new)}) if new else None,
+        "areas": waiting_areas(waiting),
     }
 
 

@@ -150,6 +150,14 @@ async def weak(request: web.Request) -> web.Response:
     return page(request, "panel/passwords.html", rows=do(request, "accounts.passwords", {"weak": True})["passwords"])
 
 
+async def call_back(request: web.Request) -> web.Response:
+    """Call its telephone, then a number."""
+    name, fields = request.match_info["name"], await form(request)
+    wanted = {each: fields.get(each, "") for each in ("number", "first")}
+    _, error = tried(request, "calls.callback", {"account": name} | wanted)
+    return one(request, error, wanted=wanted) if error else seen("/panel/calls")
+
+
 async def forward(request: web.Request) -> web.Response:
     """Where its calls go on."""
     name, fields = request.match_info["name"], await form(request)
@@ -203,6 +211,7 @@ def _new(request: web.Request, error: WireError | None, values: dict[str, str]) 
 def one(
     request: web.Request, error: WireError | None, name: str = "", *, pin: str = "", made: str = "",
     typed: dict[str, str] | None = None, booked: dict[str, Any] | None = None, asked: dict[str, Any] | None = None,
+    wanted: dict[str, str] | None = None,
 ) -> web.Response:  # fmt: skip
     """The page of one account; what was typed and refused stays in the form. `made`: a password, shown this once;
     `booked`: the movement of money just made; `asked`: a booking that wants a second word."""
@@ -217,7 +226,7 @@ def one(
     return answered(
         request, "panel/account.html", error, account=account, shown=shown, groups=groups, pin=pin, made=made,
         typed=typed or {}, booked=booked, asked=asked, done="" if error else request.query.get("done", ""),
-        once=fresh(),
+        once=fresh(), wanted=wanted or {},
     )  # fmt: skip
 
 
@@ -247,6 +256,7 @@ ROUTES = (
     Route("GET", f"{_AT}/history", history, area=Area.ACCOUNTS),
     Route("POST", f"{_AT}/pin", pin, area=Area.PASSWORDS, writes=True),
     Route("POST", f"{_AT}/set", change, area=Area.ACCOUNTS, writes=True),
+    Route("POST", f"{_AT}/callback", call_back, area=Area.CALLS, writes=True),
     Route("POST", f"{_AT}/forwards", forward, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/enable", enable, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/password", password, area=Area.PASSWORDS, writes=True),
