@@ -150,7 +150,7 @@ async def test_a_disabled_account_says_which_calls_still_run_and_ends_them(panel
 async def test_what_a_search_found_is_hung_up_and_nothing_else(panel: Panel) -> None:
     running(panel, "one", "4930"), running(panel, "two", "4940")
     assert "hangup-all" not in (await panel.browser.get("/panel/calls")).text
-    assert "Hang up the call that fits" in (await panel.browser.get("/panel/calls?q=4930")).text
+    assert "Hang up the 1 call that fits" in (await panel.browser.get("/panel/calls?q=4930")).text
     assert (await panel.browser.post("/panel/calls/hangup-all", {"words": " "})).status == 422
     assert (await panel.browser.post("/panel/calls/hangup-all", {"words": "4930"})).status == 303
     assert [told for told in panel.service.told if told[0] == "hangup"] == [("hangup", "one")]
