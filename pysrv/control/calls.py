@@ -48,11 +48,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """A call to end, those of an account, or all of them."""
+    """A call to end, those of an account, those whose caller, callee, account, address or trunk holds `words`, or all
+    of them."""
 
     call_id: str = ""
     account: str = ""
     all: bool = False
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +156,20 @@ def hangup(desk: Desk, args: Hangup) -> dict[str, Any]:
         raise WireError("not_running", "the appliance is not running, so no call does")
     if args.account and desk.store.account(args.account) is None:
         raise not_found("account", args.account)
-    many = [call.call_id for call in desk.store.open_calls() if args.all or call.account == args.account]
-    wanted = [args.call_id] if args.call_id else many
+    wanted = [args.call_id] if args.call_id else [call.call_id for call in _meant(desk, args)]
     ended = [call_id for call_id in wanted if desk.live.hangup(call_id)]
     if args.call_id and not ended:
         raise not_found("running call", args.call_id)
     for call_id in ended:
         desk.store.note(desk.who, "call.hangup", call_id)
     return {"calls": ended}
+
+
+def _meant(desk: Desk, args: Hangup) -> list[OpenCall]:
+    """The calls that more than one name stands for."""
+    if words := args.words.strip():
+        return desk.store.open_call_page(words, desk.store.open_call_page(words, 1)[1])[0]
+    return [call for call in desk.store.open_calls() if args.all or (args.account and call.account == args.account)]
 
 
 def dial(desk: Desk, args: Dial) -> dict[str, Any]:

@@ -104,6 +104,9 @@ class Live(Protocol):
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason."""
 
+    def resolved(self, host: str) -> str | None:
+        """The address of a trunk's host; None while it is not known."""
+
     def notices_told(self) -> None:
         """Something is in the outbox of notices."""
 

@@ -10,6 +10,7 @@ from appliance.config.limiting import ALWAYS_ACT
 from appliance.config.schema import ROWS
 from appliance.wire import WireError
 from pysrv.billing.calendar import day_of
+from pysrv.control import kept_out
 from pysrv.control.desk import Desk
 from pysrv.control.security import canonical
 from pysrv.people.permissions import Area
@@ -76,13 +77,14 @@ def rules(desk: Desk, _: Any) -> dict[str, Any]:
 
 
 def add(desk: Desk, args: AddRules) -> dict[str, Any]:
-    """firewall.add"""
+    """firewall.add: the rules, and which trunks and registered devices they shut out."""
     made = [_checked(desk, rule) for rule in args.rules]
     what = "firewall: " + ", ".join(f"{rule.action} {match_text(rule)}" for rule in made)
     with_undo(desk, args.confirm_s, what)
     stored = [desk.store.add_firewall_rule(rule) for rule in made]
     desk.after_commit(lambda live: live.policy_changed())
-    return {"rules": [_shown(rule) for rule in stored], **_standing(desk)}
+    told = kept_out.told(kept_out.denied(desk, stored))
+    return {"rules": [_shown(rule) for rule in stored], **told, **_standing(desk)}
 
 
 def _shown(rule: Rule) -> dict[str, Any]:

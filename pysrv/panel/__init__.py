@@ -1,6 +1,7 @@
 """The administrators' pages. Each module of `pages` has its rows; this is all of them, in the order of the menu."""
 
 from pysrv.panel.pages import (
+    account_money,
     accounts,
     analyze,
     bans,
@@ -14,6 +15,7 @@ from pysrv.panel.pages import (
     payments,
     people,
     rates,
+    rates_import,
     rules,
     settings,
     setup,
@@ -33,9 +35,11 @@ ROUTES = (
     *analyze.ROUTES,
     *told.ROUTES,
     *accounts.ROUTES,
+    *account_money.ROUTES,
     *sheets.ROUTES,
     *payments.ROUTES,
     *rates.ROUTES,
+    *rates_import.ROUTES,
     *trunks.ROUTES,
     *bans.ROUTES,
     *firewall.ROUTES,

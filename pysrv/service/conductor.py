@@ -447,6 +447,10 @@ class Service:
         """Name to digest of the lists in force."""
         return self._lists.held
 
+    def resolved(self, host: str) -> str | None:
+        """The address of a trunk's host."""
+        return self._world.resolve(host)
+
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason."""
         return protected(self._store, self._world.host())

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from pysrv.control.firewall import waiting_areas
 from pysrv.people.permissions import Area
+from pysrv.service.changes import new_rules
 from pysrv.store.web import PersonKind
 from pysrv.web.backing import Backing
 from pysrv.web.doors import Visit
@@ -104,10 +105,12 @@ def _pending(request: web.Request) -> dict[str, Any] | None:
     waiting = request.app[BACKING].store.pending_change()
     if waiting is None:
         return None
+    new = new_rules(request.app[BACKING].store, waiting)
     return {
         "what": waiting.what,
         "who": waiting.who,
         "left_s": max(0.0, waiting.deadline_at - request.app[LOGINS].now()),
+        "kept_out": do(request, "firewall.whom", {"ids": list(new)}) if new else None,
         "areas": waiting_areas(waiting),
     }
 

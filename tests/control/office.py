@@ -32,6 +32,7 @@ class Service:
         self.phones: set[str] = set()
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self.remembered = Traces(lambda _dialog, _tag: None)
         self.on_notices: Callable[[], None] = lambda: None
         self.on_payments: Callable[[], None] = lambda: None
@@ -118,6 +119,9 @@ class Service:
 
     def lists_held(self) -> Mapping[str, str]:
         return self.held
+
+    def resolved(self, host: str) -> str | None:
+        return self.names.get(host)
 
     def protected(self) -> Mapping[str, str]:
         return self.guarded

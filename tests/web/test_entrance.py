@@ -151,7 +151,7 @@ async def test_money_wants_the_password_again_and_the_form_goes_on_from_there(ho
     await browser.log_in("olga")
     assert (await browser.post("/panel/accounts-new", {"name": "alice", "password": PASSWORD})).status == 303
     house.offset = 700.0
-    fields = {"amount": "5", "note": "cash <5"}
+    fields = {"amount": "5", "note": "cash <5", "once": "a-number-of-a-form"}
     asked = await browser.post("/panel/accounts/alice/credit", fields)
     assert asked.status == 403 and 'name="amount" value="5"' in asked.text and "cash &lt;5" in asked.text
     wrong = await browser.post("/panel/accounts/alice/credit", {**fields, "proof_password": "wrong"})

@@ -28,6 +28,18 @@
     setTimeout(refresh, Math.min(30000, pause * 2 ** Math.min(failures, 4)), id, pause);
   }
 
+  // A form that is under way is not sent again: the server would take it once all the same. Its own button has been read
+  // when the next task runs. What answers with a file leaves the page, so the buttons come back.
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    const buttons = [...event.target.querySelectorAll("button:not([disabled])")];
+    setTimeout(() => { for (const each of buttons) each.disabled = true; }, 0);
+    setTimeout(() => { for (const each of buttons) each.disabled = false; }, 10000);
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) for (const each of document.querySelectorAll("form button")) each.disabled = false;
+  });
+
   for (const part of document.querySelectorAll("[data-refresh][id]")) {
     const pause = 1000 * Number(part.dataset.refresh);
     setTimeout(refresh, pause, part.id, pause);
