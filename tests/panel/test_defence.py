@@ -26,7 +26,7 @@ async def test_a_ban_is_shown_with_its_evidence(panel: Panel) -> None:
     panel.store.save_binding(device)
     shown = (await panel.browser.get("/panel/bans/one?source=192.0.2.7")).text
     for words in (
-        "maxfailedauthenabledip", "25 within 1 min 0 s, 20 are allowed", "guesses passwords", "2 times", "never",
+        "maxfailedauthenabledip", "25 within 1 min 0 s, 20 are allowed", "guesses passwords", "2 times", "until lifted",
         "registered devices go on working", "REGISTER sip:x SIP/2.0 &lt;script&gt;", "Snom 1", "proven",
     ):  # fmt: skip
         assert words in shown, words
