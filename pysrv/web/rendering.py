@@ -132,7 +132,7 @@ def _environment(loader: PrefixLoader, code: str) -> Environment:
         extensions=["jinja2.ext.i18n"], auto_reload=False,
     )  # fmt: skip
     environment.install_gettext_translations(catalogue(code), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"duration": duration, "moment": moment}
+    environment.filters |= {"duration": duration, "moment": moment, "said": catalogue(code).gettext}
     environment.filters |= {each.__name__: partial(each, code=code) for each in (count, plain, amount)}
     environment.globals |= {"language": code, "languages": LANGUAGES}
     return environment

@@ -57,6 +57,8 @@ async def test_a_ban_by_hand_lasts_as_long_as_was_chosen_and_a_bad_one_keeps_wha
     assert (await panel.browser.post("/panel/bans/add", fields)).status == 303
     (ban,) = panel.store.bans()
     assert (ban.prefix, ban.reason, round(ban.expires_at - ban.created_at)) == ("198.51.100.0/24", "scans", 21_600)
+    shown = (await panel.browser.get("/panel/bans/one?source=198.51.100.0%2F24")).text
+    assert "<td>network</td>" in shown and "may be forged" not in shown
     refused = await panel.browser.post("/panel/bans/add", {**fields, "prefix": "no address", "reason": "<b>"})
     assert refused.status == 422 and 'value="no address"' in refused.text and "&lt;b&gt;" in refused.text
     assert (await panel.browser.post("/panel/bans/add", {**fields, "for": "9y"})).status == 422

@@ -15,6 +15,8 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from appliance.config.account import FIELDS, TYPES
+from appliance.config.banning import BANNING
+from appliance.config.limiting import ALWAYS_ACT, LIMITING
 from appliance.config.schema import ROWS
 from appliance.config.textual import Duration
 from pysrv.limits import checklist
@@ -68,6 +70,12 @@ def _accounts() -> Iterator[str]:
     yield from (field.sentence for field in FIELDS.values())
 
 
+def _rules() -> Iterator[str]:
+    """What every rule that refuses something is for."""
+    for rules in (BANNING, LIMITING, ALWAYS_ACT):
+        yield from rules.values()
+
+
 def said_by_settings() -> set[str]:
     """Every word that stands in the table of settings."""
     return {words for words in _settings() if words}
@@ -84,6 +92,8 @@ def said() -> dict[str, list[str]]:
         found.setdefault(words, []).append("pysrv/limits/checklist.py")
     for words in _accounts():
         found.setdefault(words, []).append("appliance/config/account.py")
+    for words in _rules():
+        found.setdefault(words, []).append("the rules")
     for words in said_by_settings():
         found.setdefault(words, []).append(SETTINGS)
     for words, place in (*_menus(), *((str(role), "the roles") for role in Role)):

@@ -56,7 +56,7 @@ LABELS = {
     "maxmonthlyminutes": N_("Minutes of a month"),
 }
 assert LABELS.keys() == FIELDS.keys() - HIDDEN
-STAFF = frozenset({"operator", "support", "admin"})  # of former systems; here they are administrators, without telephones
+STAFF = frozenset({"operator", "support", "admin"})  # types of former systems; here staff are administrators
 assert sorted(name for names in GROUPS.values() for name in names) == sorted(FIELDS.keys() - HIDDEN)
 
 
@@ -223,7 +223,10 @@ def _one(
     texts = account["fields"] | (typed or {})
     decks = _decks(request)
     groups = {
-        words: [(_input(each, texts[each], decks, account["currency"]), FIELDS[each].sentence, account["fields"][each]) for each in names]
+        words: [
+            (_input(each, texts[each], decks, account["currency"]), FIELDS[each].sentence, account["fields"][each])
+            for each in names
+        ]
         for words, names in GROUPS.items()
     }
     return answered(
@@ -245,7 +248,8 @@ def _input(name: str, text: str, decks: list[tuple[str, str]], currency: str) ->
     if name == "deck":
         return Input(name, Shape.CHOICE, text, decks)
     if name == "type":
-        return Input(name, Shape.CHOICE, text, [each for each in TYPES.items() if each[0] not in STAFF or each[0] == text])
+        offered = [each for each in TYPES.items() if each[0] not in STAFF or each[0] == text]
+        return Input(name, Shape.CHOICE, text, offered)
     return drawn(name, field.kind, text, unit_in(field.kind, field.unit, currency))
 
 

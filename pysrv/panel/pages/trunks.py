@@ -129,8 +129,8 @@ def _one(request: web.Request, error: WireError | None) -> web.Response:
         raise WireError("not_found", f"there is no trunk {name[:60]!r}")
     quality = do(request, "trunks.quality", {"trunk": name})["quality"]
     return answered(
-        request, "panel/trunk.html", error, trunk=trunk, quality=quality, window_s=backing(request).settings().routingwindow,
-        **_choices(request),
+        request, "panel/trunk.html", error, trunk=trunk, quality=quality,
+        window_s=backing(request).settings().routingwindow, **_choices(request),
     )  # fmt: skip
 
 
