@@ -70,6 +70,13 @@ def _hangup(session: Session, call_id: str | None, account: str | None, everythi
     return Answer(result, (line(f"hung up {len(result['calls'])} call{'' if len(result['calls']) == 1 else 's'}"),))
 
 
+def _callback(session: Session, account: str, number: str, first: str | None) -> Answer:
+    args = {"account": account, "number": number, "first": first or ""}
+    result = session.link().running_office("calls.callback", args)
+    whom = f"number {result['first']}" if result["first"] else f"telephone of {account}"
+    return Answer(result, (line(f"calling the {whom}, then {result['number']}: call {result['call_id']}"),))
+
+
 def _dial(session: Session, account: str, number: str) -> Answer:
     result = session.link().running_office("calls.dial", {"account": account, "number": number})
     return Answer(result, (line(f"the phone of {account} was asked to call {result['number']}"),))
@@ -173,6 +180,16 @@ GROUPS = (Group("calls", "The calls that run now."), Group("messages", "Texts be
 
 COMMANDS = (
     Command("calls list", "List the running calls.", _calls),
+    Command(
+        "calls callback",
+        "Call an account's telephone, then a number, and connect the two; the account pays for both calls.",
+        _callback,
+        (
+            argument("account"),
+            argument("number"),
+            option("--first", metavar="NUMBER", help="Call this number first instead of the account's telephone."),
+        ),
+    ),
     Command(
         "calls hangup",
         "End a call, those of an account, or all of them.",

@@ -115,6 +115,8 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/notices/retry", "notices.retry", "Try what failed again."),
     Endpoint("GET", "/calls", "calls.list", "Running calls.", Pages("calls", ("call_id",))),
     Endpoint("POST", "/calls", "calls.dial", "Ask a phone of an account to call a number.", status=202),
+    Endpoint("POST", "/callbacks", "calls.callback", "Call an account's telephone, or another number, then a number, "
+             "and connect them.", status=202),
     Endpoint("GET", "/traces", "calls.trace", "The ladder of a call, or the latest of an account or an address."),
     Endpoint("POST", "/messages", "messages.send", "Send a text to a user's devices.", status=202),
     Endpoint("DELETE", "/calls", "calls.hangup", "Hang up the calls of an account, or all.",
@@ -124,14 +126,8 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/cdrs", "cdrs.list", "Call records, newest first.", Pages("cdrs", _BY_ID, _BEFORE)),
     Endpoint("GET", "/cdrs/{call_id}", "cdrs.show", "A past call's price, explained."),
     Endpoint("GET", "/people", "people.list", "Administrators.", Pages("people", ("name",))),
-    Endpoint("POST", "/people", "people.add", "Add an administrator.", status=201),
-    Endpoint("PATCH", "/people/{name}", "people.set", "Change an administrator."),
-    Endpoint("DELETE", "/people/{name}", "people.remove", "Remove an administrator."),
     Endpoint("GET", "/sessions", "people.sessions", "Who is logged in.", Pages("sessions", ("id",))),
-    Endpoint("DELETE", "/sessions/{id}", "people.revoke", "End a session."),
     Endpoint("GET", "/tokens", "tokens.list", "Tokens of programs.", Pages("tokens", _BY_ID)),
-    Endpoint("POST", "/tokens", "tokens.add", "Make a token; it is shown this once.", status=201, secret=True),
-    Endpoint("DELETE", "/tokens/{id}", "tokens.remove", "Take a token out of force."),
     Endpoint("GET", "/trail", "trail.list", "The audit trail, newest first.", Pages("trail", _BY_ID, _BEFORE)),
     Endpoint("GET", "/trail/verify", "trail.verify", "Whether the chain of the audit trail is whole."),
     Endpoint("GET", "/registrations", "registrations.list", "Registered devices.",
@@ -139,6 +135,7 @@ ENDPOINTS: Final = (
 )
 # fmt: on
 
+_BY_PEOPLE: Final = "no token changes administrators, their rights or tokens"
 NOT_HERE: Final[Mapping[str, str]] = {
     "context": "the settings file's values, for single runs on the machine",
     "protected.here": "the addresses from which the machine itself is managed",
@@ -148,6 +145,12 @@ NOT_HERE: Final[Mapping[str, str]] = {
     "sheets.begin": "a sheet comes as one POST of CSV",
     "sheets.rows": "a sheet comes as one POST of CSV",
     "sheets.commit": "a sheet comes as one POST of CSV",
+    "people.add": _BY_PEOPLE,
+    "people.set": _BY_PEOPLE,
+    "people.remove": _BY_PEOPLE,
+    "people.revoke": _BY_PEOPLE,
+    "tokens.add": _BY_PEOPLE,
+    "tokens.remove": _BY_PEOPLE,
     "lists.begin": "lists are packed by the command on the machine",
     "lists.rows": "lists are packed by the command on the machine",
     "lists.commit": "lists are packed by the command on the machine",

@@ -10,8 +10,12 @@ from pysrv.billing.tariff import price, talk_seconds
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.control.firewall import pending
 from pysrv.control.paging import PageOf, bounds
+from pysrv.limits.decision import Refuse
 from pysrv.service.paging import MAX_BODY_BYTES
 from pysrv.store.rows import CdrFilter, OpenCall, SavedBinding
+
+_CODES = {480: "conflict", 484: "invalid", 486: "conflict", 503: "too_many"}
+_HINTS = {480: "register a telephone, or name a number to call first", 503: "wait, then ask again"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,15 @@ class Dial:
 
     account: str
     number: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Whose callback it is, whom he wants to talk to, and what is called first (empty: his telephones)."""
+
+    account: str
+    number: str
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +174,20 @@ def dial(desk: Desk, args: Dial) -> dict[str, Any]:
     if not desk.live.dial(args.account, number):
         raise WireError("conflict", f"no phone of {args.account} is registered", "a phone makes the call: register one")
     return {"account": args.account, "number": number, "asked": True}
+
+
+def call_back(desk: Desk, args: CallBack) -> dict[str, Any]:
+    """calls.callback: the appliance calls a party, then another one for it; both are calls of the account."""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running, so it calls nobody")
+    if desk.store.account(args.account) is None:
+        raise not_found("account", args.account)
+    said = desk.live.call_back(args.account, args.number.strip(), args.first.strip())
+    if isinstance(said, Refuse):
+        setting = f" ({said.setting})" if said.setting else ""
+        raise WireError(_CODES.get(said.status, "forbidden"), f"{said.sentence}{setting}", _HINTS.get(said.status, ""))
+    desk.store.note(desk.who, "call.back", f"{args.account} {said.number}")
+    return {"account": args.account} | asdict(said)
 
 
 def send_text(desk: Desk, args: Text) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from appliance.wire import WireError
 from pysrv.billing.calendar import day_of
 from pysrv.control.desk import Desk
 from pysrv.control.security import canonical
+from pysrv.people.permissions import Area
 from pysrv.service import changes
 from pysrv.service.firewall import NOTED_FOR_S, refuse_protected
-from pysrv.store.firewall import Rule, match_text
+from pysrv.store.firewall import PendingChange, Rule, match_text
 
 PROTOCOLS, ACTIONS = ("any", "udp", "tcp"), ("allow", "deny")
 _VERDICT = re.compile(r"[a-z][a-z0-9_]{0,63}").fullmatch
@@ -201,7 +202,19 @@ def pending(desk: Desk) -> dict[str, Any] | None:
     if waiting is None:
         return None
     left_s = max(0.0, waiting.deadline_at - desk.clock())
-    return {"what": waiting.what, "made_at": waiting.made_at, "left_s": left_s, "who": waiting.who}
+    areas = [str(area) for area in waiting_areas(waiting)]
+    return {"what": waiting.what, "made_at": waiting.made_at, "left_s": left_s, "who": waiting.who, "areas": areas}
+
+
+def waiting_areas(change: PendingChange) -> tuple[Area, ...]:
+    """What a change is about: whoever may make it may give it its word."""
+    return (Area.SETTINGS,) if changes.settings_of(change) else (Area.SECURITY,)
+
+
+def held_areas(desk: Desk) -> tuple[Area, ...]:
+    """What the change that waits is about; nothing waits: nothing."""
+    waiting = desk.store.pending_change()
+    return waiting_areas(waiting) if waiting is not None else ()
 
 
 def show_change(desk: Desk, _: Any) -> dict[str, Any]:

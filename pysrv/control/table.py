@@ -42,7 +42,7 @@ from pysrv.control import (
     watching,
 )
 from pysrv.control.desk import Desk, Live, fault, refusals
-from pysrv.control.mine import Mine
+from pysrv.control.mine import MINE, Mine
 from pysrv.people.permissions import PROVEN, Area, Powers
 from pysrv.store import Store, StoreCode, StoreError
 
@@ -59,7 +59,7 @@ class Verb:
     """One row: what it is about, the shape of the arguments, what it does, and whether it changes anything.
 
     `writes`: it writes to the store. `acts`: it changes what runs instead. `also` names further areas that certain
-    arguments write to.
+    arguments write to, `held` those that what waits is about.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Verb:
     writes: bool = False
     acts: bool = False
     also: Callable[[Any], Iterable[Area]] = lambda _: ()
+    held: Callable[[Desk], Iterable[Area]] = lambda _: ()
 
     @property
     def changes(self) -> bool:
@@ -179,8 +180,8 @@ ROWS = (
     Verb("rules.report_only", Area.SECURITY, firewall.ReportOnly, firewall.report_only, writes=True),
     Verb("reload", Area.SETTINGS, Nothing, settings.reload, acts=True),
     Verb("changes.show", Area.SECURITY, Nothing, firewall.show_change),
-    Verb("changes.confirm", Area.SECURITY, Nothing, firewall.confirm_change, writes=True),
-    Verb("changes.undo", Area.SECURITY, Nothing, firewall.undo_change, writes=True),
+    Verb("changes.confirm", Area.SECURITY, Nothing, firewall.confirm_change, writes=True, held=firewall.held_areas),
+    Verb("changes.undo", Area.SECURITY, Nothing, firewall.undo_change, writes=True, held=firewall.held_areas),
     Verb("notices.list", Area.STATE, notices.NoticesOf, notices.list_all),
     Verb("notices.test", Area.STATE, notices.TestOf, notices.test, writes=True),
     Verb("notices.retry", Area.STATE, Nothing, notices.retry, writes=True),
@@ -195,6 +196,7 @@ ROWS = (
     Verb("calls.show", Area.CALLS, calls.CallNamed, calls.show),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
     Verb("calls.dial", Area.CALLS, calls.Dial, calls.dial, acts=True),
+    Verb("calls.callback", Area.CALLS, calls.CallBack, calls.call_back, acts=True),
     Verb("messages.send", Area.CALLS, calls.Text, calls.send_text, acts=True),
     Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
@@ -236,9 +238,9 @@ class Licence:
     proven: bool
     person: str = ""
 
-    def check(self, verb: Verb, args: Any) -> None:
+    def check(self, verb: Verb, args: Any, held: Iterable[Area] = ()) -> None:
         """Raises WireError: "forbidden" for what no role of theirs reaches, "unproven" for what wants a password."""
-        written = {verb.area, *verb.also(args)} if verb.changes else set()
+        written = {verb.area, *verb.also(args), *held} if verb.changes else set()
         for area in (verb.area, *written):
             if not self.powers.allow(area, writes=verb.changes):
                 raise _forbidden(area, writes=verb.changes)
@@ -289,6 +291,19 @@ class Control:
             desk.is_aside = True
             return Session(desk, licence).do(name, args)
 
+    def mine_aside(self, account: str, who: str, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """As `ask_aside`, of the verbs of an account's owner."""
+        verb = MINE.get(name)
+        if verb is None or verb.writes:
+            raise WireError("unknown_verb", f"{name!r:.60} cannot be asked aside")
+        with self._store.reader() as reader:
+            desk = Desk(cast(Store, reader), self._clock, self._live, self._file, who, is_aside=True)
+            return Mine(desk, account, proven=False).do(name, args)
+
+    def screen(self, given: Any) -> None:
+        """Raises WireError for what came in by the web and validateinput refuses."""
+        Desk(self._store, self._clock, self._live, self._file).screen(given)
+
     def mine(self, account: str, who: str, *, proven: bool, session: str = "") -> Mine:
         """A conversation with the owner of an account: his verbs, about that account alone (see pysrv.control.mine)."""
         return Mine(Desk(self._store, self._clock, self._live, self._file, who), account, proven, session)
@@ -335,8 +350,9 @@ class Session:
             raise WireError("unknown_verb", f"there is no verb {message.get('verb')!r:.60}")
         args = wire.from_dict(verb.args, message.get("args") or {})
         if self._licence is not None:
-            self._licence.check(verb, args)
+            self._licence.check(verb, args, verb.held(self._desk))
         try:
+            self._desk.screen(message.get("args"))
             return self._desk.carry_out(lambda: verb.act(self._desk, args), noted, writes=verb.writes)
         except BaseException:
             if verb.name.startswith(("rates.", "lists.", "sheets.")):

@@ -24,6 +24,5 @@ ABSENT: Final[Mapping[str, str]] = {
     "reload": "what is saved in the panel is in force at once",
     "settings.get": "the page of a setting asks settings.show, which says more",
     "tokens.add": "people make tokens of their own there, by own.token",
-    "trail.verify": "the page walks the chain by itself, in a thread of its own",
     "trunks.routes": "the page of trunks shows them with trunks.list",
 }

@@ -132,12 +132,21 @@ class Admission:
         self._b2bua.attend(event.call_id, self._plan(event, self._facts(event, caller, _here(number)), caller), now)
 
     def card_call(
-        self, event: CallRequested, caller: Caller, card: Account, number: str, now: float
+        self,
+        event: CallRequested,
+        caller: Caller,
+        card: Account,
+        number: str,
+        now: float,
+        *,
+        paced: bool = True,
+        waits: int = 1,
     ) -> Refuse | CardCall:
         """Decide on what the holder of a card has dialled: the card pays. An allowed call has its lease, and goes out
-        with `connect`; one that is refused leaves nothing behind."""
+        with `connect`; one that is refused leaves nothing behind. Not `paced`: it belongs to another call, which
+        counted against maxcps. `waits`: how many parties ring one after the other before somebody talks."""
         dialled = self.resolve(number, now, card)
-        facts = self._facts(event, caller, dialled, card)
+        facts = self._facts(event, caller, dialled, card, paced=paced)
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         reports = self._report(facts, decision)
         self._fraud.attempted(facts)
@@ -147,7 +156,7 @@ class Admission:
             return Refuse("route", setting, 480, "Temporarily Unavailable", sentence)
         if refusal is None:
             came_over = caller.trunk.name if caller.trunk is not None else ""
-            refusal = self._reserve(event, facts, dialled.prices, came_over, reports, now)
+            refusal = self._reserve(event, facts, dialled.prices, came_over, reports, now, waits)
         if refusal is not None:
             self._spending.refused(refusal, card.name)
             return refusal
@@ -221,7 +230,9 @@ class Admission:
         """Where answers and later requests come to."""
         return self._settings().tls_port or self._world.sip_port if transport == "tls" else self._world.sip_port
 
-    def _facts(self, event: CallRequested, caller: Caller, dialled: Dialled, card: Account | None = None) -> CallFacts:
+    def _facts(
+        self, event: CallRequested, caller: Caller, dialled: Dialled, card: Account | None = None, *, paced: bool = True
+    ) -> CallFacts:
         """`card` pays in the caller's place, if there is one: its PIN is what was proven."""
         where, sold, at = dialled.destination, dialled.prices.sold, self._world.clock.wall()
         payer = Caller(card) if card is not None else caller
@@ -247,7 +258,7 @@ class Admission:
             above=chain[1:],
             levels=levels,
             load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
-            paces=() if emergency else self._pace(chain),
+            paces=() if emergency or not paced else self._pace(chain),
             address=self._spending.address(account, source),
             origin=self._origins.of(event.request, source, payer),
             off_peak=self._pricing.off_peak(at),
@@ -269,6 +280,7 @@ class Admission:
         trunk: str,
         reports: tuple[str, ...],
         now: float,
+        waits: int = 1,
     ) -> Refuse | None:
         """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
         call = NewCall(
@@ -289,7 +301,7 @@ class Admission:
             self._pricing.opened(event.call_id, facts.destination.number, prices)
         settings = self._settings()
         cdr = self._cdr(facts, call.setup_at, trunk, reports)
-        self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)
+        self._accounting.opened(cdr, lease, waits * (settings.callinittimeout + settings.ringtimeout), now)
         return None
 
     def _report(self, facts: CallFacts, decision: Decision) -> tuple[str, ...]:

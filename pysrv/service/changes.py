@@ -43,6 +43,11 @@ def hold(store: Store, now: float, confirm_s: float, what: str, undo: str, who: 
     return change
 
 
+def settings_of(change: PendingChange) -> tuple[str, ...]:
+    """The settings that a change has changed; none: it was about rules alone."""
+    return tuple(json.loads(change.undo)["settings"])
+
+
 def demand_none(store: Store) -> None:
     """Raises WireError while a change waits."""
     if waiting := store.pending_change():

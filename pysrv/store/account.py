@@ -88,7 +88,8 @@ class NewAccount(Profile):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account(Profile):
     """A stored account. `reserved`, `reserved_s`, `lines` (running calls) and `running_per_minute` move with its open
-    calls, those of the accounts below it among them. `own`, `forwards` and `language` are its owner's own choice."""
+    calls, those of the accounts below it among them. `own`, `forwards` and `language` are its owner's own choice.
+    `disabled_by` is who disabled it, as the trail names him; empty while it is enabled, and where nobody knows."""
 
     id: int
     name: str
@@ -107,6 +108,7 @@ class Account(Profile):
     own: OwnLimits = NONE
     forwards: Forwards = forwards.NONE
     language: str = ""
+    disabled_by: str = ""
 
     @property
     def own_locklevel(self) -> int:

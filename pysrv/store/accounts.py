@@ -29,7 +29,7 @@ from pysrv.store.rows import AccountFilter, StoredPosting
 _STORED = tuple(name for name in PROFILE if name != "parent")
 _OWN = (
     "id", "name", "parent_id", "realm", "ha1_md5", "ha1_sha256", "balance", "reserved", "reserved_s", "lines",
-    "running_per_minute", "currency", "created_at", "language", *(PREFIX + name for name in OWN_NAMES),
+    "running_per_minute", "currency", "created_at", "language", "disabled_by", *(PREFIX + name for name in OWN_NAMES),
     *(forwards.PREFIX + name for name in forwards.NAMES),
 )  # fmt: skip
 _NUMBERS = (
@@ -280,6 +280,9 @@ class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):
             for field_name in _STORED:
                 if field_name in changes:
                     self._change(before, field_name, changes[field_name], who)
+            if "enabled" in changes:
+                by = "" if changes["enabled"] else who
+                self._write("UPDATE accounts SET disabled_by = ? WHERE id = ?", (by, before.id))
             if ENTERS & set(changes):
                 self._enters(self._named(name), new=False)
             if "parent" in changes:

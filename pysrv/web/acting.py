@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from pysrv.control.firewall import waiting_areas
 from pysrv.people.permissions import Area
 from pysrv.store.web import PersonKind
 from pysrv.web.backing import Backing
@@ -108,6 +109,7 @@ def _pending(request: web.Request) -> dict[str, Any] | None:
         "what": waiting.what,
         "who": waiting.who,
         "left_s": max(0.0, waiting.deadline_at - request.app[LOGINS].now()),
+        "areas": waiting_areas(waiting),
     }
 
 

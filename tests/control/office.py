@@ -13,8 +13,10 @@ from appliance.wire import WireError
 from pysrv.calls.trace import Traces
 from pysrv.control import Control, Session
 from pysrv.control.watching import Memory
+from pysrv.limits.decision import Refuse
 from pysrv.net.control_socket import ControlSocket
 from pysrv.notify import Dispatcher
+from pysrv.service.callbacks import Placed
 from pysrv.store import Store
 from pysrv.store.blacklists import BlacklistRow
 
@@ -59,6 +61,12 @@ class Service:
         self.told.append(("dial", account, number))
         return account in self.phones
 
+    def call_back(self, account: str, number: str, first: str) -> Placed | Refuse:
+        self.told.append(("callback", account, number, first))
+        if account not in self.phones and not first:
+            return Refuse("callback", "", 480, "", f"no phone of {account} is registered")
+        return Placed("far", "near", number.lstrip("+"), first)
+
     def page(self, sender: str, user: str, text: str) -> int:
         self.told.append(("page", sender, user, text))
         return int(user in self.phones)
@@ -73,6 +81,9 @@ class Service:
     def notices_told(self) -> None:
         self.told.append(("notices",))
         self.on_notices()
+
+    def input_refused(self, rule: str) -> None:
+        self.told.append(("input", rule))
 
     def payments_told(self) -> None:
         self.told.append(("payments",))

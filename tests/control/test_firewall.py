@@ -10,6 +10,8 @@ import pytest
 from appliance import networks
 from appliance.wire import WireError
 from pysrv.control import Control
+from pysrv.control.table import Licence
+from pysrv.people.permissions import Powers, Role
 from pysrv.service.changes import take_back
 from pysrv.store import Store
 from pysrv.store.rows import BanRow, SavedBinding
@@ -321,6 +323,25 @@ def test_confirming_keeps_the_change(root: Operator, store: Store) -> None:
     assert (store.pending_change(), len(store.firewall_rules())) == (None, 1)
     with pytest.raises(WireError, match="no change waits"):
         root.ask("changes.confirm")
+
+
+@pytest.mark.parametrize("word", ["changes.confirm", "changes.undo"])
+def test_a_change_of_settings_is_confirmed_by_those_who_may_change_settings(
+    root: Operator, store: Store, service: Service, word: str
+) -> None:
+    def say(role: Role) -> str:
+        try:
+            Control(store, service).session(f"web:{role}", Licence(Powers.of(role), proven=True)).do(word)
+        except WireError as error:
+            return error.code
+        return ""
+
+    root.ask("settings.set", changes={"maxlines": "9"}, confirm_s=60.0)
+    assert root.ask("changes.show")["pending"]["areas"] == ["settings"]
+    assert [say(role) for role in (Role.SUPPORT, Role.OPERATOR, Role.SALES)] == ["forbidden"] * 3
+    assert say(Role.ADMIN) == "" and store.pending_change() is None
+    deny(root, "203.0.113.0/24", confirm_s=60.0)
+    assert [say(role) for role in (Role.SALES, Role.SUPPORT)] == ["forbidden", ""]
 
 
 def test_undoing_puts_everything_back_as_it_was(root: Operator, store: Store, service: Service) -> None:

@@ -73,8 +73,9 @@ def test_an_argument_for_somebody_elses_account_is_refused_and_not_read_over(pas
 
 def test_what_changes_money_passwords_limits_or_contact_wants_the_password_again(past: PastOffice) -> None:
     free = {"mine.unregister", "mine.revoke"}  # whoever ends something harms nobody
+    spends = {"mine.callback"}  # nothing is written, but two calls cost what calls cost
     for verb in MINE.values():
-        assert verb.proof == (verb.writes and verb.name not in free), verb.name
+        assert verb.proof == ((verb.writes and verb.name not in free) or verb.name in spends), verb.name
     assert refused(past, "alice", "mine.limits", {"limits": {"locklevel": "2"}}, proven=False).code == "unproven"
     assert past.store.account("alice").own.locklevel == 0  # type: ignore[union-attr]
 
@@ -267,6 +268,21 @@ def test_a_customer_that_is_locked_loses_his_sessions_and_the_service_hears_of_i
     ask(past, "rex", "mine.set_customer", {"customer": "cora", "enabled": False}, service=service)
     assert past.store.web_sessions() == [] and ("account", "cora") in service.told
     assert refused(past, "cora", "mine.show").code == "unauthorized"
+
+
+def test_a_reseller_unlocks_only_what_he_has_locked_himself(past: PastOffice) -> None:
+    service, lock = Service(), {"customer": "cora", "enabled": False}
+    ask(past, "rex", "mine.set_customer", lock, service=service)
+    ask(past, "rex", "mine.set_customer", lock | {"enabled": True}, service=service)
+    assert past.store.account("cora").enabled  # type: ignore[union-attr]
+    for before in (True, False):  # the operator locks her, and locks her once more when the reseller had done so before
+        ask(past, "rex", "mine.set_customer", lock | {"enabled": before}, service=service)
+        past.store.set_account("cora", who="web:olga", enabled=False)
+        ask(past, "rex", "mine.set_customer", lock, service=service)  # his own word does not make the lock his
+        error = refused(past, "rex", "mine.set_customer", lock | {"enabled": True})
+        assert (error.code, "not locked by you" in str(error)) == ("forbidden", True)
+        assert not past.store.account("cora").enabled  # type: ignore[union-attr]
+        past.store.set_account("cora", who="web:olga", enabled=True)
 
 
 def test_every_ceiling_of_a_reseller_holds_for_his_customers(past: PastOffice) -> None:

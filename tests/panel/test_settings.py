@@ -106,9 +106,9 @@ async def test_a_tick_that_is_taken_away_says_no(panel: Panel) -> None:
 
 async def test_a_wrong_value_is_refused_with_its_range_and_stays_in_the_form(panel: Panel) -> None:
     house, browser = panel
-    answer = await browser.post("/panel/settings/calltimeout/set", {"calltimeout": "<b>soon</b>"})
+    answer = await browser.post("/panel/settings/calltimeout/set", {"calltimeout": "<b soon"})
     assert answer.status == 422
-    assert "must be a duration" in answer.text and 'value="&lt;b&gt;soon&lt;/b&gt;"' in answer.text
+    assert "must be a duration" in answer.text and 'value="&lt;b soon"' in answer.text
     assert house.store.generation() == 0
     assert (await browser.get("/panel/settings/nothing")).status == 404
 

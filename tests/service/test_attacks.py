@@ -57,6 +57,7 @@ def test_a_number_with_control_characters_neither_forges_a_line_nor_is_stored_as
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
+    bench.service.apply_settings(Settings().with_changes({"validateinput": "0"}))  # which would refuse it
     Client(bench, "alice", ALICE).invite("1%0d%0aINFO%20pysrv.auth%1b%5b31m")
     assert [cdr.callee for cdr in bench.store.cdrs()] == ["1\\x0d\\x0aINFO pysrv.auth\\x1b[31m"]
     assert not any("\n" in record.getMessage() for record in caplog.records)

@@ -6,7 +6,7 @@ from typing import Any
 
 from appliance.config.account import FIELDS
 from appliance.wire import WireError
-from pysrv.control import cards, forwards
+from pysrv.control import calls, cards, forwards
 from pysrv.control.accounts import owner_of, set_web_password
 from pysrv.control.desk import not_found
 from pysrv.control.mine.holder import Answer, Holder
@@ -57,6 +57,14 @@ class Device:
     """A registered device by its contact."""
 
     contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCall:
+    """Whom he wants to talk to, and what is called first (empty: his telephones)."""
+
+    number: str
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,11 @@ def unregister(holder: Holder, args: Device) -> Answer:
     elif not live.unregister(name, args.contact):
         raise not_found("registered device", args.contact)
     return {}
+
+
+def call_back(holder: Holder, args: WantedCall) -> Answer:
+    """mine.callback"""
+    return calls.call_back(holder.desk, calls.CallBack(holder.account.name, args.number, args.first))
 
 
 def revoke(holder: Holder, args: SessionId) -> Answer:

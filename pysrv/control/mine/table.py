@@ -34,6 +34,7 @@ ROWS = (
     MineVerb("mine.show", Nothing, shown.show),
     MineVerb("mine.calls", shown.CallsOf, shown.calls),
     MineVerb("mine.call", shown.CallId, shown.call),
+    MineVerb("mine.callback", changed.WantedCall, changed.call_back, proof=True),
     MineVerb("mine.devices", Nothing, shown.devices),
     MineVerb("mine.unregister", changed.Device, changed.unregister, writes=True),
     MineVerb("mine.movements", shown.Movements, shown.movements),
@@ -73,6 +74,7 @@ class Mine:
         verb = MINE.get(name)
         if verb is None:
             raise WireError("unknown_verb", f"there is no verb {name!r:.60}")
+        self._desk.screen(args)
         account = self._desk.store.account(self._account)
         if account is None or not account.enabled:
             raise WireError("unauthorized", "this account is closed", "ask whoever you have it from")

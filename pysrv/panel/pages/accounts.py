@@ -169,6 +169,14 @@ async def allow(request: web.Request) -> web.Response:
     return _one(request, error) if error else seen(_address(name))
 
 
+async def call_back(request: web.Request) -> web.Response:
+    """Call its telephone, then a number."""
+    name, fields = request.match_info["name"], await form(request)
+    wanted = {each: fields.get(each, "") for each in ("number", "first")}
+    _, error = tried(request, "calls.callback", {"account": name} | wanted)
+    return _one(request, error, wanted=wanted) if error else seen("/panel/calls")
+
+
 async def forward(request: web.Request) -> web.Response:
     """Where its calls go on."""
     name, fields = request.match_info["name"], await form(request)
@@ -215,7 +223,12 @@ def _new(request: web.Request, error: WireError | None, values: dict[str, str]) 
 
 
 def _one(
-    request: web.Request, error: WireError | None, name: str = "", pin: str = "", typed: dict[str, str] | None = None
+    request: web.Request,
+    error: WireError | None,
+    name: str = "",
+    pin: str = "",
+    typed: dict[str, str] | None = None,
+    wanted: dict[str, str] | None = None,
 ) -> web.Response:
     """The page of one account; what was typed and refused stays in the form."""
     shown = do(request, "accounts.show", {"name": name or request.match_info["name"]})
@@ -231,7 +244,7 @@ def _one(
     }
     return answered(
         request, "panel/account.html", error, account=account, shown=shown, groups=groups, pin=pin, typed=typed or {},
-        labels=LABELS, devices=_devices(request, account["name"]),
+        labels=LABELS, devices=_devices(request, account["name"]), wanted=wanted or {},
     )  # fmt: skip
 
 
@@ -274,6 +287,7 @@ ROUTES = (
     Route("POST", f"{_AT}/set", change, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/credit", credit, area=Area.MONEY, writes=True),
     Route("POST", f"{_AT}/allow", allow, area=Area.MONEY, writes=True),
+    Route("POST", f"{_AT}/callback", call_back, area=Area.CALLS, writes=True),
     Route("POST", f"{_AT}/forwards", forward, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/enable", enable, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/password", password, area=Area.PASSWORDS, writes=True),

@@ -12,7 +12,21 @@ FIELDS = ("display_name", "email", "phone", "language")
 
 async def index(request: web.Request) -> web.Response:
     """/portal/"""
-    return page(request, "portal/overview.html", shown=do(request, "mine.show"))
+    return _index(request, {}, None)
+
+
+async def call_back(request: web.Request) -> web.Response:
+    """Call me, then connect me."""
+    fields = await form(request)
+    told = {name: fields.get(name, "") for name in ("number", "first")}
+    error = tried(request, "mine.callback", told)
+    return _index(request, told, error) if error else seen("/portal/")
+
+
+def _index(request: web.Request, wanted: dict[str, str], error: WireError | None) -> web.Response:
+    status = status_of(error.code) if error else 200
+    shown = do(request, "mine.show")
+    return page(request, "portal/overview.html", status=status, shown=shown, wanted=wanted, error=error)
 
 
 async def contact(request: web.Request) -> web.Response:
@@ -39,6 +53,7 @@ def _contact(request: web.Request, values: dict[str, str], error: WireError | No
 
 ROUTES = (
     shows("/portal/", index, menu="Overview"),
+    takes("/portal/callback", call_back),
     shows("/portal/contact", contact, menu="How you are reached", group="You"),
     takes("/portal/contact", set_contact),
 )
