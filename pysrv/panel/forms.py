@@ -1,6 +1,6 @@
 """What the panel's forms have in common: a verb that may refuse, and fields drawn from the kind of their value."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from appliance.config.fields import AutoBool, Bool, Choice, Enum, Int, Kind, Money, Number
+from appliance.config.textual import Duration
 from appliance.wire import WireError
 from pysrv.web.acting import do, page
 from pysrv.web.problems import status_of
@@ -61,6 +62,30 @@ def drawn(name: str, kind: Kind[Any], text: str, unit: str = "") -> Input:
             return Input(name, Shape.SECRET, "", allowed=kind.allowed(), unit=unit)
         case _:
             return Input(name, Shape.TEXT, text, allowed=kind.allowed(), unit=unit)
+
+
+def unit_in(kind: Kind[Any], unit: str, currency: str) -> str:
+    """The unit that stands behind a value: none behind a duration, whose text has its own; of money the currency."""
+    if isinstance(kind, Duration):
+        return ""
+    return currency + unit.removeprefix("money") if unit.startswith("money") else unit
+
+
+def spoken(kind: Kind[Any], text: str, unit: str, words: Callable[[str], str] = str) -> str:
+    """A value as it is read: `20 calls`, `3m`, and `0 (off)` where a figure stands for something else."""
+    if label := _special(kind, text):
+        return f"{text} ({words(label)})"
+    return f"{text} {words(unit)}".strip() if text else "–"
+
+
+def _special(kind: Kind[Any], text: str) -> str:
+    match kind:
+        case Int() | Money() | Number():
+            return next((label for value, label in kind.special.items() if text == str(value)), "")
+        case Duration():
+            return kind.zero if text == "0" else ""
+        case _:
+            return ""
 
 
 def tried(

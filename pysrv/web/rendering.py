@@ -5,14 +5,17 @@ files carry a digest in their address, so a browser may keep them for ever.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, get_decimal_symbol
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
@@ -20,6 +23,7 @@ PYSRV: Final = Path(__file__).resolve().parents[1]
 ROOMS: Final = ("web", "panel", "portal")
 LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 SOURCE_LANGUAGE: Final = "en"
+_AMOUNT: Final = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]+))?", re.ASCII)
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -63,14 +67,26 @@ def moment(at: float | None, zone: str = "UTC") -> str:
     return datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone or "UTC")).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def count(number: float) -> str:
-    """A number with its thousands apart."""
-    return f"{number:,.0f}"
+def count(number: float, code: str = SOURCE_LANGUAGE) -> str:
+    """A number with its thousands apart, as the language parts them."""
+    return format_decimal(round(number), locale=code)
 
 
-def plain(number: float) -> str:
+def plain(number: float, code: str = SOURCE_LANGUAGE) -> str:
     """A figure with four digits that count, without an exponent."""
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{float(f'{number:.4g}'):.10f}".rstrip("0").rstrip(".")
+    if abs(number) >= 1000:
+        return count(number, code)
+    return format_decimal(Decimal(f"{number:.4g}"), locale=code, decimal_quantization=False)
+
+
+def amount(text: object, code: str = SOURCE_LANGUAGE) -> str:
+    """An amount that a verb says ("1250.00"), with the language's marks and all of its decimals; other words stay."""
+    found = _AMOUNT.fullmatch(str(text))
+    if found is None:
+        return str(text)
+    sign, whole, decimals = found.groups()
+    mark = get_decimal_symbol(code) if decimals else ""
+    return f"{sign}{format_decimal(int(whole), locale=code)}{mark}{decimals or ''}"
 
 
 class Pages:
@@ -116,7 +132,8 @@ def _environment(loader: PrefixLoader, code: str) -> Environment:
         extensions=["jinja2.ext.i18n"], auto_reload=False,
     )  # fmt: skip
     environment.install_gettext_translations(catalogue(code), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"duration": duration, "moment": moment, "count": count, "plain": plain}
+    environment.filters |= {"duration": duration, "moment": moment, "said": catalogue(code).gettext}
+    environment.filters |= {each.__name__: partial(each, code=code) for each in (count, plain, amount)}
     environment.globals |= {"language": code, "languages": LANGUAGES}
     return environment
 

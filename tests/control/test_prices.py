@@ -225,7 +225,7 @@ def test_a_past_call_explains_its_price_though_its_decks_are_gone(shop: Operator
     alice, agency = found["levels"]
     assert (alice["payer"], alice["charged"], alice["total"], alice["exact"]) == ("alice", "0.3451", "0.3451", True)
     assert [line["text"] for line in alice["lines"]][-1] == "vat 19%"
-    assert alice["quote"] == "alice: exact match of prefix 49 in deck retail"
+    assert alice["quote"] == "alice: prefix 49 (longest match) in deck retail"
     assert (agency["charged"], agency["exact"]) == ("0.081334", True)
     assert (found["cost"]["cost"], found["cost"]["exact"], found["cost"]["trunk"]) == ("0.050834", True, "carrier")
     assert found["talk_s"] == 61

@@ -26,7 +26,7 @@ async def test_a_ban_is_shown_with_its_evidence(panel: Panel) -> None:
     panel.store.save_binding(device)
     shown = (await panel.browser.get("/panel/bans/one?source=192.0.2.7")).text
     for words in (
-        "maxfailedauthenabledip", "25 within 1 min 0 s, 20 are allowed", "guesses passwords", "2 times", "never",
+        "maxfailedauthenabledip", "25 within 1 min 0 s, 20 are allowed", "guesses passwords", "2 times", "until lifted",
         "registered devices go on working", "REGISTER sip:x SIP/2.0 &lt;script&gt;", "Snom 1", "proven",
     ):  # fmt: skip
         assert words in shown, words
@@ -57,6 +57,8 @@ async def test_a_ban_by_hand_lasts_as_long_as_was_chosen_and_a_bad_one_keeps_wha
     assert (await panel.browser.post("/panel/bans/add", fields)).status == 303
     (ban,) = panel.store.bans()
     assert (ban.prefix, ban.reason, round(ban.expires_at - ban.created_at)) == ("198.51.100.0/24", "scans", 21_600)
+    shown = (await panel.browser.get("/panel/bans/one?source=198.51.100.0%2F24")).text
+    assert "<td>network</td>" in shown and "may be forged" not in shown
     refused = await panel.browser.post("/panel/bans/add", {**fields, "prefix": "no address", "reason": "<b>"})
     assert refused.status == 422 and 'value="no address"' in refused.text and "&lt;b&gt;" in refused.text
     assert (await panel.browser.post("/panel/bans/add", {**fields, "for": "9y"})).status == 422

@@ -55,6 +55,18 @@ async def test_a_german_reads_and_searches_settings_in_german(panel: Panel) -> N
     assert "banperiodmax" in named((await browser.get("/panel/settings?q=longest+automatic", headers=german)).text)
 
 
+async def test_a_value_has_one_unit_and_says_what_its_zero_means(panel: Panel) -> None:
+    listed = (await panel.browser.get("/panel/settings")).text
+    assert " money<" not in listed and not re.search(r"\d[smhd] s</", listed)
+    assert ">0 (off)<" in listed and ">3m<" in listed
+    await panel.browser.post("/panel/settings/maxdailycredit/set", {"maxdailycredit": "12.5"})
+    shown = (await panel.browser.get("/panel/settings/maxdailycredit")).text
+    assert "<td>12.5 EUR</td>" in shown and "<small>(EUR)</small>" in shown
+    assert (
+        "5 Gespräche" in (await panel.browser.get("/panel/settings/maxlines", headers={"Accept-Language": "de"})).text
+    )
+
+
 async def test_every_setting_has_its_page_and_takes_its_own_default(panel: Panel) -> None:
     _, browser = panel
     for name, row in ROWS.items():

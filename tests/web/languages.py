@@ -14,7 +14,11 @@ from pathlib import Path
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
+from appliance.config.account import FIELDS, TYPES
+from appliance.config.banning import BANNING
+from appliance.config.limiting import ALWAYS_ACT, LIMITING
 from appliance.config.schema import ROWS
+from appliance.config.textual import Duration
 from pysrv.limits import checklist
 from pysrv.people.permissions import Role
 from pysrv.web import entrance
@@ -56,6 +60,20 @@ def _settings() -> Iterator[str]:
     for row in ROWS.values():
         yield from (row.sentence, row.chapter, row.lack(), row.strict.hint if row.strict else "")
         yield from (getattr(row.kind, "auto", ""), *getattr(row.kind, "labels", {}).values())
+        yield from (getattr(row.kind, "zero", ""), *getattr(row.kind, "special", {}).values())
+        yield "" if row.unit.startswith(("money", "%")) or isinstance(row.kind, Duration) else row.unit
+
+
+def _accounts() -> Iterator[str]:
+    """What the table of an account's fields says beyond the settings."""
+    yield from TYPES.values()
+    yield from (field.sentence for field in FIELDS.values())
+
+
+def _rules() -> Iterator[str]:
+    """What every rule that refuses something is for."""
+    for rules in (BANNING, LIMITING, ALWAYS_ACT):
+        yield from rules.values()
 
 
 def said_by_settings() -> set[str]:
@@ -72,6 +90,10 @@ def said() -> dict[str, list[str]]:
                 found.setdefault(words, []).append(str(path.relative_to(PYSRV.parent)))
     for words in _checks():
         found.setdefault(words, []).append("pysrv/limits/checklist.py")
+    for words in _accounts():
+        found.setdefault(words, []).append("appliance/config/account.py")
+    for words in _rules():
+        found.setdefault(words, []).append("the rules")
     for words in said_by_settings():
         found.setdefault(words, []).append(SETTINGS)
     for words, place in (*_menus(), *((str(role), "the roles") for role in Role)):

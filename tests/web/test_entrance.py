@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyotp
 import pytest
@@ -32,6 +34,17 @@ async def test_an_owner_logs_in_and_sees_the_dashboard(home: tuple[House, Browse
     for part in ("__Host-session=", "Secure", "HttpOnly", "SameSite=Lax", "Path=/"):
         assert part in cookie
     assert browser.cookie() not in (house.store._path.read_bytes()).decode("latin-1")  # only its digest is kept
+
+
+async def test_the_frame_has_the_clock_its_zone_and_a_menu_that_names_the_page(home: tuple[House, Browser]) -> None:
+    house, browser = home
+    assert "All times" not in (await browser.get("/panel/login")).text
+    await browser.log_in("olga")
+    await browser.post("/panel/settings/timezone/set", {"timezone": "Europe/Berlin"})
+    now = datetime.fromtimestamp(house.watch.now(), ZoneInfo("Europe/Berlin"))
+    shown = (await browser.get("/panel/accounts")).text
+    assert f"All times Europe/Berlin, now <time>{now:%Y-%m-%d %H:%M}</time>" in shown
+    assert "<summary>Menu: Accounts</summary>" in shown
 
 
 async def test_every_answer_carries_the_headers(home: tuple[House, Browser]) -> None:

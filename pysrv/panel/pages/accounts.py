@@ -7,12 +7,13 @@ from aiohttp import web
 
 from appliance.config.account import FIELDS, TYPES
 from appliance.wire import WireError
-from pysrv.panel.forms import Input, Shape, answered, choices, drawn, tried, whole
+from pysrv.panel.forms import Input, Shape, answered, choices, drawn, tried, unit_in, whole
 from pysrv.panel.once import fresh
 from pysrv.passwords.made import made_up
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, form, page, seen
+from pysrv.web.acting import backing, do, form, language, page, seen
 from pysrv.web.identity import identity
+from pysrv.web.rendering import catalogue
 from pysrv.web.routes import Route
 from pysrv.web.words import N_
 
@@ -30,6 +31,34 @@ GROUPS = {
         "maxmonthlyminutes",
     ),
 }  # fmt: skip
+LABELS = {
+    "type": N_("Type"),
+    "parent": N_("Below the reseller"),
+    "group_name": N_("Group"),
+    "email": N_("E-mail"),
+    "phone": N_("Telephone for messages"),
+    "country": N_("Home country"),
+    "needauth": N_("Proof of identity"),
+    "authip": N_("Addresses that it calls from"),
+    "techprefix": N_("Tech prefix"),
+    "locklevel": N_("Lock"),
+    "onlylocalaccess": N_("Only inside this appliance"),
+    "blacklistlevel": N_("Blacklist level"),
+    "maxlines": N_("Calls at once"),
+    "maxlinesoffpeak": N_("Calls at once, off-peak"),
+    "maxcps": N_("New calls a second"),
+    "deck": N_("Rate deck"),
+    "tax": N_("Tax"),
+    "postpaid": N_("Pays later"),
+    "maxdailycredit": N_("Spend of a day"),
+    "maxmonthlycredit": N_("Spend of a month"),
+    "maxmonthlycreditinc": N_("Growth of a month's spend"),
+    "maxmonthlycreditend": N_("Where the growth ends"),
+    "maxdailyminutes": N_("Minutes of a day"),
+    "maxmonthlyminutes": N_("Minutes of a month"),
+}
+assert LABELS.keys() == FIELDS.keys() - HIDDEN
+STAFF = frozenset({"operator", "support", "admin"})  # types of former systems; here staff are administrators
 assert sorted(name for names in GROUPS.values() for name in names) == sorted(FIELDS.keys() - HIDDEN)
 
 
@@ -204,7 +233,8 @@ async def _changed(
 
 
 def _new(request: web.Request, error: WireError | None, values: dict[str, str]) -> web.Response:
-    types = [(name, f"{name}: {words}") for name, words in TYPES.items()]
+    words = catalogue(language(request)).gettext
+    types = [(name, words(meaning)) for name, meaning in TYPES.items() if name not in STAFF]
     return answered(request, "panel/account_new.html", error, values=values, types=types, decks=_decks(request))
 
 
@@ -220,21 +250,35 @@ def one(
     texts = account["fields"] | (typed or {})
     decks = _decks(request)
     groups = {
-        words: [(_input(each, texts[each], decks), FIELDS[each].sentence, account["fields"][each]) for each in names]
+        words: [
+            (_input(each, texts[each], decks, account["currency"]), FIELDS[each].sentence, account["fields"][each])
+            for each in names
+        ]
         for words, names in GROUPS.items()
     }
     return answered(
         request, "panel/account.html", error, account=account, shown=shown, groups=groups, pin=pin, made=made,
         typed=typed or {}, booked=booked, asked=asked, done="" if error else request.query.get("done", ""),
-        once=fresh(), wanted=wanted or {},
+        once=fresh(), labels=LABELS, devices=_devices(request, account["name"]), wanted=wanted or {},
     )  # fmt: skip
 
 
-def _input(name: str, text: str, decks: list[tuple[str, str]]) -> Input:
+def _devices(request: web.Request, name: str) -> list[dict[str, Any]] | None:
+    """The telephones that are registered now; None for somebody who may not see them."""
+    if not identity(request).may(Area.STATE):
+        return None
+    found: list[dict[str, Any]] = do(request, "registrations.list", {"account": name})["registrations"]
+    return found
+
+
+def _input(name: str, text: str, decks: list[tuple[str, str]], currency: str) -> Input:
     field = FIELDS[name]
     if name == "deck":
         return Input(name, Shape.CHOICE, text, decks)
-    return drawn(name, field.kind, text, field.unit)
+    if name == "type":
+        offered = [each for each in TYPES.items() if each[0] not in STAFF or each[0] == text]
+        return Input(name, Shape.CHOICE, text, offered)
+    return drawn(name, field.kind, text, unit_in(field.kind, field.unit, currency))
 
 
 def _decks(request: web.Request) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from aiohttp import web
 from appliance.wire import WireError
 from pysrv.panel.forms import answered, choices, number, tried
 from pysrv.people.permissions import Area
-from pysrv.web.acting import do, form, page, seen
+from pysrv.web.acting import backing, do, form, page, seen
 from pysrv.web.routes import Route
 
 TRANSPORTS = ("udp", "tcp")
@@ -137,7 +137,10 @@ def _one(request: web.Request, error: WireError | None) -> web.Response:
     if trunk is None:
         raise WireError("not_found", f"there is no trunk {name[:60]!r}")
     quality = do(request, "trunks.quality", {"trunk": name})["quality"]
-    return answered(request, "panel/trunk.html", error, trunk=trunk, quality=quality, **_choices(request))
+    return answered(
+        request, "panel/trunk.html", error, trunk=trunk, quality=quality,
+        window_s=backing(request).settings().routingwindow, **_choices(request),
+    )  # fmt: skip
 
 
 _AT = "/panel/trunks/{name}"

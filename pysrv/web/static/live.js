@@ -39,6 +39,17 @@
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) for (const each of document.querySelectorAll("form button")) each.disabled = false;
   });
+  // The appliance's clock beside its zone: it goes on from the time that the page was made with.
+  function clock(told) {
+    const ahead = 1000 * Number(told.dataset.now) - Date.now();
+    const words = new Intl.DateTimeFormat("sv-SE", { timeZone: told.dataset.zone, dateStyle: "short", timeStyle: "short" });
+    setInterval(() => {
+      told.querySelector("time").textContent = words.format(Date.now() + ahead);
+    }, 5000);
+  }
+
+  const told = document.getElementById("clock");
+  if (told) clock(told);
 
   for (const part of document.querySelectorAll("[data-refresh][id]")) {
     const pause = 1000 * Number(part.dataset.refresh);
