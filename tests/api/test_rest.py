@@ -64,7 +64,7 @@ async def test_a_name_in_the_path_may_hold_anything(home: Home) -> None:
     shown = await program.said("GET", "/bans/" + quote("198.51.100.0/24", safe=""))
     assert shown["bans"][0]["prefix"] == "198.51.100.0/24"
     for strange in ("..%2F..%2Fetc", "%00", "%ff%fe", "%F0%9F%98%80", "%27%20OR%201=1--", "a%252Fb"):
-        assert (await program.ask("GET", "/accounts/" + strange)).status in (400, 404), strange
+        assert (await program.ask("GET", "/accounts/" + strange)).status in (400, 404, 422), strange
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import aiohttp
 
 from pysrv import api
 from pysrv.billing.cdr import Cdr
+from pysrv.certificates.held import Certificates
 from pysrv.control import Control
 from pysrv.control.watching import Memory
 from pysrv.panel import ROUTES as PANEL
@@ -177,7 +178,13 @@ def populate(house: House, words: str = "plain") -> None:
 async def ground(tmp_path: Path, words: str = "plain") -> AsyncIterator[Ground]:
     """Everything that is served, as it stands after a day."""
     async with living(tmp_path, (*PANEL, *PORTAL, *api.routes())) as (house, browser):
-        house.control = Control(house.store, Service(), {}, house.watch.now, Memory())
+        place = tmp_path / "certificates"
+        place.mkdir()
+        served = Certificates(place, ["127.0.0.1"], lambda: "", lambda: "", house.watch.now)
+        service = Service()
+        # what stands behind it has to hold without it
+        service.apply_settings(service.settings().with_changes({"validateinput": "0"}, 1))
+        house.control = Control(house.store, service, {}, house.watch.now, Memory(), certificates=served)
         populate(house, words)
         yield Ground(house, browser, tmp_path)
 
