@@ -1,4 +1,4 @@
-"""The base disk: Debian with every package of the image and the appliance's Python wheels; bootable, offline from here.
+"""The base disk: Debian with every package of the image and the appliance's environment; boots without a network.
 
 Made without loop devices and mounts: mmdebstrap fills a directory, mke2fs and mtools make file systems out of it,
 sfdisk the table, and GRUB's second stage is patched in (layout.py). Kept below .build/image, named by a digest of what
@@ -20,9 +20,12 @@ from image.variables import Variables
 
 CODE: Final = Path(__file__).resolve().parents[1]
 LOCK: Final = CODE / "appliance" / "requirements.txt"
-SEED: Final = Path("usr/local/share/appliance-build")  # in the guest, until it is sealed
+# Both in the guest: what it needs until it is sealed, and the environment that the product will run in.
+SEED, ENVIRONMENT = Path("usr/local/share/appliance-build"), Path("opt/appliance/.venv")
+WHEELS: Final = SEED / "wheels"
 COUNTRIES: Final = Path("/usr/local/share/appliance")  # where set-up puts the database of countries
 EPOCH: Final = 1735689600  # every time stamp of the base: 2025-01-01
+_BARE: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}  # of programs in the chroot
 # Wheels of every age of the C library that the suite can run; pip takes the newest that fits.
 _GLIBC: Final = ("2_41", "2_39", "2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2014")
 KERNEL_LINE: Final = (
@@ -60,8 +63,9 @@ def _make(variables: Variables, place: Path, made: Path, progress: Progress) -> 
     root = place / "root"
     with progress.step(f"base: Debian {variables.suite}"):
         progress.run(_debian(variables, root), env=os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)})
-    with progress.step("base: Python wheels"):
-        wheels(root / SEED / "wheels", _python(root), progress)
+    with progress.step("base: Python's packages"):
+        wheels(root / WHEELS, _python(root), progress)
+        _environment(root, progress)
     with progress.step("base: settings that boot"):
         _prepare(root)
     with progress.step("base: file systems"):
@@ -107,6 +111,25 @@ def wheels(into: Path, version: str, progress: Progress) -> None:
     found, wanted = len(list(into.glob("*.whl"))), _pins()
     if found != wanted:
         raise BuildError(f"{found} wheels for {wanted} pinned packages")
+
+
+def _environment(root: Path, progress: Progress) -> None:
+    """The wheels as an environment, by the suite's own Python in a chroot: emulated, this would take minutes.
+
+    Compiled by content and not by time, so that a start writes nothing and two builds are alike.
+    """
+    place, python = f"/{ENVIRONMENT}", f"/{ENVIRONMENT}/bin/python"
+    shutil.copy(LOCK, root / SEED)
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    source = ["--no-index", "--no-cache-dir", "--no-compile", "--no-deps", "--find-links", f"/{WHEELS}"]
+    for command in (
+        ["/usr/bin/python3", "-m", "venv", "--system-site-packages", place],
+        [python, "-m", "pip", "install", *quiet, *source, "-r", f"/{SEED / LOCK.name}"],
+        [python, "-m", "pip", "uninstall", *quiet, "--yes", "pip"],
+        [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"{place}/lib"],
+    ):
+        progress.run(["chroot", root, *command], log="environment", env=_BARE)
+    shutil.rmtree(root / WHEELS)
 
 
 def _pins() -> int:

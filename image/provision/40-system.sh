@@ -7,11 +7,14 @@ find . -type f | while read -r path; do
     case $path in ./usr/local/lib/appliance/*) mode=755 ;; esac
     install -D -o root -g root -m $mode "$path" "/${path#./}"
 done
+# The state has a partition of its own, which the first boot makes (etc/repart.d). Nothing on it is ever executed.
 install -d -m 755 /var/lib/appliance
+options=noatime,nodev,nosuid,noexec,x-systemd.growfs,x-systemd.after=systemd-repart.service,x-systemd.device-timeout=120s
+echo "PARTLABEL=state /var/lib/appliance ext4 $options 0 2" >>/etc/fstab
 ln -sf /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d
 nft --check --file /etc/nftables.conf
 sshd -t
-systemctl --quiet enable var-lib-appliance.mount nftables appliance appliance-console appliance-keys systemd-networkd
+systemctl --quiet enable nftables appliance appliance-console appliance-keys systemd-networkd
 # Builds go in over SSH, which runs on until the machine is sealed; the next boot does not start it.
 systemctl --quiet disable ssh
 systemctl --quiet mask ssh.socket sshd-keygen.service getty@tty1.service serial-getty@ttyS0.service autovt@.service \

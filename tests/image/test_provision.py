@@ -79,7 +79,9 @@ def test_the_services_user_and_directories_are_the_products_own() -> None:
     assert f"ReadWritePaths={DEFAULT_STATE} {BPFFS}\n" in SERVICE
     assert Path("/var/cache/appliance") == CACHE_DIR
     assert "CacheDirectory=appliance\n" in SERVICE
-    assert (FILES / "etc/systemd/system/var-lib-appliance.mount").exists()
+    (mount,) = re.findall(r'^echo "PARTLABEL=(\w+) (\S+) ', text("40-system.sh"), re.M)
+    assert mount == ("state", DEFAULT_STATE)
+    assert "\nLabel=state\n" in (FILES / "etc/repart.d/50-state.conf").read_text()
 
 
 def test_the_keeper_has_the_powers_that_it_asks_for() -> None:
