@@ -19,7 +19,7 @@ from image.progress import BuildError, Progress
 from image.variables import Variables
 
 TEMPLATE: Final = CODE / "packer.json"
-PRODUCT: Final = ("appliance", "bpf", "pysrv", "docs", "LICENSE", "CHANGELOG.md")
+PRODUCT: Final = ("appliance", "bpf", "pysrv", "docs", "pyproject.toml", "LICENSE", "CHANGELOG.md")
 LEFT_OUT: Final = frozenset({"__pycache__", "pictures", "requirements-dev.txt", "setup.sh"})
 NAME: Final = "appliance"
 STEP: Final = "STEP"  # provisioners say so what they did

@@ -18,4 +18,5 @@ chown -R root:root $place
 chmod -R go-w,a+rX $place
 install -d -m 755 /etc/appliance
 echo "$VERSION" >/etc/appliance/version
+appliance --version
 echo "STEP product: $(du -sm $place | cut -f1) MB in $place"

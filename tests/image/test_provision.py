@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -144,3 +145,13 @@ def test_a_base_disk_is_named_by_what_it_is_made_of() -> None:
     assert base.digest(Variables()) == base.digest(Variables(cpus=7, version="2", formats="vhd"))
     others = [Variables(suite="sid"), Variables(mirror="deb file:///srv ./"), Variables(root_mib=3000)]
     assert len({base.digest(each) for each in (Variables(), *others)}) == 4
+
+
+def test_the_archive_alone_is_a_program_that_runs(tmp_path: Path) -> None:
+    with tarfile.open(build.product(tmp_path)) as tar:
+        tar.extractall(tmp_path / "place")
+    about = {"PYTHONPATH": str(tmp_path / "place"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    command = [sys.executable, "-P", "-m", "appliance", "--version"]
+    done = subprocess.run(command, cwd="/", env=about, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\d+\.\d+", done.stdout)
