@@ -108,5 +108,10 @@ def shared(first: dict[str, str], second: dict[str, str]) -> Check:
 
 def table(rows: Iterable[tuple[str, Check]]) -> str:
     """A line for each check; `rows` are (machine, check)."""
-    form = "{:4} {:5} {:48} {}"
-    return "\n".join(form.format("ok" if row.good else "FAIL", name, row.what, row.found) for name, row in rows)
+    form, shown = "{:4} {:5} {:46} {}", {True: 60, False: 2000}
+    return "\n".join(
+        form.format(
+            "ok" if row.good else "FAIL", name, row.what, " ".join(row.found.split())[: shown[row.good]]
+        ).rstrip()
+        for name, row in rows
+    )
