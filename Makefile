@@ -1,5 +1,5 @@
 # make run      set up what is missing and start the appliance (root; Ctrl-C stops it)
-# make demo     phones, a carrier and an attacker in network namespaces of their own, in under a minute
+# make demo     phones, a carrier and an attacker in network namespaces of their own, in about a minute
 # make test     all tests            make check   lint, types, formatting, directions, generated documents
 # make pictures  the pictures in docs/pictures, out of a real browser
 # make bench    ratios to other programs             make install   the command `appliance` for every shell

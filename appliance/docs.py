@@ -40,6 +40,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "state-machines.md": lambda: office_page("state-machines.md"),
         "calls.md": lambda: office_page("calls.md"),
         "authentication.md": lambda: office_page("authentication.md"),
+        "people.md": lambda: office_page("people.md"),
         "limits.md": lambda: office_page("limits.md"),
         "prices.md": lambda: office_page("prices.md"),
         "fraud.md": lambda: office_page("fraud.md"),

@@ -171,6 +171,7 @@ class Office:
         self._reader = self._store.reader()
         logins = Logins(self)
         self._web = Web(self, (*PANEL_ROUTES, *PORTAL_ROUTES, *api.routes()), logins)
+        self._service.counts.web_refusals = self._web.refusals
         self._ports = Ports(options.listen, self._tls, self._web)
         self._secure_task: asyncio.Task[None] | None = None
         self._aside = Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()})
@@ -334,6 +335,11 @@ class Office:
             return self._reader.verify_admin(name, password)
         return self._reader.verify_account(name, password, lenient=self.settings().uauthverifypwd)
 
+    def wrong_request(self, address: str, words: str) -> None:
+        """Somebody sends the web what makes no sense."""
+        self._service.wrong_web_request(address, words)
+        self._soon()
+
     def fingerprint(self) -> str:
         """SHA-256 of the certificate that is shown to browsers."""
         return self._certificates.fingerprint
@@ -350,6 +356,10 @@ class Office:
     def trusts(self, address: str) -> bool:
         """Whether the address is trusted (allowtrustedip and what widens it)."""
         return bool(self._service.trusted.why(address))
+
+    def vouches(self, address: str) -> bool:
+        """Whether somebody has put this very address on the allow list."""
+        return self._service.trusted.vouches(address)
 
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses on the web."""
@@ -502,17 +512,22 @@ class Office:
         return made
 
     def _announce(self, password: str | None, fingerprint: str, demo: dict[str, tuple[str, str]]) -> None:
-        where = ", ".join(f"{address}:{self._options.sip_port}" for address in self._options.listen)
+        where = ", ".join(f"{_host(address)}:{self._options.sip_port}" for address in self._options.listen)
         print(f"SIP on UDP and TCP {where}", flush=True)
         if self.settings().tls_port and not self._ports.problems:
             print(f"SIP over TLS on port {self.settings().tls_port}", flush=True)
-        page = self._options.listen[0] if self._options.listen else "localhost"
-        host = f"[{page}]" if ":" in page else page
-        print(f"state on https://{host}:{self._options.https_port}/ (certificate SHA-256 {fingerprint})", flush=True)
+        server = _host(next(iter(self._options.listen), "localhost"))
+        page = f"https://{server}:{self._options.https_port}"
+        print(f"panel on {page}/panel/, portal on {page}/portal/ (certificate SHA-256 {fingerprint})", flush=True)
         if password is not None:
             print(f"administrator: user 'admin', password '{password}' (printed this once; keep it)", flush=True)
         for name, (number, secret) in demo.items():
             print(
-                f"softphone: user '{name}', password '{secret}', server {host}, number {number} (printed this once)",
+                f"softphone: user '{name}', password '{secret}', server {server}, number {number} (printed this once)",
                 flush=True,
             )
+
+
+def _host(address: str) -> str:
+    """An address as it stands before a port (RFC 3986, 3.2.2)."""
+    return f"[{address}]" if ":" in address else address

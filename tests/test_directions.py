@@ -60,6 +60,7 @@ ROOMS = {
     # Passwords: pure, but for one module for each library.
     "pysrv.passwords": Room(pure=True),
     "pysrv.passwords.estimator": Room(("pysrv.passwords", "zxcvbn")),
+    "pysrv.passwords.made": Room(),  # chance is no pure function
     "pysrv.passwords.people": Room(("argon2",)),
     "pysrv.passwords.pins": Room(("argon2",)),
     "pysrv.passwords.vault": Room(("cryptography",)),
@@ -71,6 +72,7 @@ ROOMS = {
             "pysrv.calls",
             "pysrv.sip",
             "pysrv.limits.entrances",
+            "pysrv.limits.forwards",
             "pysrv.limits.own",
             "pysrv.passwords",
             "pysrv.people",
@@ -117,7 +119,19 @@ ROOMS = {
     # The console: lines into verbs; its sockets are in net.
     "pysrv.console": Room(("pysrv.control", "pysrv.people", "pysrv.store", "appliance.wire")),
     "pysrv.console.commands": Room(("appliance.wire",), pure=True),
-    "pysrv.panel": Room(("pysrv.web", "pysrv.people", "pysrv.store", *SHARED, "aiohttp")),
+    # The panel: pages over the verbs. It holds an import that waits for a word, and reads amounts as people type them.
+    "pysrv.panel": Room(
+        (
+            "pysrv.web",
+            "pysrv.control",
+            "pysrv.billing.money",
+            "pysrv.passwords.made",
+            "pysrv.people",
+            "pysrv.store",
+            *SHARED,
+            "aiohttp",
+        )
+    ),
     # The API: endpoints as rows over the same verbs.
     "pysrv.api": Room(
         (

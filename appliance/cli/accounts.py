@@ -46,6 +46,12 @@ DEVICES = (
     Column("expires_at", "until", moment),
     Column("user_agent", "program"),
 )
+FORWARDS = (
+    ("always", "every call"),
+    ("busy", "when busy"),
+    ("noanswer", "when nobody answers"),
+    ("seconds", "after seconds of ringing"),
+)
 LEDGER = (
     Column("at", "when", moment),
     Column("kind", "kind"),
@@ -137,6 +143,18 @@ def _set(
     return Answer({"account": account} | shown, (table(COLUMNS, [account], ""), *told))
 
 
+def _forward(session: Session, name: str, off: bool, **given: Any) -> Answer:
+    changes: dict[str, Any] = {"always": "", "busy": "", "noanswer": ""} if off else {}
+    changes |= said(given)
+    link = session.link()
+    if changes:
+        told = link.office("accounts.forward", {"name": name, "forwards": changes})["forwards"]
+    else:
+        told = link.office("accounts.show", {"name": name})["account"]["forwards"]
+    rows = [(words, str(told[key] or "nowhere")) for key, words in FORWARDS]
+    return Answer({"forwards": told}, (facts(rows),))
+
+
 def _remove(session: Session, name: str) -> Answer:
     result = session.link().office("accounts.remove", {"name": name})
     return Answer(result, (line(f"removed {name}; its records stay"),))
@@ -223,6 +241,19 @@ COMMANDS = (
             option("--enable/--disable", "enabled", default=None, help="Let it in, or keep it out."),
         ),
         "Only what is named changes; --number replaces all numbers of the account.",
+    ),
+    Command(
+        "accounts forward",
+        "Show or change where an account's calls go on; it pays for them.",
+        _forward,
+        (
+            NAME,
+            option("--always", metavar="NUMBER", help="Every call goes there; an empty text: no more."),
+            option("--busy", metavar="NUMBER", help="Calls while it is busy."),
+            option("--noanswer", metavar="NUMBER", help="Calls that nobody answers."),
+            option("--seconds", type=click.IntRange(5, 120), help="How long to ring before that."),
+            option("--off", is_flag=True, default=False, help="Nothing is forwarded any more."),
+        ),
     ),
     Command("accounts remove", "Remove an account. Call records and ledger stay.", _remove, (NAME,)),
     Command(

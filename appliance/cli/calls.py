@@ -70,6 +70,24 @@ def _hangup(session: Session, call_id: str | None, account: str | None, everythi
     return Answer(result, (line(f"hung up {len(result['calls'])} call{'' if len(result['calls']) == 1 else 's'}"),))
 
 
+def _callback(session: Session, account: str, number: str, first: str | None) -> Answer:
+    args = {"account": account, "number": number, "first": first or ""}
+    result = session.link().running_office("calls.callback", args)
+    whom = f"number {result['first']}" if result["first"] else f"telephone of {account}"
+    return Answer(result, (line(f"calling the {whom}, then {result['number']}: call {result['call_id']}"),))
+
+
+def _dial(session: Session, account: str, number: str) -> Answer:
+    result = session.link().running_office("calls.dial", {"account": account, "number": number})
+    return Answer(result, (line(f"the phone of {account} was asked to call {result['number']}"),))
+
+
+def _send(session: Session, account: str, to: str, text: str) -> Answer:
+    result = session.link().running_office("messages.send", {"account": account, "to": to, "text": text})
+    devices = result["devices"]
+    return Answer(result, (line(f"sent to {devices} device{'' if devices == 1 else 's'} of {to}"),))
+
+
 def _trace(session: Session, call_id: str | None, messages: bool, **given: Any) -> Answer:
     if bool(call_id) == bool(given["account"] or given["source"]):
         raise Failure(Exit.USAGE, "name a call, or --account or --source", "'appliance cdrs --json' has their names")
@@ -122,10 +140,30 @@ def _cdrs(session: Session, limit: int, since: str | None, until: str | None, **
     return Answer(result, (table(CDRS, result["cdrs"], "no calls were recorded"),))
 
 
+def _running(session: Session, call_id: str) -> Answer:
+    """A call that runs, with its price so far and who reserves what for it."""
+    result = session.link().office("calls.show", {"call_id": call_id})
+    call = result["call"]
+    shown = [(name, str(call[name])) for name in ("call_id", "state", "account", "caller", "callee", "trunk")]
+    shown += [("setup", moment(call["setup_at"])), ("price so far", call["price"]), ("reserved", call["reserved"])]
+    shown += [(f"reserved of {each['account']}", each["reserved"]) for each in call["above"]]
+    return Answer(result, (facts(shown),))
+
+
 def _explain(session: Session, call_id: str) -> Answer:
-    result = session.link().office("cdrs.show", {"call_id": call_id})
-    shown = [(name, str(result[name])) for name in ("call_id", "account", "callee", "trunk")]
+    """A call is one that runs until it has a record."""
+    try:
+        result = session.link().office("cdrs.show", {"call_id": call_id})
+    except Failure as failure:
+        if failure.exit_code is not Exit.NOT_FOUND:
+            raise
+        return _running(session, call_id)
+    shown = [(name, str(result[name])) for name in ("call_id", "account", "caller", "callee", "source", "trunk")]
     shown += [("setup", moment(result["setup_at"])), ("talk", f"{result['talk_s']} s")]
+    shown += [("billed", f"{result['billable_seconds']} s"), ("ended by", result["ended_by"])]
+    outcome = f"SIP status {result['sip_status']}, Q.850 cause {result['cause']} ({result['cause_words']})"
+    packets = f"{result['packets']['caller']} from the caller, {result['packets']['callee']} from the callee"
+    shown += [("outcome", outcome), ("why", result["reason"]), ("packets", packets)]
     human: list[RenderableType] = [facts(shown)]
     for level in result["levels"]:
         human += [line(""), line(level["quote"] or level["payer"], "bold"), *level_lines(level)]
@@ -142,10 +180,20 @@ def _registrations(session: Session) -> Answer:
     return Answer(result, (table(REGISTRATIONS, result["registrations"], "nobody is registered"),))
 
 
-GROUP = Group("calls", "The calls that run now.")
+GROUPS = (Group("calls", "The calls that run now."), Group("messages", "Texts between users.", ""))
 
 COMMANDS = (
     Command("calls list", "List the running calls.", _calls),
+    Command(
+        "calls callback",
+        "Call an account's telephone, then a number, and connect the two; the account pays for both calls.",
+        _callback,
+        (
+            argument("account"),
+            argument("number"),
+            option("--first", metavar="NUMBER", help="Call this number first instead of the account's telephone."),
+        ),
+    ),
     Command(
         "calls hangup",
         "End a call, those of an account, or all of them.",
@@ -155,6 +203,21 @@ COMMANDS = (
             option("--account", help="End every call that this account pays for."),
             option("--all", "everything", is_flag=True, default=False, help="End every call."),
         ),
+    ),
+    Command(
+        "calls dial",
+        "Ask a registered phone of an account to call a number.",
+        _dial,
+        (argument("account"), argument("number")),
+        "Example: 'appliance calls dial alice 4930123456'. The phone makes the call as always, and it is paid for as "
+        "always; a phone may also ask whoever holds it first.",
+    ),
+    Command(
+        "messages send",
+        "Send a text from an account to the devices of a user.",
+        _send,
+        (argument("account"), argument("to"), argument("text")),
+        "Example: 'appliance messages send alice bob \"The line is back\"'. Texts reach registered devices alone.",
     ),
     Command(
         "calls trace",
@@ -188,7 +251,7 @@ COMMANDS = (
     ),
     Command(
         "calls show",
-        "Explain what a past call cost everybody, line by line.",
+        "Explain what a past call cost everybody, line by line, or what one that runs costs so far.",
         _explain,
         (argument("call_id"),),
         "From what was kept with the call: decks that changed since change nothing here.",

@@ -64,6 +64,10 @@ def _reload(session: Session) -> Answer:
     return _answer(session.link().running_office("certificate.reload"))
 
 
+def _renew(session: Session) -> Answer:
+    return _answer(session.link().running_office("certificate.renew"), "a new one serves")
+
+
 GROUP = Group("certificate", "The certificate of SIP over TLS and HTTPS.")
 COMMANDS = (
     Command("certificate show", "Show which certificate serves, until when, and what is wrong with yours.", _show),
@@ -76,6 +80,7 @@ COMMANDS = (
         "here already, and the file holds the certificate and its chain.",
     ),
     Command("certificate remove", "Go back to the appliance's own certificate.", _remove),
+    Command("certificate renew", "Make the appliance's own certificate anew, for the domain as it is now.", _renew),
     Command(
         "certificate csr",
         "Make a request for an authority; its key stays on the appliance.",

@@ -17,7 +17,6 @@ from appliance.cli.show import Answer, Column, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 
 COUNTRY = "country"
-ASKED = 200
 GET_DATABASE = "name a file with --database; Debian's package tor-geoipdb holds one (see docs/operations.md)"
 RULES = (
     Column("id", "rule", right=True),
@@ -70,22 +69,15 @@ def _add(
         rules = [{"action": action, "prefix": prefix_of(source), "protocol": protocol, "port": number, "note": note}]
     result = link.office("firewall.add", {"rules": rules, "confirm_s": confirm_s(confirm)})
     words = [line(f"rule {each['id']}: {each['action']} {each['match']}") for each in result["rules"]]
-    kept_out = _kept_out(link) if action == "deny" or source == COUNTRY else []
-    if kept_out:
-        words.append(line(f"keeps out: {', '.join(kept_out)}", "yellow"))
-    return Answer(result | {"keeps_out": kept_out}, (*words, *saved(result), *waiting(result["pending"])))
+    if result["keeps_out"]:
+        words.append(line(f"keeps out: {', '.join(map(_peer, result['keeps_out']))}", "yellow"))
+    return Answer(result, (*words, *saved(result), *waiting(result["pending"])))
 
 
-def _kept_out(link: Link) -> list[str]:
-    """Trunks and registered accounts, each with its address, that the rules keep out; of the first ASKED of them."""
-    trunks = [(f"trunk {row['name']}", each) for row in link.office("trunks.list")["trunks"] for each in row["inbound"]]
-    phones = [(row["aor"], row["remote_host"]) for row in link.office("registrations.list")["registrations"]]
-    found = []
-    for name, address in list(dict.fromkeys(trunks + phones))[:ASKED]:
-        verdict = "" if "/" in address else link.office("firewall.test", {"address": address})["verdict"]
-        if verdict in ("firewall_denied", "country_denied"):
-            found.append(f"{name} ({address})")
-    return found
+def _peer(peer: dict[str, str]) -> str:
+    """A trunk or a registered device with its address."""
+    name = f"trunk {peer['name']}" if peer["kind"] == "trunk" else peer["name"]
+    return f"{name} ({peer['address']})"
 
 
 def country_codes(text: str | None) -> list[str]:

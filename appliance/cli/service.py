@@ -119,6 +119,10 @@ def _office_lines(office: dict[str, Any] | None, silent: str) -> list[Any]:
         return [line(f"office: {silent}; calls that run keep their audio until their lease ends", "red")]
     counted = [name for name, value in office.items() if isinstance(value, int | str) and name != "running"]
     shown = [(name, str(office[name])) for name in counted]
+    if today := office.get("today"):
+        charged = ", ".join(f"{amount} {code}" for code, amount in today["charged"].items())
+        words = f"{today['calls']} calls, {today['answered']} answered, {today['refused']} refused"
+        shown.append(("today", words + (f", {charged}" if charged else "")))
     shown += [
         ("listens on", ", ".join(office.get("listens") or [])),
         ("office since", moment(office.get("started_at"))),

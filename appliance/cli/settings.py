@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.passwords import password_of
 from appliance.cli.policy import CONFIRM, confirm_s, waiting
-from appliance.cli.show import Answer, Column, facts, line, say, table
+from appliance.cli.show import Answer, Column, facts, line, moment, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.config.profiles import Profile
 from appliance.config.render import default_file, describe, json_schema, words_of
@@ -31,6 +31,8 @@ DIFF = (
     Column("note", ""),
     Column("name", "", lambda name: ROWS[name].mark()),
 )
+
+CHANGES = (Column("at", "when", moment), Column("who", "who"), Column("before", "before"), Column("after", "after"))
 
 
 def found_row(name: str) -> Row[Any]:
@@ -70,6 +72,26 @@ def _get(session: Session, name: str) -> Answer:
         ("see also", ", ".join(found.see)),
     ]
     return Answer(result, (line(describe(found)), facts(shown)))
+
+
+def _show(session: Session, name: str) -> Answer:
+    result = session.link().office("settings.show", {"name": found_row(name).name})
+    shown = [
+        ("setting", f"{result['name']} = {result['value'] or '(empty)'}"),
+        ("allowed", result["allowed"]),
+        ("strict", result["strict"]),
+        ("dangerous", "a wrong value can cut you off: change it with --confirm" if result["dangerous"] else ""),
+        ("changed", f"{moment(result['changed_at'])} by {result['changed_by']}" if result["changed_at"] else ""),
+    ]
+    warned = [line(f"warning: {warning}", "yellow") for warning in result["warnings"]]
+    history = [_written(each) for each in result["history"]]
+    return Answer(result, (line(result["sentence"]), facts(shown), *warned, table(CHANGES, history, "never changed")))
+
+
+def _written(change: dict[str, Any]) -> dict[str, Any]:
+    """A change of the past for people; a secret's texts are not known."""
+    texts = {key: change[key] if change[key] is not None else "(default)" for key in ("before", "after")}
+    return change | (texts if change["known"] else {"before": "(secret)", "after": "(secret)"})
 
 
 def _set(session: Session, name: str, value: str, confirm: str | None) -> Answer:
@@ -155,6 +177,13 @@ COMMANDS = (
         "PATTERN is a shell pattern such as 'max*'. Marked are those that do nothing, or not all, so far.",
     ),
     Command("settings get", "Explain one setting and show its value.", _get, (NAME,)),
+    Command(
+        "settings show",
+        "Show a setting with what is allowed, what warns, and who changed it and when.",
+        _show,
+        (NAME,),
+        "Example: 'appliance settings show maxlines'. 'appliance settings get' explains the setting itself.",
+    ),
     Command(
         "settings set",
         "Change a setting; takes effect at once.",

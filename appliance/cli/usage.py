@@ -36,7 +36,8 @@ def bars(usage: Mapping[str, Any]) -> tuple[RenderableType, ...]:
     """What is used today and this month, and each limit with its bar."""
     spent = f"{usage['spent_today']} today, {usage['spent_month']} this month"
     talked = f"{span(usage['seconds_today'])} today, {span(usage['seconds_month'])} this month"
-    pairs = [("spent", spent), ("talk", talked), ("blocked today by", usage["blocked"])]
+    talked += f", + {span(usage['reserved_s'])} reserved" if usage["reserved_s"] else ""
+    pairs = [("spent", spent), ("talked", talked), ("blocked today by", usage["blocked"])]
     pairs += [("allowed beyond", usage["extra"])] if usage["extra"] != "0.00" else []
     return (facts(pairs), *(_limit_line(row) for row in usage["limits"]))
 

@@ -88,6 +88,14 @@ ROWS: Final = (
         _one(lambda f: f.malformed),
     ),
     _row(
+        "inputs_refused_total",
+        C,
+        "texts that validateinput refused at any interface, by rule, since the office started",
+        "inputs",
+        _each(lambda f: f.inputs),
+        "rule",
+    ),
+    _row(
         "overloads_total",
         C,
         "requests that were answered 503 because too many were held, since the office started",
@@ -121,6 +129,14 @@ ROWS: Final = (
         "SIP messages that could not be sent to the Homer server, since the office started",
         "hep_dropped",
         _one(lambda f: f.hep_dropped),
+    ),
+    _row(
+        "web_refusals_total",
+        C,
+        "what the web refused, by reason (docs/attacks.md), since the office started",
+        "web_refusals",
+        _each(lambda f: f.web_refusals),
+        "reason",
     ),
     _row("traces", G, "calls whose messages are remembered", "traces", _one(lambda f: f.traces)),
 )

@@ -18,9 +18,11 @@ class OfficeFigures:
     transactions: int = 0
     connections: int = 0
     malformed: int = 0
+    inputs: dict[str, int] = field(default_factory=dict)  # refused by validateinput, by rule
     overloads: int = 0
     faults: int = 0
     notices_waiting: int = 0
     hep_sent: int = 0
     hep_dropped: int = 0
     traces: int = 0
+    web_refusals: dict[str, int] = field(default_factory=dict)  # by reason

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from pysrv.api import paging
+from pysrv.api import answers, paging
 from pysrv.api.arguments import JSON, LATEST
 from pysrv.api.endpoint import ROOT, Argument, Endpoint
 from pysrv.api.imports import CSV, IMPORTS, Import
@@ -86,7 +86,7 @@ def document() -> dict[str, Any]:
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "schemas": {**shapes, "Problem": _PROBLEM},
+            "schemas": {**_answers(), **shapes, "Problem": _PROBLEM},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "responses": {str(status): _refusal(words) for status, words in REFUSALS.items()},
         },
@@ -106,6 +106,18 @@ def _shapes() -> dict[str, Any]:
         if shape.get("type") == "object":
             shape["additionalProperties"] = False
     return {name: _bounded(shape) for name, shape in sorted(shapes.items())}
+
+
+def _answers() -> dict[str, Any]:
+    """The schemas of what verbs answer with: every field is there, and more may come with later versions."""
+    kinds = dict.fromkeys([*answers.ROWS.values(), *answers.WHOLE.values()])
+    _, shapes = msgspec.json.schema_components(kinds, ref_template=_REFS)
+    for shape in shapes.values():
+        if "properties" in shape:
+            shape["required"] = list(shape["properties"])
+            for each in shape["properties"].values():
+                each.pop("default", None)
+    return dict(sorted(shapes.items()))
 
 
 def _bounded(schema: Any) -> Any:
@@ -182,7 +194,10 @@ def _body(endpoint: Endpoint, held: dict[str, Any]) -> dict[str, Any]:
 
 def _answer(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.pages is None:
-        return {"type": "object"}
+        whole = answers.WHOLE.get(endpoint.verb)
+        return {"type": "object"} if whole is None else {"$ref": _REFS.format(name=whole.__name__)}
+    row = answers.ROWS.get(endpoint.verb)
+    items = {"type": "object", "required": list(endpoint.pages.by)}
     return {
         "type": "object",
         "required": [endpoint.pages.rows, "next"],
@@ -190,7 +205,7 @@ def _answer(endpoint: Endpoint) -> dict[str, Any]:
             endpoint.pages.rows: {
                 "type": "array",
                 "maxItems": paging.MOST,
-                "items": {"type": "object", "required": list(endpoint.pages.by)},
+                "items": items if row is None else {"$ref": _REFS.format(name=row.__name__)},
             },
             "next": {"type": ["string", "null"], "description": "`after` of the next page; null: there is none"},
         },

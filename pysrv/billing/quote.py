@@ -46,7 +46,8 @@ class Quote:
         if self.rate is None:
             return f"{self.payer}: no price, {self.why}"
         whose = f" of {self.deck_of}" if self.inherited else ""
-        return f"{self.payer}: {self.match} match of prefix {self.rate.prefix} in deck {self.deck}{whose}"
+        match = "longest match" if self.match is Match.EXACT else "best match"
+        return f"{self.payer}: prefix {self.rate.prefix} ({match}) in deck {self.deck}{whose}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, to be kept with the call."""
@@ -125,8 +126,11 @@ class Margin:
     @property
     def sentence(self) -> str:
         """The figures for people."""
-        shown = ["?" if each is None else money.format(each) for each in (self.earned, self.paid)]
-        return f"{self.earner or 'the owner'} earns {shown[0]} and pays {shown[1]} {self.currency}".rstrip()
+        who, earned = self.earner or "the owner", "?" if self.earned is None else money.format(self.earned)
+        if self.paid is None:
+            deck = f"give {self.earner} a price in the deck above it" if self.earner else "give the trunk a rate deck"
+            return f"{who} earns {earned} {self.currency}".rstrip() + f"; no cost known: {deck}"
+        return f"{who} earns {earned} and pays {money.format(self.paid)} {self.currency}".rstrip()
 
 
 def converted(micro: int, exchange: Fraction | None) -> int | None:

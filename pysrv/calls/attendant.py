@@ -1,8 +1,9 @@
 """The appliance itself as the other party of a call: it answers, hears keys, and connects the caller to somebody.
 
-It stands where a transfer would: one at a time for a call, and told first of what the caller's leg says. Until somebody
-has answered there is no callee; then the caller is re-INVITEd with that answer as an offer (RFC 3725 flow I), and the
-call is one like all others. What is said and what the keys mean is the service's business.
+A caller may also be somebody that we called first (pysrv.calls.callback). It stands where a transfer would: one at a
+time for a call, and told first of what the caller's leg says. Until somebody has answered there is no callee; then the
+caller is re-INVITEd with that answer as an offer (RFC 3725 flow I), and the call is one like all others. What is said
+and what the keys mean is the service's business.
 """
 
 from typing import TYPE_CHECKING
@@ -30,11 +31,16 @@ class Attendant:
 
     __slots__ = ("_call", "_caller", "_early", "_hunt", "joining")
 
-    def __init__(self, call: "Call", caller: UasLeg) -> None:
+    def __init__(self, call: "Call", caller: UasLeg | UacLeg) -> None:
         self._call, self._caller = call, caller
         self._hunt: Hunt | None = None
         self._early: dict[bytes, bytes] = {}  # by fork: the answer that came in a reliable ringing
         self.joining = False  # the caller is being re-INVITEd to the one who answered
+
+    @property
+    def call_id(self) -> str:
+        """The call that the legs which are being called belong to."""
+        return self._call.id
 
     @property
     def hunting(self) -> bool:
@@ -44,9 +50,17 @@ class Attendant:
     def answer(self) -> None:
         """Accept the call. Raises MediaError for an offer that the appliance cannot speak in."""
         caller, call = self._caller, self._call
+        assert isinstance(caller, UasLeg)
         sdp = self._describe(caller.negotiation.remote)
         caller.answer(sdp, (), call.plan.session_expires_s)
         call.bridge.show()
+
+    def greet(self, offer: bytes) -> None:
+        """Somebody that we called has answered with this offer. Raises MediaError as `answer`."""
+        assert isinstance(self._caller, UacLeg)
+        self._caller.confirm(self._describe(offer))
+        self._call.bridge.show()
+        self._begin()
 
     def _describe(self, offer: bytes | None) -> bytes:
         if offer is None:

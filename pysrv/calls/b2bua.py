@@ -13,8 +13,10 @@ from pysrv.calls import notes, session_timer, snapshot
 from pysrv.calls.attendant import Attendant
 from pysrv.calls.bridge import Bridge
 from pysrv.calls.call import Call, CallState
+from pysrv.calls.callback import Callback, Half
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import EndedBy, ServiceEvent
+from pysrv.calls.invitation import Caller
 from pysrv.calls.leg import Leg, LegState
 from pysrv.calls.plan import B2buaConfig, CallPlan, Target, TrunkCredentials, grouped
 from pysrv.calls.replacement import Replacement
@@ -81,8 +83,13 @@ class B2bua:
     def call_of_dialog(self, dialog_id: bytes, our_tag: bytes) -> str | None:
         """The call that one of its dialogs is of, by Call-ID and our tag."""
         party = self._switch.dialogs.get((dialog_id, our_tag))
-        call = party.listener if isinstance(party, Leg) else None
-        return call.id if isinstance(call, Call) else None
+        match party.listener if isinstance(party, Leg) else None:
+            case Call() as call:
+                return call.id
+            case Attendant() | Callback() as between:
+                return between.call_id
+            case _:
+                return None
 
     # --- what the service decides ---
 
@@ -127,6 +134,45 @@ class B2bua:
             raise UnknownCall(call_id)
         call.connect(grouped(targets), plan)
         self._settle()
+
+    def call_back(self, near: Half, far: Half, caller: Caller, now: float) -> None:
+        """Call the near party and, once it has answered, the far one for it; both halves end with CallEnded.
+
+        No CallRequested comes before: their ids are the service's own, and new. `caller` is who is named in both
+        INVITEs. When the near one answers, CallAttended of the far half, CallAnswered of the near one and CallsJoined
+        come.
+        """
+        switch = self._switch
+        switch.now = now
+        first, second = (Call(switch, half.call_id, self._forget) for half in (near, far))
+        for call in (first, second):
+            self.calls[call.id], call.identity, call.state = call, caller, CallState.HUNTING
+        second.plan = far.plan
+        second.use(Bridge(switch, second.id, MediaSession(self._session_key(), self._ports, far.plan.checks)))
+        first.bind(second)
+        callback = Callback(first, second, far)
+        first.transfer = callback
+        callback.start(near.groups, near.plan)
+        self._settle()
+
+    def divert(
+        self, call_id: str, targets: Sequence[Target] | Sequence[Sequence[Target]], plan: CallPlan, now: float
+    ) -> None:
+        """Answer a HuntFailed with other places. Raises UnknownCall."""
+        self._failed(call_id, now).divert(grouped(targets), plan)
+        self._settle()
+
+    def give_up(self, call_id: str, now: float) -> None:
+        """Answer a HuntFailed with the failure, for the caller to hear. Raises UnknownCall."""
+        self._failed(call_id, now).give_up()
+        self._settle()
+
+    def _failed(self, call_id: str, now: float) -> Call:
+        self._switch.now = now
+        call = self.calls.get(call_id)
+        if call is None or not call.failed:
+            raise UnknownCall(call_id)
+        return call
 
     def replace(self, call_id: str, now: float) -> None:
         """Let the newcomer of a CallRequested with `replaces` take the place that it asks for. Raises UnknownCall."""

@@ -12,6 +12,7 @@ from pysrv.calls import causes
 from pysrv.calls import events as tell
 from pysrv.calls.attendant import Attendant
 from pysrv.calls.bridge import Bridge
+from pysrv.calls.callback import Callback
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import EndedBy, LegEvent, Role
 from pysrv.calls.exchange import Exchanges
@@ -55,7 +56,7 @@ class Call(Timed):
     """One call from CallRequested to CallEnded."""
 
     __slots__ = (
-        "_on_end", "bridge", "callee", "caller", "exchanges", "hunt", "id",
+        "_failure", "_on_end", "bridge", "callee", "caller", "exchanges", "hunt", "id",
         "identity", "partners", "plan", "ringing", "state", "target", "times", "transfer",
     )  # fmt: skip
 
@@ -70,8 +71,9 @@ class Call(Timed):
         self.callee: Leg | None = None
         self.target: Target | None = None
         self.hunt: Hunt | None = None
+        self._failure: tuple[Cause, tell.CrossingHeaders] | None = None  # that the service has still to look at
         self.ringing: Ringing | None = None
-        self.transfer: Transfer | Replacement | Attendant | None = None
+        self.transfer: Transfer | Replacement | Attendant | Callback | None = None
         self.partners: list[Call] = []  # calls that end together with this one
         self.bridge = Bridge(switch, call_id, None)
         self.exchanges = Exchanges(self.bridge, self._disagree)
@@ -92,6 +94,25 @@ class Call(Timed):
         self.hunt = Hunt(self.switch, self, Role.CALLEE, groups, plan, self.identity)
         self.hunt.start()
 
+    @property
+    def failed(self) -> bool:
+        """Whether nobody answered and the service has not said yet how to go on."""
+        return self.state is CallState.HUNTING and self._failure is not None
+
+    def divert(self, groups: Groups, plan: CallPlan) -> None:
+        """Look elsewhere: the first search found nobody."""
+        assert self.identity is not None
+        self._failure, self.plan = None, plan
+        self.hunt = Hunt(self.switch, self, Role.CALLEE, groups, plan, self.identity)
+        self.hunt.start()
+
+    def give_up(self) -> None:
+        """Tell the caller that nobody answered."""
+        assert self._failure is not None
+        (cause, headers), self._failure = self._failure, None
+        self.plan = replace(self.plan, diverts=False)
+        self.hunt_failed(cause, headers)
+
     def attend(self, plan: CallPlan, bridge: Bridge) -> None:
         """Answer in the appliance's own name; what cannot be spoken with is refused."""
         assert isinstance(self.caller, UasLeg)
@@ -104,6 +125,16 @@ class Call(Timed):
         except MediaError as error:
             self.transfer = None
             self.refuse(error.status, None, ())
+
+    def greet(self, leg: UacLeg, offer: bytes) -> None:
+        """A party that we called answers: it is this call's caller, and hears the appliance until another one is there.
+
+        Raises MediaError for an offer that the appliance cannot speak in.
+        """
+        attendant = Attendant(self, leg)
+        self.seat(leg, Role.CALLER)
+        self.transfer, self.state = attendant, CallState.ATTENDED
+        attendant.greet(offer)
 
     def connect(self, groups: Groups, plan: CallPlan) -> None:
         """Find somebody who talks to the attended caller."""
@@ -145,6 +176,10 @@ class Call(Timed):
 
     def hunt_failed(self, cause: Cause, headers: tell.CrossingHeaders) -> None:
         """Nobody answered."""
+        if self.plan.diverts:
+            self._failure = cause, headers
+            self.switch.outbox.append(tell.HuntFailed(self.id, cause, self.switch.now))
+            return
         cause = told(cause)
         if isinstance(self.caller, UasLeg):
             self.caller.reject(cause.status, None, (*headers, (b"Reason", cause.reason())))
@@ -376,9 +411,19 @@ class Call(Timed):
         self.bridge.release()
         self.bridge.show()
         self.state = CallState.ABSORBED
+        self.bind(other)
+        self.switch.outbox.append(tell.CallsJoined(other.id, self.id, self.switch.now))
+
+    def lent_to(self, other: "Call", leg: Leg) -> None:
+        """The only party of this call is the caller of the other one, with which it ends anyway."""
+        leg.listener, leg.role = other, Role.CALLER
+        self.callee, self.state = None, CallState.ABSORBED
+        self.switch.outbox.append(tell.CallsJoined(other.id, self.id, self.switch.now))
+
+    def bind(self, other: "Call") -> None:
+        """The two end together."""
         self.partners.append(other)
         other.partners.append(self)
-        self.switch.outbox.append(tell.CallsJoined(other.id, self.id, self.switch.now))
 
     # --- the end ---
 

@@ -188,6 +188,15 @@ class ConnectFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class HuntFailed:
+    """Nobody answered a call whose plan `diverts`; the caller still waits. Go on with divert() or give_up()."""
+
+    call_id: str
+    cause: Cause
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class PartiesConnected:
     """An attended caller has taken the description of the one who answered: the call is like all others now."""
 
@@ -200,6 +209,7 @@ ServiceEvent = (
     | CallAttended
     | DigitPressed
     | ConnectFailed
+    | HuntFailed
     | PartiesConnected
     | RouteFailed
     | CallRinging

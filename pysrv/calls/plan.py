@@ -65,6 +65,7 @@ class CallPlan:
     block_early_media_in: bool = False  # before the answer no sound from the caller
     learn_sources: bool = True  # media may come from elsewhere than announced
     first_source_stays: bool = False  # and the first such source keeps the stream
+    diverts: bool = False  # when nobody answers, the service is asked for another place first
     media: bool = True  # False: session descriptions pass untouched (media does not cross the appliance)
     ring_timeout_s: float = 90.0
     call_init_timeout_s: float = 30.0

@@ -165,6 +165,7 @@ class Traces:
         self._attempts = Shelf(room.attempts, room.attempts_bytes)
         self._by_leg: dict[bytes, tuple[Trace, int]] = {}
         self._by_call: dict[str, Trace] = {}
+        self._same: dict[str, str] = {}
 
     @property
     def held(self) -> tuple[int, int]:
@@ -201,7 +202,13 @@ class Traces:
 
     def of_call(self, call_id: str) -> Trace | None:
         """The trace of a call."""
-        return self._by_call.get(call_id)
+        return self._by_call.get(self._same.get(call_id, call_id))
+
+    def same(self, call_id: str, other: str) -> None:
+        """What is said in the call `call_id` is remembered as the other one's."""
+        if len(self._same) >= max(1, self._room.calls):
+            del self._same[next(iter(self._same))]
+        self._same[call_id] = other
 
     def of_dialog(self, dialog_id: bytes) -> Trace | None:
         """The trace that has a dialog with this Call-ID."""

@@ -145,6 +145,11 @@ class Certificates:
         self.reload()
         return True
 
+    def renew(self) -> None:
+        """Make the appliance's own anew: another key, for the domain as it is now."""
+        (self._directory / selfsigned.FILE_NAME).unlink(missing_ok=True)
+        self.reload()
+
     def request(self, names: Iterable[str]) -> str:
         """A request for an authority (PKCS 10, RFC 2986), of a key that is kept until its certificate is brought."""
         path = self._directory / REQUEST_NAME

@@ -7,7 +7,7 @@ from typing import Any
 from appliance.config.account import field_texts, parse_fields
 from appliance.config.settings import Settings
 from appliance.wire import WireError
-from pysrv.control import cards
+from pysrv.control import cards, forwards
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.control.passwords import checked
 from pysrv.control.usage import figures
@@ -252,7 +252,8 @@ def list_all(desk: Desk, args: ListAccounts) -> dict[str, Any]:
 def show(desk: Desk, args: Named) -> dict[str, Any]:
     """accounts.show"""
     account = _found(desk, args.name)
-    return {"account": shape(account) | cards.card_shape(desk, account), "usage": figures(desk, account)}
+    ahead = {"forwards": forwards.shape(account)}
+    return {"account": shape(account) | ahead | cards.card_shape(desk, account), "usage": figures(desk, account)}
 
 
 def _found(desk: Desk, name: str) -> Account:
@@ -268,7 +269,8 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     parsed = parse_fields(wanted.fields)
     _check_deck(desk, parsed.get("deck", wanted.deck))
     check_tax(desk, parsed.get("tax"))
-    update(desk, settings, account, wanted, parsed)
+    moved = update(desk, settings, account, wanted, parsed)
+    posting = {"posting": desk.store.postings(args.name, 1)[0].id} if moved else {}
     if wanted.web_password is not None:
         set_web_password(desk, settings, account, wanted.web_password)
     if wanted.password is not None or wanted.web_password is not None:
@@ -276,11 +278,12 @@ def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
     card = cards.changed(desk, args.name, wanted.pin, wanted.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
     account = _found(desk, args.name)
-    return {"account": shape(account) | cards.card_shape(desk, account)} | card
+    return {"account": shape(account) | cards.card_shape(desk, account)} | card | posting
 
 
-def update(desk: Desk, settings: Settings, account: Account, wanted: AccountChanges, parsed: Mapping[str, Any]) -> None:
-    """Changes an account; a new password's hash for the web is left to be made. `parsed` has its fields."""
+def update(desk: Desk, settings: Settings, account: Account, wanted: AccountChanges, parsed: Mapping[str, Any]) -> int:
+    """Changes an account; a new password's hash for the web is left to be made. `parsed` has its fields. Returns by how
+    much its balance was moved, micro-units."""
     plain: dict[str, Any] = {name: getattr(wanted, name) for name in PLAIN if getattr(wanted, name) is not None}
     plain |= parsed
     if wanted.numbers is not None:
@@ -293,12 +296,13 @@ def update(desk: Desk, settings: Settings, account: Account, wanted: AccountChan
         plain |= {"password": wanted.password, "realm": settings.realm, "strength": strength}
     if plain:
         desk.store.set_account(account.name, who=desk.who, **plain)
-    _move_money(desk, account, wanted)
+    return _move_money(desk, account, wanted)
 
 
-def _move_money(desk: Desk, account: Account, wanted: AccountChanges) -> None:
+def _move_money(desk: Desk, account: Account, wanted: AccountChanges) -> int:
     if wanted.credit is not None and wanted.top_up is not None:
         raise WireError("bad_args", "credit sets the balance and top_up moves it: name one of them")
+    moved = 0
     if wanted.credit is not None:
         moved = amount(wanted.credit) - account.balance
         if moved:
@@ -309,6 +313,7 @@ def _move_money(desk: Desk, account: Account, wanted: AccountChanges) -> None:
             desk.store.deposit(account.name, moved, who=desk.who, note=wanted.note)
         elif moved < 0:
             desk.store.adjust(account.name, moved, who=desk.who, note=wanted.note)
+    return moved
 
 
 def remove(desk: Desk, args: Named) -> dict[str, Any]:

@@ -2,16 +2,22 @@
 
 from dataclasses import asdict, dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from appliance.wire import WireError, to_dict
+from pysrv.billing.calendar import day_of, day_starts_at
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.number import normalise
 from pysrv.billing.tariff import price, talk_seconds
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.control.firewall import pending
 from pysrv.control.paging import PageOf, bounds
+from pysrv.limits.decision import Refuse
 from pysrv.service.paging import MAX_BODY_BYTES
 from pysrv.store.rows import CdrFilter, OpenCall, SavedBinding
+
+_CODES = {480: "conflict", 484: "invalid", 486: "conflict", 503: "too_many"}
+_HINTS = {480: "register a telephone, or name a number to call first", 503: "wait, then ask again"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,15 @@ class Dial:
 
     account: str
     number: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallBack:
+    """Whose callback it is, whom he wants to talk to, and what is called first (empty: his telephones)."""
+
+    account: str
+    number: str
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +48,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Hangup:
-    """A call to end, those of an account, or all of them."""
+    """A call to end, those of an account, those whose caller, callee, account, address or trunk holds `words`, or all
+    of them."""
 
     call_id: str = ""
     account: str = ""
     all: bool = False
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +156,20 @@ def hangup(desk: Desk, args: Hangup) -> dict[str, Any]:
         raise WireError("not_running", "the appliance is not running, so no call does")
     if args.account and desk.store.account(args.account) is None:
         raise not_found("account", args.account)
-    many = [call.call_id for call in desk.store.open_calls() if args.all or call.account == args.account]
-    wanted = [args.call_id] if args.call_id else many
+    wanted = [args.call_id] if args.call_id else [call.call_id for call in _meant(desk, args)]
     ended = [call_id for call_id in wanted if desk.live.hangup(call_id)]
     if args.call_id and not ended:
         raise not_found("running call", args.call_id)
     for call_id in ended:
         desk.store.note(desk.who, "call.hangup", call_id)
     return {"calls": ended}
+
+
+def _meant(desk: Desk, args: Hangup) -> list[OpenCall]:
+    """The calls that more than one name stands for."""
+    if words := args.words.strip():
+        return desk.store.open_call_page(words, desk.store.open_call_page(words, 1)[1])[0]
+    return [call for call in desk.store.open_calls() if args.all or (args.account and call.account == args.account)]
 
 
 def dial(desk: Desk, args: Dial) -> dict[str, Any]:
@@ -161,6 +184,20 @@ def dial(desk: Desk, args: Dial) -> dict[str, Any]:
     if not desk.live.dial(args.account, number):
         raise WireError("conflict", f"no phone of {args.account} is registered", "a phone makes the call: register one")
     return {"account": args.account, "number": number, "asked": True}
+
+
+def call_back(desk: Desk, args: CallBack) -> dict[str, Any]:
+    """calls.callback: the appliance calls a party, then another one for it; both are calls of the account."""
+    if desk.live is None:
+        raise WireError("not_running", "the appliance is not running, so it calls nobody")
+    if desk.store.account(args.account) is None:
+        raise not_found("account", args.account)
+    said = desk.live.call_back(args.account, args.number.strip(), args.first.strip())
+    if isinstance(said, Refuse):
+        setting = f" ({said.setting})" if said.setting else ""
+        raise WireError(_CODES.get(said.status, "forbidden"), f"{said.sentence}{setting}", _HINTS.get(said.status, ""))
+    desk.store.note(desk.who, "call.back", f"{args.account} {said.number}")
+    return {"account": args.account} | asdict(said)
 
 
 def send_text(desk: Desk, args: Text) -> dict[str, Any]:
@@ -197,6 +234,15 @@ def figures(desk: Desk, _: Any) -> dict[str, Any]:
     return to_dict(desk.live.figures())
 
 
+def today(desk: Desk) -> dict[str, Any]:
+    """Calls that were set up since midnight and have ended, and what was charged for them, by currency."""
+    zone = ZoneInfo(desk.settings.timezone or "UTC")
+    began = day_starts_at(day_of(desk.clock(), zone), zone)
+    calls, answered, refused, charged = desk.store.counted_since(began)
+    revenue = {code: written(amount) for code, amount in charged.items()}
+    return {"calls": calls, "answered": answered, "refused": refused, "charged": revenue}
+
+
 def status(desk: Desk, _: Any) -> dict[str, Any]:
     """status"""
     store, settings = desk.store, desk.settings
@@ -209,6 +255,7 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "calls": len(store.open_calls()),
         "registrations": len(store.bindings()),
         "bans": store.ban_count(),
+        "today": today(desk),
     }
     waiting = pending(desk)
     if waiting is not None:

@@ -61,6 +61,17 @@ def remove(desk: Desk, _: Any) -> dict[str, Any]:
     return _shape(held)
 
 
+def renew(desk: Desk, _: Any) -> dict[str, Any]:
+    """certificate.renew: the appliance's own, with a new key and today's names."""
+    held = _held(desk)
+    before = held.fingerprint
+    if held.shown().own:
+        raise WireError("invalid", "your own certificate serves, not the appliance's", "remove yours first")
+    held.renew()
+    desk.store.note(desk.who, "certificate.renew", "certificate", before, held.fingerprint)
+    return _shape(held)
+
+
 def request(desk: Desk, args: RequestFor) -> dict[str, Any]:
     """certificate.csr: the key stays here until the certificate is brought."""
     domain = desk.settings.localdomain

@@ -27,6 +27,7 @@ def facts(desk: Desk) -> Facts:
         self_made_certificate=not (store.path.parent / held.FILE_NAME).exists()
         and selfsigned.self_made(store.path.parent),
         told_ways=sum(not route.refused for route in routes("test", {}, settings)),
+        nobody_listed=not store.allows(),
         backup_at=store.last_audit(BACKUP),
     )
 

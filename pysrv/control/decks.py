@@ -12,7 +12,7 @@ from pysrv.control.desk import Desk, not_found, written
 from pysrv.service.quotes import zone_of
 from pysrv.store.currencies import NO_TAX
 
-EXPORT_ROWS = 2000
+EXPORT_ROWS = COMPARED_ROWS = 2000
 MOST_LISTED = 1_000_000
 
 
@@ -32,6 +32,13 @@ class DeckRows:
 
     first_line: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompareDeck:
+    """The next piece of what an import would change: prefixes behind `after`, from the first on when it is empty."""
+
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,19 @@ def _import(desk: Desk) -> int:
 def rows(desk: Desk, args: DeckRows) -> dict[str, Any]:
     """rates.rows"""
     return {"rates": desk.store.import_rows(_import(desk), args.first_line, args.text)}
+
+
+def compare(desk: Desk, args: CompareDeck) -> dict[str, Any]:
+    """rates.compare: what the deck being imported would change of the one in use, and whom that is about. `gone` are
+    prefixes that it does not have; `next` is what to ask for then, None at the end. `free`: calls without a price cost
+    nothing."""
+    found = desk.store.import_compare(_import(desk), args.after, COMPARED_ROWS)
+    trunks = sum(trunk.deck == found.deck for trunk in desk.store.trunks())
+    return asdict(found) | {
+        "accounts": len(desk.store.accounts_using("deck", found.deck, MOST_LISTED)),
+        "trunks": trunks,
+        "free": not desk.settings.blocknotbilledcalls,
+    }
 
 
 def commit(desk: Desk, _: Any) -> dict[str, Any]:

@@ -20,7 +20,10 @@ from pysrv.billing.exchange import ExchangeError
 from pysrv.calls.trace import Traces
 from pysrv.certificates.brought import CertificateError
 from pysrv.certificates.held import Certificates
+from pysrv.control.screening import screen
+from pysrv.limits.decision import Refuse
 from pysrv.people.permissions import Powers
+from pysrv.service.callbacks import Placed
 from pysrv.service.firewall import protected
 from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
@@ -55,6 +58,9 @@ class Live(Protocol):
 
     def dial(self, account: str, number: str) -> bool:
         """Ask a phone of the account to call a number; False: none is registered."""
+
+    def call_back(self, account: str, number: str, first: str) -> Placed | Refuse:
+        """Call `first` (empty: the account's telephones), then `number` for it; or the reason why not."""
 
     def page(self, sender: str, user: str, text: str) -> int:
         """Send a text to a user's devices; returns how many there are."""
@@ -98,8 +104,14 @@ class Live(Protocol):
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason."""
 
+    def resolved(self, host: str) -> str | None:
+        """The address of a trunk's host; None while it is not known."""
+
     def notices_told(self) -> None:
         """Something is in the outbox of notices."""
+
+    def input_refused(self, rule: str) -> None:
+        """Something that came in was refused by this rule of validateinput."""
 
     def payments_told(self) -> None:
         """A refund or a comparison of payments was asked for."""
@@ -145,6 +157,11 @@ class Desk:
     def settings(self) -> Settings:
         """The settings now."""
         return self.loaded().settings
+
+    def screen(self, given: Any) -> None:
+        """Raises WireError for arguments that validateinput refuses."""
+        settings = self.live.settings() if self.live is not None else self.settings
+        screen(settings.validateinput, given, self.live)
 
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason; the machine's own only while the service runs."""

@@ -10,11 +10,13 @@ from appliance.config.limiting import ALWAYS_ACT
 from appliance.config.schema import ROWS
 from appliance.wire import WireError
 from pysrv.billing.calendar import day_of
+from pysrv.control import kept_out
 from pysrv.control.desk import Desk
 from pysrv.control.security import canonical
+from pysrv.people.permissions import Area
 from pysrv.service import changes
 from pysrv.service.firewall import NOTED_FOR_S, refuse_protected
-from pysrv.store.firewall import Rule, match_text
+from pysrv.store.firewall import PendingChange, Rule, match_text
 
 PROTOCOLS, ACTIONS = ("any", "udp", "tcp"), ("allow", "deny")
 _VERDICT = re.compile(r"[a-z][a-z0-9_]{0,63}").fullmatch
@@ -75,13 +77,14 @@ def rules(desk: Desk, _: Any) -> dict[str, Any]:
 
 
 def add(desk: Desk, args: AddRules) -> dict[str, Any]:
-    """firewall.add"""
+    """firewall.add: the rules, and which trunks and registered devices they shut out."""
     made = [_checked(desk, rule) for rule in args.rules]
     what = "firewall: " + ", ".join(f"{rule.action} {match_text(rule)}" for rule in made)
     with_undo(desk, args.confirm_s, what)
     stored = [desk.store.add_firewall_rule(rule) for rule in made]
     desk.after_commit(lambda live: live.policy_changed())
-    return {"rules": [_shown(rule) for rule in stored], **_standing(desk)}
+    told = kept_out.told(kept_out.denied(desk, stored))
+    return {"rules": [_shown(rule) for rule in stored], **told, **_standing(desk)}
 
 
 def _shown(rule: Rule) -> dict[str, Any]:
@@ -201,7 +204,19 @@ def pending(desk: Desk) -> dict[str, Any] | None:
     if waiting is None:
         return None
     left_s = max(0.0, waiting.deadline_at - desk.clock())
-    return {"what": waiting.what, "made_at": waiting.made_at, "left_s": left_s, "who": waiting.who}
+    areas = [str(area) for area in waiting_areas(waiting)]
+    return {"what": waiting.what, "made_at": waiting.made_at, "left_s": left_s, "who": waiting.who, "areas": areas}
+
+
+def waiting_areas(change: PendingChange) -> tuple[Area, ...]:
+    """What a change is about: whoever may make it may give it its word."""
+    return (Area.SETTINGS,) if changes.settings_of(change) else (Area.SECURITY,)
+
+
+def held_areas(desk: Desk) -> tuple[Area, ...]:
+    """What the change that waits is about; nothing waits: nothing."""
+    waiting = desk.store.pending_change()
+    return waiting_areas(waiting) if waiting is not None else ()
 
 
 def show_change(desk: Desk, _: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.control.desk import Desk, not_found
 from pysrv.passwords.estimator import estimate
+from pysrv.passwords.made import asks_for_one
 from pysrv.passwords.policy import GENERATED, HINT, Owner, Strength, judge
 from pysrv.store.passwords import StoredPassword
 
@@ -44,6 +45,9 @@ def checked(settings: Settings, owner: Owner, password: str, *, generated: bool 
     """
     if generated and len(password) >= settings.minpwdlength:
         return GENERATED
+    if asks_for_one(password):
+        words = f"{password!r} is the word by which a password is made up, and none itself"
+        raise WireError("invalid", words, "in the panel a button makes one up, in a command --password generated")
     found = judge(password, owner, settings.validatepassword, settings.minpwdlength, estimate)
     if found.refusal:
         raise WireError("invalid", found.refusal, HINT if found.setting == "validatepassword" else "")

@@ -12,8 +12,9 @@ Administrators have one role each. Panel, API and console ask the same verbs as 
 belongs to an area. Who has the machine (root, over the command's socket) may do everything.
 
 A token acts for an administrator: it may what its scopes name (`accounts:read`, `security:write`, `*:read`) and what
-the administrator's role allows at the moment of its use. Nothing of `own` is ever within a token's reach, so that a
-stolen one makes neither another token nor a password.
+the administrator's role allows at the moment of its use. However wide its scopes are, it sees `people` and changes
+nothing there, and nothing of `own` is within its reach, so that a stolen one makes neither an administrator, nor
+another token, nor a password.
 
 | area | {roles} |
 |---|{rules}|

@@ -156,6 +156,12 @@ def _country(desk: Desk, row: bytes) -> Iterator[dict[str, str]]:
         yield _step("country", "the address lies in no country that is let in", "country_denied")
 
 
+def country_denies(desk: Desk, row: bytes) -> bool:
+    """Whether the rules about countries keep an address out, as far as those act."""
+    verdicts = [step["verdict"] for step in _country(desk, row)]
+    return "country_denied" in verdicts and "country_denied" not in desk.store.report_only()
+
+
 def _in_list(desk: Desk, list_id: int, row: bytes) -> bool:
     return any(piece_holds(piece, row[:16]) for piece in desk.store.list_rows(list_id))
 

@@ -11,6 +11,7 @@ from pysrv.billing.deck import instant
 from pysrv.billing.lcr import Hour, Quality, weighed
 from pysrv.billing.quote import CallQuotes, Margin, Quote
 from pysrv.billing.tariff import Charge, Rate, charge, talk_seconds
+from pysrv.calls.causes import Cause
 from pysrv.control.decks import rate_shape
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.limits import price
@@ -141,7 +142,7 @@ def _quality_shape(quality: Quality) -> dict[str, Any]:
 
 
 def quality(desk: Desk, args: QualityOf) -> dict[str, Any]:
-    """trunks.quality: ASR and ACD within routingwindow, and what a minute costs."""
+    """trunks.quality: ASR and ACD within routingwindow (`window_s`), and what a minute costs."""
     settings, now = desk.settings, desk.clock()
     if args.trunk and desk.store.trunk(args.trunk) is None:
         raise not_found("trunk", args.trunk)
@@ -157,11 +158,13 @@ def quality(desk: Desk, args: QualityOf) -> dict[str, Any]:
         per_minute = None if rate is None else written(rate.paid_per_minute)
         shape = {"trunk": name, "prefix": prefix, "per_minute": per_minute, "currency": quotes.base}
         found.append(shape | _quality_shape(weighed(counted, now, settings.routingwindow)))
-    return {"quality": found}
+    return {"quality": found, "window_s": settings.routingwindow}
 
 
 def explain(desk: Desk, args: CallNamed) -> dict[str, Any]:
-    """cdrs.show: a past call's price, line by line, for every level, by what was kept with it."""
+    """cdrs.show: how a past call went, and its price, line by line, for every level, by what was kept with it.
+
+    `packets` are those that the relay carried from each side."""
     cdr = desk.store.cdr(args.call_id)
     if cdr is None:
         raise not_found("call record", args.call_id)
@@ -172,9 +175,21 @@ def explain(desk: Desk, args: CallNamed) -> dict[str, Any]:
     return {
         "call_id": cdr.call_id,
         "account": cdr.account,
+        "caller": cdr.caller,
         "callee": cdr.callee,
+        "source": cdr.source,
         "trunk": cdr.trunk,
         "setup_at": cdr.setup_at,
+        "answered_at": cdr.answered_at,
+        "ended_at": cdr.ended_at,
+        "sip_status": cdr.sip_status,
+        "cause": cdr.cause,
+        "cause_words": Cause.of_q850(cdr.cause).text,
+        "reason": cdr.reason,
+        "refused_by": cdr.refused_by,
+        "ended_by": str(cdr.ended_by),
+        "billable_seconds": cdr.billable_seconds,
+        "packets": {"caller": cdr.from_caller.packets, "callee": cdr.from_callee.packets},
         "duration_s": cdr.duration_s,
         "talk_s": talk_seconds(cdr.duration_s) if cdr.answered else 0,
         "emergency": cdr.emergency,

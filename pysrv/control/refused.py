@@ -1,7 +1,7 @@
-"""Why calls and logins were refused: the newest ones that fit an account, a number, an address or a call.
+"""Why calls failed and logins were refused: the newest ones that fit an account, a number, an address or a call.
 
-What the office refused left a record (a call) or an attempt (a login); what the gate stopped before it left neither,
-and is answered for an address by the gate's own rules.
+A call that was refused, or failed otherwise, left a record, a refused login an attempt; what the gate stopped before it
+left neither, and is answered for an address by the gate's own rules.
 """
 
 import ipaddress
@@ -13,6 +13,7 @@ from appliance.config.schema import ROWS
 from appliance.wire import WireError
 from pysrv.billing import number as numbers
 from pysrv.billing.cdr import Cdr
+from pysrv.calls.causes import Cause
 from pysrv.control import probe
 from pysrv.control.desk import Desk, not_found
 from pysrv.limits.stages.table import STAGES
@@ -20,6 +21,7 @@ from pysrv.store.rows import Attempt
 
 MOST: Final = 500
 REGISTRAR: Final = "authentication"
+ROUTE, MENU = "route", "voice menu"  # where calls fail that no stage of the policy has refused
 _STAGE: Final = {setting: stage.name for stage in reversed(STAGES) for setting in stage.settings}
 
 
@@ -53,23 +55,28 @@ def list_all(desk: Desk, args: RefusalsOf) -> dict[str, Any]:
 
 
 def stage_of(setting: str) -> str:
-    """The stage of the policy that enforces a setting; empty: none does."""
-    return _STAGE.get(setting, "")
+    """The stage of the policy that enforces a setting, an owner's own limit too; empty: none does."""
+    return _STAGE.get(setting.removeprefix("own_"), "")
 
 
 def _of_call(desk: Desk, record: Cdr) -> dict[str, Any]:
     return {
-        "kind": "call", "at": record.setup_at, "account": record.account, "caller": record.caller,
-        "callee": record.callee, "source": record.source, "call_id": record.call_id, "status": record.sip_status,
-        "sentence": record.reason, "stage": stage_of(record.refused_by),
-        "setting": _setting(desk, record.account, record.refused_by),
+        "kind": "call" if record.refused_by else "failed", "at": record.setup_at, "account": record.account,
+        "caller": record.caller, "callee": record.callee, "source": record.source, "call_id": record.call_id,
+        "status": record.sip_status, "sentence": record.reason or Cause.of_status(record.sip_status).text,
+        "stage": _failed_at(record.refused_by), "setting": _setting(desk, record.account, record.refused_by),
     }  # fmt: skip
+
+
+def _failed_at(setting: str) -> str:
+    return stage_of(setting) or (MENU if setting.startswith(("ivr", "callingcard", "maxwrongpins")) else ROUTE)
 
 
 def _of_attempt(desk: Desk, tried: Attempt) -> dict[str, Any]:
     return {
         "kind": tried.kind, "at": tried.at, "account": tried.user, "caller": tried.user, "callee": "",
-        "source": tried.source, "call_id": "", "status": 0, "sentence": tried.detail,
+        "source": tried.source, "call_id": "", "status": 0,
+        "sentence": tried.detail or f"{tried.kind.replace('_', ' ')} from {tried.source}",
         "stage": stage_of(tried.setting) or REGISTRAR, "setting": _setting(desk, tried.user, tried.setting),
     }  # fmt: skip
 

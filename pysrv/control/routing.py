@@ -130,8 +130,9 @@ def add(desk: Desk, args: AddTrunk) -> dict[str, Any]:
 
 
 def list_all(desk: Desk, _: Any) -> dict[str, Any]:
-    """trunks.list"""
-    return {"trunks": [shape(trunk) for trunk in desk.store.trunks()]}
+    """trunks.list: `calls` run over it now."""
+    carried = desk.store.trunk_calls()
+    return {"trunks": [shape(trunk) | {"calls": carried.get(trunk.name, 0)} for trunk in desk.store.trunks()]}
 
 
 def change(desk: Desk, args: SetTrunk) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from appliance.wire import WireError
 from pysrv.control.desk import Desk
 from pysrv.control.paging import PageOf, bounds
 from pysrv.control.probe import locked_out
+from pysrv.limits.sentence import Scope
 from pysrv.limits.sources import lies_in
 from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
@@ -45,7 +46,8 @@ def add_ban(desk: Desk, args: wire.Ban) -> dict[str, Any]:
     """bans.add"""
     prefix, reason = _part(canonical(args.prefix), "ban everyone"), args.reason[:200]
     refuse_protected(prefix, desk.protected())
-    row = BanRow(prefix, args.rule, reason, desk.clock(), args.expires_at, desk.who)
+    scope = Scope.NETWORK if "/" in prefix else Scope.ADDRESS
+    row = BanRow(prefix, args.rule, reason, desk.clock(), args.expires_at, desk.who, scope=scope)
     desk.store.add_ban(row)
     desk.after_commit(lambda live: live.ban(wire.Ban(prefix, args.expires_at, args.rule, reason)))
     return {"ban": asdict(row)}

@@ -21,6 +21,8 @@ from pysrv.control import (
     currencies,
     decks,
     firewall,
+    forwards,
+    kept_out,
     lists,
     notices,
     own,
@@ -41,7 +43,7 @@ from pysrv.control import (
     watching,
 )
 from pysrv.control.desk import Desk, Live, fault, refusals
-from pysrv.control.mine import Mine
+from pysrv.control.mine import MINE, Mine
 from pysrv.people.permissions import PROVEN, Area, Powers
 from pysrv.store import Store, StoreCode, StoreError
 
@@ -58,7 +60,7 @@ class Verb:
     """One row: what it is about, the shape of the arguments, what it does, and whether it changes anything.
 
     `writes`: it writes to the store. `acts`: it changes what runs instead. `also` names further areas that certain
-    arguments write to.
+    arguments write to, `held` those that what waits is about.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Verb:
     writes: bool = False
     acts: bool = False
     also: Callable[[Any], Iterable[Area]] = lambda _: ()
+    held: Callable[[Desk], Iterable[Area]] = lambda _: ()
 
     @property
     def changes(self) -> bool:
@@ -78,6 +81,11 @@ class Verb:
 def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
     """What a sheet of accounts holds beside their limits."""
     return Area.MONEY, Area.PASSWORDS
+
+
+def _money(_: Any) -> tuple[Area, ...]:
+    """Calls that go on cost the account."""
+    return (Area.MONEY,)
 
 
 ROWS = (
@@ -97,6 +105,7 @@ ROWS = (
     Verb("accounts.passwords", Area.ACCOUNTS, passwords.PasswordsOf, passwords.list_all),
     Verb("accounts.days", Area.ACCOUNTS, usage.DaysOf, usage.days),
     Verb("accounts.allow", Area.MONEY, usage.AllowToday, usage.allow, writes=True),
+    Verb("accounts.forward", Area.ACCOUNTS, forwards.ForwardsOf, forwards.change, writes=True, also=_money),
     Verb(
         "sheets.begin",
         Area.ACCOUNTS,
@@ -117,6 +126,7 @@ ROWS = (
     Verb("trunks.quality", Area.ROUTING, quoting.QualityOf, quoting.quality),
     Verb("rates.begin", Area.PRICES, decks.BeginDeck, decks.begin, writes=True),
     Verb("rates.rows", Area.PRICES, decks.DeckRows, decks.rows, writes=True),
+    Verb("rates.compare", Area.PRICES, decks.CompareDeck, decks.compare),
     Verb("rates.commit", Area.PRICES, Nothing, decks.commit, writes=True),
     Verb("rates.decks", Area.PRICES, Nothing, decks.list_all),
     Verb("rates.list", Area.PRICES, decks.RatesOf, decks.rates),
@@ -137,6 +147,7 @@ ROWS = (
     Verb("certificate.show", Area.SETTINGS, Nothing, certificate.show),
     Verb("certificate.set", Area.SETTINGS, certificate.Brought, certificate.put, writes=True),
     Verb("certificate.remove", Area.SETTINGS, Nothing, certificate.remove, writes=True),
+    Verb("certificate.renew", Area.SETTINGS, Nothing, certificate.renew, writes=True),
     Verb("certificate.csr", Area.SETTINGS, certificate.RequestFor, certificate.request, writes=True),
     Verb("certificate.reload", Area.SETTINGS, Nothing, certificate.reload, acts=True),
     Verb("checklist.show", Area.SECURITY, Nothing, checklist.show),
@@ -144,6 +155,7 @@ ROWS = (
     Verb("setup.mark", Area.SETTINGS, setup.MarkStep, setup.mark, writes=True),
     Verb("bans.list", Area.SECURITY, paging.PageOf, security.bans),
     Verb("bans.add", Area.SECURITY, wire.Ban, security.add_ban, writes=True),
+    Verb("bans.whom", Area.SECURITY, kept_out.Whom, kept_out.by_ban),
     Verb("bans.remove", Area.SECURITY, wire.Prefix, security.remove_ban, writes=True),
     Verb("bans.clear", Area.SECURITY, Nothing, security.clear_bans, writes=True),
     Verb("bans.show", Area.SECURITY, security.Banned, security.show_ban),
@@ -163,6 +175,7 @@ ROWS = (
     Verb("blacklist.test", Area.SECURITY, blacklists.AskNumber, blacklists.test),
     Verb("firewall.list", Area.SECURITY, Nothing, firewall.rules),
     Verb("firewall.add", Area.SECURITY, firewall.AddRules, firewall.add, writes=True),
+    Verb("firewall.whom", Area.SECURITY, kept_out.WhomRules, kept_out.by_rules),
     Verb("firewall.remove", Area.SECURITY, firewall.RemoveRules, firewall.remove, writes=True),
     Verb("firewall.test", Area.SECURITY, probe.Probe, probe.test),
     Verb("protected.list", Area.SECURITY, Nothing, firewall.guarded),
@@ -171,8 +184,8 @@ ROWS = (
     Verb("rules.report_only", Area.SECURITY, firewall.ReportOnly, firewall.report_only, writes=True),
     Verb("reload", Area.SETTINGS, Nothing, settings.reload, acts=True),
     Verb("changes.show", Area.SECURITY, Nothing, firewall.show_change),
-    Verb("changes.confirm", Area.SECURITY, Nothing, firewall.confirm_change, writes=True),
-    Verb("changes.undo", Area.SECURITY, Nothing, firewall.undo_change, writes=True),
+    Verb("changes.confirm", Area.SECURITY, Nothing, firewall.confirm_change, writes=True, held=firewall.held_areas),
+    Verb("changes.undo", Area.SECURITY, Nothing, firewall.undo_change, writes=True, held=firewall.held_areas),
     Verb("notices.list", Area.STATE, notices.NoticesOf, notices.list_all),
     Verb("notices.test", Area.STATE, notices.TestOf, notices.test, writes=True),
     Verb("notices.retry", Area.STATE, Nothing, notices.retry, writes=True),
@@ -187,6 +200,7 @@ ROWS = (
     Verb("calls.show", Area.CALLS, calls.CallNamed, calls.show),
     Verb("calls.hangup", Area.CALLS, calls.Hangup, calls.hangup, acts=True),
     Verb("calls.dial", Area.CALLS, calls.Dial, calls.dial, acts=True),
+    Verb("calls.callback", Area.CALLS, calls.CallBack, calls.call_back, acts=True),
     Verb("messages.send", Area.CALLS, calls.Text, calls.send_text, acts=True),
     Verb("calls.trace", Area.CALLS, tracing.TraceOf, tracing.trace),
     Verb("cdrs.list", Area.RECORDS, calls.CdrsOf, calls.cdrs),
@@ -228,9 +242,9 @@ class Licence:
     proven: bool
     person: str = ""
 
-    def check(self, verb: Verb, args: Any) -> None:
+    def check(self, verb: Verb, args: Any, held: Iterable[Area] = ()) -> None:
         """Raises WireError: "forbidden" for what no role of theirs reaches, "unproven" for what wants a password."""
-        written = {verb.area, *verb.also(args)} if verb.changes else set()
+        written = {verb.area, *verb.also(args), *held} if verb.changes else set()
         for area in (verb.area, *written):
             if not self.powers.allow(area, writes=verb.changes):
                 raise _forbidden(area, writes=verb.changes)
@@ -281,6 +295,19 @@ class Control:
             desk.is_aside = True
             return Session(desk, licence).do(name, args)
 
+    def mine_aside(self, account: str, who: str, name: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """As `ask_aside`, of the verbs of an account's owner."""
+        verb = MINE.get(name)
+        if verb is None or verb.writes:
+            raise WireError("unknown_verb", f"{name!r:.60} cannot be asked aside")
+        with self._store.reader() as reader:
+            desk = Desk(cast(Store, reader), self._clock, self._live, self._file, who, is_aside=True)
+            return Mine(desk, account, proven=False).do(name, args)
+
+    def screen(self, given: Any) -> None:
+        """Raises WireError for what came in by the web and validateinput refuses."""
+        Desk(self._store, self._clock, self._live, self._file).screen(given)
+
     def mine(self, account: str, who: str, *, proven: bool, session: str = "") -> Mine:
         """A conversation with the owner of an account: his verbs, about that account alone (see pysrv.control.mine)."""
         return Mine(Desk(self._store, self._clock, self._live, self._file, who), account, proven, session)
@@ -327,8 +354,9 @@ class Session:
             raise WireError("unknown_verb", f"there is no verb {message.get('verb')!r:.60}")
         args = wire.from_dict(verb.args, message.get("args") or {})
         if self._licence is not None:
-            self._licence.check(verb, args)
+            self._licence.check(verb, args, verb.held(self._desk))
         try:
+            self._desk.screen(message.get("args"))
             return self._desk.carry_out(lambda: verb.act(self._desk, args), noted, writes=verb.writes)
         except BaseException:
             if verb.name.startswith(("rates.", "lists.", "sheets.")):

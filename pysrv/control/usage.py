@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pysrv.billing.calendar import Days, date_of
+from pysrv.billing.calendar import Days, date_of, day_starts_at, first_day
 from pysrv.billing.ledger import Ceiling, Unit
+from pysrv.billing.usage import Usage
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.limits.own import own_ceilings
 from pysrv.limits.spend import ceilings
@@ -68,23 +69,34 @@ def allow(desk: Desk, args: AllowToday) -> dict[str, Any]:
 
 
 def figures(desk: Desk, account: Account) -> dict[str, Any]:
-    """What an account has used today and this month, running calls among it, and how much of each limit that is."""
+    """What an account has used today and this month, and how much of each limit that is. Spend has what running calls
+    have reserved among it (`reserved`); `seconds_*` is talk time alone, and `reserved_s` what stays reserved beyond."""
     _use_zone(desk)
     usage = desk.store.usage(account.id)
     found = ceilings(account, desk.settings, usage, desk.store.report_only()) + own_ceilings(account.own, usage)
     limits = [_limit(account, each) for each in found]
+    talking_s = int(desk.store.talking_s(account.id, desk.clock())) if account.lines else 0
     lines = {"setting": "maxlines", "unit": "calls", "used": str(account.lines), "limit": str(account.maxlines)}
     return {
         "day": date_of(usage.day).isoformat(),
         "spent_today": written(usage.spent_today + account.reserved),
         "spent_month": written(usage.spent_month + account.reserved),
-        "seconds_today": usage.seconds_today + account.reserved_s,
-        "seconds_month": usage.seconds_month + account.reserved_s,
+        "seconds_today": usage.seconds_today + talking_s,
+        "seconds_month": usage.seconds_month + talking_s,
+        "reserved": written(account.reserved),
+        "reserved_s": max(0, account.reserved_s - talking_s),
         "blocked": usage.blocked,
+        "blocked_until": _blocked_until(desk, usage) if usage.blocked else None,
         "extra": written(usage.extra),
         "limits": limits
         + ([lines | {"percent": _percent(account.lines, account.maxlines)}] if account.maxlines else []),
     }
+
+
+def _blocked_until(desk: Desk, usage: Usage) -> float:
+    """When the day ends that a limit has blocked, or the month, where the limit is one of months."""
+    ends = first_day(usage.month + 1) if "month" in usage.blocked else usage.day + 1
+    return day_starts_at(ends, ZoneInfo(desk.settings.timezone or "UTC"))
 
 
 def _limit(account: Account, each: Ceiling) -> dict[str, Any]:

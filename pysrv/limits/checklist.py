@@ -45,6 +45,7 @@ class Facts:
     self_made_certificate: bool = True
     told_ways: int = 0
     backup_at: float | None = None
+    nobody_listed: bool = False  # the allow list is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,17 @@ def _backup(facts: Facts) -> tuple[Grade, str]:
 def _remote(facts: Facts) -> tuple[Grade, str]:
     reach = facts.settings.remoteadmin
     words = ROWS["remoteadmin"].kind.labels[reach]  # type: ignore[attr-defined]  # it is a choice
+    if reach == 1 and facts.nobody_listed:
+        return Grade.WARN, f"{words}; private networks too, while the allow list is empty"
     return (Grade.FAIL if reach == 2 else Grade.PASS), words
+
+
+def _api_key(facts: Facts) -> tuple[Grade, str]:
+    settings = facts.settings
+    if settings.httpapikey:
+        return Grade.PASS, "set"
+    by_address = settings.apideftrustadmin in (1, 2)
+    return Grade.WARN, "not set; an address of the allow list moves money" if by_address else "not set"
 
 
 def _domain(facts: Facts) -> tuple[Grade, str]:
@@ -170,6 +181,11 @@ CHECKS: Final = (
     Check(
         "remoteadmin", "Where the panel can be reached from", "What everybody can reach, everybody tries.", 2,
         "/panel/settings/remoteadmin", _remote,
+    ),
+    Check(
+        "httpapikey", "Key of the older API",
+        "Without one, a program's address or a password alone adds and charges credit.", 3,
+        "/panel/settings/httpapikey", _api_key,
     ),
     Check(
         "open_trunks", "Trunks that take calls from wide networks",

@@ -98,6 +98,16 @@ def trusted_why(address: str, settings: TrustSettings, known: Known) -> str:
     return _candidate(parsed, settings, known)
 
 
+def is_vouched(address: str, settings: TrustSettings, known: Known) -> bool:
+    """Whether somebody has named this very address as one that may move money without another word. Nearness, a log-in
+    a while ago and being this machine do not do: behind each of those may be anybody, a proxy's callers for instance.
+    """
+    parsed, lowest = _parsed(address), Where.PRIVATE_RANGES if is_private(address) else Where.LISTED
+    if parsed is None or settings.allowtrustedip < lowest or is_own(address, known.own):
+        return False
+    return any(parsed in _network(text, 0) for text in known.listed)
+
+
 def is_own(address: str, own: Iterable[str]) -> bool:
     """Whether it is loopback or one of the machine's own addresses."""
     parsed = _parsed(address)

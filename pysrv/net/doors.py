@@ -47,6 +47,7 @@ class Doors:
         self._inside: Counter[str] = Counter()
         self._listeners: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self.turned_away = 0  # connections for which there was no room
 
     @property
     def inside(self) -> int:
@@ -89,6 +90,7 @@ class Doors:
             room = self._room()
             if self.inside >= room.most or self._inside[whose] >= room.of_network:
                 connection.close()
+                self.turned_away += 1
                 continue
             self._inside[whose] += 1
             self._start(self._welcome(connection, whose))

@@ -1,6 +1,6 @@
 """What the panel's forms have in common: a verb that may refuse, and fields drawn from the kind of their value."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -8,9 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from appliance.config.fields import AutoBool, Bool, Choice, Enum, Int, Kind, Money, Number
+from appliance.config.textual import Duration
 from appliance.wire import WireError
 from pysrv.web.acting import do, page
 from pysrv.web.problems import status_of
+from pysrv.web.words import N_
 
 MOST_OFFSET = 10_000_000
 
@@ -28,7 +30,7 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One field: its shape, its text now, what may be chosen, and what is allowed in words."""
+    """One field: its shape, its text now, what may be chosen as (value, meaning), and the allowed in words."""
 
     name: str
     shape: Shape
@@ -46,10 +48,10 @@ def drawn(name: str, kind: Kind[Any], text: str, unit: str = "") -> Input:
         case Bool():
             return Input(name, Shape.TICK, text)
         case AutoBool():
-            words = (("auto", f"auto: {kind.auto}"), ("true", "true"), ("false", "false"))
+            words = (("auto", kind.auto), ("true", N_("on")), ("false", N_("off")))
             return Input(name, Shape.CHOICE, text, words)
         case Enum() | Choice():
-            options = tuple((str(value), f"{value}: {label}") for value, label in kind.labels.items())
+            options = tuple((str(value), label) for value, label in kind.labels.items())
             return Input(name, Shape.CHOICE, text, options)
         case Int():
             high = kind.high if kind.high < 10**12 else None
@@ -60,6 +62,30 @@ def drawn(name: str, kind: Kind[Any], text: str, unit: str = "") -> Input:
             return Input(name, Shape.SECRET, "", allowed=kind.allowed(), unit=unit)
         case _:
             return Input(name, Shape.TEXT, text, allowed=kind.allowed(), unit=unit)
+
+
+def unit_in(kind: Kind[Any], unit: str, currency: str) -> str:
+    """The unit that stands behind a value: none behind a duration, whose text has its own; of money the currency."""
+    if isinstance(kind, Duration):
+        return ""
+    return currency + unit.removeprefix("money") if unit.startswith("money") else unit
+
+
+def spoken(kind: Kind[Any], text: str, unit: str, words: Callable[[str], str] = str) -> str:
+    """A value as it is read: `20 calls`, `3m`, and `0 (off)` where a figure stands for something else."""
+    if label := _special(kind, text):
+        return f"{text} ({words(label)})"
+    return f"{text} {words(unit)}".strip() if text else "–"
+
+
+def _special(kind: Kind[Any], text: str) -> str:
+    match kind:
+        case Int() | Money() | Number():
+            return next((label for value, label in kind.special.items() if text == str(value)), "")
+        case Duration():
+            return kind.zero if text == "0" else ""
+        case _:
+            return ""
 
 
 def tried(

@@ -67,8 +67,15 @@ TABLE: Final[Mapping[Area, str]] = {
 PROVEN: Final = frozenset({Area.MONEY, Area.PASSWORDS, Area.PEOPLE, Area.OWN})
 """Areas in which a change needs a password that was proven lately (see `PROOF_S`)."""
 
-SCOPED: Final = tuple(area for area in Area if area is not Area.OWN)
-"""What a token's scopes can name: a stolen token must not make itself another one, nor a password."""
+OF_TOKENS: Final[Mapping[Area, Access]] = dict.fromkeys(Area, Access.WRITE) | {
+    Area.PEOPLE: Access.READ,
+    Area.OWN: Access.NONE,
+}
+"""How far a token reaches at most, whatever its scopes say and whoever it acts for: a stolen one must not make itself
+another one, an administrator or a password, nor take from anybody what could stop it."""
+
+SCOPED: Final = tuple(area for area in Area if OF_TOKENS[area])
+"""What a token's scopes can name."""
 
 PROOF_S: Final = 600.0
 
@@ -86,12 +93,15 @@ class Powers:
         return cls({area: _LETTERS[letters.split()[column]] for area, letters in TABLE.items()})
 
     def narrowed(self, scopes: Iterable[str]) -> "Powers":
-        """What of these the scopes leave: `accounts:read`, `accounts:write`, `*:read`. Raises ValueError."""
+        """What of these a token's scopes leave: `accounts:read`, `accounts:write`, `*:read`. A scope that was given
+        before the table of tokens had its say reaches as far as the table. Raises ValueError."""
         granted = dict.fromkeys(Area, Access.NONE)
         for scope in scopes:
-            for area, access in parse_scope(scope).items():
+            for area, access in _named(scope).items():
                 granted[area] = max(granted[area], access)
-        return Powers({area: min(access, granted[area]) for area, access in self.accesses.items()})
+        return Powers(
+            {area: min(access, granted[area], OF_TOKENS[area]) for area, access in self.accesses.items()},
+        )
 
     def allow(self, area: Area, *, writes: bool) -> bool:
         """Whether they reach that far."""
@@ -99,7 +109,14 @@ class Powers:
 
 
 def parse_scope(text: str) -> dict[Area, Access]:
-    """The areas that a scope names, each with its access. Raises ValueError that says what is wrong."""
+    """The areas that a new scope names, each with its access. Raises ValueError that says what is wrong."""
+    named = _named(text)
+    if not text.startswith("*") and any(access > OF_TOKENS[area] for area, access in named.items()):
+        raise ValueError(f"scope {text!r:.60} goes too far: no token changes administrators, their rights or tokens")
+    return {area: min(access, OF_TOKENS[area]) for area, access in named.items()}
+
+
+def _named(text: str) -> dict[Area, Access]:
     name, colon, how = text.partition(":")
     access = {"read": Access.READ, "write": Access.WRITE}.get(how)
     if not colon or access is None:

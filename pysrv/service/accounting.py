@@ -16,7 +16,7 @@ from pysrv.billing.lease import Lease, renewal_margin_s
 from pysrv.billing.ledger import Levels, Shortfall
 from pysrv.billing.tariff import talk_seconds
 from pysrv.calls.causes import Cause
-from pysrv.calls.events import CallAnswered, CallEnded, MediaChanged
+from pysrv.calls.events import CallAnswered, CallEnded, EndedBy, MediaChanged
 from pysrv.calls.plan import TargetKind
 from pysrv.service.exposure import ExposureBrake
 from pysrv.service.fraud import Fraud
@@ -134,6 +134,22 @@ class Accounting:
         """Note in the record why an allowed call reaches nobody."""
         if (call := self.running.get(call_id)) is not None:
             call.q850, call.cdr = q850, replace(call.cdr, reason=sentence, refused_by=setting)
+
+    def renamed(self, call_id: str, to: str) -> None:
+        """A running call that somebody else is about to take over makes room for his, or comes back."""
+        call = self.running.pop(call_id)
+        self._store.rename_call(call_id, to)
+        call.cdr = replace(call.cdr, call_id=to)
+        self.running[to] = call
+
+    def handed_over(self, aside: str, call_id: str, cause: Cause, sentence: str, at: float) -> None:
+        """The call `aside` has ended unanswered, and `call_id` goes on with its relay session."""
+        old, new = self.running[aside], self.running[call_id]
+        new.session, new.streams, old.session = old.session, old.streams, 0
+        old.cdr = replace(old.cdr, reason=sentence)
+        old.ended = CallEnded(aside, cause, EndedBy.CALLEE, at, None, None, at, None)
+        self._settle(aside, old)
+        self._tell_deadline(call_id)
 
     def media(self, event: MediaChanged) -> None:
         """The relay rows of a call: open them, or close when there are none any more."""

@@ -20,6 +20,7 @@ from pysrv.calls.registrar import Registrar
 from pysrv.limits import pipeline
 from pysrv.limits.decision import Allow, Challenge, Decision, Refuse
 from pysrv.limits.facts import CallFacts, Destination, DestinationKind, Load, Pace
+from pysrv.limits.forwards import NONE as NO_FORWARDS
 from pysrv.limits.pace import Paces
 from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
@@ -87,6 +88,8 @@ class Admission:
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
         self._pricing, self._fraud, self._brake, self._origins = pricing, fraud, brake, origins
         self._paces, self._domains = Paces(), Domains(store, world, settings)
+        self.onward: Callable[[CallRequested, Caller, Account, Cdr, float], bool] = lambda *_: False
+        self.rings: Callable[[CallRequested, Caller, Account], None] = lambda *_: None
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
@@ -96,13 +99,20 @@ class Admission:
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         reports = self._report(facts, decision)
         self._fraud.attempted(facts)
-        refusal = _refusal(decision) or self._reserve(event, facts, dialled.prices, came_over, reports, now)
+        refusal, callee = _refusal(decision), _forwarder(facts)
+        if refusal is None and callee is not None and (callee.forwards.always or not dialled.groups):
+            record = self._cdr(facts, self._world.clock.wall(), came_over, reports)
+            if self.onward(event, caller, callee, record, now):
+                return
+        refusal = refusal or self._reserve(event, facts, dialled.prices, came_over, reports, now)
         if refusal is not None:
             self._refuse(event, facts, refusal, came_over, reports, now)
         elif not dialled.groups:
             self._unreachable(event, facts, dialled, now)
         else:
             self._accounting.goes_over(event.call_id, _trunks(dialled))
+            if callee is not None:
+                self.rings(event, caller, callee)
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
 
     def number_of(self, event: CallRequested, caller: Caller) -> str | None:
@@ -122,12 +132,21 @@ class Admission:
         self._b2bua.attend(event.call_id, self._plan(event, self._facts(event, caller, _here(number)), caller), now)
 
     def card_call(
-        self, event: CallRequested, caller: Caller, card: Account, number: str, now: float
+        self,
+        event: CallRequested,
+        caller: Caller,
+        card: Account,
+        number: str,
+        now: float,
+        *,
+        paced: bool = True,
+        waits: int = 1,
     ) -> Refuse | CardCall:
         """Decide on what the holder of a card has dialled: the card pays. An allowed call has its lease, and goes out
-        with `connect`; one that is refused leaves nothing behind."""
+        with `connect`; one that is refused leaves nothing behind. Not `paced`: it belongs to another call, which
+        counted against maxcps. `waits`: how many parties ring one after the other before somebody talks."""
         dialled = self.resolve(number, now, card)
-        facts = self._facts(event, caller, dialled, card)
+        facts = self._facts(event, caller, dialled, card, paced=paced)
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         reports = self._report(facts, decision)
         self._fraud.attempted(facts)
@@ -137,7 +156,7 @@ class Admission:
             return Refuse("route", setting, 480, "Temporarily Unavailable", sentence)
         if refusal is None:
             came_over = caller.trunk.name if caller.trunk is not None else ""
-            refusal = self._reserve(event, facts, dialled.prices, came_over, reports, now)
+            refusal = self._reserve(event, facts, dialled.prices, came_over, reports, now, waits)
         if refusal is not None:
             self._spending.refused(refusal, card.name)
             return refusal
@@ -211,7 +230,9 @@ class Admission:
         """Where answers and later requests come to."""
         return self._settings().tls_port or self._world.sip_port if transport == "tls" else self._world.sip_port
 
-    def _facts(self, event: CallRequested, caller: Caller, dialled: Dialled, card: Account | None = None) -> CallFacts:
+    def _facts(
+        self, event: CallRequested, caller: Caller, dialled: Dialled, card: Account | None = None, *, paced: bool = True
+    ) -> CallFacts:
         """`card` pays in the caller's place, if there is one: its PIN is what was proven."""
         where, sold, at = dialled.destination, dialled.prices.sold, self._world.clock.wall()
         payer = Caller(card) if card is not None else caller
@@ -237,7 +258,7 @@ class Admission:
             above=chain[1:],
             levels=levels,
             load=Load(len(self._accounting.running), settings.licensecfg.get("calls", 0)),
-            paces=() if emergency else self._pace(chain),
+            paces=() if emergency or not paced else self._pace(chain),
             address=self._spending.address(account, source),
             origin=self._origins.of(event.request, source, payer),
             off_peak=self._pricing.off_peak(at),
@@ -259,6 +280,7 @@ class Admission:
         trunk: str,
         reports: tuple[str, ...],
         now: float,
+        waits: int = 1,
     ) -> Refuse | None:
         """The lease, reserved before anything goes out to leg B; a Refuse when the ledger has not enough."""
         call = NewCall(
@@ -279,7 +301,7 @@ class Admission:
             self._pricing.opened(event.call_id, facts.destination.number, prices)
         settings = self._settings()
         cdr = self._cdr(facts, call.setup_at, trunk, reports)
-        self._accounting.opened(cdr, lease, settings.callinittimeout + settings.ringtimeout, now)
+        self._accounting.opened(cdr, lease, waits * (settings.callinittimeout + settings.ringtimeout), now)
         return None
 
     def _report(self, facts: CallFacts, decision: Decision) -> tuple[str, ...]:
@@ -331,7 +353,9 @@ class Admission:
         self._b2bua.refuse(event.call_id, status, "", ((b"reason", cause.reason()), *again), now)
 
     def _plan(self, event: CallRequested, facts: CallFacts, caller: Caller) -> CallPlan:
-        settings = self._settings()
+        settings, callee = self._settings(), _forwarder(facts)
+        ahead = callee.forwards if callee is not None else NO_FORWARDS
+        patience_s = ahead.seconds if ahead.noanswer else settings.ringtimeout
         claimed = event.request.from_.display.strip(b'"').decode("utf-8", "replace")
         display = (caller.account.display_name if caller.account is not None else "") or claimed
         return CallPlan(
@@ -344,7 +368,8 @@ class Admission:
             block_early_media_in=settings.blockearlymedia_in,
             learn_sources=settings.checkrtpaddr != ANNOUNCED_ONLY,
             first_source_stays=settings.checkrtpaddr == FIRST_STAYS,
-            ring_timeout_s=settings.ringtimeout,
+            ring_timeout_s=min(patience_s, settings.ringtimeout),
+            diverts=ahead.waits,
             call_init_timeout_s=settings.callinittimeout,
             call_timeout_s=min(settings.calltimeout, settings.sessionabsolutetimeout),
             session_expires_s=int(settings.sessiontimer),
@@ -371,6 +396,13 @@ def _caller_number(event: CallRequested, caller: Caller) -> str:
     if caller.account is not None:
         return caller.account.numbers[0] if caller.account.numbers else caller.account.name
     return user_of(event.request.from_.uri)
+
+
+def _forwarder(facts: CallFacts) -> Account | None:
+    """The user of ours who is called, if he forwards calls at all. An emergency call goes where it was sent."""
+    callee = facts.destination.account
+    forwards = isinstance(callee, Account) and not facts.emergency and callee.forwards != NO_FORWARDS
+    return callee if isinstance(callee, Account) and forwards else None
 
 
 def _here(number: str) -> Dialled:

@@ -17,6 +17,7 @@ from appliance.config.settings import Settings
 from pysrv.limits.facts import Auth
 from pysrv.service.defence import Defence
 from pysrv.service.entry import Caller, Entry
+from pysrv.service.journal import visible
 from pysrv.service.newcomers import Newcomers
 from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
@@ -32,6 +33,7 @@ KNOWN_S = 3600.0  # how long a success makes a source known
 KNOWN_REFRESH_S = 900.0
 CROWDED_RETRY_S = 20  # what a stranger is told to wait while too many challenges stand unanswered
 _MAX_KNOWN = 262_144
+LONGEST_PROGRAM = 64  # bytes of a User-Agent that are kept with what it tried
 _COUNTED_ALREADY = (AuthOutcome.STALE, AuthOutcome.WRONG_PASSWORD, AuthOutcome.UNKNOWN_USER)
 _log = logging.getLogger("pysrv.auth")
 
@@ -152,7 +154,8 @@ class Authentication:
         source, defence = flow.remote[0], self._guard.defence
         match outcome:
             case AuthOutcome.WRONG_PASSWORD | AuthOutcome.UNKNOWN_USER:
-                self._store.record_attempt(Attempt(now, source, outcome.name.lower(), user[:64], "needauth"))
+                kind, told = outcome.name.lower(), _told(request, flow, outcome)
+                self._store.record_attempt(Attempt(now, source, kind, user[:64], "needauth", told))
                 _log.info("credentials refused source=%s user=%r outcome=%s", source, user[:64], outcome.name)
                 wrong = outcome is AuthOutcome.WRONG_PASSWORD
                 (defence.wrong_password if wrong else defence.unknown_user)(request, flow, user)
@@ -192,6 +195,14 @@ class Authentication:
     def _listed(self) -> list[IPv4Network | IPv6Network]:
         """What the operator has put on the allow list."""
         return [ip_network(row.prefix) for row in self._store.allows()]
+
+
+def _told(request: Request, flow: Flow, outcome: AuthOutcome) -> str:
+    """What was tried, from where and by which program, for whoever asks why."""
+    host, port = flow.remote[:2]
+    program = (request.headers.get(b"user-agent") or b"")[:LONGEST_PROGRAM].decode("utf-8", "backslashreplace")
+    words = f"{outcome.name.lower().replace('_', ' ')} from {f'[{host}]' if ':' in host else host}:{port}"
+    return words + (f", program {visible(program)}" if program else "")
 
 
 def logs_in(account: Account) -> bool:

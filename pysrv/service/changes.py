@@ -43,6 +43,17 @@ def hold(store: Store, now: float, confirm_s: float, what: str, undo: str, who: 
     return change
 
 
+def new_rules(store: Store, change: PendingChange) -> tuple[int, ...]:
+    """The numbers of the rules that came with the change that waits."""
+    before = {each["id"] for each in json.loads(change.undo)["firewall"]}
+    return tuple(rule.id for rule in store.firewall_rules() if rule.id not in before)
+
+
+def settings_of(change: PendingChange) -> tuple[str, ...]:
+    """The settings that a change has changed; none: it was about rules alone."""
+    return tuple(json.loads(change.undo)["settings"])
+
+
 def demand_none(store: Store) -> None:
     """Raises WireError while a change waits."""
     if waiting := store.pending_change():

@@ -5,6 +5,7 @@ disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from pysrv.calls.events import (
     CallsJoined,
     ConnectFailed,
     DigitPressed,
+    HuntFailed,
     MediaChanged,
     PartiesConnected,
     RouteFailed,
@@ -32,6 +34,7 @@ from pysrv.calls.events import (
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
 from pysrv.calls.trace import Traces
+from pysrv.limits.decision import Refuse
 from pysrv.limits.entrances import Entrances
 from pysrv.limits.facts import Auth
 from pysrv.limits.stages.locks import incoming_refusal
@@ -39,6 +42,7 @@ from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Guard
+from pysrv.service.callbacks import Callbacks, Placed
 from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
@@ -48,6 +52,7 @@ from pysrv.service.exposure import ExposureBrake
 from pysrv.service.feed import Feed, Kind
 from pysrv.service.figures import Figures
 from pysrv.service.firewall import ListLoader, Managers, protected
+from pysrv.service.forwarding import Forwarding
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
 from pysrv.service.journal import visible
@@ -138,6 +143,11 @@ class Service:
             self._struck,
             self.notices.tell,
         )
+        self._callbacks = Callbacks(
+            store, self.b2bua, self.registrar, self._admission, self.accounting, world, self.settings, self.feed,
+            lambda first, second: self.tap.traces.same(first, second),
+        )  # fmt: skip
+        self._forwarding = Forwarding(store, self.b2bua, self._admission, self.accounting, self.settings)
         self._transfers = Transfers(self.b2bua, self._admission, self.accounting, self._fraud)
         self._requests = Requests(
             self.endpoint,
@@ -149,6 +159,8 @@ class Service:
             self._registration,
             self._paging,
             self._pump_calls,
+            self.settings,
+            self.input_refused,
         )
         self._housekeeping = Housekeeping(store, world, self._spending, self._fraud)
         self._passwords = Passwords(store, settings, world.clock, self.notices.tell, self.account_changed)
@@ -159,6 +171,7 @@ class Service:
         self._counters_at = 0.0
         self._entrances = self._enters()
         self.malformed = 0
+        self.inputs: Counter[str] = Counter()  # refused by validateinput, by rule
         self.faults = 0
 
     # -- fed by the ring ------------------------------------------------------------------------------------------
@@ -336,7 +349,9 @@ class Service:
 
     def figures(self) -> wire.OfficeFigures:
         """What is counted, for the metrics."""
-        return self.counts.read(generation=self._settings.generation, malformed=self.malformed, faults=self.faults)
+        return self.counts.read(
+            generation=self._settings.generation, malformed=self.malformed, faults=self.faults, inputs=self.inputs
+        )
 
     def traces(self) -> Traces:
         """What was said on the wire, by call."""
@@ -352,6 +367,10 @@ class Service:
     def dial(self, account: str, number: str) -> bool:
         """A phone of the account is asked to call a number."""
         return self._dialling.ask(account, number, self._world.clock.monotonic())
+
+    def call_back(self, account: str, number: str, first: str) -> Placed | Refuse:
+        """A party is called, then connected to a number; or the reason why not."""
+        return self._callbacks.ask(account, number, first, self._world.clock.monotonic())
 
     def page(self, sender: str, user: str, text: str) -> int:
         """A text to a user's devices; returns how many there are."""
@@ -428,6 +447,10 @@ class Service:
         """Name to digest of the lists in force."""
         return self._lists.held
 
+    def resolved(self, host: str) -> str | None:
+        """The address of a trunk's host."""
+        return self._world.resolve(host)
+
     def protected(self) -> Mapping[str, str]:
         """Networks that nothing may cut off, each with the reason."""
         return protected(self._store, self._world.host())
@@ -443,9 +466,17 @@ class Service:
         """Somebody guesses on the web."""
         self._defence.wrong_web_password(address, name)
 
+    def wrong_web_request(self, address: str, words: str) -> None:
+        """Somebody sends the web what makes no sense."""
+        self._defence.wrong_web_request(address, words)
+
     def notices_told(self) -> None:
         """An operator has put something into the outbox of notices."""
         self.notices.on_told()
+
+    def input_refused(self, rule: str) -> None:
+        """Something that came in was refused by validateinput."""
+        self.inputs[rule] += 1
 
     def payments_told(self) -> None:
         """An operator wants a refund or a comparison of payments."""
@@ -498,20 +529,27 @@ class Service:
                 self._recovery.changed(event.call_id, now)
             case CallAnswered():
                 self._cards.answered(event)
+                self._callbacks.answered(event)
                 self._trunk_watch.works(event.target)
                 self.accounting.answered(event)
                 self._recovery.changed(event.call_id, now)
                 self.feed.tell(Kind.CALL_ANSWERED, call_id=event.call_id, over=event.target.label)
             case CallEnded():
                 self._cards.ended(event)
+                self._callbacks.ended(event)
+                self._forwarding.ended(event.call_id)
                 self.accounting.ended(event)
                 self._tell_end(event)
             case CallAttended():
                 self._cards.attended(event)
+                self._callbacks.attended(event)
             case DigitPressed():
                 self._cards.pressed(event)
             case ConnectFailed():
                 self._cards.connect_failed(event)
+                self._callbacks.connect_failed(event)
+            case HuntFailed():
+                self._forwarding.failed(event, now)
             case TransferRequested():
                 self._transfers.requested(event, now)
             case RouteFailed():

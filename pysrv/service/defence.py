@@ -86,6 +86,11 @@ class Defence:
         self._sample(address, f"a wrong password on the web, of {visible(name[:64])}")
         self._convict(self._strikes.wrong_web_password(address, self._now()))
 
+    def wrong_web_request(self, address: str, words: str) -> None:
+        """A request to the web that no page and no browser sends."""
+        self._sample(address, words)
+        self._convict(self._strikes.wrong_message(address, 0, self._now(), proven=True))
+
     def unknown_user(self, request: Request, flow: Flow, user: str) -> None:
         """An answer to a valid challenge for somebody who does not exist."""
         self._sample(flow.remote[0], f"{_told(request)} (unknown user {user[:64]})")

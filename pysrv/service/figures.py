@@ -4,10 +4,12 @@ Money is micro-units of the payer's currency. Knows the service's parts, not who
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from appliance import wire
 from pysrv.calls.registrar import Registrar
+from pysrv.limits.input import RULES
 from pysrv.service.accounting import Accounting
 from pysrv.service.surroundings import Clock
 from pysrv.service.tally import OUTCOMES
@@ -17,7 +19,8 @@ from pysrv.store import Store
 
 
 class Figures:
-    """Asks every part for what it counts. The ring says how many `connections` are open, and what was `exported`."""
+    """Asks every part for what it counts. The ring says how many `connections` are open, what was `exported`, and
+    what the web refused."""
 
     def __init__(
         self, store: Store, accounting: Accounting, registrar: Registrar, endpoint: Endpoint, tap: Tap, clock: Clock
@@ -25,9 +28,12 @@ class Figures:
         self._store, self._accounting, self._registrar, self._endpoint = store, accounting, registrar, endpoint
         self._tap, self._started_at = tap, clock.wall()
         self.connections: Callable[[], int] = lambda: 0
+        self.web_refusals: Callable[[], dict[str, int]] = dict
         self.exported: Callable[[], tuple[int, int]] = lambda: (0, 0)  # sent, dropped
 
-    def read(self, *, generation: int, malformed: int, faults: int) -> wire.OfficeFigures:
+    def read(
+        self, *, generation: int, malformed: int, faults: int, inputs: Mapping[str, int] = MappingProxyType({})
+    ) -> wire.OfficeFigures:
         """Everything at this moment; what only the conductor counts is given."""
         running = list(self._accounting.running.values())
         answered = [call for call in running if call.answered is not None]
@@ -44,12 +50,14 @@ class Figures:
             transactions=sum(self._endpoint.transactions),
             connections=self.connections(),
             malformed=malformed,
+            inputs=dict.fromkeys((rule.name for rule in RULES), 0) | dict(inputs),
             overloads=self._endpoint.tally.overload,
             faults=faults,
             notices_waiting=self._store.waiting_notices(),
             hep_sent=sent,
             hep_dropped=dropped,
             traces=self._tap.traces.held[0],
+            web_refusals=self.web_refusals(),
         )
 
     def _sums(self, amounts: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from pysrv.sip.nonces import NonceKeys
 from pysrv.store import Store
 
 NS = 1_000_000_000
+NEVER_NS = 2**62  # longer than any datagram waits
 LEAST_UNPRIVILEGED = 1024  # below it the keeper refuses the plan: the office cannot open such a port
 LONGEST_REALM = 96  # characters, where the kernel writes it
 SERVER = "appliance"
@@ -129,7 +130,8 @@ def _limits(settings: Settings) -> wire.Limits:
     """The buckets and the windows of the gate. A bucket's depth is a window's count, and refills once a window.
 
     Strangers who prove nothing have `fastauthsubswrongusermsg` for each address, and ten times that among them all;
-    what is challenged and answered has the gate's own, wider ones.
+    what is challenged and answered has the gate's own, wider ones. While datagrams wait too long for the office, the
+    gate shrinks what strangers share; without `autofinetune` it never does, unless the office gives no sign of life.
     """
     messages, wrong, guard = (figures(rule, settings) for rule in _COUNTED)
     return wire.Limits(
@@ -151,4 +153,5 @@ def _limits(settings: Settings) -> wire.Limits:
             "budget_burst": GUARD_FACTOR * guard[0],
             "budget_interval": int(guard[1] * NS / (GUARD_FACTOR * guard[0])),
         }
+        | ({} if settings.autofinetune else {"pressure_delay": NEVER_NS})
     )

@@ -4,13 +4,17 @@ Who proves nothing is refused and what that failed in is handed to strangers' an
 call is answered without state. Must not know: money, routes.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from appliance.config.settings import Settings
+from pysrv.billing.number import normalise
 from pysrv.calls.b2bua import B2bua
+from pysrv.limits.input import Found, first_refused
 from pysrv.service.authentication import Authentication, Unproven
 from pysrv.service.defence import Defence
-from pysrv.service.entry import Caller
+from pysrv.service.entry import Caller, user_in
 from pysrv.service.paging import Paging
 from pysrv.service.registration import Registration
 from pysrv.service.strangers import Strangers
@@ -20,6 +24,7 @@ from pysrv.sip.events import RequestReceived, TransactionKey
 from pysrv.sip.message import Request, Response, response_to
 
 ALLOW = b"INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY, REGISTER"
+_log = logging.getLogger("pysrv.sip")
 _OPTIONS = ((b"allow", ALLOW), (b"accept", b"application/sdp"), (b"supported", b"100rel, timer, replaces"))
 
 
@@ -45,6 +50,8 @@ class Requests:
     registration: Registration
     paging: Paging
     pump_calls: Callable[[float], None]
+    settings: Callable[[], Settings]
+    input_refused: Callable[[str], None]
     asking: dict[TransactionKey, Caller] = field(default_factory=dict)
 
     def ignored(self, event: RequestReceived) -> bool:
@@ -66,6 +73,8 @@ class Requests:
         caller = Caller(account=believed, proven=False) if believed is not None else self._caller(event)
         if isinstance(caller, Unproven):
             self._answer(event, response_to(event.request, caller.status, headers=caller.headers))
+        elif (found := self._screened(event.request)) is not None:
+            self._refuse_input(event, found)
         elif method == b"INVITE":
             self._invited(event, caller, now)
         elif method == b"MESSAGE":
@@ -103,6 +112,25 @@ class Requests:
         self.strangers.refused(request, flow, caller)
         self.trust.failed(caller)
         return caller
+
+    def _screened(self, request: Request) -> Found | None:
+        """What validateinput refuses in the names of a request, which end up in records and on others' displays. Who
+        calls for help is let through whatever his telephone calls itself."""
+        settings, dialled = self.settings(), user_in(request.uri)
+        if normalise(dialled) in settings.emergencynumbers:
+            return None
+        names = {"Request-URI": dialled, "From": user_in(request.from_.uri), "To": user_in(request.to.uri)}
+        display = request.from_.display.decode("utf-8", "replace")
+        return first_refused(settings.validateinput, names | {"display name": display})
+
+    def _refuse_input(self, event: RequestReceived, found: Found) -> None:
+        self.input_refused(found.rule.name)
+        level = self.settings().validateinput
+        _log.info(
+            "request refused source=%s: its %s holds %s (validateinput %d)", event.flow.remote[0], found.field,
+            found.rule.words, level,
+        )  # fmt: skip
+        self._answer(event, response_to(event.request, 400, headers=[(b"warning", b'399 appliance "validateinput"')]))
 
     def _invited(self, event: RequestReceived, caller: Caller, now: float) -> None:
         """A call that somebody proven asks for. It is decided here and now, so the caller is remembered no longer."""

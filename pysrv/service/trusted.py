@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.config.settings import Settings
-from pysrv.limits.trusted import Known, Reach, Where, is_own, is_private, trusted_why
+from pysrv.limits.trusted import Known, Reach, Where, is_own, is_private, is_vouched, trusted_why
 from pysrv.service.surroundings import THIS_MACHINE, Surroundings
 from pysrv.store import Store
 
@@ -35,6 +35,11 @@ class TrustedAddresses:
         listed = tuple(row.prefix for row in self._store.allows())
         lately = self._authenticated.get(address, 0.0) > self._world.clock.wall()
         return trusted_why(address, self._settings(), Known(listed, self._own(), lately))
+
+    def vouches(self, address: str) -> bool:
+        """Whether the allow list names it, and it is not this machine."""
+        listed = tuple(row.prefix for row in self._store.allows())
+        return is_vouched(address, self._settings(), Known(listed, self._own()))
 
     def is_own(self, address: str) -> bool:
         """Whether it is this machine."""

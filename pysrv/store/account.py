@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from pysrv.billing.ledger import Funds
+from pysrv.limits import forwards
+from pysrv.limits.forwards import Forwards
 from pysrv.limits.own import NONE, OwnLimits
 from pysrv.passwords.policy import UNKNOWN, Strength
 
@@ -86,7 +88,8 @@ class NewAccount(Profile):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account(Profile):
     """A stored account. `reserved`, `reserved_s`, `lines` (running calls) and `running_per_minute` move with its open
-    calls, those of the accounts below it among them. `own` and `language` are its owner's own choice."""
+    calls, those of the accounts below it among them. `own`, `forwards` and `language` are its owner's own choice.
+    `disabled_by` is who disabled it, as the trail names him; empty while it is enabled, and where nobody knows."""
 
     id: int
     name: str
@@ -103,7 +106,9 @@ class Account(Profile):
     currency: str
     created_at: float
     own: OwnLimits = NONE
+    forwards: Forwards = forwards.NONE
     language: str = ""
+    disabled_by: str = ""
 
     @property
     def own_locklevel(self) -> int:

@@ -11,6 +11,8 @@ from typing import Any
 from pysrv.billing import money
 from pysrv.billing.ledger import Funds, PostingKind
 from pysrv.billing.number import normalise
+from pysrv.limits import forwards
+from pysrv.limits.forwards import Forwards
 from pysrv.limits.own import NAMES as OWN_NAMES
 from pysrv.limits.own import PREFIX, OwnLimits
 from pysrv.passwords.policy import UNKNOWN, Strength
@@ -27,7 +29,8 @@ from pysrv.store.rows import AccountFilter, StoredPosting
 _STORED = tuple(name for name in PROFILE if name != "parent")
 _OWN = (
     "id", "name", "parent_id", "realm", "ha1_md5", "ha1_sha256", "balance", "reserved", "reserved_s", "lines",
-    "running_per_minute", "currency", "created_at", "language", *(PREFIX + name for name in OWN_NAMES),
+    "running_per_minute", "currency", "created_at", "language", "disabled_by", *(PREFIX + name for name in OWN_NAMES),
+    *(forwards.PREFIX + name for name in forwards.NAMES),
 )  # fmt: skip
 _NUMBERS = (
     "(SELECT group_concat(number, ' ') FROM "
@@ -277,6 +280,9 @@ class AccountWriting(AccountReading, EntranceWriting, PasswordWriting):
             for field_name in _STORED:
                 if field_name in changes:
                     self._change(before, field_name, changes[field_name], who)
+            if "enabled" in changes:
+                by = "" if changes["enabled"] else who
+                self._write("UPDATE accounts SET disabled_by = ? WHERE id = ?", (by, before.id))
             if ENTERS & set(changes):
                 self._enters(self._named(name), new=False)
             if "parent" in changes:
@@ -422,4 +428,5 @@ def _account(row: Row | None) -> Account | None:
     for name, read in _READ.items():
         values[name] = read(values[name])
     own = OwnLimits(*(values.pop(PREFIX + name) for name in OWN_NAMES))
-    return Account(**values, own=own)
+    ahead = Forwards(*(values.pop(forwards.PREFIX + name) for name in forwards.NAMES))
+    return Account(**values, own=own, forwards=ahead)

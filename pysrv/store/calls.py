@@ -73,6 +73,12 @@ class CallReading(CdrReading, QualityReading):
         """Every running call, oldest first: what a restart has to take up again or to settle."""
         return [_open_call(row) for row in self._all(f"{_OPEN} ORDER BY o.setup_at, o.call_id")]
 
+    def talking_s(self, account_id: int, now: float) -> float:
+        """How long the running calls of an account, and of those that it pays a share of, have talked up to `now`."""
+        rows = self._all("SELECT account_id, answered_at, above FROM open_calls WHERE answered_at IS NOT NULL")
+        began = [at for payer, at, above in rows if payer == account_id or _pays(above, account_id)]
+        return float(sum(max(0.0, now - at) for at in began))
+
     def open_call_page(self, words: str, limit: int, offset: int = 0) -> tuple[list[OpenCall], int]:
         """Some running calls, the newest first, and how many fit: `words` stand in caller, callee, account, address or
         trunk. Only those of the page are read whole."""
@@ -166,6 +172,13 @@ class CallWriting(CallReading, UsageWriting):
         """Replaces what a restart needs (a new dialog state)."""
         sql = "UPDATE open_calls SET snapshot = ? WHERE call_id = ?"
         self._found(call_id, self._write(sql, (_text(snapshot), call_id)).rowcount)
+
+    def rename_call(self, call_id: str, to: str) -> None:
+        """A running call gets another id: the call that it was goes on under the old one, at somebody else's expense.
+
+        NOT_FOUND: no such open call.
+        """
+        self._found(call_id, self._write("UPDATE open_calls SET call_id = ? WHERE call_id = ?", (to, call_id)).rowcount)
 
     def renew_lease(self, call_id: str) -> Lease | Shortfall:
         """One more stretch of lease; after a Shortfall the old lease stands. NOT_FOUND: no such open call."""
@@ -285,6 +298,10 @@ class CallWriting(CallReading, UsageWriting):
     def _found(self, call_id: str, changed: int) -> None:
         if not changed:
             raise _no_call(call_id)
+
+
+def _pays(above: str, account_id: int) -> bool:
+    return any(share.account_id == account_id for share in shares_of(above))
 
 
 def _open_call(row: Row) -> OpenCall:

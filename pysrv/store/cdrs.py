@@ -18,6 +18,7 @@ INSERT = f"INSERT INTO cdrs (account_id, {COLUMNS}) VALUES ({', '.join('?' * 30)
 _BY_CALL = f"SELECT {COLUMNS} FROM cdrs WHERE call_id = ?"  # noqa: S608
 _PAGE = 1000
 REFUSALS_SEARCHED = 200_000
+_FAILED = "(refused_by <> '' OR (sip_status >= 400 AND answered_at IS NULL))"
 _PAYER = "(SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)"
 _OF_ACCOUNT = f"account_id = {_PAYER}"
 _OF_RESELLER = (
@@ -51,11 +52,12 @@ class CdrReading(Reading):
         return [(row[0], of_row(row[1:])) for row in self._all(sql, (*parameters, limit))]
 
     def refused_page(self, account: str = "", callee: str = "", source: str = "", limit: int = 50) -> list[Cdr]:
-        """The newest refused calls of an account, to a number (its last digits), from an address; empty does not
-        matter. Looks at the last REFUSALS_SEARCHED records, or at those of the account."""
+        """The newest calls of an account, to a number (its last digits), from an address, that were refused, cut or
+        failed otherwise (a final status of 400 and more, unanswered); empty does not matter. Looks at the last
+        REFUSALS_SEARCHED records, or at those of the account."""
         owner = f"AND {_OF_ACCOUNT.replace('?', '?1')}" if account else ""
         sql = (
-            f"SELECT {COLUMNS} FROM cdrs WHERE refused_by <> '' {owner} "  # noqa: S608
+            f"SELECT {COLUMNS} FROM cdrs WHERE {_FAILED} {owner} "  # noqa: S608
             "AND (?2 = '' OR substr(callee, -length(?2)) = ?2) AND (?3 = '' OR source = ?3) "
             "AND id > (SELECT coalesce(max(id), 0) FROM cdrs) - ?4 ORDER BY id DESC LIMIT ?5"
         )

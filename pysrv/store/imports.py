@@ -15,12 +15,17 @@ from pysrv.billing.deck import DeckReader, RateError
 from pysrv.billing.tariff import Rate
 from pysrv.store.errors import StoreCode, StoreError, from_sqlite
 from pysrv.store.rates import LONGEST_PREFIX, RATE, RateMemory
-from pysrv.store.rows import Deck
+from pysrv.store.rows import Deck, DeckChange
 
 _INSERT = f"INSERT INTO rates (import_id, {RATE}) VALUES ({', '.join('?' * 14)})"  # noqa: S608
 _SAME = (
     "SELECT r.prefix, r.time_class, r.valid_from, r.valid_until FROM json_each(?) AS each "
     "CROSS JOIN rates AS r ON r.import_id = ? AND r.prefix = each.value"  # in this order: the piece is the small one
+)
+_PREFIXES = "SELECT DISTINCT prefix FROM rates WHERE import_id = ? AND prefix > ? ORDER BY prefix LIMIT ?"
+_GONE = (
+    "SELECT each.value FROM json_each(?) AS each "
+    "WHERE NOT EXISTS (SELECT 1 FROM rates WHERE import_id = ? AND prefix = each.value)"
 )
 _SUPERSEDED = (
     "state = 'active' AND EXISTS (SELECT 1 FROM imports AS later WHERE later.deck = imports.deck "
@@ -82,7 +87,7 @@ class RateWriting(RateMemory):
         One that is effective later takes the place of another of the same instant, and leaves the one in use.
         """
         self._reader(import_id)
-        count = int((self._one("SELECT count(*) FROM rates WHERE import_id = ?", (import_id,)) or (0,))[0])
+        count = self._rates(import_id)
         if not count:
             raise StoreError(StoreCode.INVALID, "the file has no rates", "nothing was changed")
         now = self._clock()
@@ -103,6 +108,21 @@ class RateWriting(RateMemory):
         del self._readers[import_id]
         self._forget()
         return Deck(deck, count, now, currency, tax, effective_at if later else 0.0)
+
+    def import_compare(self, import_id: int, after: str = "", limit: int = 2000) -> DeckChange:
+        """Which of the next `limit` prefixes of the deck in use are not in the import that shall take its place."""
+        self._reader(import_id)
+        deck = str((self._one("SELECT deck FROM imports WHERE id = ?", (import_id,)) or ("",))[0])
+        held = self.deck_in_force(deck, self._clock())
+        held_id = held.import_id if held is not None else 0
+        rows = self._all(_PREFIXES, (held_id, after, limit))
+        prefixes = [str(row[0]) for row in rows]
+        gone = tuple(str(row[0]) for row in self._all(_GONE, (json.dumps(prefixes), import_id)))
+        behind = prefixes[-1] if len(prefixes) == limit else None
+        return DeckChange(deck, self._rates(held_id), self._rates(import_id), gone, behind)
+
+    def _rates(self, import_id: int) -> int:
+        return int((self._one("SELECT count(*) FROM rates WHERE import_id = ?", (import_id,)) or (0,))[0])
 
     def import_abort(self, import_id: int) -> None:
         """Gives an import up; the deck in use stays."""

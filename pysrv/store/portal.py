@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 
 from pysrv.billing.ledger import PostingKind
 from pysrv.billing.tariff import Rate
+from pysrv.limits import forwards
+from pysrv.limits.forwards import Forwards
 from pysrv.limits.own import NAMES, OwnLimits
 from pysrv.store.account import Account
 from pysrv.store.accounts import AccountReading, AccountWriting
@@ -65,6 +67,19 @@ class PortalWriting(PortalReading, AccountWriting):
                     sql = f"UPDATE accounts SET own_{each} = ? WHERE id = ?"  # noqa: S608
                     self._write(sql, (told[each], before.id))
                     self._audit(who, f"account.own_{each}", name, str(was[each]), str(told[each]))
+        self._changed(before.id)
+        return self._named(name)
+
+    def set_forwards(self, name: str, wanted: Forwards, *, who: str = "") -> Account:
+        """Where his calls go on; each change leaves an audit row."""
+        before = self._named(name)
+        told, was = asdict(wanted), asdict(before.forwards)
+        with self._atomic():
+            for each in forwards.NAMES:
+                if told[each] != was[each]:
+                    sql = f"UPDATE accounts SET {forwards.PREFIX}{each} = ? WHERE id = ?"  # noqa: S608
+                    self._write(sql, (told[each], before.id))
+                    self._audit(who, f"account.forward_{each}", name, str(was[each]), str(told[each]))
         self._changed(before.id)
         return self._named(name)
 

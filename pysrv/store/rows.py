@@ -191,6 +191,18 @@ class StoredPosting:
 
 
 @dataclass(frozen=True, slots=True)
+class DeckChange:
+    """Part of what an import would change: `held` rates are in use, `new` were read; `gone` are prefixes in use that it
+    lacks. `next`: the prefix behind which to go on, None at the end."""
+
+    deck: str
+    held: int
+    new: int
+    gone: tuple[str, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFilter:
     """Which accounts; None and an empty search do not matter. `search`: part of the name or of the name shown, or the
     begin of a number; `parent` empty: those of the owner."""

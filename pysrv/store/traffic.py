@@ -41,6 +41,21 @@ class TrafficReading(Reading):
         row = self._one("SELECT count(*) FROM cdrs WHERE setup_at >= ? AND setup_at < ?", (since, until))
         return int(row[0]) if row else 0
 
+    def counted_since(self, since: float) -> tuple[int, int, int, dict[str, int]]:
+        """Calls set up since then that have ended, those of them that were answered, those that were refused, and what
+        was charged, micro-units by currency."""
+        rows = self._all(
+            "SELECT currency, count(*), sum(answered_at IS NOT NULL), sum(refused_by <> ''), sum(charge) FROM cdrs "
+            "WHERE setup_at >= ? GROUP BY currency",
+            (since,),
+        )
+        calls, answered, refused = (sum(row[place] for row in rows) for place in (1, 2, 3))
+        return calls, answered, refused, {row[0]: row[4] for row in rows if row[4]}
+
+    def trunk_calls(self) -> dict[str, int]:
+        """How many running calls each trunk carries."""
+        return dict(self._all("SELECT trunk, count(*) FROM open_calls WHERE trunk <> '' GROUP BY trunk"))
+
     def traffic(self, by: str, since: float, elapsed_s: float, until: float, short_s: float) -> list[DayOf]:
         """Sums by key, day and currency, days of 24 hours from `since` on, of each its first `elapsed_s` seconds. `by`
         is one of KEYS; an answered call below `short_s` is a short one."""

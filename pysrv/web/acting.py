@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from pysrv.control.firewall import waiting_areas
 from pysrv.people.permissions import Area
+from pysrv.service.changes import new_rules
 from pysrv.store.web import PersonKind
 from pysrv.web.backing import Backing
 from pysrv.web.doors import Visit
@@ -77,7 +79,8 @@ def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -
             "who": who,
             "path": request.path,
             "menu": _menu(request),
-            "zone": request.app[BACKING].settings().timezone,
+            "zone": request.app[BACKING].settings().timezone or "UTC",
+            "clock": request.app[LOGINS].now(),
             "form_token": who.form_token if who else "",
             "pending": _pending(request),
             **values,
@@ -103,10 +106,13 @@ def _pending(request: web.Request) -> dict[str, Any] | None:
     waiting = request.app[BACKING].store.pending_change()
     if waiting is None:
         return None
+    new = new_rules(request.app[BACKING].store, waiting)
     return {
         "what": waiting.what,
         "who": waiting.who,
         "left_s": max(0.0, waiting.deadline_at - request.app[LOGINS].now()),
+        "kept_out": do(request, "firewall.whom", {"ids": list(new)}) if new else None,
+        "areas": waiting_areas(waiting),
     }
 
 
@@ -116,8 +122,9 @@ def _menu(request: web.Request) -> list[tuple[str, list[tuple[str, str, bool]]]]
     groups: dict[str, list[tuple[str, str, bool]]] = {}
     if who is None or who.session is None or not who.session.complete:
         return []
+    settings = request.app[BACKING].settings()
     for route in request.app[ROUTES]:
-        may = route.area is None or who.may(route.area, writes=route.writes)
+        may = route.offered(settings) and (route.area is None or who.may(route.area, writes=route.writes))
         if route.menu and route.kind is who.kind and who.fits(route.of_type) and may:
             inside = not route.path.endswith("/") and request.path.startswith(route.path + "/")
             here = request.path == route.path or inside

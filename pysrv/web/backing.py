@@ -67,8 +67,14 @@ class Backing(Protocol):
     def trusts(self, address: str) -> bool:
         """Whether the address is trusted (allowtrustedip and what widens it)."""
 
+    def vouches(self, address: str) -> bool:
+        """Whether somebody has put this very address on the allow list, and it is not this machine."""
+
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses: too many of them are banned like those who guess over SIP."""
+
+    def wrong_request(self, address: str, words: str) -> None:
+        """What no page and no browser asks for came from there: it counts like a malformed message over SIP."""
 
     def fingerprint(self) -> str:
         """SHA-256 of the certificate that is shown to browsers."""

@@ -17,8 +17,10 @@ REQUEST_TIMEOUT_S = 20.0  # from the handshake, or the last whole request, to th
 class Visit(asyncio.Protocol):
     """One connection behind its TLS: passes everything on, and ends when no whole request comes in time."""
 
-    def __init__(self, inner: asyncio.Protocol, gone: Callable[[], None]) -> None:
-        self._inner, self._gone = inner, gone
+    def __init__(
+        self, inner: asyncio.Protocol, gone: Callable[[], None], slow: Callable[[], object] = lambda: None
+    ) -> None:
+        self._inner, self._gone, self._slow = inner, gone, slow
         self._transport: asyncio.BaseTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -58,6 +60,7 @@ class Visit(asyncio.Protocol):
         self._inner.connection_lost(exc)
 
     def _give_up(self) -> None:
+        self._slow()
         if isinstance(self._transport, asyncio.WriteTransport):
             self._transport.abort()
 

@@ -7,10 +7,12 @@ the Fetch standard's Origin and Sec-Fetch-Site): a page elsewhere can make a bro
 import hmac
 import logging
 import time
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
+from aiohttp.http_exceptions import PayloadEncodingError
 from aiohttp.typedefs import Handler
 
 from appliance.wire import WireError
@@ -22,6 +24,7 @@ from pysrv.web.identity import CLEAR_COOKIE, COOKIE, IDENTITY, Identity
 from pysrv.web.logins import LOGINS
 from pysrv.web.pace import Paces, TooFast
 from pysrv.web.problems import problem, status_of
+from pysrv.web.refusals import WHY
 from pysrv.web.routes import Route
 from pysrv.web.transfer import UPLOAD, receive
 
@@ -50,8 +53,22 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 PROGRAMS: Final = ("/api/", "/mvapireq")  # who comes there reads problems, not pages
+OLDER: Final = "/mvapireq"
+FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 SERVER = "appliance"  # whatever version of whatever library it is
-PACES: Final = web.AppKey("paces", tuple[Paces, Paces])  # of tokens, of addresses without one
+
+
+@dataclass(frozen=True, slots=True)
+class AllPaces:
+    """Of tokens, of addresses at the API without one, of people, and of addresses that nobody has logged in from."""
+
+    tokens: Paces
+    strangers: Paces
+    people: Paces
+    visitors: Paces
+
+
+PACES: Final = web.AppKey("paces", AllPaces)
 RATES: web.RequestKey[dict[str, str]] = web.RequestKey("rates", dict)
 _log = logging.getLogger("pysrv.web")
 
@@ -61,6 +78,8 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The outermost: a refusal becomes an answer; a fault of our own is one line in the log and says nothing."""
     heard(request)
     try:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise WireError("unsupported_media_type", "bodies are taken as they are", "send it without compression")
         return await handler(request)
     except WireError as error:
         return refused(request, error)
@@ -71,6 +90,8 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refused(request, told, error.status, error.headers.get("Allow"))
     except ConnectionError:
         raise
+    except (web.RequestPayloadError, PayloadEncodingError):
+        return refused(request, WireError("bad_args", "the body cannot be read", "it does not end as it says"))
     except Exception as error:
         _log.error("web: %s of %s failed: %s: %s", request.method, request.path, type(error).__name__, error)
         return refused(request, WireError("internal", "a fault of the appliance", "its log says more"))
@@ -91,12 +112,15 @@ def guarded(route: Route) -> Handler:
         request[IDENTITY] = who
         if route.token:
             _slowed(request, who)
+        elif not (route.sessionless and request.path.startswith(PROGRAMS)):  # those have a pace of their own
+            _unhurried(request, who)
         if route.kind is not None:
             turned_away = _turned_away(request, route, who)
             if turned_away is not None:
                 return turned_away
         if request.method in UNSAFE and not route.token:
             await _own_form(request, route, who)
+        await _screened(request, route)
         try:
             return await route.answer(request)
         except WireError as error:
@@ -138,15 +162,28 @@ def _asks(request: web.Request, route: Route) -> Identity | None:
 
 def _slowed(request: web.Request, who: Identity | None) -> None:
     """Programs have a pace, those who come without a token a slower one. Raises TooFast."""
-    of_tokens, of_strangers = request.app[PACES]
+    paces = request.app[PACES]
     if who is None:
         hint = "send Authorization: Bearer TOKEN"
-        of_strangers.check(network(request.remote or ""), time.monotonic(), "too many requests without a token", hint)
+        paces.strangers.check(
+            network(request.remote or ""), time.monotonic(), "too many requests without a token", hint
+        )
         return
     words = "this token asks too fast"
     key = digest_of(request.headers["Authorization"].partition(" ")[2].strip())
-    taken = of_tokens.check(key, time.monotonic(), words, "wait as long as Retry-After says")
+    taken = paces.tokens.check(key, time.monotonic(), words, "wait as long as Retry-After says")
     request[RATES] = taken.headers
+
+
+def _unhurried(request: web.Request, who: Identity | None) -> None:
+    """People have a pace too: one for all sessions of a person, one for each address before the login. Raises
+    TooFast."""
+    paces, now = request.app[PACES], time.monotonic()
+    words, hint = "too many requests", "wait a few seconds, then open the page again"
+    if who is None:
+        paces.visitors.check(network(request.remote or ""), now, words, hint)
+    else:
+        paces.people.check(f"{who.kind}:{who.name}", now, words, hint)
 
 
 def _turned_away(request: web.Request, route: Route, who: Identity | None) -> web.StreamResponse | None:
@@ -179,10 +216,24 @@ def _to_login(request: web.Request, route: Route) -> web.Response:
     return web.Response(status=303, headers={"Location": f"/{room}/login?next={quote(request.path_qs, safe='')}"})
 
 
+async def _read(request: web.Request) -> None:
+    """The form, once for everybody who asks for it later. Raises WireError for what is none, or says itself that it is
+    too large."""
+    if (request.content_length or 0) > request.client_max_size:
+        raise WireError("too_large", f"a form has at most {request.client_max_size} bytes")
+    try:
+        await request.post()
+    except (ValueError, LookupError):  # no boundary, a part that is none, letters that are none, an unknown alphabet
+        raise WireError("bad_args", "the form cannot be read", "open the page again and repeat it") from None
+
+
 async def _own_form(request: web.Request, route: Route, who: Identity | None) -> None:
     """Raises WireError("forbidden") for a form that a page of somebody else has sent."""
     if not route.sessionless and not _same_origin(request):
+        request[WHY] = "foreign_form"
         raise WireError("forbidden", "this form does not come from a page of the appliance", "open the page again")
+    if not (route.uploads or route.sessionless):
+        await _read(request)
     if who is None or route.kind is None or route.sessionless:
         return  # whoever logs in, or chooses a language, does so from whatever page he had
     if route.uploads:
@@ -193,6 +244,7 @@ async def _own_form(request: web.Request, route: Route, who: Identity | None) ->
         fields = await form(request) if request.content_type != "application/json" else {}
     told: str = fields.get(TOKEN_FIELD) or request.headers.get("X-Form-Token") or ""
     if not hmac.compare_digest(told.encode(), who.form_token.encode()):
+        request[WHY] = "foreign_form"
         raise WireError("forbidden", "this form is of another session", "open the page again and repeat it")
     if PASSWORD_FIELD in fields:
         # As it is: a password may begin or end with a space.
@@ -214,6 +266,17 @@ def _same_origin(request: web.Request) -> bool:
     if origin is None:
         return site is not None
     return urlsplit(origin).netloc == request.host and urlsplit(origin).scheme == request.scheme
+
+
+async def _screened(request: web.Request, route: Route) -> None:
+    """What is in the address, and in the form of somebody who is not logged in; verbs look at all others themselves,
+    and the older entry point answers in a form of its own. Raises WireError."""
+    if request.path.startswith(OLDER):
+        return
+    screen = request.app[BACKING].control.screen
+    screen({**request.match_info, **request.query})
+    if request.method == "POST" and route.kind is None and request.content_type in FORMS:
+        screen(await form(request))
 
 
 def _fields(posted: dict[str, str]) -> dict[str, str]:

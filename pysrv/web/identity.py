@@ -1,5 +1,6 @@
 """Who is asking: an administrator, an end user or a program, out of a cookie or a token, and what they may do."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -54,6 +55,10 @@ class Identity:
     def may(self, area: Area, *, writes: bool = False) -> bool:
         """Whether the table of permissions lets them."""
         return self.licence.powers.allow(area, writes=writes)
+
+    def may_change(self, areas: Iterable[Area]) -> bool:
+        """Whether they may change everything in all of these."""
+        return all(self.may(area, writes=True) for area in areas)
 
 
 NOBODYS_POWERS = Powers({})

@@ -121,7 +121,11 @@ def _netloc(host: str, here: str, settings: Settings, https_port: int) -> str:
 def _host(header: str) -> str:
     """The host of a Host header, in lower case; empty: there is none that can be read."""
     try:
-        return (urlsplit(f"//{header}").hostname or "").removesuffix(".") if header.isprintable() else ""
+        parts = urlsplit(f"//{header}")
+        plain = (
+            header.isprintable() and parts.netloc == header and "@" not in header
+        )  # a host, a port, and nothing else
+        return (parts.hostname or "").removesuffix(".") if plain else ""
     except ValueError:
         return ""
 

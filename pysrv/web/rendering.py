@@ -5,14 +5,17 @@ files carry a digest in their address, so a browser may keep them for ever.
 """
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache
+from decimal import Decimal
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, get_decimal_symbol
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
@@ -20,26 +23,29 @@ PYSRV: Final = Path(__file__).resolve().parents[1]
 ROOMS: Final = ("web", "panel", "portal")
 LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 SOURCE_LANGUAGE: Final = "en"
+_AMOUNT: Final = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]+))?", re.ASCII)
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class Catalogue(Translations):
-    """One language, out of `languages/CODE.po`: what it has no words for stays English."""
+    """One language, out of its files: what it has no words for stays English."""
 
     @classmethod
-    def read(cls, path: Path) -> "Catalogue":
+    def read(cls, paths: Iterable[Path]) -> "Catalogue":
         """Raises OSError."""
-        words: dict[Any, Any] = {}
-        with path.open("rb") as file:
-            for message in read_po(file):
-                if message.id and message.string and not message.fuzzy:
-                    if isinstance(message.id, str):
-                        words[message.id] = message.string
-                    else:
-                        words |= {(message.id[0], form): text for form, text in enumerate(message.string)}
         made = cls()
-        made._catalog = words
+        made._catalog = {key: text for path in paths for key, text in _words(path)}
         return made
+
+
+def _words(path: Path) -> Iterator[tuple[Any, str]]:
+    with path.open("rb") as file:
+        for message in read_po(file):
+            if message.id and message.string and not message.fuzzy:
+                if isinstance(message.id, str):
+                    yield message.id, str(message.string)
+                else:
+                    yield from (((message.id[0], form), text) for form, text in enumerate(message.string))
 
 
 def duration(seconds: float) -> str:
@@ -61,14 +67,26 @@ def moment(at: float | None, zone: str = "UTC") -> str:
     return datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(zone or "UTC")).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def count(number: float) -> str:
-    """A number with its thousands apart."""
-    return f"{number:,.0f}"
+def count(number: float, code: str = SOURCE_LANGUAGE) -> str:
+    """A number with its thousands apart, as the language parts them."""
+    return format_decimal(round(number), locale=code)
 
 
-def plain(number: float) -> str:
+def plain(number: float, code: str = SOURCE_LANGUAGE) -> str:
     """A figure with four digits that count, without an exponent."""
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{float(f'{number:.4g}'):.10f}".rstrip("0").rstrip(".")
+    if abs(number) >= 1000:
+        return count(number, code)
+    return format_decimal(Decimal(f"{number:.4g}"), locale=code, decimal_quantization=False)
+
+
+def amount(text: object, code: str = SOURCE_LANGUAGE) -> str:
+    """An amount that a verb says ("1250.00"), with the language's marks and all of its decimals; other words stay."""
+    found = _AMOUNT.fullmatch(str(text))
+    if found is None:
+        return str(text)
+    sign, whole, decimals = found.groups()
+    mark = get_decimal_symbol(code) if decimals else ""
+    return f"{sign}{format_decimal(int(whole), locale=code)}{mark}{decimals or ''}"
 
 
 class Pages:
@@ -114,7 +132,8 @@ def _environment(loader: PrefixLoader, code: str) -> Environment:
         extensions=["jinja2.ext.i18n"], auto_reload=False,
     )  # fmt: skip
     environment.install_gettext_translations(catalogue(code), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"duration": duration, "moment": moment, "count": count, "plain": plain}
+    environment.filters |= {"duration": duration, "moment": moment, "said": catalogue(code).gettext}
+    environment.filters |= {each.__name__: partial(each, code=code) for each in (count, plain, amount)}
     environment.globals |= {"language": code, "languages": LANGUAGES}
     return environment
 
@@ -122,8 +141,13 @@ def _environment(loader: PrefixLoader, code: str) -> Environment:
 @cache
 def catalogue(code: str) -> Translations:
     """The words of a language; English ones are the templates' own."""
-    path = PYSRV / "web" / "languages" / f"{code}.po"
-    return Catalogue.read(path) if code != SOURCE_LANGUAGE else Translations()
+    return Catalogue.read(catalogue_files(code)) if code != SOURCE_LANGUAGE else Translations()
+
+
+def catalogue_files(code: str) -> tuple[Path, Path]:
+    """The files of a language: what the pages say, and what the table of settings says."""
+    place = PYSRV / "web" / "languages"
+    return place / f"{code}.po", place / f"{code}.settings.po"
 
 
 def language_of(wanted: str, header: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from appliance.config.settings import Settings
 from pysrv.people.permissions import Area
 from pysrv.store.account import AccountType
 from pysrv.store.web import PersonKind
@@ -19,7 +20,7 @@ class Route:
     change. `token`: a program's token opens it, never a cookie. `menu`: its words in the menu, in the group `group`.
     `sessionless` POSTs need no form token: they prove themselves otherwise. `half`: the second factor may be missing.
     `uploads`: a form with a file, which the answer reads from `request[UPLOAD]` as it comes. `of_type`: for accounts of
-    that type alone.
+    that type alone. `offered`: whether the menu has it, by the settings; its page answers all the same.
     """
 
     method: str
@@ -35,3 +36,4 @@ class Route:
     half: bool = False
     uploads: bool = False
     of_type: AccountType | None = None
+    offered: Callable[[Settings], bool] = lambda _: True

@@ -13,7 +13,7 @@ from appliance import metrics
 from appliance.wire import WireError
 from pysrv.net.doors import Doors
 from pysrv.people.permissions import Area
-from pysrv.web import entrance, guard, webhooks
+from pysrv.web import entrance, guard, refusals, webhooks
 from pysrv.web import port as unified
 from pysrv.web.acting import BACKING, PAGES, ROUTES, backing
 from pysrv.web.aside import ASIDE, Aside
@@ -22,14 +22,21 @@ from pysrv.web.closing import CLOSING, Closing
 from pysrv.web.doors import Visit, room
 from pysrv.web.logins import LOGINS, Logins
 from pysrv.web.pace import Paces
+from pysrv.web.protocol import Protocol
+from pysrv.web.refusals import REFUSALS, Refusals
 from pysrv.web.rendering import pages
 from pysrv.web.routes import Route
 from pysrv.web.streams import STREAMS, Streams
 
 KEEPALIVE_S = 15.0
+LINGER_S = 2.0  # how long the rest of a refused body is still taken, so that the refusal is read
 MOST_BODY_BYTES = 256 * 1024
-TOKENS_PACE = 50.0, 200  # requests a second on the long run, and at once
+# Requests a second on the long run, and at once: of programs' tokens, of addresses that come to the API without one, of
+# people in all their sessions together, and of addresses that open pages before they log in.
+TOKENS_PACE = 50.0, 200
 STRANGERS_PACE = 1.0, 30
+PEOPLE_PACE = 20.0, 200
+VISITORS_PACE = 20.0, 400
 FOR_EVER = "private, max-age=31536000, immutable"
 
 
@@ -39,6 +46,7 @@ class Web:
     def __init__(self, office: Backing, routes: Iterable[Route], logins: Logins | None = None) -> None:
         self._logins = logins or Logins(office)
         self._application = application(office, routes, self._logins)
+        self._refusals = self._application[REFUSALS]
         self._runner = web.AppRunner(self._application, access_log=None, keepalive_timeout=KEEPALIVE_S)
         self._doors: Doors | None = None
         self._plain = Doors(self._protocol, None, room)
@@ -69,10 +77,20 @@ class Web:
         await self._runner.cleanup()
         self._logins.close()
 
+    def refusals(self) -> dict[str, int]:
+        """What was refused since the start, by reason."""
+        doors = (self._plain, self._doors)
+        crowded = sum(each.turned_away for each in doors if each is not None)
+        return {row.reason: self._refusals.counts[row.reason] for row in refusals.ROWS} | {"crowded": crowded}
+
     def _protocol(self, gone: Callable[[], None]) -> asyncio.Protocol:
-        server = self._runner.server
+        server, note = self._runner.server, self._refusals.note
         assert server is not None, "the doors open after the set-up"
-        return Visit(server(), gone)
+        made = Protocol(
+            server, lambda address, words: note("malformed", address, words), loop=asyncio.get_running_loop(),
+            keepalive_timeout=KEEPALIVE_S, access_log=None, auto_decompress=False, lingering_time=LINGER_S,
+        )  # fmt: skip
+        return Visit(made, gone, lambda: note("slow"))
 
 
 def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web.Application:
@@ -83,12 +101,16 @@ def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web
     made[ASIDE] = aside = Aside()
     made.on_shutdown.append(streams.close)
     made.on_cleanup.append(aside.close)
-    made[guard.PACES] = Paces("token", *TOKENS_PACE), Paces("address", *STRANGERS_PACE)
+    made[guard.PACES] = guard.AllPaces(
+        Paces("token", *TOKENS_PACE), Paces("address", *STRANGERS_PACE), Paces("person", *PEOPLE_PACE),
+        Paces("visitor", *VISITORS_PACE),
+    )  # fmt: skip
+    made[REFUSALS] = Refusals(office.wrong_request)
     made[CLOSING] = closing = Closing()
     made.on_shutdown.append(closing.begin)
     made[ROUTES] = (*entrance.ROUTES, *webhooks.ROUTES, *OWN, *routes)
     made[unified.HTTPS_PORT] = [unified.HTTPS]
-    made.on_response_prepare.extend((guard.add_headers, unified.add_headers))
+    made.on_response_prepare.extend((guard.add_headers, unified.add_headers, refusals.count))
     for route in made[ROUTES]:
         made.router.add_route(route.method, route.path, guard.guarded(route))
     return made

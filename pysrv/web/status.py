@@ -4,10 +4,9 @@ Knows rows, neither HTML nor HTTP. Every `*_at` is Unix time in seconds.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 from appliance import wire
-from appliance.metrics import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +42,3 @@ class Snapshot:
             else:
                 plain[each.name] = wire.to_dict(value) if each.name == "gate" and value is not None else value
         return plain
-
-
-class StatusSource(Protocol):
-    """Whoever knows: the conductor, or a test."""
-
-    async def snapshot(self) -> Snapshot:
-        """The state now; cheap enough to be asked every two seconds."""
-
-    def signed_in(self, address: str) -> None:
-        """An administrator has proven himself from this address: nothing may cut it off."""
-
-    def session_s(self) -> float:
-        """How long a login may last, in seconds (sessionabsolutetimeout)."""
-
-    def is_trusted(self, address: str) -> bool:
-        """Whether this address does not have to wait after a wrong password (allowtrustedip 4)."""
-
-    async def reading(self) -> Reading:
-        """What the keeper says now, for the metrics."""

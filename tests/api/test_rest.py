@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from appliance.wire import WireError
 from pysrv.api import table
 from pysrv.api.rest import ROUTES as REST
 from pysrv.control.table import VERBS
@@ -16,7 +17,7 @@ from pysrv.store.api import KeptAnswer
 from pysrv.web import server
 from pysrv.web.pace import Paces
 from tests.api.program import Program, administrator, programmed, set_to, token
-from tests.web.house import House
+from tests.web.house import PASSWORD, House
 
 Home = tuple[House, Program]
 ANNA = {"name": "anna", "password": "kuhglocke-7731-x"}
@@ -86,9 +87,9 @@ async def test_a_name_in_the_path_may_hold_anything(home: Home) -> None:
         ("POST", "/accounts", b"[]", 400, "object"),
         ("POST", "/accounts", b'{"name": NaN}', 400, "JSON"),
         ("POST", "/accounts", b'{"name": "a\\u0000"}', 400, "characters"),
-        ("PATCH", "/people/olga", {"name": "b"}, 400, "name"),
+        ("PATCH", "/trunks/t", {"name": "b"}, 400, "name"),
         ("PATCH", "/settings", {"changes": {"colour": "red"}}, 404, "colour"),
-        ("DELETE", "/tokens/abc", None, 400, "id"),
+        ("GET", "/payments/abc", None, 400, "id"),
         ("PUT", "/accounts", {}, 405, ""),
         ("GET", "/nothing", None, 404, ""),
     ],
@@ -180,16 +181,32 @@ async def test_a_key_is_the_tokens_own_and_lasts_a_day(home: Home) -> None:
 
 async def test_a_secret_is_shown_once_and_never_kept(home: Home) -> None:
     house, program = home
-    body = {"name": "olga", "label": "cron", "scopes": ["state:read"]}
-    made = await program.said("POST", "/tokens", body, headers={"Idempotency-Key": "t"})
-    again = await program.ask("POST", "/tokens", body, headers={"Idempotency-Key": "t"})
-    assert again.status == 409 and made["token"] not in again.text
-    assert len(house.store.api_tokens()) == 2
+    card = {"type": "calling_card", "name": "card"} | {"password": ANNA["password"]}
+    made = await program.said("POST", "/accounts", card, headers={"Idempotency-Key": "t"})
+    again = await program.ask("POST", "/accounts", card, headers={"Idempotency-Key": "t"})
+    assert again.status == 409 and made["pin"] not in again.text
     await program.said("POST", "/accounts", ANNA, headers={"Idempotency-Key": "a"})
     house.store.commit()
     for path in house.store._path.parent.glob("appliance.db*"):
-        assert made["token"].encode() not in path.read_bytes()
+        assert made["pin"].encode() not in path.read_bytes()
         assert ANNA["password"].encode() not in path.read_bytes()
+
+
+async def test_no_token_reaches_what_makes_tokens_and_administrators(home: Home) -> None:
+    house, program = home
+    for method, path, body in (
+        ("POST", "/tokens", {"name": "olga", "label": "more", "scopes": ["*:write"]}),
+        ("DELETE", "/tokens/1", None),
+        ("POST", "/people", {"name": "eve", "role": "owner", "password": PASSWORD}),
+        ("PATCH", "/people/olga", {"password": PASSWORD + "x"}),
+        ("DELETE", "/people/olga", None),
+        ("DELETE", "/sessions/0123456789abcdef", None),
+    ):
+        assert (await program.ask(method, path, body)).status in (404, 405), path
+    assert [person.name for person in house.store.administrators()] == ["olga"]
+    assert len(house.store.api_tokens()) == 1
+    with pytest.raises(WireError, match="no token changes"):
+        house.control.session("root").do("tokens.add", {"name": "olga", "label": "x", "scopes": ["people:write"]})
 
 
 async def test_a_refused_request_may_be_tried_again_under_its_key(home: Home) -> None:

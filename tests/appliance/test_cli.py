@@ -464,6 +464,7 @@ def test_the_option_nearest_to_the_end_wins(up: Shell) -> None:
 
 
 def test_control_characters_of_a_peer_do_not_reach_the_terminal(up: Shell) -> None:
+    up.run("settings", "set", "validateinput", "0")  # which would not let it in
     up.run("ban", "192.0.2.1", "--reason", "\x1b[2J[red]gone")
     shown = up.run("bans").stdout
     assert "\x1b" not in shown

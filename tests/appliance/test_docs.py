@@ -12,11 +12,22 @@ from appliance.cli.exits import Exit
 
 REPOSITORY = docs.DIRECTORY.parent
 NAMED = re.compile(r"`((?:appliance|bpf|docs|pysrv|tests)/[\w/]+(?:\.\w+)?)`")
+LINKED = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s#]+)")
 WRITTEN = ("bpf/README.md", "docs/architecture.md", "docs/decisions.md", "docs/threat-model.md")
 
 
 def pages() -> dict[str, docs.Page]:
     return docs.pages(lambda: docs.command_page(BOOK))
+
+
+def test_every_page_that_the_office_draws_is_written() -> None:
+    assert set(docs._office_pages()) <= set(pages())
+
+
+@pytest.mark.parametrize("path", sorted([REPOSITORY / "README.md", *docs.DIRECTORY.glob("*.md")]), ids=lambda p: p.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    links = LINKED.findall(path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("name", list(pages()))

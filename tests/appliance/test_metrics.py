@@ -42,6 +42,8 @@ OFFICE = wire.OfficeFigures(
     hep_sent=14,
     hep_dropped=15,
     traces=16,
+    web_refusals={"foreign_form": 17},
+    inputs={"markup": 18},
 )
 TALLIES = (wire.Tally("banned", "DROP", "banned", 10, 1000, 3), wire.Tally("sip_request", "PASS", "SIP", 5, 50))
 
@@ -74,6 +76,8 @@ def test_a_reading_is_told_in_full() -> None:
     assert told["appliance_service_calls", "answered"] == 2
     assert told["appliance_service_calls_total", "failed"] == 1
     assert told["appliance_service_refusals_total", "maxcps"] == 4
+    assert told["appliance_service_web_refusals_total", "foreign_form"] == 17
+    assert told["appliance_service_inputs_refused_total", "markup"] == 18
     assert told["appliance_service_price_per_minute", "EUR"] == 1.25
     assert told["appliance_service_reserved_money", "EUR"] == 0.5
     own = {name.removeprefix("appliance_service_"): value for name, value in single.items() if "service" in name}

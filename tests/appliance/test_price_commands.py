@@ -42,10 +42,10 @@ def test_the_calculator_shows_lines_routes_and_refusals(up: Shell) -> None:  # n
     up.run("accounts", "add", "alice", "--deck", "retail")
     up.run("trunks", "add", "carrier", "192.0.2.7", "--prefix", "49")
     shown = up.run("rates", "quote", "4930123", "--account", "alice", "--seconds", "90").stdout
-    assert "alice: exact match of prefix 49 in deck retail" in shown
+    assert "alice: prefix 49 (longest match) in deck retail" in shown
     assert "total EUR" in shown and "0.18" in shown
     assert "trunk carrier, route 49" in shown
-    assert "the owner earns 0.18 and pays ? EUR" in shown
+    assert "the owner earns 0.18 EUR; no cost known: give the trunk a rate deck" in shown
     assert up.json("rates", "quote", "33", "--deck", "retail")["levels"][0]["rate"] is None
     assert up.run("rates", "quote", "33").exit_code == Exit.REFUSED
 

@@ -2,8 +2,10 @@
 
 import re
 
+from appliance.config.fields import Bool
 from appliance.config.load import parse_file
 from appliance.config.render import default_file, describe, json_schema, page, words_of
+from appliance.config.row import Place, Row
 from appliance.config.schema import ROWS
 
 
@@ -38,7 +40,9 @@ def test_a_help_text_has_sentence_range_and_state() -> None:
     text = describe(ROWS["checkrtpaddr"])
     assert "Must be one of 0 = any source" in text
     assert "(Not in force yet.)" not in text
-    assert "(Not in force yet.)" in describe(ROWS["autofinetune"])
+    idle = Row(Bool(), "true", Place.SYSTEM, "Does nothing.")
+    idle.name = "idle"
+    assert "(Not in force yet.)" in describe(idle)
 
 
 def test_values_that_can_be_listed_are_offered() -> None:

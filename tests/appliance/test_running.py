@@ -14,7 +14,7 @@ import pytest
 from tests.appliance.namespaces import Namespace
 from tests.appliance.trees import REPOSITORY, KeeperProcess
 
-SERVES = "state on https://"
+SERVES = "panel on https://"
 READ = """
 import ssl, sys, urllib.request
 asked = urllib.request.Request(sys.argv[1], headers={"Authorization": f"Bearer {sys.argv[2]}"})
@@ -89,7 +89,7 @@ def test_secrets_are_printed_once_only(namespace: Namespace, tmp_path: Path) -> 
 def test_prometheus_reads_the_gate_of_a_running_appliance(namespace: Namespace, tmp_path: Path) -> None:
     with appliance(namespace, tmp_path) as process:
         process.line("INFO pysrv.service: gate connected")
-        address = next(line for line in process.seen if line.startswith(SERVES)).split()[2]
+        address = next(line for line in process.seen if line.startswith(SERVES)).split()[2].removesuffix("panel/,")
         words = ["tokens", "add", "admin", "--label", "Prometheus", "--scope", "state:read"]
         command = [sys.executable, "-m", "appliance", "--json", f"--runtime={tmp_path}/run", *words]
         made = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)

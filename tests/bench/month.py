@@ -7,12 +7,12 @@ import random
 from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import accumulate
 
 from pysrv.billing.number import prefixes
 from pysrv.billing.tariff import Rate, price
 from pysrv.limits.replay.past import PastCall
+from tests.limits.replay.month import Account
 
 ACCOUNTS, RESELLERS, PREFIXES = 2_000, 40, 5_000
 DAYS, DAY_S = 30, 86_400.0
@@ -22,33 +22,21 @@ HOURS = (1, 1, 1, 1, 1, 2, 3, 5, 8, 10, 10, 9, 8, 9, 10, 10, 9, 8, 7, 6, 4, 3, 2
 _UNTIL = tuple(accumulate(HOURS))
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account as replay looks at it."""
+@dataclass(frozen=True)
+class Customer(Account):
+    """An account with who is above it (0: the owner); as it is sold, with credit and five lines."""
 
-    id: int
-    name: str
-    type: str = "end_user"
-    enabled: bool = True
-    locklevel: int = 0
     postpaid: bool = False
     maxlines: int = 5
     maxlinesoffpeak: int = 5
-    maxcps: Decimal = Decimal(0)
-    onlylocalaccess: bool = False
-    currency: str = "EUR"
-    maxdailycredit: int = 0
-    maxmonthlycredit: int = 0
-    maxdailyminutes: int = 0
-    maxmonthlyminutes: int = 0
     reseller: int = 0
 
 
-def accounts() -> list[Account]:
+def accounts() -> list[Customer]:
     """Resellers first; three of four accounts are below one. Every fiftieth end user is a traffic sender."""
-    sellers = [Account(1 + n, f"seller{n}", "reseller", postpaid=True, maxlines=0) for n in range(RESELLERS)]
+    sellers = [Customer(1 + n, f"seller{n}", "reseller", postpaid=True, maxlines=0) for n in range(RESELLERS)]
     users = [
-        Account(
+        Customer(
             1 + RESELLERS + n,
             f"user{n}",
             "traffic_sender" if n % 50 == 0 else "end_user",

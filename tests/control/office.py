@@ -12,8 +12,11 @@ from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.calls.trace import Traces
 from pysrv.control import Control, Session
+from pysrv.control.watching import Memory
+from pysrv.limits.decision import Refuse
 from pysrv.net.control_socket import ControlSocket
 from pysrv.notify import Dispatcher
+from pysrv.service.callbacks import Placed
 from pysrv.store import Store
 from pysrv.store.blacklists import BlacklistRow
 
@@ -29,6 +32,7 @@ class Service:
         self.phones: set[str] = set()
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self.remembered = Traces(lambda _dialog, _tag: None)
         self.on_notices: Callable[[], None] = lambda: None
         self.on_payments: Callable[[], None] = lambda: None
@@ -58,6 +62,12 @@ class Service:
         self.told.append(("dial", account, number))
         return account in self.phones
 
+    def call_back(self, account: str, number: str, first: str) -> Placed | Refuse:
+        self.told.append(("callback", account, number, first))
+        if account not in self.phones and not first:
+            return Refuse("callback", "", 480, "", f"no phone of {account} is registered")
+        return Placed("far", "near", number.lstrip("+"), first)
+
     def page(self, sender: str, user: str, text: str) -> int:
         self.told.append(("page", sender, user, text))
         return int(user in self.phones)
@@ -72,6 +82,9 @@ class Service:
     def notices_told(self) -> None:
         self.told.append(("notices",))
         self.on_notices()
+
+    def input_refused(self, rule: str) -> None:
+        self.told.append(("input", rule))
 
     def payments_told(self) -> None:
         self.told.append(("payments",))
@@ -107,6 +120,9 @@ class Service:
     def lists_held(self) -> Mapping[str, str]:
         return self.held
 
+    def resolved(self, host: str) -> str | None:
+        return self.names.get(host)
+
     def protected(self) -> Mapping[str, str]:
         return self.guarded
 
@@ -132,6 +148,7 @@ def office(
     database: Path,
     live: Service | None = None,
     beside: Callable[[Store], Callable[[], Any]] | None = None,
+    memory: Memory | None = None,
 ) -> Iterator[Service]:
     """A running office on RUNTIME/office.sock, in a thread of its own, with what `beside` makes of its store."""
     service = live or Service()
@@ -139,7 +156,7 @@ def office(
 
     async def serve() -> None:
         with Store.open(database, lambda: NOW) as store:
-            control = Control(store, service, clock=lambda: NOW)
+            control = Control(store, service, clock=lambda: NOW, memory=memory)
             listener = ControlSocket(runtime / "office.sock", control.session)
             dispatcher = Dispatcher(store, service.settings, lambda: NOW, store.commit)
             service.on_notices = dispatcher.wake

@@ -55,7 +55,8 @@ def test_many_entries_come_all_or_none(root: Operator, service: Service) -> None
         ({"digits": "49", "side": "both"}, "destination or caller"),
         ({"digits": "49", "confidence": 9}, "0 to 6"),
         ({"digits": "49", "account": "nobody"}, "no account"),
-        ({"digits": "49", "reason": "a\x1bb"}, "printable"),
+        ({"digits": "49", "reason": "a\u2028b"}, "printable"),
+        ({"digits": "49", "reason": "a\x1bb"}, "control characters"),
     ],
 )
 def test_an_entry_that_is_wrong_is_refused_in_words(root: Operator, entry: dict[str, object], words: str) -> None:

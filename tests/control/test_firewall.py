@@ -10,9 +10,11 @@ import pytest
 from appliance import networks
 from appliance.wire import WireError
 from pysrv.control import Control
+from pysrv.control.table import Licence
+from pysrv.people.permissions import Powers, Role
 from pysrv.service.changes import take_back
 from pysrv.store import Store
-from pysrv.store.rows import BanRow, SavedBinding
+from pysrv.store.rows import BanRow, NewTrunk, SavedBinding
 from tests.control.office import Operator, Service
 
 
@@ -323,6 +325,25 @@ def test_confirming_keeps_the_change(root: Operator, store: Store) -> None:
         root.ask("changes.confirm")
 
 
+@pytest.mark.parametrize("word", ["changes.confirm", "changes.undo"])
+def test_a_change_of_settings_is_confirmed_by_those_who_may_change_settings(
+    root: Operator, store: Store, service: Service, word: str
+) -> None:
+    def say(role: Role) -> str:
+        try:
+            Control(store, service).session(f"web:{role}", Licence(Powers.of(role), proven=True)).do(word)
+        except WireError as error:
+            return error.code
+        return ""
+
+    root.ask("settings.set", changes={"maxlines": "9"}, confirm_s=60.0)
+    assert root.ask("changes.show")["pending"]["areas"] == ["settings"]
+    assert [say(role) for role in (Role.SUPPORT, Role.OPERATOR, Role.SALES)] == ["forbidden"] * 3
+    assert say(Role.ADMIN) == "" and store.pending_change() is None
+    deny(root, "203.0.113.0/24", confirm_s=60.0)
+    assert [say(role) for role in (Role.SALES, Role.SUPPORT)] == ["forbidden", ""]
+
+
 def test_undoing_puts_everything_back_as_it_was(root: Operator, store: Store, service: Service) -> None:
     kept = deny(root, "203.0.113.0/24")["rules"][0]["id"]
     root.ask("settings.set", changes={"maxlines": "3"})
@@ -356,3 +377,38 @@ def test_without_a_service_nothing_could_be_taken_back(alone: Operator, store: S
 
 def test_taking_back_nothing_changes_nothing(store: Store) -> None:
     assert take_back(store, "undone") == {}
+
+
+def shut_out(root: Operator, prefix: str, **more: Any) -> list[str]:
+    return [f"{each['name']} {each['address']}" for each in deny(root, prefix, **more)["keeps_out"]]
+
+
+def test_a_deny_names_trunks_by_host_and_inbound_and_registered_devices(
+    root: Operator, store: Store, service: Service
+) -> None:
+    store.add_trunk(NewTrunk("named", "carrier.example"))
+    store.add_trunk(NewTrunk("wide", "192.0.2.200", inbound=("198.51.100.0/25",)))
+    store.add_trunk(NewTrunk("off", "203.0.113.50", enabled=False))
+    store.save_binding(SavedBinding("alice", "sip:a@192.0.2.7", "udp", "", 0, "192.0.2.7", 5060, 9e9, "c", 1))
+    service.names["carrier.example"] = "203.0.113.7"
+    assert shut_out(root, "203.0.113.0/24") == ["named 203.0.113.7"]
+    assert shut_out(root, "198.51.100.9") == ["wide 198.51.100.0/25"]
+    assert shut_out(root, "192.0.2.0/24") == ["wide 192.0.2.200", "alice 192.0.2.7"]
+
+
+def test_whom_an_allow_lets_in_is_shut_out_by_neither_a_deny_nor_a_ban(root: Operator, store: Store) -> None:
+    store.add_trunk(NewTrunk("carrier", "192.0.2.7"))
+    assert [each["name"] for each in root.ask("bans.whom", prefix="192.0.2.0/24")["keeps_out"]] == ["carrier"]
+    assert shut_out(root, "192.0.2.0/24", protocol="tcp", port=443) == []
+    root.ask("firewall.add", rules=[{"action": "allow", "prefix": "192.0.2.7"}])
+    assert shut_out(root, "192.0.2.0/24") == []
+    assert root.ask("bans.whom", prefix="192.0.2.0/24")["keeps_out"] == []
+
+
+def test_a_country_that_is_denied_names_whom_it_shuts_out(root: Operator, store: Store) -> None:
+    store.add_trunk(NewTrunk("carrier", "192.0.2.7"))
+    imported(root, "CN", "192.0.2.0/24", kind="country")
+    told = root.ask("firewall.add", rules=[{"action": "deny", "country": "CN"}])
+    assert told["trunks"] == ["carrier"] and told["devices"] == 0
+    root.ask("rules.report_only", verdicts=["country_denied"], on=True)
+    assert root.ask("firewall.whom")["keeps_out"] == []

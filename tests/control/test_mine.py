@@ -9,12 +9,14 @@ import pytest
 
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
+from pysrv.billing.lease import Lease
 from pysrv.control import Control
 from pysrv.control.mine import MINE
 from pysrv.control.mine.customers import CEILINGS
 from pysrv.control.mine.statement import contained_tax
 from pysrv.control.table import VERBS
 from pysrv.store import AccountType
+from pysrv.store.rows import NewCall
 from pysrv.store.web import PersonKind
 from tests.control.office import Service
 from tests.control.past import NOW, ONE, PastOffice
@@ -73,8 +75,9 @@ def test_an_argument_for_somebody_elses_account_is_refused_and_not_read_over(pas
 
 def test_what_changes_money_passwords_limits_or_contact_wants_the_password_again(past: PastOffice) -> None:
     free = {"mine.unregister", "mine.revoke"}  # whoever ends something harms nobody
+    spends = {"mine.callback"}  # nothing is written, but two calls cost what calls cost
     for verb in MINE.values():
-        assert verb.proof == (verb.writes and verb.name not in free), verb.name
+        assert verb.proof == ((verb.writes and verb.name not in free) or verb.name in spends), verb.name
     assert refused(past, "alice", "mine.limits", {"limits": {"locklevel": "2"}}, proven=False).code == "unproven"
     assert past.store.account("alice").own.locklevel == 0  # type: ignore[union-attr]
 
@@ -154,6 +157,21 @@ def test_a_web_password_and_one_of_telephones_follow_the_rules_and_end_other_ses
     ask(past, "alice", "mine.password", {"password": STRONG + "!", "of": "sip"})
     assert past.store.account("alice").ha1_md5 != before.ha1_md5  # type: ignore[union-attr]
     assert past.store.verify_account("alice", STRONG)  # the web has its own
+
+
+def test_talk_of_running_calls_counts_up_to_now_and_the_rest_is_reserved_for_whoever_pays(past: PastOffice) -> None:
+    accounts = {name: past.store.account(name) for name in ("cora", "bob")}
+    past.clock.now = NOW
+    for name, account in accounts.items():
+        rates = [past.store.rate_for(each.deck, "4930") for each in past.store.chain(account)]  # type: ignore[arg-type]
+        new = NewCall(name, account.id, name, "4930", "192.0.2.9", rate=rates[0], above=tuple(rates[1:]))  # type: ignore[union-attr]
+        assert isinstance(past.store.open_call(new), Lease)
+        past.store.answer_call(name, NOW - 20)
+    for name in ("cora", "rex"):
+        held = past.store.account(name).reserved_s  # type: ignore[union-attr]
+        usage = ask(past, name, "mine.show")["usage"]
+        assert (usage["seconds_today"], usage["seconds_month"], usage["reserved_s"]) == (20, 20, held - 20), name
+    assert ask(past, "roy", "mine.show")["usage"]["reserved_s"] == 0
 
 
 def test_only_a_calling_card_has_a_pin(past: PastOffice) -> None:
@@ -267,6 +285,21 @@ def test_a_customer_that_is_locked_loses_his_sessions_and_the_service_hears_of_i
     ask(past, "rex", "mine.set_customer", {"customer": "cora", "enabled": False}, service=service)
     assert past.store.web_sessions() == [] and ("account", "cora") in service.told
     assert refused(past, "cora", "mine.show").code == "unauthorized"
+
+
+def test_a_reseller_unlocks_only_what_he_has_locked_himself(past: PastOffice) -> None:
+    service, lock = Service(), {"customer": "cora", "enabled": False}
+    ask(past, "rex", "mine.set_customer", lock, service=service)
+    ask(past, "rex", "mine.set_customer", lock | {"enabled": True}, service=service)
+    assert past.store.account("cora").enabled  # type: ignore[union-attr]
+    for before in (True, False):  # the operator locks her, and locks her once more when the reseller had done so before
+        ask(past, "rex", "mine.set_customer", lock | {"enabled": before}, service=service)
+        past.store.set_account("cora", who="web:olga", enabled=False)
+        ask(past, "rex", "mine.set_customer", lock, service=service)  # his own word does not make the lock his
+        error = refused(past, "rex", "mine.set_customer", lock | {"enabled": True})
+        assert (error.code, "not locked by you" in str(error)) == ("forbidden", True)
+        assert not past.store.account("cora").enabled  # type: ignore[union-attr]
+        past.store.set_account("cora", who="web:olga", enabled=True)
 
 
 def test_every_ceiling_of_a_reseller_holds_for_his_customers(past: PastOffice) -> None:

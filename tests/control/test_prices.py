@@ -225,7 +225,7 @@ def test_a_past_call_explains_its_price_though_its_decks_are_gone(shop: Operator
     alice, agency = found["levels"]
     assert (alice["payer"], alice["charged"], alice["total"], alice["exact"]) == ("alice", "0.3451", "0.3451", True)
     assert [line["text"] for line in alice["lines"]][-1] == "vat 19%"
-    assert alice["quote"] == "alice: exact match of prefix 49 in deck retail"
+    assert alice["quote"] == "alice: prefix 49 (longest match) in deck retail"
     assert (agency["charged"], agency["exact"]) == ("0.081334", True)
     assert (found["cost"]["cost"], found["cost"]["exact"], found["cost"]["trunk"]) == ("0.050834", True, "carrier")
     assert found["talk_s"] == 61
@@ -269,12 +269,14 @@ def test_the_quality_of_trunks_is_shown_with_what_they_cost(shop: Operator, stor
     for talk_s in (0, 30, 90):
         store.count_attempt("carrier", "49171", NOW, talk_s)
     store.count_attempt("spare", "49301", NOW)
-    carrier, spare = shop.ask("trunks.quality")["quality"]
+    told = shop.ask("trunks.quality")
+    carrier, spare = told["quality"]
+    assert told["window_s"] == 86_400
     assert carrier == {
         "trunk": "carrier", "prefix": "49171", "calls": 3, "asr_percent": 66.6, "acd_s": 60, "per_minute": "0.20",
         "currency": "EUR",
     }  # fmt: skip
     assert (spare["asr_percent"], spare["acd_s"], spare["per_minute"]) == (0.0, None, None)
-    assert shop.ask("trunks.quality", trunk="spare", prefix="49171") == {"quality": []}
+    assert shop.ask("trunks.quality", trunk="spare", prefix="49171")["quality"] == []
     with pytest.raises(WireError, match="no trunk 'none'"):
         shop.ask("trunks.quality", trunk="none")

@@ -179,3 +179,27 @@ def test_an_unknown_number_is_not_found(phone: MakePhone, number: str) -> None:
     alice = phone("alice")
     alice.dial(number)
     assert "404" in alice.wait("CALL_CLOSED").detail
+
+
+@pytest.mark.parametrize("when", ["always", "busy"])
+def test_a_call_to_somebody_who_forwards_rings_where_he_wants_it(product: Product, phone: MakePhone, when: str) -> None:
+    alice, bob, carol = phone("alice", tone_hz=ALICE_HZ), phone("bob"), phone("carol", tone_hz=CAROL_HZ)
+    product.command("accounts", "forward", "bob", f"--{when}", "103")
+    try:
+        alice.dial("102")
+        if when == "busy":
+            bob.wait("CALL_INCOMING")
+            bob.hang_up()
+        carol.wait("CALL_INCOMING")
+        carol.answer()
+        alice.wait("CALL_ESTABLISHED")
+        carol.wait("CALL_ESTABLISHED")
+        pause(2.0)
+        alice.hang_up()
+        closed(alice, carol)
+    finally:
+        product.command("accounts", "forward", "bob", "--off")
+    record = newest_cdr(product)
+    assert (record["account"], record["caller"], record["callee"]) == ("bob", "101", "103")
+    assert seconds_with_tone(carol.heard(), ALICE_HZ) >= 1.5
+    assert seconds_with_tone(alice.heard(), CAROL_HZ) >= 1.5

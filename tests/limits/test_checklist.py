@@ -10,7 +10,11 @@ from appliance.config.settings import Settings
 from pysrv.limits.checklist import CHECKS, SETTINGS, Facts, Finding, Grade, findings, score
 
 NOW = 1_800_000_000.0
-OURS = {"localdomain": "pbx.example", "apiv2ipauth": "192.0.2.0/24"}  # what no profile can know
+OURS = {
+    "localdomain": "pbx.example",
+    "apiv2ipauth": "192.0.2.0/24",
+    "httpapikey": "a-key-of-a-test",
+}  # what no profile can know
 STRICT = Settings().with_changes(changes(Settings(), Profile.STRICT) | OURS)
 GOOD = Facts(
     NOW, STRICT, decks=1, self_made_certificate=False, told_ways=1, backup_at=NOW - 3600,
@@ -34,6 +38,8 @@ def test_everything_in_order_is_a_hundred() -> None:
         ("lax_accounts", {"lax": ("bob",)}, Grade.FAIL),
         ("second_factor", {"without_factor": ("olga",)}, Grade.FAIL),
         ("remoteadmin", {"settings": STRICT.with_changes({"remoteadmin": "2"})}, Grade.FAIL),
+        ("remoteadmin", {"nobody_listed": True, "settings": STRICT.with_changes({"remoteadmin": "1"})}, Grade.WARN),
+        ("httpapikey", {"settings": STRICT.with_changes({"httpapikey": None})}, Grade.WARN),
         ("open_trunks", {"trunks": (("carrier", ("192.0.2.1", "10.0.0.0/8"), "buy"),)}, Grade.FAIL),
         ("decks", {"decks": 0}, Grade.FAIL),
         ("decks", {"decks": 0, "trunks": ()}, Grade.WARN),

@@ -42,7 +42,7 @@ class Case:
 
 BILLED_CASES = (
     Case(1, quotes=(NONE, PARENT), words="shop: no price, deck retail has no rate for 33144 (peak)"),
-    Case(2, quotes=(BEST, PARENT), words="best match of prefix 49 in deck retail: a longer one is known"),
+    Case(2, quotes=(BEST, PARENT), words="prefix 49 (best match) in deck retail: a longer one is known"),
     Case(3, quotes=(INHERITED, PARENT), words="in deck wholesale of agency: not its own"),
     Case(4, routes=(route(per_minute=None),), words="trunk carrier: no price, carrier has no rate deck"),
     Case(5, quotes=(EXACT, PARENT_NONE), words="agency: no price, agency has no rate deck"),

@@ -12,6 +12,7 @@ import pytest
 from pysrv.panel import ROUTES
 from pysrv.people.permissions import PROOF_S
 from pysrv.store import NewAccount
+from pysrv.store.rows import SavedBinding
 from tests.control import past
 from tests.control.past import DAY, PastOffice
 from tests.panel.conftest import Panel
@@ -37,6 +38,32 @@ async def test_an_account_is_made_and_its_fields_change_one_by_one(panel: Panel)
     assert (account.maxlines, account.onlylocalaccess, account.maxcps) == (9, True, 7)
     answer = await browser.post("/panel/accounts/alice/set", fields | {"maxlines": "many"})
     assert answer.status == 422 and 'value="many"' in answer.text and "maxlines must be" in answer.text
+
+
+async def test_a_field_has_a_label_in_words_its_name_beside_it_and_its_unit(panel: Panel) -> None:
+    panel.account("alice")
+    page = (await panel.browser.get("/panel/accounts/alice")).text
+    assert "Proof of identity <small><code>needauth</code></small></label>" in page
+    assert "Spend of a day <small>(EUR)</small> <small><code>maxdailycredit</code></small></label>" in page
+    german = (await panel.browser.get("/panel/accounts/alice", headers={"Accept-Language": "de"})).text
+    assert "Ausgaben eines Tages <small>(EUR)</small>" in german and "Für wen das Konto steht." in german
+
+
+async def test_no_account_is_offered_to_be_staff_but_one_that_is_keeps_its_type(panel: Panel) -> None:
+    panel.account("alice")
+    for path in ("/panel/accounts-new", "/panel/accounts/alice"):
+        page = (await panel.browser.get(path)).text
+        assert '<option value="reseller"' in page and '<option value="support"' not in page
+    panel.store.set_account("alice", type="support")
+    assert '<option value="support" selected>' in (await panel.browser.get("/panel/accounts/alice")).text
+
+
+async def test_the_page_of_an_account_says_which_telephones_are_registered(panel: Panel) -> None:
+    panel.account("alice")
+    assert "No device is registered." in (await panel.browser.get("/panel/accounts/alice")).text
+    device = SavedBinding("alice", "sip:a@x", "udp", "", 0, "127.0.0.1", 5091, 9e9, "c", 1, user_agent="baresip")
+    panel.store.save_binding(device)
+    assert "<small>baresip, 127.0.0.1:5091, until 2255" in (await panel.browser.get("/panel/accounts/alice")).text
 
 
 async def test_a_new_account_that_is_refused_keeps_what_was_typed(panel: Panel) -> None:

@@ -5,10 +5,12 @@ import io
 import re
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pysrv.billing.cdr import Carried, Cdr, EndedBy
 from pysrv.panel import ROUTES
 from pysrv.web.transfer import harmless
 from tests.control import past
@@ -72,6 +74,38 @@ async def test_a_price_is_explained_line_by_line(records: Panel) -> None:
     assert "Paid by alice: 0.50 EUR" in page
     assert page.count("0.50 EUR") == 2  # what was charged is what its lines come to
     assert (await browser.get("/panel/cdrs-show?call_id=none")).status == 404
+
+
+async def test_a_record_says_how_the_call_went_and_what_was_counted(records: Panel) -> None:
+    house, browser = records
+    cdr = Cdr(
+        "odd", "", "4930999", "49177", "192.0.2.33", "carrier", setup_at=1.0, answered_at=2.0, ended_at=2.4, cause=31,
+        sip_status=200, ended_by=EndedBy.CALLEE, from_caller=Carried(1234, 5, 2.0), from_callee=Carried(77, 5, 2.0),
+    )  # fmt: skip
+    house.store.settle(cdr)
+    house.store.settle(replace(cdr, call_id="none", answered_at=None, sip_status=480, cause=20, reason="nobody there"))
+    house.store.commit()
+    page = (await browser.get("/panel/cdrs-show?call_id=odd")).text
+    for words in (
+        "4930999", "192.0.2.33", "SIP status 200, Q.850 cause 31 (Normal, unspecified)", "by the callee",
+        "1,234 from the caller, 77 from the callee", "Number of the call", "no longer remembered",
+    ):  # fmt: skip
+        assert words in page, words
+    page = (await browser.get("/panel/cdrs-show?call_id=none")).text
+    assert "SIP status 480, Q.850 cause 20 (Subscriber absent)" in page and "nobody there" in page
+
+
+async def test_the_list_shows_what_was_billed_beside_what_was_talked(records: Panel) -> None:
+    house, browser = records
+    page = (await browser.get("/panel/cdrs?account=alice")).text
+    talked = re.findall(r'data-label="Talk" class="figure">([^<]*)<', page)
+    billed = re.findall(r'data-label="Billed" class="figure">([^<]*)<', page)
+    assert set(talked) == {"30 s"} and set(billed) == {"30 s"} and len(billed) == 50
+    assert "rounded up" not in (await browser.get("/panel/cdrs-show?call_id=past-1")).text
+    house.store._write("UPDATE cdrs SET billable_seconds = 60 WHERE call_id = 'past-1'")
+    house.store.commit()
+    page = (await browser.get("/panel/cdrs-show?call_id=past-1")).text
+    assert "1 min 0 s <small>rounded up by the increments of its rate" in page
 
 
 async def test_all_that_fits_is_taken_away_as_csv(records: Panel) -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pysrv.store.rows import BanRow, SavedBinding
+from pysrv.store.rows import BanRow, NewTrunk, SavedBinding
 from tests.panel.conftest import Panel
 
 BAN = BanRow(
@@ -26,7 +26,7 @@ async def test_a_ban_is_shown_with_its_evidence(panel: Panel) -> None:
     panel.store.save_binding(device)
     shown = (await panel.browser.get("/panel/bans/one?source=192.0.2.7")).text
     for words in (
-        "maxfailedauthenabledip", "25 within 1 min 0 s, 20 are allowed", "guesses passwords", "2 times", "never",
+        "maxfailedauthenabledip", "25 within 1 min 0 s, 20 are allowed", "guesses passwords", "2 times", "until lifted",
         "registered devices go on working", "REGISTER sip:x SIP/2.0 &lt;script&gt;", "Snom 1", "proven",
     ):  # fmt: skip
         assert words in shown, words
@@ -57,6 +57,8 @@ async def test_a_ban_by_hand_lasts_as_long_as_was_chosen_and_a_bad_one_keeps_wha
     assert (await panel.browser.post("/panel/bans/add", fields)).status == 303
     (ban,) = panel.store.bans()
     assert (ban.prefix, ban.reason, round(ban.expires_at - ban.created_at)) == ("198.51.100.0/24", "scans", 21_600)
+    shown = (await panel.browser.get("/panel/bans/one?source=198.51.100.0%2F24")).text
+    assert "<td>network</td>" in shown and "may be forged" not in shown
     refused = await panel.browser.post("/panel/bans/add", {**fields, "prefix": "no address", "reason": "<b>"})
     assert refused.status == 422 and 'value="no address"' in refused.text and "&lt;b&gt;" in refused.text
     assert (await panel.browser.post("/panel/bans/add", {**fields, "for": "9y"})).status == 422
@@ -194,3 +196,54 @@ async def test_a_reader_changes_nothing_and_sees_no_buttons(panel: Panel, path: 
     await panel.browser.get("/panel/")
     assert (await panel.browser.post(path, {"source": "x"})).status == 403
     assert json.dumps(panel.service.told) == "[]"
+
+
+def known_peers(panel: Panel) -> None:
+    """A trunk whose host is a name, one with a network, and three telephones behind one address."""
+    panel.store.add_trunk(NewTrunk("c1", "carrier.example"))
+    panel.store.add_trunk(NewTrunk("c2", "203.0.113.9", inbound=("203.0.113.0/28",)))
+    panel.service.names["carrier.example"] = "198.51.100.7"
+    for name in ("alice", "bob", "carol"):
+        row = SavedBinding(name, f"sip:{name}@192.0.2.7", "udp", "", 0, "192.0.2.7", 5060, 9e9, name, 1)
+        panel.store.save_binding(row)
+    panel.store.commit()
+
+
+async def test_a_deny_says_whom_it_shuts_out_a_trunk_known_by_its_hosts_name_too(panel: Panel) -> None:
+    known_peers(panel)
+    fields = {"action": "deny", "prefix": "198.51.100.0/24", "confirm": "0", "protocol": "any"}
+    done = await panel.browser.post("/panel/firewall/add", fields)
+    page = (await panel.browser.get(done.headers["Location"])).text
+    assert "This shuts out" in page and "trunk c1" in page and "c1 (198.51.100.7)" in page
+    assert "registered telephone" not in page and "c2 (" not in page
+    harmless = await panel.browser.post("/panel/firewall/add", {**fields, "prefix": "192.0.2.99"})
+    assert harmless.headers["Location"] == "/panel/firewall"
+
+
+async def test_the_change_that_waits_says_on_every_page_whom_it_shuts_out(panel: Panel) -> None:
+    known_peers(panel)
+    fields = {"action": "deny", "prefix": "192.0.2.7", "confirm": "60", "protocol": "any"}
+    assert (await panel.browser.post("/panel/firewall/add", fields)).status == 303
+    page = (await panel.browser.get("/panel/bans")).text
+    assert "3 registered telephones" in page and "alice (192.0.2.7)" in page
+    await panel.browser.post("/panel/changes/confirm", {})
+    assert "registered telephones" not in (await panel.browser.get("/panel/bans")).text
+
+
+async def test_a_ban_that_shuts_a_trunk_or_telephones_out_wants_a_second_word(panel: Panel) -> None:
+    known_peers(panel)
+    for prefix, words in (
+        ("198.51.100.7", "trunk c1"),
+        ("203.0.113.3", "c2 (203.0.113.0/28)"),
+        ("192.0.2.0/24", "3 registered telephones"),
+    ):
+        fields = {"prefix": prefix, "reason": "no <5", "for": "6h"}
+        asked = await panel.browser.post("/panel/bans/add", fields)
+        assert asked.status == 200 and words in asked.text and f"Ban {prefix} anyway" in asked.text, prefix
+        assert "no &lt;5" in asked.text and panel.store.ban_count() == 0
+        other = await panel.browser.post("/panel/bans/add", {**fields, "sure": "192.0.2.99"})
+        assert other.status == 200 and panel.store.ban_count() == 0
+        assert (await panel.browser.post("/panel/bans/add", {**fields, "sure": prefix})).status == 303
+        assert [ban.prefix for ban in panel.store.bans()] == [prefix]
+        await panel.browser.post("/panel/bans/clear", {"word": "all"})
+    assert (await panel.browser.post("/panel/bans/add", {**fields, "prefix": "192.0.3.1"})).status == 303

@@ -8,7 +8,7 @@ import pytest
 from appliance.wire import WireError
 from pysrv.control.table import ROWS, Licence
 from pysrv.panel import ROUTES
-from pysrv.people.permissions import PROVEN, SCOPED, TABLE, Access, Area, Powers, Role
+from pysrv.people.permissions import OF_TOKENS, PROVEN, SCOPED, TABLE, Access, Area, Powers, Role, parse_scope
 from pysrv.store.rows import NewAccount
 from pysrv.store.web import PersonKind
 from pysrv.web.routes import Route
@@ -119,7 +119,7 @@ def test_a_token_reaches_what_scope_and_role_both_allow(area: Area) -> None:
     for role in Role:
         for how, most in (("read", Access.READ), ("write", Access.WRITE)):
             powers = Powers.of(role).narrowed([f"{area}:{how}"])
-            assert powers.accesses[area] == min(most, Powers.of(role).accesses[area])
+            assert powers.accesses[area] == min(most, Powers.of(role).accesses[area], OF_TOKENS[area])
             assert all(powers.accesses[other] is Access.NONE for other in Area if other is not area)
 
 
@@ -127,6 +127,21 @@ def test_no_scope_reaches_ones_own() -> None:
     assert Powers.of(Role.OWNER).narrowed(["*:write"]).accesses[Area.OWN] is Access.NONE
     with pytest.raises(ValueError, match="names no area"):
         Powers.of(Role.OWNER).narrowed(["own:write"])
+
+
+@pytest.mark.parametrize("scope", ["*:write", "people:write"])
+@pytest.mark.parametrize("role", Role)
+def test_no_token_changes_administrators_their_rights_or_tokens(role: Role, scope: str) -> None:
+    licence = Licence(Powers.of(role).narrowed([scope]), proven=True)  # also one whose scope is older than this rule
+    for verb in ROWS:
+        if verb.changes and verb.name.startswith(("people.", "tokens.", "own.")):
+            assert _refusal(licence, verb) == "forbidden", verb.name
+
+
+def test_a_scope_that_would_widen_rights_is_not_given() -> None:
+    with pytest.raises(ValueError, match="no token changes administrators"):
+        parse_scope("people:write")
+    assert parse_scope("*:write")[Area.PEOPLE] is Access.READ and parse_scope("people:read")
 
 
 def test_every_verb_that_changes_money_passwords_or_people_stands_in_an_area_that_wants_the_password() -> None:

@@ -1,8 +1,12 @@
 """The pages of prices: decks in and out, what a call costs, currencies and taxes."""
 
+import re
+
 import pytest
 
+from pysrv.panel.pages import rates_import
 from pysrv.people.permissions import Role
+from pysrv.store import NewAccount
 from pysrv.web import transfer
 from tests.web.house import PASSWORD, Browser, House
 
@@ -124,3 +128,69 @@ async def test_currencies_and_taxes_come_and_go(panel: Panel) -> None:
     await browser.post("/panel/taxes/set", {"name": "vat", "remove": "1"})
     page = (await browser.get("/panel/currencies")).text
     assert "USD" not in page and "vat" not in page
+
+
+ONE = b"prefix,per_minute\n44,0.03\n"
+
+
+async def asked_about(browser: Browser, deck: bytes = ONE) -> tuple[str, dict[str, str]]:
+    """The page that asks whether a deck shall take another's place, and the form on it."""
+    page = (await browser.upload("/panel/rates", {"deck": "retail"}, deck)).text
+    number = re.search(r'name="number" value="([^"]+)"', page)
+    assert number is not None, page
+    return page, {"number": number[1], "sure": "1"}
+
+
+async def test_a_deck_that_exists_is_compared_before_it_is_replaced(panel: Panel) -> None:
+    house, browser = panel
+    await imported(browser)
+    house.store.add_account(NewAccount("alice", PASSWORD, "example.org", deck="retail"))
+    house.store.commit()
+    page, fields = await asked_about(browser)
+    for words in ("2 → 1 rate.", "2 prefixes vanish: 49, 4930", "1 account uses it.", "Calls without a price are free"):
+        assert words in page, words
+    assert house.store.decks()[0].rates == 2
+    untold = await browser.post("/panel/rates-confirm", {"number": fields["number"]})
+    assert house.store.decks()[0].rates == 2 and "nothing was imported yet" in untold.text
+    number = re.search(r'name="number" value="([^"]+)"', untold.text)
+    assert number is not None
+    done = await browser.post("/panel/rates-confirm", {"number": number[1], "sure": "1"})
+    assert done.status == 200 and "1 rate is in retail." in done.text
+    assert [rate.prefix for rate in house.store.rates("retail", "", 10)] == ["44"]
+    again = await browser.post("/panel/rates-confirm", {"number": number[1], "sure": "1"})
+    assert again.status == 409 and "waits no more" in again.text
+
+
+async def test_a_deck_that_waits_is_given_up_for_another_and_with_its_time(panel: Panel) -> None:
+    house, browser = panel
+    await imported(browser)
+    _, first = await asked_about(browser)
+    _, second = await asked_about(browser)
+    assert (await browser.post("/panel/rates-confirm", first)).status == 409
+    assert (await browser.post("/panel/rates-confirm", second)).status == 409  # a wrong number ends it
+    _, late = await asked_about(browser)
+    house.offset = rates_import.HELD_S + 1
+    assert (await browser.post("/panel/rates-confirm", late)).status == 409
+    assert house.store.decks()[0].rates == 2
+    assert house.store._one("SELECT count(*) FROM imports WHERE state = 'open'") == (0,)
+
+
+async def test_a_deck_that_changed_meanwhile_is_asked_about_again(panel: Panel) -> None:
+    house, browser = panel
+    await imported(browser)
+    _, fields = await asked_about(browser)
+    other = house.store.import_begin("retail")
+    house.store.import_rows(other, 1, "prefix,per_minute\n33,1\n44,1\n39,1\n")
+    house.store.import_commit(other)
+    house.store.commit()
+    page = (await browser.post("/panel/rates-confirm", fields)).text
+    assert "3 → 1 rate." in page and "2 prefixes vanish: 33, 39" in page
+    assert house.store.decks()[0].rates == 3
+
+
+async def test_a_long_deck_is_compared_in_bites(panel: Panel) -> None:
+    _, browser = panel
+    rows = "".join(f"49{number:05},0.02\n" for number in range(4500))
+    await imported(browser, deck=b"prefix,per_minute\n" + rows.encode())
+    page, _ = await asked_about(browser, b"prefix,per_minute\n4900000,1\n4904499,1\n")
+    assert "4,498 prefixes vanish: 4900001, 4900002" in page and ", …" in page

@@ -1,5 +1,7 @@
 """The pages of trunks: made, changed, given routes, and removed."""
 
+from pysrv.panel.pages.trunks import answered_of
+from pysrv.store.rows import NewCall
 from tests.web.house import Browser, House
 
 Panel = tuple[House, Browser]
@@ -25,6 +27,27 @@ async def test_a_trunk_is_made_with_its_first_route_changed_and_removed(panel: P
     assert (await browser.post("/panel/trunks/carrier/remove", {"name": "carrier"})).status == 303
     assert house.store.trunk("carrier") is None
     assert (await browser.get("/panel/trunks/carrier")).status == 404
+
+
+async def test_the_share_of_answered_calls_weighs_each_prefix_by_its_calls(panel: Panel) -> None:
+    house, browser = panel
+    await browser.post("/panel/trunks-new", NEW)
+    for number in range(100):
+        house.store.count_attempt("carrier", "49", house.watch.now(), 60 if number else 0)
+    house.store.count_attempt("carrier", "43", house.watch.now())
+    house.store.commit()
+    page = (await browser.get("/panel/trunks")).text
+    assert "ASR 98 % of 101 calls" in page and "of the last 1 d 0 h" in page
+    assert answered_of([{"trunk": "new", "calls": 0, "asr_percent": 50.0}]) == {}
+
+
+async def test_a_trunk_shows_how_many_calls_it_carries(panel: Panel) -> None:
+    house, browser = panel
+    await browser.post("/panel/trunks-new", NEW | {"max_channels": "5"})
+    for name in ("c1", "c2"):
+        house.store.open_call(NewCall(name, None, "101", "4930", "192.0.2.7", trunk="carrier"))
+    house.store.commit()
+    assert "2 of 5" in (await browser.get("/panel/trunks")).text
 
 
 async def test_routes_come_and_go(panel: Panel) -> None:

@@ -47,8 +47,22 @@ async def test_the_dashboard_draws_its_charts_without_scripts(panel: Panel) -> N
     went_by(panel, [3] * 20)
     page = (await panel.browser.get("/panel/")).text
     assert page.count("<polyline") == 8 and 'points="' in page and 'points=""' not in page
-    assert "2.5 EUR" in page and "<code>over_rate_stranger</code>" in page
+    assert "9,000 EUR" in page and "<code>over_rate_stranger</code>" in page
     assert 'id="attack" class="notice wrong" role="status" hidden' in page
+
+
+async def test_the_dashboard_tells_todays_calls_refusals_and_charges_and_how_long_it_runs(panel: Panel) -> None:
+    now = panel.house.watch.now()
+    for name, more in (("a", {"answered_at": now, "charge": 0}), ("b", {"refused_by": "credit"}), ("c", {})):
+        panel.store.settle(Cdr(name, "", "101", "49", "192.0.2.7", setup_at=now, **more))  # type: ignore[arg-type]
+    panel.store.settle(Cdr("old", "", "101", "49", "192.0.2.7", setup_at=now - 90_000, refused_by="credit"))
+    panel.store._write("UPDATE cdrs SET charge = 12300000 WHERE call_id = 'a'")
+    panel.store.commit()
+    page = (await panel.browser.get("/panel/")).text
+    assert "Calls today</span><strong>3</strong><small>1 answered, 12.30 EUR" in page
+    assert "Refused today</a></span><strong>1</strong>" in page
+    assert "<strong>2 h 3 min</strong><small>version 0.1.0" in page and "<strong>the kernel</strong>" in page
+    assert "since the gate was attached" in page and ">generation<" not in page
 
 
 async def test_an_attack_is_marked_and_said_in_words(panel: Panel) -> None:
@@ -202,6 +216,41 @@ async def test_a_refusal_leads_to_its_setting_and_to_the_accounts_limits(panel: 
     assert "for the account" in page
 
 
+async def test_a_call_that_failed_for_another_reason_than_a_limit_is_told_with_its_stage(panel: Panel) -> None:
+    panel.account()
+    for name, status, reason, setting in (
+        ("gone", 480, "bob has no registered device", ""),
+        ("mute", 503, "", ""),
+        ("full", 503, "all channels of carrier are taken", "channels"),
+        ("tight", 403, "no more today", "own_maxdailycredit"),
+        ("menu", 403, "the menu is shut", "ivrcalls"),
+    ):
+        panel.store.settle(
+            Cdr(name, "alice", "101", "102", "192.0.2.7", setup_at=1.0, sip_status=status, reason=reason,
+                refused_by=setting)
+        )  # fmt: skip
+    panel.store.commit()
+    told = panel.house.control.session("root").do("refusals.list", {"account": "alice"})["refusals"]
+    assert {each["call_id"]: (each["kind"], each["stage"]) for each in told} == {
+        "gone": ("failed", "route"), "mute": ("failed", "route"), "full": ("call", "route"),
+        "tight": ("call", "funds"), "menu": ("call", "voice menu"),
+    }  # fmt: skip
+    page = (await panel.browser.get("/panel/why?account=alice")).text
+    assert "failed call <small>480" in page and "bob has no registered device" in page and "Temporary failure" in page
+    assert "<h1>Why did this call fail?</h1>" in page
+
+
+async def test_a_wrong_password_says_from_where_and_does_not_lead_to_limits(panel: Panel) -> None:
+    panel.account()
+    words = "wrong password from 192.0.2.8:54314, program Snom <1>"
+    panel.store.record_attempt(Attempt(1.0, "192.0.2.8", "wrong_password", "alice", "needauth", words))
+    panel.store.record_attempt(Attempt(2.0, "192.0.2.9", "wrong_password", "alice", "needauth"))
+    panel.store.commit()
+    page = (await panel.browser.get("/panel/why?account=alice")).text
+    assert "wrong password from 192.0.2.8:54314, program Snom &lt;1&gt;" in page
+    assert "wrong password from 192.0.2.9" in page and "Limits of alice" not in page
+
+
 async def test_an_address_that_the_gate_keeps_out_is_said_to_be(panel: Panel) -> None:
     panel.store.add_ban(BanRow("192.0.2.7", "operator", "scans"))
     page = (await panel.browser.get("/panel/why?address=192.0.2.7")).text
@@ -280,6 +329,9 @@ async def test_a_calls_ladder_is_drawn_and_told_as_a_table(panel: Panel) -> None
     panel.store.settle(Cdr("call1", "", "alice", "49", "192.0.2.11", setup_at=1.0, refused_by="credit"))
     panel.store.commit()
     assert 'class="arrow"' in (await panel.browser.get("/panel/why?call_id=call1")).text
+    record = (await panel.browser.get("/panel/cdrs-show?call_id=call1")).text
+    begun = one_call().of_call("call1").legs[0].decode()  # type: ignore[union-attr]
+    assert 'class="arrow"' in record and f"<code>{begun}</code>" in record and 'href="#ladder">SIP trace' in record
 
 
 async def test_a_call_that_nobody_remembers_has_no_ladder(panel: Panel) -> None:

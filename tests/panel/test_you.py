@@ -210,8 +210,8 @@ async def test_an_own_token_is_shown_once_and_reaches_no_further_than_its_owner(
 
 async def test_ones_language_and_name_are_ones_own_to_choose(home: Home) -> None:
     _house, browser = home
-    fields = {"display_name": "Olga <O>", "email": "olga@example.com", "language": "de"}
+    fields = {"display_name": "Olga & O'Hara", "email": "olga@example.com", "language": "de"}
     assert (await browser.post("/panel/you/set", fields)).status == 303
     shown = await browser.get("/panel/you")
-    assert 'lang="de"' in shown.text and "Olga &lt;O&gt;" in shown.text
+    assert 'lang="de"' in shown.text and "Olga &amp; O&#39;Hara" in shown.text
     assert (await browser.post("/panel/you/set", {"language": "de<script>"})).status == 422

@@ -36,6 +36,15 @@ def test_the_name_of_a_device_cannot_steer_a_terminal(bench: Bench) -> None:
     assert bench.store.bindings()[0].user_agent == "phone\\x9b2J\\u202e"
 
 
+def test_a_wrong_password_is_kept_with_its_address_port_and_program_and_steers_no_terminal(bench: Bench) -> None:
+    alice = Client(bench, "alice", ALICE)
+    bench.store.set_account("alice", password="another-horse-43", realm=bench.store.account("alice").realm)  # type: ignore[union-attr]
+    alice.register(extra=(b"User-Agent: Snom\xc2\x9b2J " + b"x" * 100,))
+    (attempt,) = bench.store.attempts()
+    host, port = alice.flow.remote
+    assert attempt.detail == f"wrong password from {host}:{port}, program Snom\\x9b2J {'x' * 55}"
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "SUBSCRIBE", "PUBLISH", "BYE", "INFO", "REGISTER", "INVITE", "MESSAGE"])
 def test_a_strangers_requests_leave_no_state(bench: Bench, method: str) -> None:
     stranger = Client(bench, "nobody", STRANGER)
@@ -57,6 +66,7 @@ def test_a_number_with_control_characters_neither_forges_a_line_nor_is_stored_as
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
+    bench.service.apply_settings(Settings().with_changes({"validateinput": "0"}))  # which would refuse it
     Client(bench, "alice", ALICE).invite("1%0d%0aINFO%20pysrv.auth%1b%5b31m")
     assert [cdr.callee for cdr in bench.store.cdrs()] == ["1\\x0d\\x0aINFO pysrv.auth\\x1b[31m"]
     assert not any("\n" in record.getMessage() for record in caplog.records)

@@ -119,6 +119,16 @@ def test_maxwrongmsgallowed_and_its_period_ban_who_sends_what_cannot_be_read(
     assert banned(bench) == bans
 
 
+def test_what_makes_no_sense_on_the_web_counts_as_wrong_messages_with_what_was_sent(bench: Bench) -> None:
+    limited(bench, maxwrongmsgallowed=3)
+    for number in range(4):
+        assert bench.store.bans() == []
+        bench.service.wrong_web_request(BOT, f"malformed on the web: {number}\r\n")
+    (ban,) = bench.store.bans()
+    assert (ban.source, ban.rule, ban.scope, ban.proven) == (BOT, "maxwrongmsgallowed", "address", True)
+    assert ban.samples[-1].startswith("malformed on the web: 3") and "\n" not in ban.samples[-1]
+
+
 def test_methods_that_nobody_has_are_meaningless_messages(bench: Bench) -> None:
     limited(bench, maxwrongmsgallowed=3)
     stranger = Client(bench, "nobody", BOT)
@@ -438,6 +448,14 @@ def test_the_strict_profile_takes_30_messages_a_second_from_an_unknown_address(b
     assert (settings.maxfailedauthenabledipport, settings.maxfailedauthenabledip) == (5, 20)
     assert settings.maxsubfailauthperiod == HOUR
     assert (values["stranger_burst"], values["stranger_interval"]) == (450, 33_333_333)
+
+
+@pytest.mark.setting("autofinetune")
+def test_without_autofinetune_no_queue_at_the_office_shrinks_what_strangers_share(bench: Bench) -> None:
+    assert "pressure_delay" not in bench.service.plan().limits.values  # the gate's own 50 ms
+    bench.service.apply_settings(Settings().with_changes({"autofinetune": "false"}, 2))
+    year_ns = 365 * 86_400 * 10**9
+    assert bench.service.plan().limits.values["pressure_delay"] > year_ns
 
 
 @pytest.mark.parametrize(("speed", "interval"), [(800_000, 10_000), (80_000, 100_000), (0, 0)])

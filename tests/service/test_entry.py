@@ -113,6 +113,7 @@ def test_the_right_password_from_the_wrong_address_counts_as_a_wrong_one(bench: 
     call(bench, mode, Shown(address=ELSEWHERE))
     (attempt,) = bench.store.attempts()
     assert (attempt.kind, attempt.user, attempt.setting) == ("wrong_password", "alice", "needauth")
+    assert attempt.detail.startswith(f"wrong password from {ELSEWHERE}:")
 
 
 # -- registrations ------------------------------------------------------------------------------------------------

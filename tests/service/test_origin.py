@@ -110,6 +110,23 @@ def test_an_address_is_trusted_by_its_setting(
     assert bare(bench, address) < 200 and rang(bench)
 
 
+@pytest.mark.setting("allowtrustedip")
+def test_only_an_address_that_somebody_wrote_down_is_vouched_for(bench: Bench) -> None:
+    trusted = bench.service.trusted
+    use(bench, trustlanip="true", trustsubnet="true", trustauthip="true")
+    trusted.authenticated("203.0.113.99")
+    for near in (LAN, "127.0.0.1", "::1", "203.0.113.99"):
+        assert trusted.why(near) and not trusted.vouches(near), near
+    assert trusted.vouches(TRUSTED) and not trusted.vouches(STRANGER) and not trusted.vouches("nonsense")
+    bench.store.add_allow(AllowRow("127.0.0.0/8"))
+    bench.store.add_allow(AllowRow("10.0.0.0/8"))
+    assert not trusted.vouches("127.0.0.1") and trusted.vouches("10.1.2.3")
+    use(bench, allowtrustedip="2")
+    assert trusted.vouches("10.1.2.3") and not trusted.vouches(TRUSTED)
+    use(bench, allowtrustedip="1")
+    assert not trusted.vouches("10.1.2.3")
+
+
 @pytest.mark.setting("trustauthip")
 def test_an_address_from_which_somebody_authenticated_is_trusted_for_an_hour(bench: Bench) -> None:
     use(bench, allownoauthcalls="true")

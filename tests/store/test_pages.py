@@ -56,6 +56,13 @@ def test_refused_calls_are_found_by_account_last_digits_and_address(store: Store
     }  # fmt: skip
 
 
+def test_calls_that_failed_are_found_with_the_refused_ones_and_answered_ones_are_not(store: Store) -> None:
+    refusals(store)
+    store.settle(Cdr("absent", "", "101", "102", "192.0.2.1", setup_at=9.0, sip_status=480))
+    store.settle(Cdr("talked", "", "101", "102", "192.0.2.1", setup_at=9.0, answered_at=9.5, sip_status=480))
+    assert [cdr.call_id for cdr in store.refused_page()] == ["absent", "r1", "r0"]
+
+
 def test_attempts_are_found_by_user_among_the_newest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(10):
         store.record_attempt(Attempt(number, "192.0.2.1", "wrong_password", f"user{number % 2}"))

@@ -5,12 +5,13 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from appliance import wire
 from appliance.config.load import layered
 from appliance.config.options import OPTIONS_VARIABLE, RunOptions
 from appliance.config.settings import Settings
@@ -25,8 +26,10 @@ from pysrv.service.feed import Feed
 from pysrv.service.health import Health, Part
 from pysrv.store import Store
 from pysrv.store.web import PersonKind
+from pysrv.web.guard import PACES
 from pysrv.web.identity import COOKIE
 from pysrv.web.logins import Logins
+from pysrv.web.pace import Paces
 from pysrv.web.routes import Route
 from pysrv.web.server import Web
 from pysrv.web.status import Snapshot
@@ -58,8 +61,10 @@ class House:
     fault: Exception | None = None
     open_to_all: bool = True
     trusted: set[str] = field(default_factory=set)
+    vouched: set[str] = field(default_factory=set)
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
+    wrongs: list[tuple[str, str]] = field(default_factory=list)
     turns: int = 0
     _cashier: Cashier | None = None
     web: Web = field(init=False)
@@ -106,10 +111,16 @@ class House:
         return self.open_to_all
 
     def trusts(self, address: str) -> bool:
-        return address in self.trusted
+        return address in self.trusted | self.vouched
+
+    def vouches(self, address: str) -> bool:
+        return address in self.vouched
 
     def wrong_password(self, address: str, name: str) -> None:
         self.guesses.append((address, name))
+
+    def wrong_request(self, address: str, words: str) -> None:
+        self.wrongs.append((address, words))
 
     def fingerprint(self) -> str:
         return "AB:CD"
@@ -127,7 +138,8 @@ class House:
         return Health((Part("keeper", self.keeper, "" if self.keeper else "away"),))
 
     async def reading(self) -> Reading:
-        return Reading(self.shown.gate if self.keeper else None, self.shown.tallies if self.keeper else ())
+        gate, tallies = (self.shown.gate, self.shown.tallies) if self.keeper else (None, ())
+        return Reading(gate, tallies, wire.OfficeFigures(web_refusals=self.web.refusals()))
 
 
 class Browser:
@@ -150,12 +162,14 @@ class Browser:
         told = {"form_token": self.form_token, **(fields or {})}
         return await self._ask("POST", path, data=told, headers=headers, **options)
 
-    async def upload(self, path: str, fields: dict[str, str], file: bytes | None, name: str = "sheet.csv") -> "Answer":
+    async def upload(
+        self, path: str, fields: dict[str, str], file: bytes | None, name: str = "sheet.csv", **options: Any
+    ) -> "Answer":
         """A form with a file, which stands behind its fields as in the pages."""
         told = aiohttp.FormData({"form_token": self.form_token, **fields}, default_to_multipart=True)
         if file is not None:
             told.add_field("file", file, filename=name, content_type="text/csv")
-        return await self._ask("POST", path, data=told, headers={"Origin": self.origin})
+        return await self._ask("POST", path, data=told, **{"headers": {"Origin": self.origin}, **options})
 
     async def log_in(self, name: str, password: str = PASSWORD, room: str = "panel") -> "Answer":
         answer = await self.post(f"/{room}/login", {"name": name, "password": password})
@@ -184,8 +198,11 @@ class Answer:
 
 
 @asynccontextmanager
-async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple[House, Browser]]:
-    """A house that serves, with an owner 'olga' and one administrator of each other role, named like his role."""
+async def living(
+    tmp_path: Path, routes: Iterable[Route], *, paced: bool = False
+) -> AsyncIterator[tuple[House, Browser]]:
+    """A house that serves, with an owner 'olga'. Unless it is `paced`, people may ask as fast as a test can: whether a
+    walk over all pages ends must not depend on how fast the machine is."""
     watch = Watch(time.time())
     store = Store.open(tmp_path / "appliance.db", watch.now)
     house = House(store, Control(store, None, {}, watch.now, Memory()), watch)
@@ -193,6 +210,9 @@ async def living(tmp_path: Path, routes: Iterable[Route]) -> AsyncIterator[tuple
     store.commit()
     logins = Logins(house, watch.now, watch.now)
     web = house.web = Web(house, routes, logins)
+    if not paced:
+        fast = {name: Paces(name, 1e6, 1_000_000) for name in ("people", "visitors")}
+        web._application[PACES] = replace(web._application[PACES], **fast)
     made = certificate.ensure(tmp_path, ["localhost"], ["127.0.0.1"], time.time())
     serving = made.context()
     (port,) = await web.start(["127.0.0.1"], 0, lambda: serving)

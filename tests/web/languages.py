@@ -1,6 +1,7 @@
-"""What the web says, and what of it a catalogue lacks: found by Babel in templates, in `N_("...")` of Python, in menus.
+"""What the web says, and what of it a catalogue lacks: found by Babel in templates, in `N_("...")` of Python, in menus,
+and in the table of settings.
 
-`python -m tests.web.languages` prints the missing entries as they are to be appended to the catalogue.
+`python -m tests.web.languages` prints the missing entries as they are to be appended to the catalogue's two files.
 """
 
 import ast
@@ -13,12 +14,18 @@ from pathlib import Path
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
+from appliance.config.account import FIELDS, TYPES
+from appliance.config.banning import BANNING
+from appliance.config.limiting import ALWAYS_ACT, LIMITING
+from appliance.config.schema import ROWS
+from appliance.config.textual import Duration
 from pysrv.limits import checklist
 from pysrv.people.permissions import Role
 from pysrv.web import entrance
-from pysrv.web.rendering import LANGUAGES, PYSRV, ROOMS, SOURCE_LANGUAGE
+from pysrv.web.rendering import LANGUAGES, PYSRV, ROOMS, SOURCE_LANGUAGE, catalogue_files
 
 OPTIONS = {"silent": "false", "trimmed": "false", "newstyle_gettext": "true"}
+SETTINGS = "appliance/config/chapters"
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 
 
@@ -48,6 +55,32 @@ def _checks() -> Iterator[str]:
     yield from (why for _weight, why in checklist.SETTINGS.values())
 
 
+def _settings() -> Iterator[str]:
+    """What the table of settings says: sentences, chapters, what choices and special values mean."""
+    for row in ROWS.values():
+        yield from (row.sentence, row.chapter, row.lack(), row.strict.hint if row.strict else "")
+        yield from (getattr(row.kind, "auto", ""), *getattr(row.kind, "labels", {}).values())
+        yield from (getattr(row.kind, "zero", ""), *getattr(row.kind, "special", {}).values())
+        yield "" if row.unit.startswith(("money", "%")) or isinstance(row.kind, Duration) else row.unit
+
+
+def _accounts() -> Iterator[str]:
+    """What the table of an account's fields says beyond the settings."""
+    yield from TYPES.values()
+    yield from (field.sentence for field in FIELDS.values())
+
+
+def _rules() -> Iterator[str]:
+    """What every rule that refuses something is for."""
+    for rules in (BANNING, LIMITING, ALWAYS_ACT):
+        yield from rules.values()
+
+
+def said_by_settings() -> set[str]:
+    """Every word that stands in the table of settings."""
+    return {words for words in _settings() if words}
+
+
 def said() -> dict[str, list[str]]:
     """Every word that the web shows, and where."""
     found: dict[str, list[str]] = {}
@@ -57,24 +90,27 @@ def said() -> dict[str, list[str]]:
                 found.setdefault(words, []).append(str(path.relative_to(PYSRV.parent)))
     for words in _checks():
         found.setdefault(words, []).append("pysrv/limits/checklist.py")
+    for words in _accounts():
+        found.setdefault(words, []).append("appliance/config/account.py")
+    for words in _rules():
+        found.setdefault(words, []).append("the rules")
+    for words in said_by_settings():
+        found.setdefault(words, []).append(SETTINGS)
     for words, place in (*_menus(), *((str(role), "the roles") for role in Role)):
         found.setdefault(words, []).append(place)
     return found
 
 
-def catalogue_path(code: str) -> Path:
-    return PYSRV / "web" / "languages" / f"{code}.po"
-
-
 def translated(code: str) -> dict[str, str]:
     """The catalogue: words and translation; one that is empty or doubtful is none."""
     found = {}
-    with catalogue_path(code).open("rb") as file:
-        for message in read_po(file, abort_invalid=True):
-            if message.id:
-                key = message.id if isinstance(message.id, str) else message.id[0]
-                text = message.string if isinstance(message.string, str) else "|".join(message.string or ())
-                found[key] = "" if message.fuzzy else text
+    for path in catalogue_files(code):
+        with path.open("rb") as file:
+            for message in read_po(file, abort_invalid=True):
+                if message.id:
+                    key = message.id if isinstance(message.id, str) else message.id[0]
+                    text = message.string if isinstance(message.string, str) else "|".join(message.string or ())
+                    found[key] = "" if message.fuzzy else text
     return found
 
 
@@ -110,6 +146,9 @@ def entries(words: dict[str, list[str]]) -> str:
 
 if __name__ == "__main__":
     for language in LANGUAGES.keys() - {SOURCE_LANGUAGE}:
-        print(f"# to append to {catalogue_path(language)}\n{entries(missing(language))}")
+        lacking = missing(language)
+        for file, of_settings in zip(catalogue_files(language), (False, True), strict=True):
+            part = {words: places for words, places in lacking.items() if (places == [SETTINGS]) is of_settings}
+            print(f"# to append to {file}\n{entries(part)}")
         for left_over in unused(language):
             print(f"# nothing says {left_over!r} any more: take it out")

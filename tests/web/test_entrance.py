@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyotp
 import pytest
@@ -34,6 +36,17 @@ async def test_an_owner_logs_in_and_sees_the_dashboard(home: tuple[House, Browse
     assert browser.cookie() not in (house.store._path.read_bytes()).decode("latin-1")  # only its digest is kept
 
 
+async def test_the_frame_has_the_clock_its_zone_and_a_menu_that_names_the_page(home: tuple[House, Browser]) -> None:
+    house, browser = home
+    assert "All times" not in (await browser.get("/panel/login")).text
+    await browser.log_in("olga")
+    await browser.post("/panel/settings/timezone/set", {"timezone": "Europe/Berlin"})
+    now = datetime.fromtimestamp(house.watch.now(), ZoneInfo("Europe/Berlin"))
+    shown = (await browser.get("/panel/accounts")).text
+    assert f"All times Europe/Berlin, now <time>{now:%Y-%m-%d %H:%M}</time>" in shown
+    assert "<summary>Menu: Accounts</summary>" in shown
+
+
 async def test_every_answer_carries_the_headers(home: tuple[House, Browser]) -> None:
     _, browser = home
     for path in ("/panel/login", "/panel/", "/static/web/style.css", "/nothing", "/healthz"):
@@ -63,7 +76,8 @@ async def test_a_wrong_password_says_nothing_of_which_was_wrong_and_waits_longer
 
 
 async def test_a_login_leads_nowhere_but_into_the_appliance(home: tuple[House, Browser]) -> None:
-    _, browser = home
+    house, browser = home
+    house.store.set_setting("validateinput", "0")  # which would not even let all of them in
     for wanted in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "evil"):
         answer = await browser.post("/panel/login", {"name": "olga", "password": PASSWORD, "next": wanted})
         assert answer.headers["Location"] == "/panel/"
@@ -150,9 +164,9 @@ async def test_money_wants_the_password_again_and_the_form_goes_on_from_there(ho
     await browser.log_in("olga")
     assert (await browser.post("/panel/accounts-new", {"name": "alice", "password": PASSWORD})).status == 303
     house.offset = 700.0
-    fields = {"amount": "5", "note": "cash <b>"}
+    fields = {"amount": "5", "note": "cash <5", "once": "a-number-of-a-form"}
     asked = await browser.post("/panel/accounts/alice/credit", fields)
-    assert asked.status == 403 and 'name="amount" value="5"' in asked.text and "cash &lt;b&gt;" in asked.text
+    assert asked.status == 403 and 'name="amount" value="5"' in asked.text and "cash &lt;5" in asked.text
     wrong = await browser.post("/panel/accounts/alice/credit", {**fields, "proof_password": "wrong"})
     assert wrong.status == 401
     before = house.store.account("alice")

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from pysrv.web.rendering import LANGUAGES, SOURCE_LANGUAGE
-from tests.web.languages import catalogue_path, entries, missing, said, translated, unused
+from pysrv.web.rendering import LANGUAGES, SOURCE_LANGUAGE, catalogue_files
+from tests.web.languages import SETTINGS, entries, missing, said, translated, unused
 
 OTHERS = sorted(LANGUAGES.keys() - {SOURCE_LANGUAGE})
 _PLACES = re.compile(r"%\((\w+)\)s")
@@ -15,13 +15,13 @@ _PLACES = re.compile(r"%\((\w+)\)s")
 def test_every_word_has_a_translation(code: str) -> None:
     lacking = missing(code)
     command = "'python -m tests.web.languages' lists them all"
-    assert not lacking, f"{len(lacking)} words are missing in {catalogue_path(code)} ({command}):\n{entries(lacking)}"
+    assert not lacking, f"{len(lacking)} words are missing in {code} ({command}):\n{entries(lacking)}"
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_every_entry_of_a_catalogue_is_said_somewhere(code: str) -> None:
     left_over = unused(code)
-    assert not left_over, f"{catalogue_path(code)} translates what nothing says: {left_over}"
+    assert not left_over, f"{code} translates what nothing says: {left_over}"
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -31,14 +31,15 @@ def test_a_translation_fills_in_the_same_places(code: str) -> None:
         for words, text in translated(code).items()
         if text and any(set(_PLACES.findall(part)) - set(_PLACES.findall(words)) for part in text.split("|"))
     }
-    assert not wrong, f"{catalogue_path(code)}: places that the words have not: {wrong}"
+    assert not wrong, f"{code}: places that the words have not: {wrong}"
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_catalogue_says_nothing_twice(code: str) -> None:
-    found = re.findall(r'^msgid "(.+)"$', catalogue_path(code).read_text(encoding="utf-8"), re.MULTILINE)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in catalogue_files(code))
+    found = re.findall(r'^msgid "(.+)"$', text, re.MULTILINE)
     twice = sorted({words for words in found if found.count(words) > 1})
-    assert not twice, f"{catalogue_path(code)}: {twice}"
+    assert not twice, f"{code}: {twice}"
 
 
 def test_words_are_found_in_templates_menus_and_python() -> None:
@@ -46,3 +47,4 @@ def test_words_are_found_in_templates_menus_and_python() -> None:
     assert "pysrv/web/templates/login.html" in found["Password"]
     assert "menu of /panel/accounts" in found["Accounts"]
     assert "the roles" in found["owner"]
+    assert found["Longest automatic ban."] == [SETTINGS]

@@ -161,8 +161,10 @@ class SystemRows:
         Bool(),
         "true",
         Place.SYSTEM,
-        "Limits follow the load of the machine.",
+        "Limits follow the load of the machine: while datagrams wait longer than 50 ms for the office, unknown sources "
+        "share less of the gate. Off: a constant service level.",
         strict=Strict("false", hint="for a constant service level"),
+        in_force=True,
     )
     licensecfg = Row(
         Map(("calls", "registrations", "accounts")),
@@ -219,6 +221,7 @@ class SystemRows:
         Place.WEB,
         "How strictly input is checked on every interface. Queries are parameterised at every level.",
         strict=Strict("3", at_least=True),
+        in_force=True,
     )
     httpapikey = Row(
         Secret(),

@@ -26,6 +26,7 @@ PATH: Final = "/mvapireq"
 FORM: Final = "application/x-www-form-urlencoded"
 MOST_PARAMETERS: Final = 40
 PACE: Final = 20.0, 200  # requests a second of one address on the long run, and at once
+FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 OFF, SAME_ORIGIN, ANY_ORIGIN = range(3)  # enablejsonp
 
 
@@ -67,7 +68,8 @@ async def _acted(request: web.Request, proof: Proof, told: dict[str, str]) -> di
     if entry is None:
         raise WireError("not_found", f"there is no apientry {told.get('apientry', '')!r:.60}", ", ".join(ENTRIES))
     proofs = {name: told.get(name, "") for name in PROOFS}
-    asked = Asked(entry.name, request.remote or "", **proofs, from_elsewhere=_from_elsewhere(request))
+    asked = Asked(entry.name, request.remote or "", **proofs, from_elsewhere=_from_elsewhere(request),
+                  forwarded=any(name in request.headers for name in FORWARDED))  # fmt: skip
     office = backing(request)
     try:
         return await entry.act(Request(office, proof, asked, told))
@@ -90,6 +92,7 @@ async def _told(request: web.Request) -> dict[str, str]:
         raise WireError("bad_args", f"more than {MOST_PARAMETERS} parameters")
     for name, value in pairs:
         told[name] = text(f"{name:.40}", value)
+    backing(request).control.screen(told)
     return told
 
 

@@ -112,9 +112,10 @@ async def _p2p(request: Request) -> dict[str, str]:
 
 
 async def _callback(request: Request) -> dict[str, str]:
-    await request.account(spends=True)
-    hint = "apientry=p2p asks your registered phone to call"
-    raise WireError("invalid", "the appliance does not call anybody by itself yet", hint)
+    account = await request.account(spends=True)
+    args = {"account": account.name, "number": request.text("number"), "first": request.told.get("first", "").strip()}
+    said = request.as_account(account).do("calls.callback", args)
+    return {"number": said["number"], "first": said["first"] or account.name, "callid": said["call_id"]}
 
 
 async def _sms(request: Request) -> dict[str, str]:
@@ -180,7 +181,8 @@ ENTRIES: Final = {entry.name: entry for entry in (
     Entry("nonce", "A nonce for authhash, good once.", _nonce),
     Entry("balance", "The account's balance.", _balance),
     Entry("rating", "What a call of the account would cost.", _rating, ("number", "seconds")),
-    Entry("callback", "Refused: the appliance does not call anybody by itself yet.", _callback, ("number",)),
+    Entry("callback", "Calls the account's phone, or the number `first`, then a number, and connects them.", _callback,
+          ("number", "first")),
     Entry("p2p", "Asks the account's registered phone to call a number.", _p2p, ("number",)),
     Entry("sms", "A text to the devices of another user.", _sms, ("to", "text")),
     Entry("addcredit", "Adds credit to an account.", _addcredit, ("user", "amount", "transactionid"), True),

@@ -43,6 +43,7 @@ class Asked:
     authnonce: str = field(default="", repr=False)
     authkey: str = field(default="", repr=False)
     from_elsewhere: bool = False  # a browser says that another site's page made it ask (Fetch: Sec-Fetch-Site, Origin)
+    forwarded: bool = False  # somebody between says that he speaks for another (RFC 7239): the address is only his
 
 
 class Proof:
@@ -93,8 +94,7 @@ class Proof:
             raise WireError("forbidden", f"{asked.address} is not trusted (apideftrustadmin)", "'appliance allow ADD'")
         if level == NO_MORE and not keyed:
             raise WireError("unauthorized", "an administrator needs a key here", "set httpapikey, send authkey")
-        by_place = level in (NO_MORE, ADDRESS_ALONE) or (level == TRUSTED_ADDRESS and trusted)
-        if by_place and not asked.authid:
+        if not asked.authid and _by_place(level, keyed=keyed, trusted=trusted, vouched=_vouched(office, asked)):
             if asked.from_elsewhere and not asked.authkey:
                 raise WireError(
                     "forbidden", "a page of another site cannot ask for this", "send httpapikey, or ask directly"
@@ -105,7 +105,8 @@ class Proof:
     async def _person(self, office: Backing, asked: Asked) -> tuple[str, Licence]:
         self._wait(office, asked)
         if not asked.authid or not asked.authpwd:
-            raise WireError("unauthorized", "an administrator's authid and authpwd are needed")
+            hint = "or httpapikey as authkey; without either only an address that the allow list names will do"
+            raise WireError("unauthorized", "an administrator's authid and authpwd are needed", hint)
         await self._slow(office, asked, _administrator_check(office, asked))
         person = office.store.administrator(asked.authid)
         if person is None or not person.enabled:
@@ -181,6 +182,16 @@ class Proof:
 
 
 _ADMINISTRATIVE: Final = Powers({Area.ACCOUNTS: Access.WRITE, Area.MONEY: Access.WRITE, Area.PASSWORDS: Access.WRITE})
+
+
+def _by_place(level: int, *, keyed: bool, trusted: bool, vouched: bool) -> bool:
+    """Whether nobody has to be named. Without a key an address opens the purse only where somebody has written it down:
+    a proxy of ours, the network next door and this machine itself have the address of whoever comes through them."""
+    return level == NO_MORE or (level in (TRUSTED_ADDRESS, ADDRESS_ALONE) and ((trusted and keyed) or vouched))
+
+
+def _vouched(office: Backing, asked: Asked) -> bool:
+    return office.vouches(asked.address) and not asked.forwarded
 
 
 def digest_of(ha1: str, nonce: str, entry: str) -> bytes:

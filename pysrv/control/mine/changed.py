@@ -6,7 +6,7 @@ from typing import Any
 
 from appliance.config.account import FIELDS
 from appliance.wire import WireError
-from pysrv.control import cards
+from pysrv.control import calls, cards, forwards
 from pysrv.control.accounts import owner_of, set_web_password
 from pysrv.control.desk import not_found
 from pysrv.control.mine.holder import Answer, Holder
@@ -57,6 +57,14 @@ class Device:
     """A registered device by its contact."""
 
     contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCall:
+    """Whom he wants to talk to, and what is called first (empty: his telephones)."""
+
+    number: str
+    first: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,14 @@ def limits(holder: Holder, args: Limits) -> Answer:
     return {"account": account_shape(holder.again())}
 
 
+def ahead(holder: Holder, args: forwards.Wanted) -> Answer:
+    """mine.forwards"""
+    wanted = forwards.wanted(holder.store, holder.settings, holder.account, args)
+    holder.store.set_forwards(holder.account.name, wanted, who=holder.who)
+    holder.changed()
+    return {"account": account_shape(holder.again())}
+
+
 def _words(name: str, given: int) -> str:
     text = FIELDS[name].kind.text(given)
     return f"locklevel is {text} already" if name == "locklevel" else f"{name} is at most {text}, set by the operator"
@@ -137,6 +153,11 @@ def unregister(holder: Holder, args: Device) -> Answer:
     elif not live.unregister(name, args.contact):
         raise not_found("registered device", args.contact)
     return {}
+
+
+def call_back(holder: Holder, args: WantedCall) -> Answer:
+    """mine.callback"""
+    return calls.call_back(holder.desk, calls.CallBack(holder.account.name, args.number, args.first))
 
 
 def revoke(holder: Holder, args: SessionId) -> Answer:

@@ -118,12 +118,22 @@ def change(holder: Holder, args: SetCustomer) -> Answer:
     """mine.set_customer"""
     found, parsed = below(holder, args.customer), _parsed(holder, args.fields)
     _check_ceilings(holder, parsed)
-    wanted = AccountChanges(password=args.password, enabled=args.enabled)
+    wanted = AccountChanges(password=args.password, enabled=_lock(holder, found, args.enabled))
     update(holder.desk, holder.settings, found, wanted, parsed)
     if args.password is not None or args.enabled is False:
         holder.store.end_sessions_of(PersonKind.ACCOUNT, found.name, holder.who)
     holder.changed(found.name)
     return {"customer": account_shape(below(holder, found.name))}
+
+
+def _lock(holder: Holder, customer: Account, enabled: bool | None) -> bool | None:
+    """What a reseller's word makes of a customer's lock: one of the operator's stays as it is, and his. Raises
+    WireError."""
+    theirs = not customer.enabled and customer.disabled_by != holder.who
+    if enabled and theirs:
+        words = f"{customer.name} was not locked by you, so it is not yours to unlock"
+        raise WireError("forbidden", words, "ask the operator")
+    return None if theirs else enabled
 
 
 def credit(holder: Holder, args: CreditOf) -> Answer:

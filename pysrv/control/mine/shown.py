@@ -7,6 +7,7 @@ from typing import Any
 from appliance.config.account import FIELDS
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.tariff import Rate, charge
+from pysrv.control import forwards
 from pysrv.control.calls import binding_shape
 from pysrv.control.cards import card_shape
 from pysrv.control.decks import rate_shape
@@ -66,6 +67,7 @@ def account_shape(account: Account) -> Answer:
         "deck": account.deck,
         **{name: getattr(account, name) for name in (*_CONTACT, *_SHOWN)},
         "own": own,
+        "forwards": forwards.shape(account),
         "told": told,
     }
 

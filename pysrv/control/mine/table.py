@@ -7,7 +7,8 @@ from typing import Any
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.control.desk import Desk, fault
-from pysrv.control.mine import changed, customers, shown, statement
+from pysrv.control.forwards import Wanted
+from pysrv.control.mine import changed, customers, prices, shown, statement
 from pysrv.control.mine.holder import Answer, Holder
 from pysrv.store.account import AccountType
 
@@ -33,6 +34,8 @@ ROWS = (
     MineVerb("mine.show", Nothing, shown.show),
     MineVerb("mine.calls", shown.CallsOf, shown.calls),
     MineVerb("mine.call", shown.CallId, shown.call),
+    MineVerb("mine.quote", prices.QuoteFor, prices.quote),
+    MineVerb("mine.callback", changed.WantedCall, changed.call_back, proof=True),
     MineVerb("mine.devices", Nothing, shown.devices),
     MineVerb("mine.unregister", changed.Device, changed.unregister, writes=True),
     MineVerb("mine.movements", shown.Movements, shown.movements),
@@ -41,6 +44,7 @@ ROWS = (
     MineVerb("mine.password", changed.NewPassword, changed.password, writes=True, proof=True),
     MineVerb("mine.pin", Nothing, changed.pin, writes=True, proof=True),
     MineVerb("mine.limits", changed.Limits, changed.limits, writes=True, proof=True),
+    MineVerb("mine.forwards", Wanted, changed.ahead, writes=True, proof=True),
     MineVerb("mine.sessions", Nothing, shown.sessions),
     MineVerb("mine.revoke", changed.SessionId, changed.revoke, writes=True),
     MineVerb("mine.customers", Nothing, customers.list_all, resells=True),
@@ -71,6 +75,7 @@ class Mine:
         verb = MINE.get(name)
         if verb is None:
             raise WireError("unknown_verb", f"there is no verb {name!r:.60}")
+        self._desk.screen(args)
         account = self._desk.store.account(self._account)
         if account is None or not account.enabled:
             raise WireError("unauthorized", "this account is closed", "ask whoever you have it from")

@@ -7,10 +7,13 @@ from aiohttp import web
 
 from appliance.config.account import FIELDS, TYPES
 from appliance.wire import WireError
-from pysrv.panel.forms import Input, Shape, answered, choices, drawn, tried
+from pysrv.panel.forms import Input, Shape, answered, choices, drawn, tried, unit_in, whole
+from pysrv.panel.once import fresh
+from pysrv.passwords.made import made_up
 from pysrv.people.permissions import Area
-from pysrv.web.acting import do, form, page, seen
+from pysrv.web.acting import backing, do, form, language, page, seen
 from pysrv.web.identity import identity
+from pysrv.web.rendering import catalogue
 from pysrv.web.routes import Route
 from pysrv.web.words import N_
 
@@ -28,6 +31,34 @@ GROUPS = {
         "maxmonthlyminutes",
     ),
 }  # fmt: skip
+LABELS = {
+    "type": N_("Type"),
+    "parent": N_("Below the reseller"),
+    "group_name": N_("Group"),
+    "email": N_("E-mail"),
+    "phone": N_("Telephone for messages"),
+    "country": N_("Home country"),
+    "needauth": N_("Proof of identity"),
+    "authip": N_("Addresses that it calls from"),
+    "techprefix": N_("Tech prefix"),
+    "locklevel": N_("Lock"),
+    "onlylocalaccess": N_("Only inside this appliance"),
+    "blacklistlevel": N_("Blacklist level"),
+    "maxlines": N_("Calls at once"),
+    "maxlinesoffpeak": N_("Calls at once, off-peak"),
+    "maxcps": N_("New calls a second"),
+    "deck": N_("Rate deck"),
+    "tax": N_("Tax"),
+    "postpaid": N_("Pays later"),
+    "maxdailycredit": N_("Spend of a day"),
+    "maxmonthlycredit": N_("Spend of a month"),
+    "maxmonthlycreditinc": N_("Growth of a month's spend"),
+    "maxmonthlycreditend": N_("Where the growth ends"),
+    "maxdailyminutes": N_("Minutes of a day"),
+    "maxmonthlyminutes": N_("Minutes of a month"),
+}
+assert LABELS.keys() == FIELDS.keys() - HIDDEN
+STAFF = frozenset({"operator", "support", "admin"})  # types of former systems; here staff are administrators
 assert sorted(name for names in GROUPS.values() for name in names) == sorted(FIELDS.keys() - HIDDEN)
 
 
@@ -42,8 +73,18 @@ async def index(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """/panel/accounts/NAME"""
-    return _one(request, None)
+    """/panel/accounts/NAME, with `?done=` or `?booked=` what was just done to it"""
+    return one(request, None, booked=_booked(request))
+
+
+def _booked(request: web.Request) -> dict[str, Any] | None:
+    """The movement of money that the address names, if it is one of this account."""
+    ident = whole(request.query.get("booked", ""))
+    if not ident or not identity(request).may(Area.MONEY):
+        return None
+    args = {"name": request.match_info["name"], "limit": 1, "before_id": ident + 1}
+    rows: list[dict[str, Any]] = do(request, "accounts.ledger", args)["postings"]
+    return next((row for row in rows if row["id"] == ident), None)
 
 
 async def new(request: web.Request) -> web.Response:
@@ -52,9 +93,11 @@ async def new(request: web.Request) -> web.Response:
 
 
 async def add(request: web.Request) -> web.Response:
-    """A new account. A card's PIN is shown this once."""
+    """A new account. A card's PIN and a password that was made up are shown this once."""
     fields = await form(request)
-    args: dict[str, Any] = {name: fields.get(name, "") for name in ("name", "password", "display_name", "deck")} | {
+    secret = _secret(request, fields, (await request.post()).get("password", ""))
+    args: dict[str, Any] = {name: fields.get(name, "") for name in ("name", "display_name", "deck")} | secret
+    args |= {
         "numbers": fields.get("numbers", "").split(),
         "type": fields.get("type") or "end_user",
     }
@@ -67,7 +110,16 @@ async def add(request: web.Request) -> web.Response:
     told, error = tried(request, "accounts.add", args)
     if error:
         return _new(request, error, {name: text for name, text in fields.items() if name != "password"})
-    return _one(request, None, args["name"], pin=told["pin"]) if "pin" in told else seen(_address(args["name"]))
+    made = secret["password"] if secret["generated"] else ""
+    if made or "pin" in told:
+        return one(request, None, args["name"], pin=told.get("pin", ""), made=made)
+    return seen(f"{address(args['name'])}?done=added")
+
+
+def _secret(request: web.Request, fields: dict[str, str], text: object) -> dict[str, Any]:
+    """The password of a form: made up if its button was pressed, else as it was typed."""
+    wanted = bool(fields.get("make"))
+    return {"password": made_up(backing(request).settings().minpwdlength) if wanted else str(text), "generated": wanted}
 
 
 async def change(request: web.Request) -> web.Response:
@@ -93,7 +145,7 @@ async def pin(request: web.Request) -> web.Response:
     if fields.get("pin"):
         changes = {"pin": fields["pin"]}
     told, error = tried(request, "accounts.set", {"name": name, "changes": changes})
-    return _one(request, error, pin=told.get("pin", "")) if error or "pin" in told else seen(_address(name))
+    return one(request, error, pin=told.get("pin", "")) if error or "pin" in told else seen(address(name))
 
 
 async def history(request: web.Request) -> web.Response:
@@ -127,82 +179,113 @@ async def weak(request: web.Request) -> web.Response:
     return page(request, "panel/passwords.html", rows=do(request, "accounts.passwords", {"weak": True})["passwords"])
 
 
-async def credit(request: web.Request) -> web.Response:
-    """Credit more, or less."""
-    fields = await form(request)
-    return await _changed(request, {"top_up": fields.get("amount", ""), "note": fields.get("note", "")})
-
-
-async def allow(request: web.Request) -> web.Response:
-    """More for today, beyond the daily limits."""
+async def call_back(request: web.Request) -> web.Response:
+    """Call its telephone, then a number."""
     name, fields = request.match_info["name"], await form(request)
-    _, error = tried(request, "accounts.allow", {"name": name, "amount": fields.get("amount", "")})
-    return _one(request, error) if error else seen(_address(name))
+    wanted = {each: fields.get(each, "") for each in ("number", "first")}
+    _, error = tried(request, "calls.callback", {"account": name} | wanted)
+    return one(request, error, wanted=wanted) if error else seen("/panel/calls")
+
+
+async def forward(request: web.Request) -> web.Response:
+    """Where its calls go on."""
+    name, fields = request.match_info["name"], await form(request)
+    told: dict[str, Any] = {each: fields[each] for each in ("always", "busy", "noanswer") if each in fields}
+    if text := fields.get("seconds", ""):
+        told["seconds"] = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    _, error = tried(request, "accounts.forward", {"name": name, "forwards": told})
+    return one(request, error, typed=fields) if error else seen(address(name))
 
 
 async def enable(request: web.Request) -> web.Response:
     """Let in, or keep out."""
-    return await _changed(request, {"enabled": (await form(request)).get("enabled") == "1"})
+    return await _changed(request, {"enabled": (await form(request)).get("enabled") == "1"}, done="enabled")
 
 
 async def password(request: web.Request) -> web.Response:
-    """Another password."""
-    posted = await request.post()
-    return await _changed(request, {"password": str(posted.get("password", ""))})
+    """Another password; one that is made up is shown this once."""
+    name, posted = request.match_info["name"], await request.post()
+    secret = _secret(request, await form(request), posted.get("password", ""))
+    _, error = tried(request, "accounts.set", {"name": name, "changes": secret})
+    if error or secret["generated"]:
+        return one(request, error, made="" if error else secret["password"])
+    return seen(f"{address(name)}?done=password")
 
 
 async def remove(request: web.Request) -> web.Response:
     """Gone."""
     name = request.match_info["name"]
     if (await form(request)).get("name") != name:
-        return _one(request, WireError("invalid", f"type the name {name!r} to remove the account"))
+        return one(request, WireError("invalid", f"type the name {name!r} to remove the account"))
     _, error = tried(request, "accounts.remove", {"name": name})
-    return _one(request, error) if error else seen("/panel/accounts")
+    return one(request, error) if error else seen("/panel/accounts")
 
 
-async def _changed(request: web.Request, changes: dict[str, Any], typed: dict[str, str] | None = None) -> web.Response:
+async def _changed(
+    request: web.Request, changes: dict[str, Any], typed: dict[str, str] | None = None, done: str = "saved"
+) -> web.Response:
     name = request.match_info["name"]
     if changes:
         _, error = tried(request, "accounts.set", {"name": name, "changes": changes})
         if error:
-            return _one(request, error, typed=typed)
-    return seen(_address(name))
+            return one(request, error, typed=typed)
+    return seen(f"{address(name)}?done={done}")
 
 
 def _new(request: web.Request, error: WireError | None, values: dict[str, str]) -> web.Response:
-    types = [(name, f"{name}: {words}") for name, words in TYPES.items()]
+    words = catalogue(language(request)).gettext
+    types = [(name, words(meaning)) for name, meaning in TYPES.items() if name not in STAFF]
     return answered(request, "panel/account_new.html", error, values=values, types=types, decks=_decks(request))
 
 
-def _one(
-    request: web.Request, error: WireError | None, name: str = "", pin: str = "", typed: dict[str, str] | None = None
-) -> web.Response:
-    """The page of one account; what was typed and refused stays in the form."""
+def one(
+    request: web.Request, error: WireError | None, name: str = "", *, pin: str = "", made: str = "",
+    typed: dict[str, str] | None = None, booked: dict[str, Any] | None = None, asked: dict[str, Any] | None = None,
+    wanted: dict[str, str] | None = None,
+) -> web.Response:  # fmt: skip
+    """The page of one account; what was typed and refused stays in the form. `made`: a password, shown this once;
+    `booked`: the movement of money just made; `asked`: a booking that wants a second word."""
     shown = do(request, "accounts.show", {"name": name or request.match_info["name"]})
     account = shown["account"]
     texts = account["fields"] | (typed or {})
     decks = _decks(request)
     groups = {
-        words: [(_input(each, texts[each], decks), FIELDS[each].sentence, account["fields"][each]) for each in names]
+        words: [
+            (_input(each, texts[each], decks, account["currency"]), FIELDS[each].sentence, account["fields"][each])
+            for each in names
+        ]
         for words, names in GROUPS.items()
     }
     return answered(
-        request, "panel/account.html", error, account=account, shown=shown, groups=groups, pin=pin, typed=typed or {}
-    )
+        request, "panel/account.html", error, account=account, shown=shown, groups=groups, pin=pin, made=made,
+        typed=typed or {}, booked=booked, asked=asked, done="" if error else request.query.get("done", ""),
+        once=fresh(), labels=LABELS, devices=_devices(request, account["name"]), wanted=wanted or {},
+    )  # fmt: skip
 
 
-def _input(name: str, text: str, decks: list[tuple[str, str]]) -> Input:
+def _devices(request: web.Request, name: str) -> list[dict[str, Any]] | None:
+    """The telephones that are registered now; None for somebody who may not see them."""
+    if not identity(request).may(Area.STATE):
+        return None
+    found: list[dict[str, Any]] = do(request, "registrations.list", {"account": name})["registrations"]
+    return found
+
+
+def _input(name: str, text: str, decks: list[tuple[str, str]], currency: str) -> Input:
     field = FIELDS[name]
     if name == "deck":
         return Input(name, Shape.CHOICE, text, decks)
-    return drawn(name, field.kind, text, field.unit)
+    if name == "type":
+        offered = [each for each in TYPES.items() if each[0] not in STAFF or each[0] == text]
+        return Input(name, Shape.CHOICE, text, offered)
+    return drawn(name, field.kind, text, unit_in(field.kind, field.unit, currency))
 
 
 def _decks(request: web.Request) -> list[tuple[str, str]]:
     return choices(each["name"] for each in do(request, "rates.decks")["decks"])
 
 
-def _address(name: str) -> str:
+def address(name: str) -> str:
     return f"/panel/accounts/{quote(name, safe='')}"
 
 
@@ -217,8 +300,8 @@ ROUTES = (
     Route("GET", f"{_AT}/history", history, area=Area.ACCOUNTS),
     Route("POST", f"{_AT}/pin", pin, area=Area.PASSWORDS, writes=True),
     Route("POST", f"{_AT}/set", change, area=Area.ACCOUNTS, writes=True),
-    Route("POST", f"{_AT}/credit", credit, area=Area.MONEY, writes=True),
-    Route("POST", f"{_AT}/allow", allow, area=Area.MONEY, writes=True),
+    Route("POST", f"{_AT}/callback", call_back, area=Area.CALLS, writes=True),
+    Route("POST", f"{_AT}/forwards", forward, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/enable", enable, area=Area.ACCOUNTS, writes=True),
     Route("POST", f"{_AT}/password", password, area=Area.PASSWORDS, writes=True),
     Route("POST", f"{_AT}/remove", remove, area=Area.ACCOUNTS, writes=True),

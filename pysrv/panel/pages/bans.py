@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from appliance.wire import WireError
+from pysrv.panel.forms import tried
 from pysrv.panel.pages.listing import Part, attempt, until
 from pysrv.people.permissions import Area
 from pysrv.web.acting import do, form, page, seen
@@ -35,13 +36,17 @@ def _registered(request: web.Request, prefix: str) -> list[dict[str, Any]]:
 
 
 async def add(request: web.Request) -> web.StreamResponse:
-    """A ban by hand."""
+    """A ban by hand; one that shuts trunks or registered devices out wants a second word."""
     fields = await form(request)
     args = {"prefix": fields.get("prefix", ""), "reason": fields.get("reason", "")}
     try:
         args["expires_at"] = until(fields.get("for", ""), request.app[LOGINS].now())  # type: ignore[assignment]
     except WireError as error:
         return _all(request, error, fields)
+    if fields.get("sure") != args["prefix"]:
+        whom, refused = tried(request, "bans.whom", {"prefix": args["prefix"]})
+        if refused or whom["keeps_out"]:
+            return _all(request, refused, fields, whom)
     return attempt(request, "bans.add", args, "/panel/bans", lambda error: _all(request, error, fields))
 
 
@@ -61,11 +66,13 @@ async def clear(request: web.Request) -> web.StreamResponse:
     return seen("/panel/bans")
 
 
-def _all(request: web.Request, error: WireError | None, values: dict[str, str]) -> web.Response:
+def _all(
+    request: web.Request, error: WireError | None, values: dict[str, str], whom: dict[str, Any] | None = None
+) -> web.Response:
     part = Part.of(request)
     shown = do(request, "bans.list", part.args)
     status = status_of(error.code) if error else 200
-    return page(request, "panel/bans.html", status=status, error=error, values=values, part=part, **shown)
+    return page(request, "panel/bans.html", status=status, error=error, values=values, part=part, whom=whom, **shown)
 
 
 async def allowed(request: web.Request) -> web.Response:

@@ -1,5 +1,7 @@
 """Calls that run, with what they cost and how long they may; and the devices that are registered."""
 
+from urllib.parse import quote
+
 from aiohttp import web
 
 from appliance.wire import WireError
@@ -32,11 +34,13 @@ async def hang_up(request: web.Request) -> web.StreamResponse:
 
 
 async def hang_up_all(request: web.Request) -> web.StreamResponse:
-    """End every call of an account."""
-    args = {"account": (await form(request)).get("account", "")}
-    if not args["account"]:
-        return _all(request, WireError("invalid", "no account was named"))
-    return attempt(request, "calls.hangup", args, "/panel/calls", lambda error: _all(request, error))
+    """End every call of an account, or every one that a search found."""
+    fields = await form(request)
+    args = {name: fields.get(name, "") for name in ("account", "words")}
+    if bool(args["account"]) == bool(args["words"]):
+        return _all(request, WireError("invalid", "name an account, or the words of a search"))
+    back = f"/panel/accounts/{quote(args['account'], safe='')}" if fields.get("back") == "account" else "/panel/calls"
+    return attempt(request, "calls.hangup", args, back, lambda error: _all(request, error))
 
 
 def _all(request: web.Request, error: WireError | None) -> web.Response:

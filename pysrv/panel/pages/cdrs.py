@@ -9,6 +9,7 @@ from aiohttp import web
 
 from appliance.wire import WireError
 from pysrv.panel.forms import answered, tried, whole
+from pysrv.panel.pages.ladder import ladder_of
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, page
 from pysrv.web.routes import Route
@@ -43,7 +44,7 @@ async def index(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     """/panel/cdrs-show?call_id=..."""
     told = do(request, "cdrs.show", {"call_id": request.query.get("call_id", "")})
-    return page(request, "panel/cdr.html", told=told)
+    return page(request, "panel/cdr.html", told=told, ladder=ladder_of(request, told["call_id"]))
 
 
 async def export(request: web.Request) -> web.StreamResponse:

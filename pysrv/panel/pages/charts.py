@@ -10,6 +10,7 @@ from typing import Any, Final
 
 WIDTH: Final = 600
 HEIGHT: Final = 120
+AN_HOUR: Final = 3600  # samples tell spend a second, which is too little to read
 Sample = Mapping[str, Any]
 
 
@@ -42,16 +43,16 @@ CHARTS: Final = (
     ),
     Chart("calls", "Calls", "", (Line("calls", "calls"), Line("answered", "of them answered")), 5.0),
     Chart("registrations", "Registrations", "", (Line("registrations", "registrations"),), 5.0),
-    Chart("spend", "Spend", "a second", (Line("spend", "spend"),), 0.01),
+    Chart("spend", "Spend", "an hour", (Line("spend", "spend"),), 1.0),
     Chart("delay", "Queue delay", "ms", (Line("delay_ms", "longest wait of a datagram"),), 10.0),
 )
 
 
 def value(sample: Sample, key: str, currency: str = "") -> float:
-    """A series' value in a sample; money in whole units of the currency."""
+    """A series' value in a sample; money in whole units of the currency, an hour."""
     if key != "spend":
         return float(sample[key])
-    return float(sum(each["micro"] for each in sample["spend"] if each["currency"] == currency)) / 1e6
+    return float(sum(each["micro"] for each in sample["spend"] if each["currency"] == currency)) * AN_HOUR / 1e6
 
 
 def top(chart: Chart, samples: Sequence[Sample], currency: str = "") -> float:

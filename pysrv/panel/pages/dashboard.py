@@ -28,7 +28,7 @@ async def index(request: web.Request) -> web.Response:
     return page(
         request, "panel/dashboard.html", now=now, tallies=tallies(now), relay=relay(now.gate), most=MAX_ROWS,
         drawings=charts.drawings(told, translate), told=told, words=attack_words(request, told),
-        width=charts.WIDTH, height=charts.HEIGHT, setup=setup(request),
+        width=charts.WIDTH, height=charts.HEIGHT, setup=setup(request), state=do(request, "status"),
     )  # fmt: skip
 
 

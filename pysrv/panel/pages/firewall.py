@@ -5,6 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from appliance.wire import WireError
+from pysrv.panel.forms import tried
 from pysrv.panel.pages.listing import attempt, confirm_s, number
 from pysrv.people.permissions import Area
 from pysrv.web.acting import ROUTES as ALL
@@ -29,7 +30,17 @@ async def add(request: web.Request) -> web.StreamResponse:
         args = {"rules": [rule], "confirm_s": confirm_s(fields)}
     except WireError as error:
         return _all(request, error, fields)
-    return attempt(request, "firewall.add", args, HERE, lambda error: _all(request, error, fields))
+    told, refused = tried(request, "firewall.add", args)
+    if refused:
+        return _all(request, refused, fields)
+    added = ",".join(str(each["id"]) for each in told["rules"])
+    return seen(f"{HERE}?added={added}" if told["keeps_out"] else HERE)
+
+
+def _whom(request: web.Request) -> dict[str, Any] | None:
+    """Whom the rules shut out that were just added, as the address names them."""
+    ids = [found for each in request.query.get("added", "").split(",")[:50] if (found := number(each))]
+    return do(request, "firewall.whom", {"ids": ids}) if ids else None
 
 
 async def remove(request: web.Request) -> web.StreamResponse:
@@ -53,7 +64,7 @@ def _all(request: web.Request, error: WireError | None, values: dict[str, str]) 
             error = wrong
     return page(
         request, "panel/firewall.html", status=status_of(error.code) if error else 200, error=error, values=values,
-        asked=asked, tested=tested, rules=do(request, "firewall.list")["rules"],
+        asked=asked, tested=tested, whom=_whom(request), rules=do(request, "firewall.list")["rules"],
     )  # fmt: skip
 
 

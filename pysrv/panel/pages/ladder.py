@@ -18,7 +18,8 @@ HEAD: Final = 7  # length of an arrow's head
 
 
 def ladder_of(request: web.Request, call_id: str) -> dict[str, Any] | None:
-    """What was said on the wire in a call, if that is remembered and the one who asks may see calls."""
+    """What was said on the wire in a call, if that is remembered and the one who asks may see calls; `sip_call_id` is
+    the Call-ID of the dialog that began it."""
     if call_id and identity(request).may(Area.CALLS):
         with suppress(WireError):
             return drawing(do(request, "calls.trace", {"call_id": call_id})["traces"][0])
@@ -35,6 +36,7 @@ def drawing(trace: dict[str, Any]) -> dict[str, Any]:
         head = f"{x2},{y} {x2 - back},{y - 4} {x2 - back},{y + 4}"
         arrows.append({**rung, "x1": x1, "x2": x2, "y": y, "middle": (x1 + x2) // 2, "head": head})
     return {
+        "sip_call_id": (trace.get("dialogs") or [""])[0],
         "columns": columns,
         "arrows": arrows,
         "left_out": trace["left_out"],

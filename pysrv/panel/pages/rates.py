@@ -1,6 +1,5 @@
-"""Prices: decks in and out, part of one, currencies and taxes, and what a call would cost."""
+"""Prices: decks and their way out, part of one, currencies and taxes, and what a call would cost."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,27 +8,16 @@ from aiohttp import web
 from appliance.wire import WireError
 from pysrv.panel.forms import answered, choices, number, tried
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, form, heard, seen
-from pysrv.web.identity import identity
+from pysrv.web.acting import backing, do, form, seen
 from pysrv.web.routes import Route
-from pysrv.web.transfer import UPLOAD, Upload, download
+from pysrv.web.transfer import download
 
-PIECE_LINES, SHOWN_RATES = 1000, 500
+SHOWN_RATES = 500
 
 
 async def index(request: web.Request) -> web.Response:
     """/panel/rates"""
-    return _index(request, None, {})
-
-
-async def receive(request: web.Request) -> web.Response:
-    """A deck comes as a file: all of it counts, or nothing."""
-    upload = request[UPLOAD]
-    try:
-        done = await _import(request, upload)
-    except WireError as error:
-        return _index(request, error, upload.fields)
-    return _index(request, None, {}, done)
+    return index_page(request, None, {})
 
 
 async def deck(request: web.Request) -> web.Response:
@@ -98,25 +86,6 @@ async def quote(request: web.Request) -> web.Response:
     return answered(request, "panel/quote.html", error, asked=asked, told=told, decks=choices(decks))
 
 
-async def _import(request: web.Request, upload: Upload) -> dict[str, Any]:
-    """Piece by piece in one conversation, so that calls go between the pieces. Raises WireError."""
-    who, office = identity(request), backing(request)
-    fields = upload.fields
-    begin = {name: fields.get(name, "") for name in ("deck", "currency", "tax", "effective")}
-    session = office.control.session(who.who, who.licence)
-    try:
-        session.do("rates.begin", begin)
-        async for first, text in upload.pieces(PIECE_LINES):
-            session.do("rates.rows", {"first_line": first, "text": text})
-            office.turn()
-            heard(request)
-            await asyncio.sleep(0)
-        return session.do("rates.commit")
-    finally:
-        session.close()
-        office.turn()
-
-
 async def _exported(request: web.Request, name: str) -> AsyncIterator[str]:
     behind: dict[str, Any] | None = {}
     while behind is not None:
@@ -125,13 +94,15 @@ async def _exported(request: web.Request, name: str) -> AsyncIterator[str]:
         yield told["text"]
 
 
-def _index(
-    request: web.Request, error: WireError | None, values: dict[str, str], done: dict[str, Any] | None = None
-) -> web.Response:
+def index_page(
+    request: web.Request, error: WireError | None, values: dict[str, str], done: dict[str, Any] | None = None,
+    asked: dict[str, Any] | None = None,
+) -> web.Response:  # fmt: skip
+    """All decks. `done`: the deck that was imported; `asked`: what one would change that waits for a word."""
     taxes = [each["name"] for each in do(request, "taxes.list")["taxes"]]
     return answered(
         request, "panel/rates.html", error, decks=do(request, "rates.decks")["decks"], values=values, done=done,
-        taxes=choices(taxes), uploads=backing(request).settings().allowhttpfileupload,
+        asked=asked, taxes=choices(taxes), uploads=backing(request).settings().allowhttpfileupload,
     )  # fmt: skip
 
 
@@ -159,7 +130,6 @@ _AT = "/panel/rates/{deck}"
 _WRITE: dict[str, Any] = {"area": Area.PRICES, "writes": True}
 ROUTES = (
     Route("GET", "/panel/rates", index, area=Area.PRICES, menu="Rate decks", group="Prices"),
-    Route("POST", "/panel/rates", receive, uploads=True, **_WRITE),
     Route("GET", _AT, deck, area=Area.PRICES),
     Route("GET", f"{_AT}/export.csv", export, area=Area.PRICES),
     Route("POST", f"{_AT}/remove", remove, **_WRITE),

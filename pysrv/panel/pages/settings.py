@@ -1,15 +1,17 @@
 """Settings: the list drawn from the settings table, one setting with its history, the profiles, and a change that waits
 for its confirmation."""
 
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
 from appliance.config.schema import CHAPTERS, ROWS, UnknownSetting, row
 from appliance.wire import WireError
-from pysrv.panel.forms import answered, drawn, tried, whole
+from pysrv.panel.forms import answered, drawn, spoken, tried, unit_in, whole
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, form, heard, page, seen
+from pysrv.web.acting import backing, do, form, heard, language, page, seen
+from pysrv.web.rendering import catalogue
 from pysrv.web.routes import Route
 
 CONFIRM_S = 120.0
@@ -26,9 +28,10 @@ async def index(request: web.Request) -> web.Response:
     listed = do(request, "settings.list")
     lax = {each["name"] for each in do(request, "settings.diff", {"profile": "strict"})["changes"]}
     groups: dict[str, list[dict[str, Any]]] = {}
+    words = catalogue(language(request)).gettext
     for each in listed["settings"]:
-        shown = each | {"row": ROWS[each["name"]], "lax": each["name"] in lax}
-        if _wanted(shown, wanted, chapter, only):
+        shown = each | {"row": ROWS[each["name"]], "lax": each["name"] in lax} | _spoken(request, each)
+        if _wanted(shown, wanted, chapter, only, words):
             groups.setdefault(shown["row"].chapter, []).append(shown)
     return page(
         request, "panel/settings.html", groups=groups, q=wanted, chapter=chapter, only=only, chapters=CHAPTER_NAMES,
@@ -106,7 +109,8 @@ async def undo(request: web.Request) -> web.Response:
     return seen("/panel/settings?only=changed")
 
 
-def _wanted(each: dict[str, Any], words: str, chapter: str, only: str) -> bool:
+def _wanted(each: dict[str, Any], words: str, chapter: str, only: str, translated: Callable[[str], str]) -> bool:
+    """Whether the setting is listed; it is found by words of either language."""
     found = each["row"]
     if chapter and found.chapter != chapter:
         return False
@@ -114,8 +118,17 @@ def _wanted(each: dict[str, Any], words: str, chapter: str, only: str) -> bool:
         return False
     if (only == "lax" and not each["lax"]) or (only == "idle" and found.in_force):
         return False
-    text = f"{found.name} {' '.join(found.aliases)} {found.sentence} {found.chapter}".lower()
+    said = (found.name, *found.aliases, found.sentence, found.chapter)
+    text = " ".join((*said, translated(found.sentence), translated(found.chapter))).lower()
     return all(word in text for word in words.split())
+
+
+def _spoken(request: web.Request, shown: dict[str, Any]) -> dict[str, str]:
+    """Value and default with their unit, in the reader's words."""
+    kind = ROWS[shown["name"]].kind
+    unit = unit_in(kind, shown["unit"], backing(request).settings().basecurrency)
+    words = catalogue(language(request)).gettext
+    return {f"{each}_spoken": spoken(kind, shown[each], unit, words) for each in ("value", "default")}
 
 
 def _name(request: web.Request) -> str:
@@ -129,11 +142,13 @@ def _one(
     request: web.Request, error: WireError | None, text: str | None = None, told: dict[str, Any] | None = None
 ) -> web.Response:
     shown = do(request, "settings.show", {"name": _name(request)})
+    shown |= _spoken(request, shown)
     each = ROWS[shown["name"]]
+    unit = unit_in(each.kind, each.unit, backing(request).settings().basecurrency)
     most = max((account["refused"] + account["cut"] for account in told["accounts"]), default=0) if told else 0
     return answered(
         request, "panel/setting.html", error, shown=shown, told=told, days=DAYS, confirm_s=CONFIRM_S, most=most,
-        input=drawn(each.name, each.kind, shown["text"] if text is None else text, each.unit),
+        input=drawn(each.name, each.kind, shown["text"] if text is None else text, unit),
         pending=do(request, "changes.show")["pending"],
     )  # fmt: skip
 

@@ -3,8 +3,6 @@
 import asyncio
 import csv
 import io
-import secrets
-import string
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +11,7 @@ from aiohttp import web
 from appliance.config.account import FIELDS
 from appliance.wire import WireError
 from pysrv.panel.forms import answered
+from pysrv.passwords.made import asks_for_one, made_up
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, heard
 from pysrv.web.identity import identity
@@ -22,8 +21,7 @@ from pysrv.web.transfer import UPLOAD, download, lines_of
 COLUMNS = ("name", "password", "numbers", "credit", "currency", *FIELDS)
 DELIMITERS = ",;\t"
 PIECE_ROWS, EXPORT_ROWS = 25, 500
-GENERATED, MOST_GENERATED = "generated", 500
-LETTERS, LENGTH = string.ascii_letters + string.digits, 16
+MOST_GENERATED = 500
 Rows = list[dict[str, Any]]
 
 
@@ -75,13 +73,13 @@ def read(text: str) -> tuple[list[str], Rows]:
 
 def _generate(rows: Rows) -> dict[str, str]:
     """Passwords for the cells that say `generated`. Raises WireError for more than a page should show."""
-    wanted = [row for row in rows if row["cells"].get("password", "").strip().lower() == GENERATED]
+    wanted = [row for row in rows if asks_for_one(row["cells"].get("password", ""))]
     if len(wanted) > MOST_GENERATED:
         hint = "split the sheet, or use 'appliance accounts import' with --passwords"
         raise WireError("bad_sheet", f"at most {MOST_GENERATED} passwords are generated at once", hint)
     made: dict[str, str] = {}
     for row in wanted:
-        password = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+        password = made_up()
         row["cells"]["password"], row["generated"] = password, True
         made[row["cells"].get("name", "").strip()] = password
     return made

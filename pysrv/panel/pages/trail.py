@@ -1,20 +1,16 @@
 """The trail: who changed what and when, newest first, and whether its chain is whole.
 
-The chain is walked in a thread, on a connection of its own: calls go on meanwhile. One walk at a time.
+The chain is walked aside: calls go on meanwhile.
 """
-
-import asyncio
 
 from aiohttp import web
 
-from appliance.wire import WireError
 from pysrv.people.permissions import Area
-from pysrv.store.trail import Chain
-from pysrv.web.acting import backing, do, page
+from pysrv.web.acting import do, page
+from pysrv.web.aside import do_aside
 from pysrv.web.routes import Route
 
 ROWS = 100
-_walking = asyncio.Semaphore(1)
 
 
 async def index(request: web.Request) -> web.Response:
@@ -30,19 +26,8 @@ async def index(request: web.Request) -> web.Response:
 async def verify(request: web.Request) -> web.Response:
     """/panel/trail-verify: the whole chain, and whether a head that was noted earlier stands in it."""
     noted = request.query.get("head", "").strip().lower()
-    if _walking.locked():
-        raise WireError("too_many", "the trail is being checked already", "wait for it")
-    async with _walking:
-        chain = await asyncio.to_thread(_walk, request, noted)
+    chain = await do_aside(request, "trail.verify", {"head": noted})
     return page(request, "panel/trail_verify.html", chain=chain, noted=noted)
-
-
-def _walk(request: web.Request, noted: str) -> Chain:
-    reader = backing(request).store.reader()
-    try:
-        return reader.audit_chain(noted)
-    finally:
-        reader.close()
 
 
 def _number(text: str) -> int:

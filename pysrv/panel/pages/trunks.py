@@ -1,5 +1,6 @@
 """Trunks and their routes, with what they were worth lately."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -7,7 +8,7 @@ from aiohttp import web
 from appliance.wire import WireError
 from pysrv.panel.forms import answered, choices, number, tried
 from pysrv.people.permissions import Area
-from pysrv.web.acting import do, form, page, seen
+from pysrv.web.acting import backing, do, form, page, seen
 from pysrv.web.routes import Route
 
 TRANSPORTS = ("udp", "tcp")
@@ -15,10 +16,18 @@ TRANSPORTS = ("udp", "tcp")
 
 async def index(request: web.Request) -> web.Response:
     """/panel/trunks"""
-    quality: dict[str, list[dict[str, Any]]] = {}
-    for each in do(request, "trunks.quality")["quality"]:
-        quality.setdefault(each["trunk"], []).append(each)
-    return page(request, "panel/trunks.html", trunks=do(request, "trunks.list")["trunks"], quality=quality)
+    told, trunks = do(request, "trunks.quality"), do(request, "trunks.list")["trunks"]
+    answered, window_s = answered_of(told["quality"]), told["window_s"]
+    return page(request, "panel/trunks.html", trunks=trunks, answered=answered, window_s=window_s)
+
+
+def answered_of(quality: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Each trunk's share of answered calls in per cent, every prefix counting by its calls, and how many calls."""
+    sums: dict[str, tuple[float, int]] = {}
+    for each in quality:
+        answered, calls = sums.get(each["trunk"], (0.0, 0))
+        sums[each["trunk"]] = answered + (each["asr_percent"] or 0) * each["calls"], calls + each["calls"]
+    return {trunk: (round(answered / calls), calls) for trunk, (answered, calls) in sums.items() if calls}
 
 
 async def new(request: web.Request) -> web.Response:
@@ -128,7 +137,10 @@ def _one(request: web.Request, error: WireError | None) -> web.Response:
     if trunk is None:
         raise WireError("not_found", f"there is no trunk {name[:60]!r}")
     quality = do(request, "trunks.quality", {"trunk": name})["quality"]
-    return answered(request, "panel/trunk.html", error, trunk=trunk, quality=quality, **_choices(request))
+    return answered(
+        request, "panel/trunk.html", error, trunk=trunk, quality=quality,
+        window_s=backing(request).settings().routingwindow, **_choices(request),
+    )  # fmt: skip
 
 
 _AT = "/panel/trunks/{name}"

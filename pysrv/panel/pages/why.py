@@ -1,4 +1,4 @@
-"""Why was this call refused? One page that answers it by account, number, address or call."""
+"""Why did this call fail? One page that answers it by account, number, address or call."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ ASKED = ("account", "number", "address", "call_id")
 
 
 async def index(request: web.Request) -> web.Response:
-    """/panel/why; without a question, the newest refusals of everybody"""
+    """/panel/why; without a question, the newest failures of everybody"""
     asked: dict[str, Any] = {name: request.query.get(name, "").strip()[:256] for name in ASKED}
     error: WireError | None = None
     found: dict[str, Any] = {"refusals": [], "gate": None}
@@ -30,4 +30,4 @@ async def index(request: web.Request) -> web.Response:
     )  # fmt: skip
 
 
-ROUTES = (Route("GET", "/panel/why", index, area=Area.RECORDS, menu="Why was this call refused?"),)
+ROUTES = (Route("GET", "/panel/why", index, area=Area.RECORDS, menu="Why did this call fail?"),)

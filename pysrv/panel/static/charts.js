@@ -12,7 +12,7 @@
 
   function value(sample, key, currency) {
     if (key !== "spend") return sample[key];
-    return sample.spend.reduce((sum, each) => sum + (each.currency === currency ? each.micro : 0), 0) / 1e6;
+    return sample.spend.reduce((sum, each) => sum + (each.currency === currency ? each.micro : 0), 0) * 3600 / 1e6;
   }
 
   function nice(most) {

@@ -44,7 +44,7 @@ async def change(request: web.Request) -> web.Response:
     """Fields of one: only what differs is sent on."""
     fields = await form(request)
     changed = {name: fields[name] for name in FIELDS if name in fields and fields[name] != fields.get(f"was-{name}")}
-    return _tried(request, "mine.set_customer", {"fields": changed})
+    return _tried(request, "mine.set_customer", {"fields": changed}, fields)
 
 
 async def enable(request: web.Request) -> web.Response:
@@ -62,15 +62,15 @@ async def credit(request: web.Request) -> web.Response:
     """What was paid, or is taken back."""
     fields = await form(request)
     args = {"amount": fields.get("amount", ""), "note": fields.get("note", "")}
-    return _tried(request, "mine.credit_customer", args)
+    return _tried(request, "mine.credit_customer", args, fields)
 
 
-def _tried(request: web.Request, verb: str, args: dict[str, Any]) -> web.Response:
+def _tried(request: web.Request, verb: str, args: dict[str, Any], typed: dict[str, str] | None = None) -> web.Response:
     name = request.match_info["name"]
     if error := tried(request, verb, {"customer": name} | args):
         if error.code == "forbidden" or (error.code == "not_found" and "customer" in error.message):
             raise error
-        return _one(request, error)
+        return _one(request, error, typed)
     return seen(_at(name))
 
 
@@ -81,11 +81,20 @@ def _list(request: web.Request, error: WireError | None = None, values: dict[str
     return page(request, "portal/customers.html", status=status, shown=shown, decks=decks, error=error, values=told)
 
 
-def _one(request: web.Request, error: WireError | None = None) -> web.Response:
+def _one(request: web.Request, error: WireError | None = None, typed: dict[str, str] | None = None) -> web.Response:
     status = status_of(error.code) if error else 200
     shown = do(request, "mine.customer", {"customer": request.match_info["name"]})
     decks = [(name, name) for name in shown["decks"]]
-    return page(request, "portal/customer.html", status=status, shown=shown, decks=decks, error=error, names=FIELDS)
+    return page(
+        request,
+        "portal/customer.html",
+        status=status,
+        shown=shown,
+        decks=decks,
+        error=error,
+        names=FIELDS,
+        typed=typed or {},
+    )
 
 
 def _at(name: str) -> str:

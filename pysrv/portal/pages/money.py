@@ -8,6 +8,7 @@ from aiohttp import web
 
 from pysrv.portal.pages.rows import shows, table
 from pysrv.web.acting import do, page
+from pysrv.web.aside import do_aside
 
 COLUMNS = ("line", "what", "detail", "calls", "seconds", "amount", "currency")
 
@@ -19,12 +20,12 @@ async def movements(request: web.Request) -> web.Response:
 
 async def statement(request: web.Request) -> web.Response:
     """/portal/statement?month=2026-11"""
-    return page(request, "portal/statement.html", shown=_asked(request))
+    return page(request, "portal/statement.html", shown=await _asked(request))
 
 
 async def export(request: web.Request) -> web.Response:
     """/portal/statement.csv"""
-    shown = _asked(request)
+    shown = await _asked(request)
     rows = [[line, *cells, shown["currency"]] for line, *cells in lines(shown)]
     return table(f"statement-{shown['month']}", COLUMNS, rows)
 
@@ -42,8 +43,8 @@ def lines(shown: dict[str, Any]) -> Iterator[list[Any]]:
         yield ["contained tax", each["tax"], f"{each['percent']} %", "", "", each["amount"]]
 
 
-def _asked(request: web.Request) -> dict[str, Any]:
-    return do(request, "mine.statement", {"month": request.query.get("month", "").strip()})
+async def _asked(request: web.Request) -> dict[str, Any]:
+    return await do_aside(request, "mine.statement", {"month": request.query.get("month", "").strip()})
 
 
 ROUTES = (

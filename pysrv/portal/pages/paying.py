@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
+from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.billing import money
 from pysrv.payments.offer import PaymentRefused
@@ -47,9 +48,13 @@ def _form(request: web.Request, error: WireError | None, amount: str) -> web.Res
     shown, settings = do(request, "mine.movements"), backing(request).settings()
     status = status_of(error.code) if error else 200
     return page(
-        request, "portal/pay.html", status=status, error=error, amount=amount, open=settings.paymentgateway != "off",
+        request, "portal/pay.html", status=status, error=error, amount=amount, open=_has_gateway(settings),
         currency=settings.paymentcurrency or shown["currency"],
     )  # fmt: skip
+
+
+def _has_gateway(settings: Settings) -> bool:
+    return settings.paymentgateway != "off"
 
 
 def _base(request: web.Request) -> str:
@@ -59,7 +64,7 @@ def _base(request: web.Request) -> str:
 
 
 ROUTES = (
-    shows("/portal/pay", paying, menu="Pay", group="Money"),
+    shows("/portal/pay", paying, menu="Pay", group="Money", offered=_has_gateway),
     takes("/portal/pay", begin),
     shows(BACK, paid),
 )

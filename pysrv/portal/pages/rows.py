@@ -16,9 +16,9 @@ from pysrv.web.routes import Answer, Route
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def shows(path: str, answer: Answer, menu: str = "", group: str = "", of_type: AccountType | None = None) -> Route:
-    """A page."""
-    return Route("GET", path, answer, PersonKind.ACCOUNT, menu=menu, group=group, of_type=of_type)
+def shows(path: str, answer: Answer, menu: str = "", group: str = "", **more: Any) -> Route:
+    """A page; `more` are further fields of its row."""
+    return Route("GET", path, answer, PersonKind.ACCOUNT, menu=menu, group=group, **more)
 
 
 def takes(path: str, answer: Answer, of_type: AccountType | None = None) -> Route:

@@ -28,6 +28,29 @@
     setTimeout(refresh, Math.min(30000, pause * 2 ** Math.min(failures, 4)), id, pause);
   }
 
+  // A form that is under way is not sent again: the server would take it once all the same. Its own button has been read
+  // when the next task runs. What answers with a file leaves the page, so the buttons come back.
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    const buttons = [...event.target.querySelectorAll("button:not([disabled])")];
+    setTimeout(() => { for (const each of buttons) each.disabled = true; }, 0);
+    setTimeout(() => { for (const each of buttons) each.disabled = false; }, 10000);
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) for (const each of document.querySelectorAll("form button")) each.disabled = false;
+  });
+  // The appliance's clock beside its zone: it goes on from the time that the page was made with.
+  function clock(told) {
+    const ahead = 1000 * Number(told.dataset.now) - Date.now();
+    const words = new Intl.DateTimeFormat("sv-SE", { timeZone: told.dataset.zone, dateStyle: "short", timeStyle: "short" });
+    setInterval(() => {
+      told.querySelector("time").textContent = words.format(Date.now() + ahead);
+    }, 5000);
+  }
+
+  const told = document.getElementById("clock");
+  if (told) clock(told);
+
   for (const part of document.querySelectorAll("[data-refresh][id]")) {
     const pause = 1000 * Number(part.dataset.refresh);
     setTimeout(refresh, pause, part.id, pause);

@@ -1,0 +1,11 @@
+"""Verbs of the office that no command reaches, each with the reason. A test holds it against the table of verbs."""
+
+from collections.abc import Mapping
+from typing import Final
+
+ABSENT: Final[Mapping[str, str]] = {
+    "bans.remove": "'appliance bans lift' lifts the same and forgives what was counted",
+    "bans.clear": "'appliance bans lift all' lifts them by 'bans.lift'",
+}
+PERSONAL: Final = "own."
+"""Verbs of this prefix are for people who logged in at the panel: whoever has the machine has no such session."""

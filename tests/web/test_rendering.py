@@ -1,0 +1,31 @@
+"""Numbers as each language writes them."""
+
+import pytest
+
+from pysrv.web.rendering import amount, count, plain
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "written"), [(100_000, "en", "100,000"), (100_000, "de", "100.000"), (7.6, "de", "8")]
+)
+def test_a_count_has_its_thousands_apart_as_the_language_parts_them(number: float, code: str, written: str) -> None:
+    assert count(number, code) == written
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "written"),
+    [(0.000333, "en", "0.000333"), (0.000333, "de", "0,000333"), (12345.6, "de", "12.346"), (0, "en", "0")],
+)  # fmt: skip
+def test_a_figure_has_four_digits_that_count_and_no_exponent(number: float, code: str, written: str) -> None:
+    assert plain(number, code) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "written"),
+    [
+        ("0.03", "de", "0,03"), ("1250.00", "en", "1,250.00"), ("1250.00", "de", "1.250,00"),
+        ("-0.030001", "de", "-0,030001"), ("7", "de", "7"), ("?", "de", "?"), ("", "de", ""),
+    ],
+)  # fmt: skip
+def test_an_amount_keeps_all_of_its_decimals(text: str, code: str, written: str) -> None:
+    assert amount(text, code) == written
