@@ -73,10 +73,18 @@ def secrets() -> dict[str, str]:
     """Digests of all that no two machines may share."""
     state = Path("/var/lib/appliance/office")
     files = {name: Path(place) for name, place in SECRETS.items()}
-    files |= {f"state/{path.name}": path for path in state.glob("*") if path.is_file() and "-" not in path.name}
-    found = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path.exists()}
+    for path in state.glob("*"):
+        if path.is_file() and path.stat().st_size and not path.name.endswith(("-wal", "-shm")):
+            files[f"state/{path.name}"] = path
+    found = {name: hashlib.sha256(_with_log(path)).hexdigest() for name, path in files.items() if path.exists()}
     found["state partition"] = out("blkid", "-s", "PARTUUID", "-o", "value", "/dev/disk/by-partlabel/state")
     return found
+
+
+def _with_log(path: Path) -> bytes:
+    """A young database has everything in its write-ahead log, and is itself an empty page."""
+    log = path.with_name(path.name + "-wal")
+    return path.read_bytes() + (log.read_bytes() if log.exists() else b"")
 
 
 def people() -> list[str]:

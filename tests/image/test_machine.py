@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image import machine
+from tests.image import inside, machine
 from tests.image.__main__ import main
 
 
@@ -51,3 +51,11 @@ def test_what_cannot_be_checked_is_refused(
     monkeypatch.setattr("tests.image.__main__.shutil.which", lambda name: name)  # no matter what is installed here
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_databases_that_differ_in_their_log_alone_are_told_apart(tmp_path: Path) -> None:
+    place = tmp_path / "appliance.db"
+    place.write_bytes(bytes(4096))
+    empty = inside._with_log(place)
+    (tmp_path / "appliance.db-wal").write_bytes(b"a password")
+    assert inside._with_log(place) == empty + b"a password"
