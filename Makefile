@@ -4,8 +4,10 @@
 # make pictures  the pictures in docs/pictures, out of a real browser
 # make bench    ratios to other programs             make install   the command `appliance` for every shell
 # make test-kernels   the gate under the kernels and compilers of Debian 12 and 13, in virtual machines without a network
+# make image    the hardened virtual machine, into build/image      make image-check   boots it, and proves it
 #
 # make run IFACE=eth0                a real interface instead of lo (several: IFACE="eth0 eth1")
+# make image ARGS="formats=qcow2 disk_mib=8192"      (ARGS=help lists all)
 # make run STATE=/srv/pbx LISTEN=192.0.2.1 RUNTIME=/run/pbx ARGS="--relay user"
 
 PYTHON := .venv/bin/python
@@ -17,7 +19,7 @@ comma := ,
 RUN_ARGS = $(addprefix --interface ,$(IFACE)) $(addprefix --listen ,$(LISTEN)) \
 	$(if $(STATE),--state $(STATE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(ARGS)
 
-.PHONY: run demo test test-kernels check pictures bench setup install clean docs
+.PHONY: run demo test test-kernels image image-check check pictures bench setup install clean docs
 
 run: setup
 	@exec .venv/bin/appliance run --demo-accounts $(RUN_ARGS)
@@ -36,6 +38,14 @@ test:
 test-kernels:
 	@appliance/setup.sh kernels
 	@exec $(PYTHON) -m tests.qemu $(ARGS)
+
+image:
+	@appliance/setup.sh image
+	@exec nice -n 5 $(PYTHON) -m image $(ARGS)
+
+image-check:
+	@appliance/setup.sh image
+	@exec nice -n 5 $(PYTHON) -m tests.image $(ARGS)
 
 check:
 	@appliance/setup.sh test

@@ -4,6 +4,7 @@
 #
 #   setup.sh run      what the appliance needs            setup.sh bench    and what the benchmarks compare with
 #   setup.sh test     and what its tests need            setup.sh kernels  and what boots other kernels (make test-kernels)
+#   setup.sh image    and what builds and boots the image (make image, make image-check)
 #
 # The virtual environment comes from /usr/bin/python3 and sees Debian's packages: bcc is Debian's python3-bpfcc (the
 # package of that name on PyPI is another thing). Everything else is pinned in requirements*.txt beside this file.
@@ -18,9 +19,10 @@ system_python=/usr/bin/python3
 user=pysrv
 
 run_packages="python3 python3-venv python3-bpfcc python3-nftables nftables linux-libc-dev iproute2 ethtool ca-certificates"
-test_packages="sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium"
+test_packages="sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium packer fdisk systemd"
 bench_packages="xdp-tools bpftool iptables iputils-ping kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
 kernels_packages="qemu-system-x86 mmdebstrap cpio debian-archive-keyring"
+image_packages="$kernels_packages qemu-utils ovmf mtools dosfstools e2fsprogs zstd openssh-client util-linux"
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -31,7 +33,8 @@ packages_of() {
         test) echo "$run_packages $test_packages" ;;
         bench) echo "$run_packages $test_packages $bench_packages" ;;
         kernels) echo "$run_packages $test_packages $kernels_packages" ;;
-        *) die "unknown level '$1': say run, test, bench or kernels" ;;
+        image) echo "$run_packages $test_packages $image_packages" ;;
+        *) die "unknown level '$1': say run, test, bench, kernels or image" ;;
     esac
 }
 

@@ -53,4 +53,4 @@ def test_set_up_says_nothing_when_there_is_nothing_to_do() -> None:
 def test_set_up_refuses_a_level_that_it_does_not_know() -> None:
     done = subprocess.run([REPOSITORY / "appliance" / "setup.sh", "all"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "setup: unknown level 'all': say run, test, bench or kernels\n"
+    assert done.stderr == "setup: unknown level 'all': say run, test, bench, kernels or image\n"

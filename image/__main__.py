@@ -1,0 +1,75 @@
+"""`make image [NAME=VALUE...]`: base disk, Packer, formats, bill of materials, digests, report. See image/README.md.
+
+What comes out lies in build/image. Ends with 1 when a step failed and 2 when a variable or a program is missing.
+"""
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from image import base, build, formats, sbom, variables
+from image.layout import BadLayout
+from image.progress import BuildError, Progress
+from image.report import report, table
+
+WORK: Final = base.CODE / ".build" / "image"
+OUT: Final = base.CODE / "build" / "image"
+PROGRAMS: Final = {
+    "packer": "packer", "mmdebstrap": "mmdebstrap", "qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils",
+    "mcopy": "mtools", "mkfs.vfat": "dosfstools", "sfdisk": "fdisk", "mke2fs": "e2fsprogs", "zstd": "zstd",
+    "ssh-keygen": "openssh-client", "unshare": "util-linux", "ip": "iproute2",
+}  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Build what the words say; returns the exit status."""
+    if arguments in (["help"], ["--help"]):
+        print(variables.table())
+        return 0
+    try:
+        chosen = variables.read(arguments)
+    except variables.BadVariable as error:
+        return _refuse(str(error))
+    if missing := sorted({package for program, package in PROGRAMS.items() if not shutil.which(program)}):
+        return _refuse(f"not installed: {', '.join(missing)} (appliance/setup.sh image)")
+    progress = Progress(WORK / "logs")
+    try:
+        _build(chosen, progress)
+    except (BuildError, BadLayout, OSError) as error:
+        progress.say(f"failed: {error}")
+        return 1
+    return 0
+
+
+def _build(chosen: variables.Variables, progress: Progress) -> None:
+    disk = base.provide(chosen, WORK, progress)
+    sealed, contents = build.run(chosen, disk, WORK, progress)
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    stem = f"{build.NAME}-{chosen.version}"
+    made = formats.write(sealed, tuple(chosen.formats.split(",")), lambda end: OUT / f"{stem}.{end}", progress)
+    with progress.step("bill of materials, digests, report"):
+        bill = OUT / f"{stem}.cdx.json"
+        bill.write_text(sbom.bill(contents, build.NAME, chosen.version, base.EPOCH) + "\n")
+        sizes = {path.name: path.stat().st_size for path in made}
+        (OUT / formats.SUMS).write_text(formats.sums([*made, bill]))
+    told = report(asdict(chosen), contents, sizes, progress.steps, _said(WORK / "logs" / "packer.log"))
+    (OUT / "report.json").write_text(json.dumps(told, indent=1) + "\n")
+    progress.say(f"done: {OUT}")
+    print(table(told))
+
+
+def _said(log: Path) -> list[str]:
+    return [line.partition(build.STEP)[2].strip() for line in log.read_text().splitlines() if build.STEP in line]
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(f"image: {why}\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,256 @@
+"""The base disk: Debian with every package of the image and the appliance's environment; boots without a network.
+
+Made without loop devices and mounts: mmdebstrap fills a directory, mke2fs and mtools make file systems out of it,
+sfdisk the table, and GRUB's second stage is patched in (layout.py). Kept below .build/image, named by a digest of what
+it is made of. The archive's state is not part of that: remove it, or give a snapshot as mirror, to have it anew.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from image import layout
+from image.packages import LEFT_OUT, PACKAGES
+from image.progress import BuildError, Progress
+from image.variables import Variables
+
+CODE: Final = Path(__file__).resolve().parents[1]
+LOCK: Final = CODE / "appliance" / "requirements.txt"
+# Both in the guest: what it needs until it is sealed, and the environment that the product will run in.
+SEED, ENVIRONMENT = Path("usr/local/share/appliance-build"), Path("opt/appliance/.venv")
+WHEELS: Final = SEED / "wheels"
+COUNTRIES: Final = Path("/usr/local/share/appliance")  # where set-up puts the database of countries
+EPOCH: Final = 1735689600  # every time stamp of the base: 2025-01-01
+_BARE: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}  # of programs in the chroot
+# Wheels of every age of the C library that the suite can run; pip takes the newest that fits.
+_GLIBC: Final = ("2_41", "2_39", "2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2014")
+KERNEL_LINE: Final = (
+    "console=tty0 console=ttyS0,115200 net.ifnames=0 quiet loglevel=3 panic=10 "
+    "lockdown=integrity slab_nomerge randomize_kstack_offset=on vsyscall=none systemd.ssh_auto=no"
+)
+_EARLY: Final = f"search.fs_uuid {layout.ROOT_UUID} root\nset prefix=($root)/boot/grub\n"
+_BIOS_MODULES: Final = (
+    *("biosdisk", "part_gpt", "ext2", "search_fs_uuid", "normal", "linux", "serial", "terminal", "configfile"),
+    *("echo", "test"),
+)
+
+
+def provide(variables: Variables, work: Path, progress: Progress) -> Path:
+    """The base disk for these variables; the one of an earlier build where nothing changed. Raises BuildError."""
+    if variables.base:
+        return Path(variables.base).resolve()
+    made = work / f"base-{digest(variables)}.qcow2"
+    if made.exists():
+        progress.say(f"base disk of an earlier build: {made.name}")
+        return made
+    with tempfile.TemporaryDirectory(dir=work, prefix="base-") as place:
+        _make(variables, Path(place), made, progress)
+    return made
+
+
+def digest(variables: Variables) -> str:
+    """Names a base disk: the same when suite, mirror, packages, wheels and this package's base files are the same."""
+    parts = [variables.suite, variables.mirror, str(variables.disk_mib), str(variables.root_mib), *PACKAGES, *LEFT_OUT]
+    parts += [path.read_text() for path in (LOCK, Path(__file__), Path(layout.__file__))]
+    return hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]
+
+
+def _make(variables: Variables, place: Path, made: Path, progress: Progress) -> None:
+    root = place / "root"
+    with progress.step(f"base: Debian {variables.suite}"):
+        progress.run(_debian(variables, root), env=os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)})
+    with progress.step("base: Python's packages"):
+        wheels(root / WHEELS, _python(root), progress)
+        _environment(root, progress)
+    with progress.step("base: settings that boot"):
+        _prepare(root)
+    with progress.step("base: file systems"):
+        whole = layout.disk(variables.disk_mib, variables.root_mib)
+        core = _grub(root, progress)
+        _file_systems(root, place, whole, progress)
+    with progress.step("base: disk"):
+        raw = _disk(place, whole, core, root, progress)
+        unready = made.with_suffix(".new")
+        progress.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", raw, unready], log="base-convert")
+        unready.rename(made)
+
+
+def _debian(variables: Variables, root: Path) -> list[str]:
+    # Its mounts are its own: whoever removes the directory of a build that was stopped must not meet this machine's.
+    command = ["unshare", "--mount", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--components=main"]
+    command += ["--format=directory"]
+    command += [f"--dpkgopt={each}" for each in LEFT_OUT]
+    command += [f"--include={','.join(PACKAGES)}"]
+    setting = "printf 'COMPRESS=zstd\\nMODULES=most\\n' > \"$1/etc/initramfs-tools/conf.d/appliance\""
+    command += [f'--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d"; {setting}']
+    return [*command, variables.suite, str(root), *([variables.mirror] if variables.mirror else [])]
+
+
+def _python(root: Path) -> str:
+    """The suite's version of Python, `3.13` for instance."""
+    found = sorted(path.name for path in (root / "usr/bin").glob("python3.[0-9]*") if path.name[8:].isdigit())
+    if len(found) != 1:
+        raise BuildError(f"the suite has {found or 'no Python'}: the wheels must be for one version")
+    return found[0].removeprefix("python")
+
+
+def wheels(into: Path, version: str, progress: Progress) -> None:
+    """The pinned packages as wheels for that Python, from wherever pip is told to look on this machine."""
+    into.mkdir(parents=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command += ["--disable-pip-version-check", "--no-input", "--python-version", version, "--implementation", "cp"]
+    for abi in (f"cp{version.replace('.', '')}", "abi3", "none"):
+        command += ["--abi", abi]
+    for age in (*(f"manylinux_{each}_x86_64" for each in _GLIBC[:-1]), f"manylinux{_GLIBC[-1]}_x86_64", "any"):
+        command += ["--platform", age]
+    progress.run([*command, "--dest", into, "-r", LOCK], log="pip-download")
+    found, wanted = len(list(into.glob("*.whl"))), _pins()
+    if found != wanted:
+        raise BuildError(f"{found} wheels for {wanted} pinned packages")
+
+
+def _environment(root: Path, progress: Progress) -> None:
+    """The wheels as an environment, by the suite's own Python in a chroot: emulated, this would take minutes.
+
+    Compiled by content and not by time, so that a start writes nothing and two builds are alike.
+    """
+    place, python = f"/{ENVIRONMENT}", f"/{ENVIRONMENT}/bin/python"
+    shutil.copy(LOCK, root / SEED)
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    source = ["--no-index", "--no-cache-dir", "--no-compile", "--no-deps", "--find-links", f"/{WHEELS}"]
+    for command in (
+        ["/usr/bin/python3", "-m", "venv", "--system-site-packages", place],
+        [python, "-m", "pip", "install", *quiet, *source, "-r", f"/{SEED / LOCK.name}"],
+        [python, "-m", "pip", "uninstall", *quiet, "--yes", "pip"],
+        [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"{place}/lib"],
+    ):
+        progress.run(["chroot", root, *command], log="environment", env=_BARE)
+    shutil.rmtree(root / WHEELS)
+
+
+def _pins() -> int:
+    return sum("==" in line for line in LOCK.read_text().splitlines() if not line.startswith("#"))
+
+
+def _prepare(root: Path) -> None:
+    """What Packer's builder needs to come in, and what no package sets."""
+    texts = {
+        "etc/hostname": "appliance\n",
+        "etc/hosts": "127.0.0.1 localhost\n127.0.1.1 appliance\n::1 localhost\n",
+        "etc/fstab": f"UUID={layout.ROOT_UUID} / ext4 rw,noatime,errors=remount-ro 0 1\n",
+        "etc/machine-id": "",
+        "etc/apt/sources.list": "# This machine is updated as a whole, from its own images. It asks no archive.\n",
+        "etc/systemd/network/80-dhcp.network": "[Match]\nName=en* eth*\n\n[Network]\nDHCP=yes\nLLMNR=no\n",
+        "etc/default/grub": _grub_defaults(),
+        "boot/grub/grub.cfg": _grub_menu(root),
+        str(SEED / "packages"): "\n".join(PACKAGES) + "\n",
+    }
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name in ("systemd-networkd.service", "systemd-networkd-wait-online.service"):
+        wants = root / "etc/systemd/system" / ("multi-user" if "wait" not in name else "network-online")
+        wants = wants.with_name(wants.name + ".target.wants")
+        wants.mkdir(exist_ok=True)
+        (wants / name).symlink_to(f"/usr/lib/systemd/system/{name}")
+    (root / "var/lib/dbus/machine-id").unlink(missing_ok=True)
+    resolver = root / "etc/resolv.conf"
+    resolver.unlink(missing_ok=True)
+    resolver.symlink_to("../run/systemd/resolve/resolv.conf")
+    shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
+    if COUNTRIES.is_dir():
+        shutil.copytree(COUNTRIES, root / COUNTRIES.relative_to("/"), dirs_exist_ok=True)
+
+
+def _kernel(root: Path) -> str:
+    (image,) = (root / "boot").glob("vmlinuz-*")
+    return image.name.removeprefix("vmlinuz-")
+
+
+def _grub_defaults() -> str:
+    return (
+        "GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR=Debian\nGRUB_DISABLE_OS_PROBER=true\n"
+        f'GRUB_CMDLINE_LINUX_DEFAULT=""\nGRUB_CMDLINE_LINUX="{KERNEL_LINE}"\nGRUB_TERMINAL="console serial"\n'
+    )
+
+
+def _grub_menu(root: Path) -> str:
+    kernel = _kernel(root)
+    return (
+        f"set timeout=0\nsearch --no-floppy --fs-uuid --set=root {layout.ROOT_UUID}\n"
+        "serial --unit=0 --speed=115200\nterminal_input console serial\nterminal_output console serial\n"
+        "menuentry 'appliance' {\n"
+        f"  linux /boot/vmlinuz-{kernel} root=UUID={layout.ROOT_UUID} ro {KERNEL_LINE}\n"
+        f"  initrd /boot/initrd.img-{kernel}\n}}\n"
+    )
+
+
+def _grub(root: Path, progress: Progress) -> bytes:
+    """GRUB's modules below /boot, and its second stage for BIOS."""
+    modules = root / "boot/grub/i386-pc"
+    modules.mkdir(parents=True, exist_ok=True)
+    for pattern in ("*.mod", "*.lst"):
+        for path in (root / "usr/lib/grub/i386-pc").glob(pattern):
+            shutil.copy2(path, modules)
+    (root / "early.cfg").write_text(_EARLY)
+    command = ["chroot", str(root), "grub-mkimage", "-O", "i386-pc", "-d", "/usr/lib/grub/i386-pc", "-o", "/core.img"]
+    command += ["-c", "/early.cfg", "-p", "/boot/grub", *_BIOS_MODULES]
+    progress.run(command, log="grub")
+    core = (root / "core.img").read_bytes()
+    for name in ("core.img", "early.cfg"):
+        (root / name).unlink()
+    return core
+
+
+def _file_systems(root: Path, place: Path, whole: layout.Disk, progress: Progress) -> None:
+    esp, about = place / "esp.img", os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH), "MTOOLS_SKIP_CHECK": "1"}
+    _blank(esp, whole["esp"].size)
+    progress.run(["mkfs.vfat", "-F", "32", "--invariant", "-i", "A0D0C0FE", "-n", "ESP", esp], env=about, log="esp")
+    menu = place / "esp.cfg"
+    menu.write_text(_EARLY + "configfile $prefix/grub.cfg\n")
+    progress.run(["mmd", "-i", esp, "::/EFI", "::/EFI/BOOT", "::/EFI/debian"], env=about, log="esp")
+    signed, shim = root / "usr/lib/grub/x86_64-efi-signed", root / "usr/lib/shim"
+    for source, target in (
+        (shim / "shimx64.efi.signed", "BOOT/BOOTX64.EFI"),
+        (shim / "mmx64.efi.signed", "BOOT/mmx64.efi"),
+        (signed / "grubx64.efi.signed", "BOOT/grubx64.efi"),
+        (menu, "debian/grub.cfg"),
+        (menu, "BOOT/grub.cfg"),
+    ):
+        os.utime(source, (EPOCH, EPOCH))
+        progress.run(["mcopy", "-m", "-i", esp, source, f"::/EFI/{target}"], env=about, log="esp")
+    _blank(place / "root.img", whole["root"].size)
+    options = ["-q", "-t", "ext4", "-L", "root", "-U", layout.ROOT_UUID]
+    options += ["-E", f"hash_seed={layout.ROOT_UUID},root_owner=0:0", "-d", str(root)]
+    fake = os.environ | {"E2FSPROGS_FAKE_TIME": str(EPOCH)}
+    progress.run(["mke2fs", *options, place / "root.img"], env=fake, log="ext4")
+
+
+def _disk(place: Path, whole: layout.Disk, core: bytes, root: Path, progress: Progress) -> Path:
+    raw = place / "disk.raw"
+    _blank(raw, whole.size)
+    script = place / "table"
+    script.write_text(layout.sfdisk_script(whole))
+    with script.open() as given:
+        progress.run(["sfdisk", "-q", raw], stdin=given)
+    for name in ("esp", "root"):
+        seek = f"seek={whole[name].start // layout.MIB}"
+        copy = ["dd", f"if={place / f'{name}.img'}", f"of={raw}", "bs=1M", seek, "conv=notrunc,sparse", "status=none"]
+        progress.run(copy)
+    boot = (root / "usr/lib/grub/i386-pc/boot.img").read_bytes()
+    with raw.open("r+b") as disk:
+        first = layout.first_stage(boot, disk.read(layout.SECTOR), whole["bios"].start)
+        disk.seek(0)
+        disk.write(first)
+        disk.seek(whole["bios"].start)
+        disk.write(layout.second_stage(core, whole["bios"]))
+    return raw
+
+
+def _blank(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.truncate(size)

@@ -1,0 +1,55 @@
+"""What comes out of a build: the sealed disk in the formats of hypervisors and clouds, and the digests of all files."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from image.progress import Progress
+
+SUMS: Final = "SHA256SUMS"
+_CHUNK: Final = 1 << 20
+# qemu-img's options for each format. Hyper-V and Azure want a VHD whose size is said exactly.
+_CONVERTED: Final = {
+    "qcow2": ("-O", "qcow2", "-c"),
+    "vmdk": ("-O", "vmdk", "-o", "subformat=streamOptimized"),
+    "vhd": ("-O", "vpc", "-o", "subformat=dynamic,force_size"),
+}
+
+
+def write(disk: Path, formats: tuple[str, ...], target: Callable[[str], Path], progress: Progress) -> list[Path]:
+    """One file for each of `formats`; `target` says where the file with that ending goes."""
+    made = []
+    for each in formats:
+        path = target(each)
+        with progress.step(f"format {each}"):
+            if each == "raw.zst":
+                _raw(disk, path, progress)
+            else:
+                progress.run(["qemu-img", "convert", *_CONVERTED[each], disk, path], log=f"format-{each}")
+        progress.say(f"  {path.name}: {path.stat().st_size / 1e6:.0f} MB")
+        made.append(path)
+    return made
+
+
+def _raw(disk: Path, path: Path, progress: Progress) -> None:
+    raw = path.with_suffix("")
+    try:
+        progress.run(["qemu-img", "convert", "-O", "raw", disk, raw], log="format-raw")
+        progress.run(["zstd", "-q", "-f", "-T0", "-9", "--sparse", raw, "-o", path], log="format-zstd")
+    finally:
+        raw.unlink(missing_ok=True)
+
+
+def sums(files: list[Path]) -> str:
+    """What `sha256sum --check` reads, in the order of the names."""
+    return "".join(f"{digest(path)}  {path.name}\n" for path in sorted(files, key=lambda path: path.name))
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, which may be large."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()

@@ -1,0 +1,42 @@
+"""The Debian packages of the image, each with its reason. Nothing is installed that is not here or needed by one."""
+
+from typing import Final
+
+PACKAGES: Final = {
+    # boots
+    "systemd-sysv": "the first process",
+    "systemd-repart": "makes the state's partition at the first boot, and grows it with the disk",
+    "systemd-resolved": "names",
+    "systemd-timesyncd": "time",
+    "udev": "devices",
+    "dbus": "systemctl and networkctl speak over it",
+    "linux-image-cloud-amd64": "Debian's signed kernel with the drivers of hypervisors and clouds alone",
+    "initramfs-tools": "finds the root file system",
+    "zstd": "compresses the initial file system",
+    "grub-cloud-amd64": "boots under BIOS, UEFI and Secure Boot",
+    "e2fsprogs": "the state's file system",
+    "kmod": "loads modules",
+    "procps": "sysctl, ps",
+    # the appliance
+    "python3": "runs it",
+    "python3-venv": "makes its environment",
+    "python3-bpfcc": "loads the gate",
+    "python3-nftables": "the gate where there is no XDP",
+    "nftables": "the second line behind the gate",
+    "linux-libc-dev": "a gate that the image does not carry is compiled over these; there is no C compiler beside bcc",
+    "iproute2": "interfaces and routes",
+    "ethtool": "what a network card can",
+    "ca-certificates": "whom TLS trusts",
+    "netbase": "names of protocols and services",
+    # keeps
+    "apparmor": "confines programs",
+    "openssh-server": "closed until somebody opens it",
+}
+# What apt may not unpack: nobody reads manuals here. Copyright files stay, they are owed.
+LEFT_OUT: Final = (
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/info/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+)

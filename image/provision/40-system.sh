@@ -1,0 +1,29 @@
+#!/bin/bash
+# The files of image/files where they belong; what runs, and what never does.
+set -euo pipefail
+cd /tmp/files
+find . -type f | while read -r path; do
+    mode=644
+    case $path in ./usr/local/lib/appliance/*) mode=755 ;; esac
+    install -D -o root -g root -m $mode "$path" "/${path#./}"
+done
+# The state has a partition of its own, which the first boot makes (etc/repart.d). Nothing on it is ever executed.
+install -d -m 755 /var/lib/appliance
+options=noatime,nodev,nosuid,noexec,x-systemd.growfs,x-systemd.after=systemd-repart.service,x-systemd.device-timeout=120s
+echo "PARTLABEL=state /var/lib/appliance ext4 $options 0 2" >>/etc/fstab
+ln -sf /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d
+nft --check --file /etc/nftables.conf
+sshd -t
+systemctl --quiet enable nftables appliance appliance-console appliance-keys systemd-networkd
+# Builds go in over SSH, which runs on until the machine is sealed; the next boot does not start it.
+systemctl --quiet disable ssh
+systemctl --quiet mask ssh.socket sshd-keygen.service getty@tty1.service serial-getty@ttyS0.service autovt@.service \
+    apt-daily.timer apt-daily-upgrade.timer systemd-firstboot.service ctrl-alt-del.target debug-shell.service \
+    proc-sys-fs-binfmt_misc.automount e2scrub_all.timer e2scrub_reap.service grub-common.service \
+    systemd-pcrlock-make-policy.service
+install -d /etc/systemd/system-generators
+for name in systemd-ssh-generator systemd-getty-generator systemd-gpt-auto-generator systemd-rc-local-generator \
+    systemd-hibernate-resume-generator; do
+    ln -sf /dev/null /etc/systemd/system-generators/$name
+done
+echo "STEP system: $(find . -type f | wc -l) files, services enabled"

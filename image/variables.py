@@ -1,0 +1,59 @@
+"""What may be chosen of a build: one row each, from which the command line and packer.json's values come."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+FORMATS: Final = ("qcow2", "raw.zst", "vmdk", "vhd")
+
+
+def _row(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"text": text})
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """`make image NAME=VALUE...`; each field's metadata says what it is for."""
+
+    suite: str = _row("trixie", "the Debian suite")
+    mirror: str = _row("", "a mirror or snapshot as a line of sources.list; empty: mmdebstrap's own")
+    base: str = _row("", "a base disk (qcow2) to build from instead of making one")
+    disk_mib: int = _row(4096, "size of the image's disk; a larger one in the end is used in full")
+    root_mib: int = _row(2048, "size of the root file system")
+    formats: str = _row(",".join(FORMATS), f"what comes out, of {', '.join(FORMATS)}")
+    version: str = _row("0.1.0", "written into the image and into the names of files")
+    accelerator: str = _row("none", "Packer's: kvm where a guest can be had, none to emulate")
+    memory_mib: int = _row(1536, "memory of the machine that builds")
+    cpus: int = _row(2, "processors of the machine that builds")
+
+
+class BadVariable(ValueError):
+    """A variable that there is not, or a value that it cannot have; the message says which and what to do."""
+
+
+def read(arguments: list[str]) -> Variables:
+    """Variables out of NAME=VALUE words. Raises BadVariable."""
+    known = {each.name: each for each in fields(Variables)}
+    given: dict[str, Any] = {}
+    for word in arguments:
+        name, equals, value = word.partition("=")
+        if not equals or name not in known:
+            raise BadVariable(f"{word!r} is none of {', '.join(f'{each}=' for each in known)}")
+        given[name] = _value(name, value, known[name].default)
+    made = Variables(**given)
+    for each in made.formats.split(","):
+        if each not in FORMATS:
+            raise BadVariable(f"formats={made.formats}: {each!r} is none of {', '.join(FORMATS)}")
+    return made
+
+
+def _value(name: str, text: str, default: Any) -> Any:
+    if not isinstance(default, int):
+        return text
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 31):
+        raise BadVariable(f"{name}={text} must be a whole number above 0")
+    return int(text)
+
+
+def table() -> str:
+    """One line for each variable, for people."""
+    return "\n".join(f"{each.name}={each.default!s:30.30} {each.metadata['text']}" for each in fields(Variables))

@@ -1,0 +1,101 @@
+"""`python -m tests.image [image=FILE] [firmware=bios,uefi]`: see the package."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from image.__main__ import OUT
+from image.build import own_network
+from tests.image import judge, machine
+from tests.interrupt import INTERRUPTED, interruptible
+
+INSIDE_NAMESPACE = "IMAGE_CHECK_NAMESPACE"
+LIMIT_S = 1200.0
+SIZES_MIB = (4096, 6144)  # the second machine's disk is larger than the image's
+
+
+def main(arguments: list[str]) -> int:
+    """Boot, look, judge; returns the exit status."""
+    given = dict(word.partition("=")[::2] for word in arguments)
+    firmware = given.pop("firmware", ",".join(machine.FIRMWARE)).split(",")
+    image = Path(given.pop("image", "") or _newest())
+    wrong = [*given, *(each for each in firmware if each not in machine.FIRMWARE)]
+    lacking = [name for name in (machine.QEMU, "qemu-img") if not shutil.which(name)]
+    if wrong or lacking or not image.is_file():
+        sys.stderr.write(f"image-check: {_refusal(wrong, lacking, image)}\n")
+        return 2
+    return _check(image.resolve(), firmware)
+
+
+def _newest() -> str:
+    found = sorted(OUT.glob("*.qcow2"), key=lambda path: path.stat().st_mtime)
+    return str(found[-1]) if found else str(OUT / "appliance.qcow2")
+
+
+def _refusal(wrong: list[str], lacking: list[str], image: Path) -> str:
+    if wrong:
+        return f"{wrong[0]!r} is none of image=FILE, firmware={','.join(machine.FIRMWARE)}"
+    if lacking:
+        return f"not installed: {', '.join(lacking)} (appliance/setup.sh image)"
+    return f"there is no {image}: 'make image' first"
+
+
+def _check(image: Path, firmware: list[str]) -> int:
+    rows: list[tuple[str, judge.Check]] = []
+    secrets: list[dict[str, str]] = []
+    figures: list[str] = []
+    for number, each in enumerate(firmware):
+        size = SIZES_MIB[number % len(SIZES_MIB)]
+        print(f"== {each}: boots on a disk of {size} MiB", flush=True)
+        with tempfile.TemporaryDirectory() as place:
+            booted = machine.boot(image, each, size, Path(place), LIMIT_S)
+        told = judge.heard(booted.said)
+        _keep(each, booted, told)
+        rows += [(each, row) for row in (*_outside(booted), *judge.judge(told, booted.console, size))]
+        secrets.append(told.get("secrets", {}))
+        figures.append(_figures(booted, told))
+    if len(secrets) > 1:
+        rows.append(("all", judge.shared(*secrets[:2])))
+    print(judge.table(rows))
+    print("\n".join([*figures, f"{image.name}: {image.stat().st_size / 1e6:.0f} MB"]))
+    failed = sum(not row.good for _, row in rows)
+    print(f"{len(rows) - failed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+def _outside(booted: machine.Booted) -> list[judge.Check]:
+    return [
+        judge.Check("HTTPS says that it is ready", booted.https_s >= 0, f"after {booted.https_s:.0f} s"),
+        judge.Check("SIP OPTIONS is answered", booted.sip_s >= 0, f"after {booted.sip_s:.0f} s"),
+    ]
+
+
+def _figures(booted: machine.Booted, told: dict[str, object]) -> str:
+    used = ", ".join(
+        f"{name} {int(str(told.get(key, 0))) / 1e6:.0f} MB"
+        for name, key in (("root", "root_used_bytes"), ("memory", "memory_used_bytes"))
+    )
+    return f"{booted.firmware}: {told.get('times', '')}; {used}, of the host {booted.resident_bytes / 1e6:.0f} MB"
+
+
+def _keep(name: str, booted: machine.Booted, told: dict[str, object]) -> None:
+    """For whoever asks why."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / f"check-{name}.console").write_text(booted.console)
+    (OUT / f"check-{name}.json").write_text(json.dumps({"at": time.time(), **told}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    if INSIDE_NAMESPACE not in os.environ:
+        words = own_network([sys.executable, "-m", "tests.image", *sys.argv[1:]])
+        os.execvpe(words[0], words, os.environ | {INSIDE_NAMESPACE: "1"})
+    interruptible()
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("== interrupted", flush=True)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,117 @@
+"""What a booted image said of itself, held against what it should be: a row for each check. Pure."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+MARK = "@image "
+OFFICE_CAPABILITIES = {"CapEff": 0, "CapBnd": 0}
+# (protocol, port) of the appliance, as it is set up by itself, and the clients of DHCP.
+SERVED = frozenset({("udp", 5060), ("tcp", 5060), ("tcp", 5061), ("tcp", 8443)})
+CLIENTS = frozenset({("udp", 68), ("udp", 546)})
+OWNERS = frozenset({"python", "python3"})
+SET_ID = ("/usr/lib/dbus-1.0/dbus-daemon-launch-helper",)
+LAXEST_SCORE = 5.0  # of the keeper, which needs what it has; of 10
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row: what was asked, whether it is so, and what was found."""
+
+    what: str
+    good: bool
+    found: str = ""
+
+
+def heard(said: str) -> dict[str, Any]:
+    """The guest's object; empty when it said none."""
+    for line in said.splitlines():
+        if line.startswith(MARK):
+            return dict(json.loads(line.removeprefix(MARK)))
+    return {}
+
+
+def judge(told: dict[str, Any], console: str, disk_mib: int) -> list[Check]:
+    """All checks of one machine."""
+    if not told or "fault" in told:
+        return [Check("the machine says what it is", False, told.get("fault", "it said nothing"))]
+    return [*_service(told), *_closed(told), *_hardened(told), *_first_boot(told, console, disk_mib)]
+
+
+def _service(told: dict[str, Any]) -> Iterable[Check]:
+    keeper = told["status"].get("keeper") or {}
+    modes = [f"{each['name']} {each['mode']}" for each in keeper.get("interfaces", ())]
+    yield Check("the gate is native XDP", modes == ["eth0 native"], ", ".join(modes) or "none")
+    attached = [each.get("mode") for each in told["xdp"]]
+    yield Check("so says the kernel", attached == [1], str(told["xdp"]))  # linux/if_link.h: XDP_ATTACHED_DRV
+    yield Check("audio is relayed by the kernel", keeper.get("relay") == "kernel", str(keeper.get("relay")))
+    yield Check("no unit failed", told["running"] == "running" and not told["failed"], ", ".join(told["failed"]))
+
+
+def _closed(told: dict[str, Any]) -> Iterable[Check]:
+    strange = [line for line in told["listens"] if not _ours(line)]
+    yield Check("nothing listens but the appliance", not strange, " | ".join(strange))
+    missing = SERVED - {_socket(line)[:2] for line in told["listens"]}
+    yield Check("the appliance listens", not missing, str(sorted(missing)) if missing else "")
+    yield Check("nobody could log in", not told["people"], ", ".join(told["people"]))
+    yield Check("nothing of the build is left", not told["left"], ", ".join(told["left"]))
+    rules = told["firewall"]
+    yield Check("the packet filter drops by itself", "policy drop" in rules, rules[:60])
+    yield Check("and knows the appliance", 'socket cgroupv2 level 2 "system.slice/appliance.service"' in rules, "")
+
+
+def _ours(line: str) -> bool:
+    protocol, port, owner = _socket(line)
+    return (protocol, port) in CLIENTS or ((protocol, port) in SERVED and owner in OWNERS)
+
+
+def _socket(line: str) -> tuple[str, int, str]:
+    """(protocol, port, program) of a line of `ss -H -l -t -u -n -p`."""
+    words = line.split()
+    owner = re.search(r'users:\(\("([^"]+)"', line)
+    return words[0], int(words[4].rpartition(":")[2]), owner[1] if owner else "?"
+
+
+def _hardened(told: dict[str, Any]) -> Iterable[Check]:
+    office = told["office"]
+    powers = {name: int(office.get(name, "1"), 16) for name in OFFICE_CAPABILITIES}
+    bare = powers == OFFICE_CAPABILITIES and office.get("NoNewPrivs") == "1" and office.get("Uid", "0\t")[:2] != "0\t"
+    yield Check("the office has no power", bare, str(office))
+    yield Check("the office's system calls are filtered", office.get("Seccomp") == "2", "")
+    yield Check("every sysctl is in force", not told["sysctl"], ", ".join(told["sysctl"]))
+    yield Check("no program is set-id but one", tuple(told["setid"]) == SET_ID, ", ".join(told["setid"]))
+    yield Check("the kernel is locked down", "[integrity]" in told["lockdown"], told["lockdown"])
+    score = next((float(row["exposure"]) for row in told["scores"] if row["unit"] == "appliance.service"), 10.0)
+    yield Check(f"the keeper's exposure is below {LAXEST_SCORE:g}", score < LAXEST_SCORE, f"{score:g}")
+
+
+def _first_boot(told: dict[str, Any], console: str, disk_mib: int) -> Iterable[Check]:
+    yield Check("the disk is as large as it was made", told["disk_bytes"] == disk_mib << 20, f"{told['disk_bytes']}")
+    rest = told["disk_bytes"] - (2 << 30) - (256 << 20)
+    yield Check("the state has the rest of it", told["state_bytes"] > rest * 0.85, f"{told['state_bytes'] >> 20} MiB")
+    options = set(told["state_options"].split(","))
+    yield Check("nothing on it is executed", {"nodev", "nosuid", "noexec"} <= options, told["state_options"])
+    shown = [word for word in ("certificate SHA-256", "administrator: user 'admin'") if word not in console]
+    yield Check("the console shows fingerprint and password", not shown, ", ".join(shown))
+    yield Check("the journal does not", not told["password_in_journal"], "")
+
+
+def shared(first: dict[str, str], second: dict[str, str]) -> Check:
+    """Whether two machines from one image have a secret in common, or lack one."""
+    same = sorted(name for name, value in first.items() if second.get(name) == value)
+    lacking = sorted(first.keys() ^ second.keys())
+    found = f"{len(first)} compared" if not same and not lacking else f"the same: {same}; on one alone: {lacking}"
+    return Check("no secret is on two machines", not same and not lacking and len(first) > 3, found)
+
+
+def table(rows: Iterable[tuple[str, Check]]) -> str:
+    """A line for each check; `rows` are (machine, check)."""
+    form, shown = "{:4} {:5} {:46} {}", {True: 60, False: 2000}
+    return "\n".join(
+        form.format(
+            "ok" if row.good else "FAIL", name, row.what, " ".join(row.found.split())[: shown[row.good]]
+        ).rstrip()
+        for name, row in rows
+    )

@@ -1,0 +1,145 @@
+"""One booted image: qemu's command line, its life, and the questions that are asked from outside.
+
+Emulated, because a guest with KVM is not to be had everywhere. The network is qemu's own, and its forwards are of this
+process' loopback alone.
+"""
+
+import base64
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+QEMU = "qemu-system-x86_64"
+FIRMWARE = ("bios", "uefi")
+OVMF = Path("/usr/share/OVMF")
+MEMORY_MB = 1024
+HTTPS, SIP = 18443, 15060
+OPTIONS = (
+    b"OPTIONS sip:appliance SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:15060;branch=z9hG4bKimage;rport\r\n"
+    b"Max-Forwards: 70\r\nFrom: <sip:check@127.0.0.1>;tag=1\r\nTo: <sip:appliance>\r\nCall-ID: image-check\r\n"
+    b"CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+)
+INSIDE = Path(__file__).with_name("inside.py")
+UNIT = """[Unit]
+Description=Looks around, for a test
+After=appliance.service
+[Service]
+Type=exec
+LoadCredential=image.inside
+ExecStart=/usr/bin/python3 %d/image.inside
+"""
+WANTS = "[Unit]\nWants=image-inside.service\n"
+
+
+def credentials() -> dict[str, bytes]:
+    """What brings `inside.py` in and starts it: systemd-debug-generator(8)."""
+    return {
+        "image.inside": INSIDE.read_bytes(),
+        "systemd.extra-unit.image-inside.service": UNIT.encode(),
+        "systemd.unit-dropin.multi-user.target": WANTS.encode(),
+    }
+
+
+def command(disk: Path, firmware: str, place: Path) -> list[str]:
+    """qemu's, for a machine whose lines and firmware variables lie in `place`."""
+    words = [
+        QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel", "tcg,tb-size=256",
+        "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB), "-device", "virtio-rng-pci",
+        "-serial", f"file:{place / 'console'}", "-serial", f"file:{place / 'said'}",
+        "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe",
+        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{HTTPS}-:8443,hostfwd=udp:127.0.0.1:{SIP}-:5060",
+        "-device", "virtio-net-pci,netdev=net",
+    ]  # fmt: skip
+    if firmware == "uefi":
+        code, own = OVMF / "OVMF_CODE_4M.fd", place / "vars"
+        words += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}"]
+        words += ["-drive", f"if=pflash,format=raw,file={own}"]
+    for name, content in credentials().items():
+        value = base64.b64encode(content).decode()
+        words += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={value}"]
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """What came of one machine. Times are seconds since power on; -1: never. `said` is the text of its second line."""
+
+    firmware: str
+    https_s: float
+    sip_s: float
+    said_s: float
+    said: str
+    console: str
+    resident_bytes: int
+
+
+def boot(image: Path, firmware: str, size_mib: int, place: Path, limit_s: float) -> Booted:
+    """Boot an overlay of the image that is `size_mib` large, until it has said everything or the time is up."""
+    disk = place / "disk.qcow2"
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image), str(disk), f"{size_mib}M"]
+    subprocess.run(make, check=True)
+    if firmware == "uefi":
+        shutil.copyfile(OVMF / "OVMF_VARS_4M.fd", place / "vars")
+    began = time.monotonic()
+    with subprocess.Popen(command(disk, firmware, place), stdin=subprocess.DEVNULL) as guest:
+        try:
+            times = _watch(guest, place, began, limit_s)
+            resident = _resident(guest.pid)
+        finally:
+            guest.kill()
+    return Booted(firmware, *times, _text(place / "said"), _text(place / "console"), resident)
+
+
+def _watch(guest: subprocess.Popen[bytes], place: Path, began: float, limit_s: float) -> tuple[float, float, float]:
+    asks: dict[str, Callable[[], bool]] = {
+        "https": https,
+        "sip": sip,
+        "said": lambda: "@end" in _text(place / "said"),
+    }
+    at = dict.fromkeys(asks, -1.0)
+    while min(at.values()) < 0 and guest.poll() is None and time.monotonic() - began < limit_s:
+        for name, ask in asks.items():
+            if at[name] < 0 and ask():
+                at[name] = time.monotonic() - began
+        time.sleep(0.2)
+    return at["https"], at["sip"], at["said"]
+
+
+def https() -> bool:
+    """Whether /readyz says that calls can be taken."""
+    context = ssl._create_unverified_context()  # the certificate is the machine's own
+    try:
+        with urllib.request.urlopen(f"https://127.0.0.1:{HTTPS}/readyz", context=context, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def sip() -> bool:
+    """Whether OPTIONS over UDP gets a 200."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(2.0)
+        try:
+            asking.connect(("127.0.0.1", SIP))
+            asking.send(OPTIONS)
+            return asking.recv(4096).startswith(b"SIP/2.0 200")
+        except OSError:
+            return False
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _resident(pid: int) -> int:
+    try:
+        rows = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(row.split()[1]) * 1024 for row in rows if row.startswith("VmRSS")), 0)

@@ -1,0 +1,157 @@
+"""Template, provisioners and files: what can be known of them without a machine."""
+
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from appliance.config.options import DEFAULT_STATE
+from appliance.kernel.headers import CACHE_DIR
+from appliance.launch import USER
+from appliance.prerequisites import BPFFS, CAPABILITIES
+from image import base, build
+from image.packages import PACKAGES
+from image.variables import Variables
+
+HERE = base.CODE / "image"
+PROVISION = sorted((HERE / "provision").glob("*.sh"))
+FILES = HERE / "files"
+SCRIPTS = [*PROVISION, *(FILES / "usr/local/lib/appliance").iterdir()]
+UNITS = sorted((FILES / "etc/systemd/system").glob("*.*"))
+TEMPLATE = json.loads(build.TEMPLATE.read_text())
+SERVICE = (FILES / "etc/systemd/system/appliance.service").read_text()
+
+
+def text(name: str) -> str:
+    return (HERE / "provision" / name).read_text()
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_can_be_read_by_its_shell_and_stops_at_its_first_fault(path: Path) -> None:
+    shell = path.read_text().splitlines()[0].removeprefix("#!")
+    done = subprocess.run([shell, "-n", str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^set -eu", path.read_text(), re.M)
+
+
+def test_packer_runs_every_provisioner_in_the_order_of_its_number() -> None:
+    (shell,) = (row for row in TEMPLATE["provisioners"] if row["type"] == "shell")
+    assert shell["scripts"] == [f"image/provision/{path.name}" for path in PROVISION]
+    assert all(re.fullmatch(r"[0-9]{2}-[a-z]+\.sh", path.name) for path in PROVISION)
+
+
+def test_packer_takes_the_template_with_the_values_of_a_build(tmp_path: Path) -> None:
+    identity, credential = build.key(tmp_path)
+    (tmp_path / "product.tar").touch()
+    chosen = build.values(
+        Variables(), base=tmp_path / "base.qcow2", out=tmp_path / "out", key=identity, key_credential=credential,
+        product=tmp_path / "product.tar", files=FILES, console=tmp_path / "console",
+    )  # fmt: skip
+    assert set(TEMPLATE["variables"]) == set(chosen)
+    command, about = build.packer("validate", chosen), build.surroundings(tmp_path)
+    done = subprocess.run(command, cwd=base.CODE, env=about, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    chosen["cpus"] = "two"
+    command = build.packer("validate", chosen)
+    assert subprocess.run(command, cwd=base.CODE, env=about, capture_output=True, check=False).returncode != 0
+
+
+def test_the_machine_that_builds_has_no_way_out() -> None:
+    done = subprocess.run(
+        build.own_network(["ip", "-br", "link"]), capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert [line.split()[0] for line in done] == ["lo"]
+    (network,) = (words[1] for words in TEMPLATE["builders"][0]["qemuargs"] if words[0] == "-netdev")
+    assert re.findall(r"hostfwd=\w+:([0-9.]+):", network) == ["127.0.0.1"]
+
+
+def test_no_address_of_an_archive_stands_in_the_image_or_its_recipe() -> None:
+    for path in [*HERE.rglob("*.py"), *SCRIPTS, *(p for p in FILES.rglob("*") if p.is_file()), build.TEMPLATE]:
+        assert not re.search(r"https?://[a-z0-9.-]+\.[a-z]{2,}", path.read_text()), path
+
+
+def test_the_services_user_and_directories_are_the_products_own() -> None:
+    assert f"/nologin {USER}\n" in text("20-users.sh")
+    assert f"RequiresMountsFor={DEFAULT_STATE}\n" in SERVICE
+    assert f"ReadWritePaths={DEFAULT_STATE} {BPFFS}\n" in SERVICE
+    assert Path("/var/cache/appliance") == CACHE_DIR
+    assert "CacheDirectory=appliance\n" in SERVICE
+    (mount,) = re.findall(r'^echo "PARTLABEL=(\w+) (\S+) ', text("40-system.sh"), re.M)
+    assert mount == ("state", DEFAULT_STATE)
+    assert "\nLabel=state\n" in (FILES / "etc/repart.d/50-state.conf").read_text()
+
+
+def test_the_keeper_has_the_powers_that_it_asks_for() -> None:
+    (given,) = re.findall(r"^CapabilityBoundingSet=(.+)$", SERVICE, re.M)
+    assert set(CAPABILITIES) <= set(given.split())
+    assert "CAP_SYS_MODULE" not in given
+
+
+def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
+    """Their programs are not on this machine: what remains to be complained of is a fault of the unit."""
+    for path in UNITS:
+        if path.is_file():
+            (tmp_path / path.name).write_text(re.sub(r"(?m)^(Exec\w+=\W?)\S+", r"\1/bin/true", path.read_text()))
+    named = [str(path) for path in sorted(tmp_path.iterdir()) if path.suffix == ".service"]
+    assert len(named) == 3
+    done = subprocess.run(["systemd-analyze", "verify", *named], capture_output=True, text=True, check=False)
+    ours = [line for line in done.stderr.splitlines() if "appliance" in line and "not-found" not in line]
+    assert ours == []
+
+
+def test_the_packet_filter_is_one_that_nft_takes() -> None:
+    rules = FILES / "etc/nftables.conf"
+    command = build.own_network(["nft", "--check", "--file", rules])
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert rules.read_text().count("policy drop") == 2
+
+
+def test_every_service_that_opens_the_packet_filter_has_a_chain_of_its_name() -> None:
+    chains = re.findall(r"^\tchain (\w+)", (FILES / "etc/nftables.conf").read_text(), re.M)
+    users = [path for path in FILES.rglob("*") if path.is_file() and "appliance/door %N" in path.read_text()]
+    names = [path.name.partition(".")[0] if path.suffix == ".service" else path.parent.name[:-10] for path in users]
+    assert sorted(names) == ["appliance", "ssh"]
+    assert set(names) <= set(chains)
+
+
+def test_what_the_product_needs_of_debian_is_in_the_image() -> None:
+    (line,) = re.findall(r'^run_packages="(.+)"$', (base.CODE / "appliance/setup.sh").read_text(), re.M)
+    assert set(line.split()) <= set(PACKAGES)
+
+
+def test_the_archive_of_the_program_is_the_same_each_time_and_holds_no_test(tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    first, second = build.product(tmp_path), build.product(tmp_path / "again")
+    assert first.read_bytes() == second.read_bytes()
+    with tarfile.open(first) as tar:
+        rows = tar.getmembers()
+    names = {row.name for row in rows}
+    assert {"appliance/keeper.py", "pysrv/office.py", "bpf/gate.c", "appliance/requirements.txt"} <= names
+    assert not [name for name in names if "test" in Path(name).parts or "__pycache__" in name or ".git" in name]
+    assert {(row.uid, row.gid, row.mode & 0o022) for row in rows} == {(0, 0, 0)}
+
+
+def test_the_key_of_a_build_is_new_each_time(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    assert build.key(tmp_path)[1] != build.key(tmp_path / "other")[1]
+
+
+def test_a_base_disk_is_named_by_what_it_is_made_of() -> None:
+    assert base.digest(Variables()) == base.digest(Variables(cpus=7, version="2", formats="vhd"))
+    others = [Variables(suite="sid"), Variables(mirror="deb file:///srv ./"), Variables(root_mib=3000)]
+    assert len({base.digest(each) for each in (Variables(), *others)}) == 4
+
+
+def test_the_archive_alone_is_a_program_that_runs(tmp_path: Path) -> None:
+    with tarfile.open(build.product(tmp_path)) as tar:
+        tar.extractall(tmp_path / "place")
+    about = {"PYTHONPATH": str(tmp_path / "place"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    command = [sys.executable, "-P", "-m", "appliance", "--version"]
+    done = subprocess.run(command, cwd="/", env=about, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\d+\.\d+", done.stdout)
