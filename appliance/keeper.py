@@ -114,7 +114,7 @@ def _hold(options: RunOptions, load: Load) -> int:
     """Hold a gate, serve, and let go of it again however serving ends."""
     started_at = time.monotonic()
     if options.mode is not Mode.NFTABLES:
-        say("compiles the gate for this kernel, which takes some seconds")
+        say("loads the gate; where it was never compiled, that takes some seconds")
     try:
         gate = hold(load, options, pin_dir(options), ruleset.table_name(options.runtime))
         try:
