@@ -238,9 +238,9 @@ def today(desk: Desk) -> dict[str, Any]:
     """Calls that were set up since midnight and have ended, and what was charged for them, by currency."""
     zone = ZoneInfo(desk.settings.timezone or "UTC")
     began = day_starts_at(day_of(desk.clock(), zone), zone)
-    calls, answered, refused, charged = desk.store.counted_since(began)
-    revenue = {code: written(amount) for code, amount in charged.items()}
-    return {"calls": calls, "answered": answered, "refused": refused, "charged": revenue}
+    counted = desk.store.counted_since(began)
+    revenue = {code: written(amount) for code, amount in counted.charged.items()}
+    return {"calls": counted.calls, "answered": counted.answered, "refused": counted.refused, "charged": revenue}
 
 
 def status(desk: Desk, _: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from pysrv.store.reports import ReportReading, ReportWriting
 from pysrv.store.security import SecurityReading, SecurityWriting
 from pysrv.store.settings import SettingReading, SettingWriting
 from pysrv.store.setup import SetupReading, SetupWriting
-from pysrv.store.traffic import TrafficReading
+from pysrv.store.traffic import Counted, TrafficReading
 from pysrv.store.trail import TrailReading, TrailWriting
 from pysrv.store.trunks import TrunkReading, TrunkWriting
 from pysrv.store.usage import UsageReading
@@ -113,6 +113,10 @@ class Store(
             store.close()
             raise
         return store
+
+    def _forget(self) -> None:
+        self._counted = Counted()
+        super()._forget()
 
     def reader(self) -> Reader:
         """A read-only connection to the same file, with the same clock."""
