@@ -63,7 +63,7 @@ def test_currencies_and_taxes_are_listed(up: Shell) -> None:  # noqa: F811
 def test_quality_and_a_past_call_are_shown(up: Shell) -> None:  # noqa: F811
     assert "no calls were offered" in up.run("trunks", "quality").stdout
     assert up.run("calls", "show", "c1").exit_code == Exit.NOT_FOUND
-    assert up.json("trunks", "quality") == {"quality": []}
+    assert up.json("trunks", "quality") == {"quality": [], "window_s": 86_400.0}
 
 
 def test_an_account_pays_in_its_own_currency(up: Shell) -> None:  # noqa: F811
