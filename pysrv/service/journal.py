@@ -23,6 +23,7 @@ _PLACE: Final = re.compile(r"(?:\b([a-z][a-z_0-9]*)=)?%[-#0 +]*\d*(?:\.\d+)?[dio
 FIELDS: Final[Mapping[str, str]] = {
     "account": "account, by name",
     "accounts": "how many accounts",
+    "by": "account that forwards a call, by name",
     "call": "call, by the product's name for it",
     "callee": "number or address that was called",
     "caller": "number or name that calls",
@@ -35,6 +36,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "count": "how often it happened",
     "event": "message of a payment gateway, by its name for it",
     "facts": "how many things a gateway said",
+    "first": "number that a callback rings first",
     "for_s": "for how long, seconds",
     "gateway": "payment gateway",
     "id": "call, by the product's name for it",
@@ -62,7 +64,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "stage": "stage of the policy",
     "status": "SIP status",
     "target": "trunk or device",
-    "to": "number of a transfer's target",
+    "to": "number of a transfer's or a forward's target",
     "user": "user name that was claimed",
     "window_s": "time over which was counted, seconds",
 }
