@@ -36,7 +36,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "count": "how often it happened",
     "event": "message of a payment gateway, by its name for it",
     "facts": "how many things a gateway said",
-    "first": "number that a callback rings first",
+    "first": "call of a callback that rings first, by the product's name for it",
     "for_s": "for how long, seconds",
     "gateway": "payment gateway",
     "id": "call, by the product's name for it",
