@@ -16,7 +16,7 @@ from pysrv.sip.nonces import NonceKeys
 from pysrv.store import Store
 
 NS = 1_000_000_000
-NEVER_NS = 2**62  # longer than any datagram waits
+NEVER_NS = 2**62 - 1  # longer than any datagram waits, and the most that a limit of the gate may be
 LEAST_UNPRIVILEGED = 1024  # below it the keeper refuses the plan: the office cannot open such a port
 LONGEST_REALM = 96  # characters, where the kernel writes it
 SERVER = "appliance"

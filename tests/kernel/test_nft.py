@@ -188,7 +188,7 @@ def test_strangers_share_a_budget_that_shrinks_when_the_service_falls_behind(gat
     assert counted(gate, "over_budget") == before + 8
     gate.pulse(wire.Pulse(queue_delay_ms=0.0))
     assert line.heard(times=10) == 8
-    gate.sync(plan(limits=wire.Limits(limits | {"budget_burst": 9, "pressure_delay": 2**62})))  # autofinetune off
+    gate.sync(plan(limits=wire.Limits(limits | {"budget_burst": 9, "pressure_delay": 2**62 - 1})))  # autofinetune off
     gate.pulse(wire.Pulse(queue_delay_ms=999_999.0))
     assert line.heard(times=10) == 9
 
