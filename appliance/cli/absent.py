@@ -6,6 +6,9 @@ from typing import Final
 ABSENT: Final[Mapping[str, str]] = {
     "bans.remove": "'appliance bans lift' lifts the same and forgives what was counted",
     "bans.clear": "'appliance bans lift all' lifts them by 'bans.lift'",
+    "bans.whom": "asked before a ban on the page; 'appliance firewall test' says whom an address is",
+    "firewall.whom": "what firewall.add answers, asked again for the page's banner",
+    "rates.compare": "the page's look before a deck replaces another; the command imports what its file says",
 }
 PERSONAL: Final = "own."
 """Verbs of this prefix are for people who logged in at the panel: whoever has the machine has no such session."""
