@@ -9,6 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pysrv.certificates.held import Certificates
+from pysrv.control import Control
+from pysrv.control.watching import Memory
 from pysrv.panel import ROUTES
 from pysrv.store import NewAccount, NewCall, Store
 from tests.bench.report import Row, compare, say
@@ -28,6 +31,10 @@ def run() -> Iterator[Row]:
 async def _measured(directory: Path) -> dict[str, float]:
     async with living(directory, ROUTES) as (house, browser):
         fill(house.store)
+        place = directory / "certificates"
+        place.mkdir()
+        served = Certificates(place, ["127.0.0.1"], lambda: "", lambda: "", time.time)
+        house.control = Control(house.store, None, {}, time.time, Memory(), certificates=served)
         await browser.get("/panel/login")
         await browser.log_in("olga")
         found = {}
