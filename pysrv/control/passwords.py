@@ -69,9 +69,8 @@ def reveal(desk: Desk, args: Revealed) -> dict[str, Any]:
 
 def list_all(desk: Desk, args: PasswordsOf) -> dict[str, Any]:
     """accounts.passwords"""
-    rows, now = desk.store.passwords(), desk.clock()
-    shown = [row for row in rows if not args.weak or row.weak_since or row.former_until > now]
-    return {"passwords": [shape(row, desk.settings, now) for row in shown]}
+    rows = desk.store.passwords_waiting() if args.weak else desk.store.passwords()
+    return {"passwords": [shape(row, desk.settings, desk.clock()) for row in rows]}
 
 
 def shape(row: StoredPassword, settings: Settings, now: float) -> dict[str, Any]:

@@ -50,6 +50,14 @@ class PasswordReading(SecrecyReading):
         sql = f"SELECT {_STATE} FROM accounts WHERE removed_at IS NULL ORDER BY name"  # noqa: S608
         return [self._stored(row) for row in self._all(sql)]
 
+    def passwords_waiting(self) -> list[StoredPassword]:
+        """Those that wait for their replacement, or whose former one is still good, by name."""
+        sql = (
+            f"SELECT {_STATE} FROM accounts "  # noqa: S608
+            "WHERE removed_at IS NULL AND (weak_since > 0 OR former_until > ?) ORDER BY name"
+        )
+        return [self._stored(row) for row in self._all(sql, (self._clock(),))]
+
     def passwords_to_check(self, before: float, limit: int) -> list[StoredPassword]:
         """Passwords that devices use and that were not checked since then, the longest unchecked first."""
         sql = (
