@@ -60,9 +60,9 @@ class Player:
             else:
                 speech.presses.payload_type = presses.payload_type
 
-    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False) -> float:
-        """Say these clips in the place of what is being said; returns how many seconds that takes. `again`: the last
-        one over and over."""
+    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False, after_s: float = 0.0) -> float:
+        """Say these clips in the place of what is being said, beginning after `after_s`; returns how many seconds they
+        take. `again`: the last one over and over."""
         speech = self._speeches.get(session)
         if speech is None:
             return 0.0
@@ -71,8 +71,11 @@ class Player:
         speech.frames = tuple(frames(spoken(b"".join(sounds), speech.tongue.law)))
         speech.at = 0
         speech.again_at = sum(map(len, sounds[:-1])) // FRAME_BYTES if again else None
-        self._silent_until_now(speech)
-        self._tick(session)
+        self._silent_until(speech, self._loop.time() + after_s)
+        if after_s:
+            speech.timer = self._loop.call_at(speech.next_at, self._tick, session)
+        else:
+            self._tick(session)
         return sum(map(len, sounds)) / RATE_HZ
 
     def hush(self, session: int) -> None:
@@ -102,12 +105,11 @@ class Player:
         if digit:
             self._pressed(session, digit)
 
-    def _silent_until_now(self, speech: _Speech) -> None:
+    def _silent_until(self, speech: _Speech, then: float) -> None:
         """Timestamps go on while nothing is sent."""
-        now = self._loop.time()
         if speech.next_at:
-            speech.packetiser.skip(max(0, int((now - speech.next_at) / FRAME_S)))
-        speech.next_at = now
+            speech.packetiser.skip(max(0, int((then - speech.next_at) / FRAME_S)))
+        speech.next_at = then
 
     def _tick(self, session: int) -> None:
         speech = self._speeches.get(session)

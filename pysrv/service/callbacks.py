@@ -33,6 +33,9 @@ from pysrv.store.account import Account
 
 STAGE = "callback"
 NOBODY = "127.0.0.1"  # the source of what no telephone has sent
+GRACE_S = 0.3
+"""Who answers within this is not announced by the stub of a tone: some phones (baresip 1.0) lose the stream that comes
+after a single packet of another one, because their jitter buffer is not emptied before it has played."""
 WAITS = 2  # the destination rings after the first party did: its media may wait for both
 _log = logging.getLogger("pysrv.calls")
 
@@ -184,7 +187,7 @@ class Callbacks:
         if event.call_id in self._waiting and voice is not None:
             voice.begin(event.session, event.tongue)
             self._sessions[event.call_id] = event.session
-            voice.play(event.session, ("ringing",), again=True)
+            voice.play(event.session, ("ringing",), again=True, after_s=GRACE_S)
 
     def connect_failed(self, event: ConnectFailed) -> None:
         """The destination does not answer: there is nothing to wait for."""

@@ -86,9 +86,9 @@ class Voice(Protocol):
     def begin(self, session: int, tongue: Tongue) -> None:
         """Speak like this from now on."""
 
-    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False) -> float:
-        """Say these clips, in the place of what is being said; returns how many seconds that takes. `again`: the last
-        one over and over, until something else is said."""
+    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False, after_s: float = 0.0) -> float:
+        """Say these clips, in the place of what is being said, beginning after `after_s`; returns how many seconds
+        they take. `again`: the last one over and over, until something else is said."""
 
     def hush(self, session: int) -> None:
         """Say no more."""

@@ -107,6 +107,18 @@ async def test_keys_are_heard_once_and_only_as_events_of_the_type_that_was_negot
     assert line.keys == ["5", "5"]
 
 
+async def test_what_begins_later_is_not_said_when_it_is_hushed_before() -> None:
+    line = Line()
+    line.player.begin(1, MU)
+    line.player.play(1, ("pin",), after_s=0.05)
+    assert not line.packets
+    line.player.hush(1)
+    line.player.play(1, ("number",), after_s=0.01)
+    await line.until(lambda: len(line.packets) > 0)
+    assert line.packets[0].payload == clip("number")[:FRAME_BYTES]
+    line.player.end(1)
+
+
 async def test_nothing_is_said_on_a_session_that_is_over() -> None:
     line = Line()
     assert line.player.play(1, ("pin",)) == 0.0

@@ -104,7 +104,7 @@ class FakeVoice:
     def begin(self, session: int, tongue: Tongue) -> None:
         self.tongues[session] = tongue
 
-    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False) -> float:
+    def play(self, session: int, clips: tuple[str, ...], *, again: bool = False, after_s: float = 0.0) -> float:
         assert session in self.tongues
         self.said.append(clips)
         return len(clips) / 2
