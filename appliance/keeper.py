@@ -17,10 +17,12 @@ from appliance import verbs
 from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, OPTIONS_VARIABLE, Mode, Relay, RunOptions
 from appliance.fallback import HeldGate, Load, XdpGate, hold
 from appliance.kernel import ruleset
-from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, Launch, account, tidy
+from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, Launch, account, environment, tidy
 from appliance.listener import Listener
 from appliance.prerequisites import BPFFS, CannotStart, RuntimeLock, Wanted, check, check_powers, settle
 from appliance.supervise import Identity, Supervisor, end_process
+from appliance.unit import Unit, notify_ready
+from appliance.unit import running as running_unit
 from appliance.verbs import Caller
 from appliance.wire import WireError
 
@@ -48,7 +50,7 @@ def run(options: RunOptions, load: Load | None = None) -> int:
 
 
 def _run(options: RunOptions, load: Load) -> int:
-    check_powers()
+    check_powers(parent=not options.office_unit)
     lock = RuntimeLock(Path(options.runtime))
     lock.take()
     try:
@@ -60,7 +62,8 @@ def _run(options: RunOptions, load: Load) -> int:
 def _prepared(options: RunOptions) -> RunOptions:
     """The options with every address named, on a machine that has been found fit for them. Raises CannotStart."""
     runtime = Path(options.runtime)
-    left = Identity.read(runtime / "office.pid")
+    unit = options.office_unit
+    left = running_unit(unit) if unit else Identity.read(runtime / "office.pid")
     if left is not None and not options.pin:
         say(f"ends the office of a keeper that was killed (process {left.pid})")
         end_process(left)
@@ -161,7 +164,8 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
         say,
     )
     await listener.start()
-    office = Supervisor(_launch(options), runtime, say, survive=options.pin)
+    office = _office(options, runtime)
+    notify_ready()
     running = asyncio.create_task(office.run())
     others = [asyncio.create_task(told.wait()), asyncio.create_task(_tick(gate))]
     await asyncio.wait([running, *others], return_when=asyncio.FIRST_COMPLETED)
@@ -174,6 +178,15 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
         task.cancel()
     tidy(runtime)
     return status
+
+
+def _office(options: RunOptions, runtime: Path) -> Supervisor | Unit:
+    """Who runs the office: this process, or a unit that has been told how."""
+    if not options.office_unit:
+        return Supervisor(_launch(options), runtime, say, survive=options.pin)
+    unit = Unit(options.office_unit, environment(_launch(options)), runtime, say)
+    unit.prepare()
+    return unit
 
 
 def _launch(options: RunOptions) -> Launch:

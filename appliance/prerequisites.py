@@ -17,15 +17,12 @@ from pathlib import Path
 from appliance.launch import CODE, USER, LaunchError, prepare
 
 BPFFS = Path("/sys/fs/bpf")
-# capabilities(7): the numbers are fixed. BPF and PERFMON are part of SYS_ADMIN on older kernels, so it is asked for.
-CAPABILITIES = {
-    "CAP_CHOWN": 0,
-    "CAP_SETGID": 6,
-    "CAP_SETUID": 7,
-    "CAP_SETPCAP": 8,
-    "CAP_NET_ADMIN": 12,
-    "CAP_SYS_ADMIN": 21,
-}
+# capabilities(7): the numbers are fixed. BPF and PERFMON are parts of SYS_ADMIN, and do in its place.
+CAPABILITIES = {"CAP_CHOWN": 0, "CAP_NET_ADMIN": 12}
+GATE = {"CAP_PERFMON": 38, "CAP_BPF": 39}
+SYS_ADMIN = 21
+# Of a keeper that starts the office itself: its mount namespace, its user, its empty bounding set.
+PARENT = {"CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_SETPCAP": 8, "CAP_SYS_ADMIN": SYS_ADMIN}
 SOCKET_PATH_BYTES = 107  # unix(7): sun_path, less its final zero
 
 
@@ -49,9 +46,10 @@ class Wanted:
     compiler: bool = True  # without one nftables will do
 
 
-def check_powers() -> None:
-    """Raise CannotStart without root's powers; nothing else can be judged without them."""
-    powers = list(_powers())
+def check_powers(parent: bool = True) -> None:
+    """Raise CannotStart without root's powers; nothing else can be judged without them. `parent`: it is to start the
+    office itself."""
+    powers = list(_powers(parent))
     if powers:
         raise CannotStart(*powers)
 
@@ -71,13 +69,14 @@ def check(wanted: Wanted) -> None:
         raise CannotStart(*reasons)
 
 
-def _powers() -> Iterator[str]:
+def _powers(parent: bool) -> Iterator[str]:
     if os.geteuid() != 0:
         yield "must be root: only root may attach programs to an interface (try: sudo make run)"
         return
     status = Path("/proc/self/status").read_text()
     effective = int(next(line for line in status.splitlines() if line.startswith("CapEff:")).split()[1], 16)
-    for name, number in CAPABILITIES.items():
+    needed = CAPABILITIES | (PARENT if parent else {} if effective >> SYS_ADMIN & 1 else GATE)
+    for name, number in needed.items():
         if not effective >> number & 1:
             yield f"{name} is missing although this is root: start outside the container, or give it that capability"
 

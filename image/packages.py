@@ -28,6 +28,8 @@ PACKAGES: Final = {
     "ethtool": "what a network card can",
     "ca-certificates": "whom TLS trusts",
     "netbase": "names of protocols and services",
+    # first boot
+    "cloud-init": "network, name and an operator's key from whoever runs the hypervisor (etc/cloud/cloud.cfg.d)",
     # keeps
     "apparmor": "confines programs",
     "openssh-server": "closed until somebody opens it",

@@ -54,6 +54,7 @@ def run_options(session: Session, **given: Any) -> RunOptions:
             rtp_last=last,
             config=str(session.config.absolute()) if session.config else "",
             pin=given["pin"],
+            office_unit=given["office_unit"],
             demo_accounts=given["demo_accounts"],
             relay=Relay(given["relay"]),
             mode=Mode(given["mode"]),
@@ -215,6 +216,13 @@ COMMANDS = (
                 default=False,
                 envvar="APPLIANCE_PIN",
                 help="Leave the gate at work when the keeper ends (as a service).",
+            ),
+            option(
+                "--office-unit",
+                default="",
+                metavar="NAME.service",
+                envvar="APPLIANCE_OFFICE_UNIT",
+                help="The unit of systemd that runs the office, instead of the keeper; goes with --pin.",
             ),
             option(
                 "--demo-accounts/--no-demo-accounts",

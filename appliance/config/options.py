@@ -6,6 +6,7 @@ appliance runs are not here but in `schema.py`; `settings` carries only what the
 
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
@@ -15,6 +16,7 @@ DEFAULT_STATE, DEFAULT_RUNTIME = "/var/lib/appliance", "/run/appliance"
 DEFAULT_INTERFACE = "lo"
 # Between keeper and office: where the office finds its options and the keeper, and how it says that it cannot start.
 OPTIONS_VARIABLE, KEEPER_VARIABLE = "APPLIANCE_OPTIONS", "APPLIANCE_KEEPER"
+_UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.service")
 CANNOT_RUN = 78  # EX_CONFIG of sysexits.h: starting it again would not help
 
 
@@ -53,6 +55,7 @@ class RunOptions:
     rtp_last: int = 29999
     config: str = ""
     pin: bool = False
+    office_unit: str = ""  # the unit of systemd that runs the office; empty: the keeper runs it
     relay: Relay = Relay.AUTO
     mode: Mode = Mode.AUTO
     demo_accounts: bool = False  # two accounts to try it with, made where there is none yet
@@ -63,6 +66,8 @@ class RunOptions:
             raise BadOption("--interface must name an interface")
         for address in self.listen:
             _check_address(address)
+        if self.office_unit and not (self.pin and _UNIT.fullmatch(self.office_unit)):
+            raise BadOption("--office-unit must name a service such as appliance-office.service, and goes with --pin")
         for name in ("sip_port", "https_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise BadOption(f"--{name.replace('_', '-')} must be 1 to 65535, not {getattr(self, name)}")

@@ -14,13 +14,15 @@ echo "PARTLABEL=state /var/lib/appliance ext4 $options 0 2" >>/etc/fstab
 ln -sf /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d
 nft --check --file /etc/nftables.conf
 sshd -t
-systemctl --quiet enable nftables appliance appliance-console appliance-keys systemd-networkd
+apparmor_parser --replace --write-cache --skip-kernel-load /etc/apparmor.d/appliance-*
+systemctl --quiet enable nftables apparmor appliance appliance-console appliance-keys appliance-wizard appliance-cloud \
+    systemd-networkd systemd-timesyncd
 # Builds go in over SSH, which runs on until the machine is sealed; the next boot does not start it.
 systemctl --quiet disable ssh
 systemctl --quiet mask ssh.socket sshd-keygen.service getty@tty1.service serial-getty@ttyS0.service autovt@.service \
     apt-daily.timer apt-daily-upgrade.timer systemd-firstboot.service ctrl-alt-del.target debug-shell.service \
     proc-sys-fs-binfmt_misc.automount e2scrub_all.timer e2scrub_reap.service grub-common.service \
-    systemd-pcrlock-make-policy.service
+    systemd-pcrlock-make-policy.service systemd-coredump.socket cloud-init-hotplugd.socket cloud-init-hotplugd.service
 install -d /etc/systemd/system-generators
 for name in systemd-ssh-generator systemd-getty-generator systemd-gpt-auto-generator systemd-rc-local-generator \
     systemd-hibernate-resume-generator; do

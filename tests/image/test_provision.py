@@ -12,7 +12,7 @@ import pytest
 from appliance.config.options import DEFAULT_STATE
 from appliance.kernel.headers import CACHE_DIR
 from appliance.launch import USER
-from appliance.prerequisites import BPFFS, CAPABILITIES
+from appliance.prerequisites import BPFFS, CAPABILITIES, GATE, PARENT
 from image import base, build
 from image.packages import PACKAGES
 from image.variables import Variables
@@ -24,6 +24,7 @@ SCRIPTS = [*PROVISION, *(FILES / "usr/local/lib/appliance").iterdir()]
 UNITS = sorted((FILES / "etc/systemd/system").glob("*.*"))
 TEMPLATE = json.loads(build.TEMPLATE.read_text())
 SERVICE = (FILES / "etc/systemd/system/appliance.service").read_text()
+OFFICE = (FILES / "etc/systemd/system/appliance-office.service").read_text()
 
 
 def text(name: str) -> str:
@@ -77,7 +78,9 @@ def test_no_address_of_an_archive_stands_in_the_image_or_its_recipe() -> None:
 def test_the_services_user_and_directories_are_the_products_own() -> None:
     assert f"/nologin {USER}\n" in text("20-users.sh")
     assert f"RequiresMountsFor={DEFAULT_STATE}\n" in SERVICE
-    assert f"ReadWritePaths={DEFAULT_STATE} {BPFFS}\n" in SERVICE
+    assert f"ReadWritePaths={DEFAULT_STATE}\n" in SERVICE
+    assert f"BindPaths={BPFFS} " in SERVICE
+    assert f"User={USER}\nGroup={USER}\n" in OFFICE
     assert Path("/var/cache/appliance") == CACHE_DIR
     assert "CacheDirectory=appliance\n" in SERVICE
     (mount,) = re.findall(r'^echo "PARTLABEL=(\w+) (\S+) ', text("40-system.sh"), re.M)
@@ -87,8 +90,8 @@ def test_the_services_user_and_directories_are_the_products_own() -> None:
 
 def test_the_keeper_has_the_powers_that_it_asks_for() -> None:
     (given,) = re.findall(r"^CapabilityBoundingSet=(.+)$", SERVICE, re.M)
-    assert set(CAPABILITIES) <= set(given.split())
-    assert "CAP_SYS_MODULE" not in given
+    assert set(given.split()) == {*CAPABILITIES, *GATE, "CAP_DAC_OVERRIDE", "CAP_KILL"}
+    assert not set(given.split()) & set(PARENT)
 
 
 def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
@@ -97,7 +100,7 @@ def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
         if path.is_file():
             (tmp_path / path.name).write_text(re.sub(r"(?m)^(Exec\w+=\W?)\S+", r"\1/bin/true", path.read_text()))
     named = [str(path) for path in sorted(tmp_path.iterdir()) if path.suffix == ".service"]
-    assert len(named) == 3
+    assert len(named) == 4
     done = subprocess.run(["systemd-analyze", "verify", *named], capture_output=True, text=True, check=False)
     ours = [line for line in done.stderr.splitlines() if "appliance" in line and "not-found" not in line]
     assert ours == []
@@ -112,10 +115,10 @@ def test_the_packet_filter_is_one_that_nft_takes() -> None:
 
 
 def test_every_service_that_opens_the_packet_filter_has_a_chain_of_its_name() -> None:
-    chains = re.findall(r"^\tchain (\w+)", (FILES / "etc/nftables.conf").read_text(), re.M)
+    chains = re.findall(r"^\tchain ([\w-]+)", (FILES / "etc/nftables.conf").read_text(), re.M)
     users = [path for path in FILES.rglob("*") if path.is_file() and "appliance/door %N" in path.read_text()]
     names = [path.name.partition(".")[0] if path.suffix == ".service" else path.parent.name[:-10] for path in users]
-    assert sorted(names) == ["appliance", "ssh"]
+    assert sorted(names) == ["appliance-office", "ssh"]
     assert set(names) <= set(chains)
 
 

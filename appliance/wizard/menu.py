@@ -1,0 +1,149 @@
+"""The conversation at the screen: a page of facts, a list of numbers, and one question after another.
+
+Knows lines in and lines out, no terminal: what is typed comes from `ask`, which raises EOFError when nobody is there.
+An empty answer leaves things as they are. Nothing is changed before the last question.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from appliance.wizard import entries
+from appliance.wizard.machine import Machine, MachineError
+
+CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
+WIDTH: Final = 78
+Ask = Callable[[str], str]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line of the menu. `state` says how it stands; `there` whether it is to be had at all."""
+
+    text: str
+    act: Callable[["Menu"], None]
+    state: Callable[[Machine], str] = lambda _: ""
+    there: Callable[[Machine], bool] = lambda _: True
+
+
+class Menu:
+    """One conversation, until `ask` ends it."""
+
+    def __init__(self, machine: Machine, ask: Ask, say: Say) -> None:
+        self.machine, self.ask, self.say = machine, ask, say
+
+    def run(self) -> None:
+        """Show, ask, act, for ever. Raises EOFError."""
+        news = ""
+        while True:
+            items = [each for each in ITEMS if each.there(self.machine)]
+            self.say(CLEAR + self.page(items, news))
+            news = self._chosen(items, self.ask("> ").strip())
+
+    def page(self, items: list[Item], news: str = "") -> str:
+        """What the screen shows."""
+        machine = self.machine
+        lines = [f"appliance {machine.version()}    {machine.name()}", ""]
+        lines += [_safe(line) for line in machine.said()] or ["The appliance is starting; press Enter to look again."]
+        lines.append("")
+        for number, item in enumerate(items, 1):
+            lines.append(f"  {number}  {item.text:36}{_safe(item.state(machine))}".rstrip())
+        lines += ["  Enter  look again", ""]
+        return "\n".join([*lines, *([f"* {_safe(news)}", ""] if news else [])])
+
+    def _chosen(self, items: list[Item], typed: str) -> str:
+        if not typed:
+            return ""
+        if not (typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(items)):
+            return f"type a number from 1 to {len(items)}, not {typed!r:.20}"
+        try:
+            items[int(typed) - 1].act(self)
+        except (entries.BadEntry, MachineError) as error:
+            return str(error)
+        except Unchanged:
+            return "nothing was changed"
+        return "done"
+
+    def wanted(self, question: str) -> str:
+        """An answer; an empty one changes nothing (Unchanged)."""
+        answer = self.ask(f"{question} (empty: leave it)\n> ").strip()
+        if not answer:
+            raise Unchanged
+        return answer
+
+    def sure(self, what: str) -> None:
+        """Ask once more. Raises Unchanged."""
+        if self.ask(f"{what} Type yes: ").strip().lower() != "yes":
+            raise Unchanged
+
+
+class Unchanged(Exception):
+    """Whoever was asked thought better of it."""
+
+
+def _safe(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def _network(menu: Menu) -> None:
+    answer = menu.wanted("Address with its network's length, such as 192.0.2.10/24; or dhcp")
+    wanted = None
+    if answer.lower() != "dhcp":
+        gateway = menu.ask("Gateway (empty: none)\n> ")
+        wanted = entries.static(answer, gateway, menu.ask("Servers of names, with blanks between (empty: none)\n> "))
+    menu.machine.set_network(wanted)
+    menu.say("The appliance serves the addresses that it had at its start: restart the machine for the new one.")
+    menu.ask("Enter: go on ")
+
+
+def _name(menu: Menu) -> None:
+    menu.machine.set_name(entries.host_name(menu.wanted("Name of this machine")))
+
+
+def _ssh(menu: Menu) -> None:
+    if menu.machine.ssh_open():
+        menu.sure("Close SSH and forget its keys?")
+        menu.machine.close_ssh()
+        return
+    menu.machine.open_ssh([entries.public_key(menu.wanted("Paste your public key, one line"))])
+    menu.say(f"This machine's key: {menu.machine.host_key() or 'is made now'}")
+    menu.ask("SSH is open to root with that key. Enter: go on ")
+
+
+def _password(menu: Menu) -> None:
+    menu.sure("A new password for 'admin' of the panel? The old one, and his sessions, end.")
+    menu.say(_safe(menu.machine.new_password().replace("\n", "  ")))
+    menu.ask("It is shown this once. Enter: go on ")
+
+
+def _restart(menu: Menu) -> None:
+    menu.sure("Restart the machine? Calls end.")
+    menu.machine.restart()
+
+
+def _reset(menu: Menu) -> None:
+    menu.sure("Remove every account, call record and key of this machine?")
+    menu.sure("There is no way back.")
+    menu.say(_safe(menu.machine.reset()))
+
+
+def _how_addressed(machine: Machine) -> str:
+    return f"{'static' if machine.static() else 'DHCP'}: {', '.join(machine.addresses()) or 'none yet'}"
+
+
+def _how_open(machine: Machine) -> str:
+    return (
+        f"open, {len(machine.keys())} key{'' if len(machine.keys()) == 1 else 's'}" if machine.ssh_open() else "closed"
+    )
+
+
+ITEMS: Final = (
+    Item("Address", _network, _how_addressed),
+    Item("Name", _name, Machine.name),
+    Item("SSH", _ssh, _how_open),
+    Item("New password for the panel", _password),
+    Item("Restart the machine", _restart),
+    Item("Back to the first day", _reset, there=Machine.can_reset),
+)

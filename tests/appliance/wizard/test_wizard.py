@@ -1,0 +1,261 @@
+"""The set-up at a terminal of its own: what the screen shows, what is typed, what the machine is told."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.appliance.wizard.test_entries import made
+
+CODE = Path(__file__).resolve().parents[3]
+PATIENCE_S = 60.0
+# Programs of a machine that runs systemd: what they were told is written down, and some answer.
+PROGRAM = """#!/bin/sh
+echo "${0##*/} $*" >>TOLD
+case "${0##*/} $*" in
+    "systemctl is-enabled --quiet ssh") [ -e ROOT/ssh-open ] ;;
+    "systemctl enable --now --no-block ssh") : >ROOT/ssh-open ;;
+    "systemctl disable --now --no-block ssh") rm ROOT/ssh-open ;;
+    "ip -j address show dev eth0 scope global") echo '[{"addr_info":[{"local":"192.0.2.7","prefixlen":24}]}]' ;;
+    "appliance factory-reset --help") [ -e ROOT/can-reset ] ;;
+    "appliance people set admin --password generated") echo "password: made-up-one" ;;
+    "hostnamectl hostname broken") echo "Could not set: broken" >&2; exit 1 ;;
+esac
+"""
+
+
+class Screen:
+    """A terminal with the set-up at it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.told = root, root / "told"
+        programs = root / "programs"
+        programs.mkdir()
+        for name in ("systemctl", "networkctl", "hostnamectl", "ip", "appliance"):
+            file = programs / name
+            file.write_text(PROGRAM.replace("TOLD", str(self.told)).replace("ROOT", str(root)))
+            file.chmod(0o755)
+        about = {"PATH": f"{programs}:/usr/bin:/bin", "PYTHONPATH": str(CODE), "TERM": "linux", "LANG": "C.UTF-8"}
+        self._ours, theirs = pty.openpty()
+        words = [sys.executable, "-P", "-m", "appliance.wizard", "--root", str(root)]
+        self.process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=about, cwd="/")
+        os.close(theirs)
+
+    def until(self, *words: str) -> str:
+        """What appears until all the words have, in this order."""
+        shown, until, at = "", time.monotonic() + PATIENCE_S, 0
+        for word in words:
+            while (found := shown.find(word, at)) < 0:
+                assert time.monotonic() < until, shown
+                if select.select([self._ours], [], [], 1.0)[0]:
+                    shown += os.read(self._ours, 4096).decode()
+            at = found + len(word)
+        return shown
+
+    def type(self, line: str) -> None:
+        os.write(self._ours, line.encode() + b"\n")
+
+    def close(self) -> None:
+        os.close(self._ours)
+        assert self.process.wait(PATIENCE_S) == 0
+
+    def heard(self) -> list[str]:
+        return [line for line in self.told.read_text().splitlines() if not line.startswith(("ip ", "systemctl is-"))]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for place, text in {
+        "etc/hostname": "appliance\n",
+        "etc/appliance/version": "1.2.3\n",
+        "run/appliance-console/said": "panel on https://192.0.2.7:8443/panel/ (certificate SHA-256 AB:CD)\n"
+        "administrator: user 'admin', password 'once\x1b[2J' (printed this once; keep it)\n",
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def screen(root: Path) -> Iterator[Screen]:
+    made_one = Screen(root)
+    yield made_one
+    made_one.close()
+
+
+def test_the_screen_shows_address_fingerprint_and_first_password_and_obeys_no_escape(screen: Screen) -> None:
+    shown = screen.until("1.2.3", "https://192.0.2.7:8443/panel/", "SHA-256 AB:CD", "'once?[2J'", "Address", "> ")
+    assert "DHCP: 192.0.2.7/24" in shown
+    assert "closed" in shown
+    assert "first day" not in shown
+
+
+def test_a_static_address_is_set_after_its_last_question(screen: Screen) -> None:
+    screen.until("> ")
+    screen.type("1")
+    screen.until("or dhcp", "> ")
+    screen.type("192.0.2.9/24")
+    screen.until("Gateway", "> ")
+    screen.type("192.0.2.1")
+    screen.until("Servers", "> ")
+    assert not (screen.root / "etc/systemd/network/05-wizard.network").exists()
+    screen.type("")
+    screen.until("restart the machine", "go on")
+    screen.type("")
+    screen.until("static: 192.0.2.7/24", "* done")
+    assert (
+        "Address=192.0.2.9/24\nGateway=192.0.2.1\n"
+        in (screen.root / "etc/systemd/network/05-wizard.network").read_text()
+    )
+    assert screen.heard()[-3:-1] == ["networkctl reload", "networkctl reconfigure eth0"]
+
+
+def test_a_wrong_answer_is_explained_and_changes_nothing(screen: Screen) -> None:
+    screen.until("> ")
+    screen.type("1")
+    screen.until("> ")
+    screen.type("192.0.2.9")
+    screen.until("> ")
+    screen.type("")
+    screen.until("> ")
+    screen.type("")
+    screen.until("* '192.0.2.9' must be an address with its network's length")
+    assert not (screen.root / "etc/systemd").exists()
+
+
+def test_an_empty_answer_and_a_wrong_number_change_nothing(screen: Screen) -> None:
+    screen.until("> ")
+    screen.type("2")
+    screen.until("> ")
+    screen.type("")
+    screen.until("* nothing was changed", "> ")
+    screen.type("77")
+    screen.until("* type a number from 1 to 5")
+    assert [line for line in screen.heard() if "hostnamectl" in line] == []
+
+
+def test_the_name_is_handed_on_and_a_refusal_of_the_system_is_told(screen: Screen) -> None:
+    screen.until("> ")
+    screen.type("2")
+    screen.until("> ")
+    screen.type("SIP1.example.org")
+    screen.until("* done", "> ")
+    assert "hostnamectl hostname sip1.example.org" in screen.heard()
+    screen.type("2")
+    screen.until("> ")
+    screen.type("broken")
+    screen.until("* hostnamectl: Could not set: broken")
+
+
+def test_ssh_is_opened_to_a_pasted_key_and_closed_again(screen: Screen) -> None:
+    key, keys = made(screen.root, "ed25519"), screen.root / "etc/ssh/authorized_keys/root"
+    screen.until("> ")
+    screen.type("3")
+    screen.until("Paste", "> ")
+    screen.type(key.strip())
+    screen.until("SSH is open to root")
+    screen.type("")
+    screen.until("open, 1 key", "> ")
+    assert keys.read_text() == key
+    assert keys.stat().st_mode & 0o777 == 0o600
+    screen.type("3")
+    screen.until("Type yes: ")
+    screen.type("yes")
+    screen.until("closed", "* done")
+    assert "ssh-" not in keys.read_text()
+
+
+def test_a_key_that_cannot_be_used_opens_nothing(screen: Screen) -> None:
+    screen.until("> ")
+    screen.type("3")
+    screen.until("> ")
+    screen.type("ssh-ed25519 AAAA")
+    screen.until("* this key is not whole")
+    assert not (screen.root / "ssh-open").exists()
+
+
+def test_a_new_password_is_shown_once(screen: Screen) -> None:
+    screen.until("> ")
+    screen.type("4")
+    screen.until("Type yes: ")
+    screen.type("yes")
+    screen.until("made-up-one", "go on")
+    screen.type("")
+    assert "made-up-one" not in screen.until("* done", "> ")
+
+
+def test_a_restart_is_asked_for_twice(screen: Screen) -> None:
+    screen.until("> ")
+    screen.type("5")
+    screen.until("Type yes: ")
+    screen.type("y")
+    screen.until("* nothing was changed", "> ")
+    assert "systemctl --no-block reboot" not in screen.heard()
+    screen.type("5")
+    screen.until("Type yes: ")
+    screen.type("yes")
+    screen.until("* done")
+    assert "systemctl --no-block reboot" in screen.heard()
+
+
+def test_the_way_back_to_the_first_day_is_there_where_the_appliance_has_it(root: Path) -> None:
+    (root / "can-reset").touch()
+    screen = Screen(root)
+    screen.until("6  Back to the first day", "> ")
+    screen.type("6")
+    for _ in range(2):
+        screen.until("Type yes: ")
+        screen.type("yes")
+    screen.until("* done")
+    assert "appliance factory-reset --yes" in screen.heard()
+    screen.close()
+
+
+def test_an_interrupt_ends_nothing(screen: Screen) -> None:
+    screen.until("> ")
+    screen.type("\x03\x1c\x1a")
+    screen.until("look again", "> ")
+    assert screen.process.poll() is None
+
+
+def metadata(root: Path, *keys: str) -> list[str]:
+    """The `keys` command over these keys of metadata; what the machine was told."""
+    screen = Screen(root)
+    screen.until("> ")
+    screen.close()
+    screen.told.unlink()
+    place = root / "run/cloud-init/instance-data.json"
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(json.dumps({"v1": {"public_ssh_keys": list(keys)}}))
+    about = {"PATH": f"{root / 'programs'}:/usr/bin:/bin", "PYTHONPATH": str(CODE), "LANG": "C.UTF-8"}
+    words = [sys.executable, "-P", "-m", "appliance.wizard", "--root", str(root), "keys"]
+    done = subprocess.run(words, env=about, capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    told = screen.told.read_text().splitlines() if screen.told.exists() else []
+    return [*told, *done.stderr.splitlines()]
+
+
+def test_keys_of_the_metadata_open_ssh_and_weak_ones_do_not(root: Path) -> None:
+    key = made(root, "ed25519").strip()
+    said = metadata(root, key, "nonsense")
+    assert said[0] == "systemctl enable --now --no-block ssh"
+    assert any("a key of the metadata is not taken" in line for line in said)
+    assert (root / "etc/ssh/authorized_keys/root").read_text() == f"{key}\n"
+
+
+def test_metadata_without_a_key_opens_nothing(root: Path) -> None:
+    assert metadata(root) == []
+    assert not (root / "etc/ssh").exists()
+
+
+def test_metadata_does_not_undo_what_was_decided_at_the_screen(root: Path) -> None:
+    (root / "etc/ssh/authorized_keys").mkdir(parents=True)
+    (root / "etc/ssh/authorized_keys/root").write_text("# Closed at the screen.\n")
+    assert metadata(root, made(root, "ed25519")) == []
