@@ -4,6 +4,7 @@ Everything that changes is written whole beside its place and renamed. A program
 own words.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -50,10 +51,10 @@ class Machine:
         """Those that others reach, with their prefix."""
         command = ["ip", "-j", "address", "show", "dev", self.interface, "scope", "global"]
         try:
-            rows: list[dict[str, Any]] = json.loads(self._asked(command) or "[]")
+            rows: list[dict[str, Any]] = json.loads(_asked(command) or "[]")
         except (MachineError, ValueError):
             return []
-        found = [info for row in rows for info in row.get("addr_info", ())]
+        found = [info for row in rows for info in row.get("addr_info", ()) if "local" in info]
         return [f"{info['local']}/{info['prefixlen']}" for info in found]
 
     def static(self) -> bool:
@@ -63,12 +64,12 @@ class Machine:
     def set_network(self, wanted: entries.Static | None) -> None:
         """Another address from now on; None: by DHCP. Raises MachineError."""
         self._write(NETWORK, entries.network_file(self.interface, wanted), 0o644)
-        self._asked(["networkctl", "reload"])
-        self._asked(["networkctl", "reconfigure", self.interface])
+        _asked(["networkctl", "reload"])
+        _asked(["networkctl", "reconfigure", self.interface])
 
     def set_name(self, name: str) -> None:
         """Another name, which has been read by `entries`. Raises MachineError."""
-        self._asked(["hostnamectl", "hostname", name])
+        _asked(["hostnamectl", "hostname", name])
 
     def keys(self) -> list[str]:
         """The keys that SSH takes."""
@@ -80,43 +81,43 @@ class Machine:
 
     def ssh_open(self) -> bool:
         """Whether SSH is let in, now and at the next start."""
-        return self._succeeds(["systemctl", "is-enabled", "--quiet", "ssh"])
+        return _succeeds(["systemctl", "is-enabled", "--quiet", "ssh"])
 
     def open_ssh(self, keys: Sequence[str]) -> None:
         """Take these keys, and let SSH in. Raises MachineError."""
         if not keys:
             raise MachineError("SSH is opened to a key: there is none")
         self._write(KEYS, "".join(f"{key}\n" for key in keys), 0o600)
-        self._asked(["systemctl", "enable", "--now", "--no-block", "ssh"])
+        _asked(["systemctl", "enable", "--now", "--no-block", "ssh"])
 
     def close_ssh(self) -> None:
         """Let nobody in any more, end who is in, and forget the keys. Raises MachineError."""
         self._write(KEYS, "# Closed at the screen.\n", 0o600)
-        self._asked(["systemctl", "disable", "--now", "--no-block", "ssh"])
+        _asked(["systemctl", "disable", "--now", "--no-block", "ssh"])
 
     def host_key(self) -> str:
         """The fingerprint of this machine's SSH key; empty before there is one."""
         path = self.root / HOST_KEY
         try:
-            return self._asked(["ssh-keygen", "-l", "-f", str(path)]).strip() if path.exists() else ""
+            return _asked(["ssh-keygen", "-l", "-f", str(path)]).strip() if path.exists() else ""
         except MachineError:
             return ""
 
     def new_password(self) -> str:
         """Another password for `admin` of the panel, which ends his sessions. Raises MachineError."""
-        return self._asked(["appliance", "people", "set", "admin", "--password", "generated"]).strip()
+        return _asked(["appliance", "people", "set", "admin", "--password", "generated"]).strip()
 
     def can_reset(self) -> bool:
-        """Whether this version knows a way back to the first day."""
-        return self._succeeds(["appliance", *RESET, "--help"])
+        """Whether this version knows a way back to the first day; asked once, because it takes a while."""
+        return _knows(*RESET)
 
     def reset(self) -> str:
         """Back to the first day. Raises MachineError."""
-        return self._asked(["appliance", *RESET, "--yes"]).strip()
+        return _asked(["appliance", *RESET, "--yes"]).strip()
 
     def restart(self) -> None:
         """Start the machine anew. Raises MachineError."""
-        self._asked(["systemctl", "--no-block", "reboot"])
+        _asked(["systemctl", "--no-block", "reboot"])
 
     def offered_keys(self) -> tuple[list[str], list[str]]:
         """Keys in the metadata that cloud-init found, and why others cannot be used."""
@@ -151,21 +152,28 @@ class Machine:
         except OSError as error:
             raise MachineError(f"cannot write {path}: {error.strerror}") from None
 
-    def _succeeds(self, command: Sequence[str]) -> bool:
-        try:
-            self._asked(command)
-        except MachineError:
-            return False
-        return True
 
-    def _asked(self, command: Sequence[str]) -> str:
-        try:
-            done = subprocess.run(  # noqa: S603
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise MachineError(f"{command[0]} cannot be run: {error}") from None
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()
-            raise MachineError(f"{command[0]}: {said[-1]}")
-        return done.stdout
+@functools.cache
+def _knows(*words: str) -> bool:
+    return _succeeds(["appliance", *words, "--help"])
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    try:
+        _asked(command)
+    except MachineError:
+        return False
+    return True
+
+
+def _asked(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MachineError(f"{command[0]} cannot be run: {error}") from None
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()
+        raise MachineError(f"{command[0]}: {said[-1]}")
+    return done.stdout

@@ -52,10 +52,13 @@ def _check(image: Path, firmware: list[str]) -> int:
         size = SIZES_MIB[number % len(SIZES_MIB)]
         print(f"== {each}: boots on a disk of {size} MiB", flush=True)
         with tempfile.TemporaryDirectory() as place:
-            booted = machine.boot(image, each, size, Path(place), LIMIT_S)
+            handed = machine.NAME if number else ""  # the first is left alone
+            booted = machine.boot(image, each, size, Path(place), LIMIT_S, bool(handed))
         told = judge.heard(booted.said)
         _keep(each, booted, told)
-        rows += [(each, row) for row in (*_outside(booted), *judge.judge(told, booted.console, size))]
+        rows += [
+            (each, row) for row in (*_outside(booted), *judge.judge(told, booted.console, size, booted.ssh, handed))
+        ]
         secrets.append(told.get("secrets", {}))
         figures.append(_figures(booted, told))
     if len(secrets) > 1:

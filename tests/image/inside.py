@@ -15,6 +15,8 @@ from typing import Any
 READY_S = 900.0
 LEFT = ("/root/.ssh", "/root/seal", "/root/contents.json", "/usr/local/share/appliance-build", "/tmp/product.tar",
         "/usr/bin/sudo", "/usr/bin/gcc", "/usr/bin/cc", "/usr/bin/clang", "/usr/bin/make")  # fmt: skip
+PYTHON = "/opt/appliance/.venv/bin/python"
+ACTIVE = ("systemd-timesyncd", "appliance-wizard", "ssh")
 SECRETS = {"machine id": "/etc/machine-id", "SSH host key": "/etc/ssh/ssh_host_ed25519_key.pub"}
 
 
@@ -56,6 +58,36 @@ def office() -> dict[str, str]:
         except OSError:
             continue
     return {}
+
+
+def confined() -> dict[str, str]:
+    """The AppArmor profile of the main process of each unit that has one."""
+    found = {}
+    for unit in ("appliance", "appliance-office"):
+        pid = out("systemctl", "show", "--property=MainPID", "--value", unit)
+        try:
+            found[unit] = Path("/proc", pid, "attr/current").read_text().strip("\0\n")
+        except OSError as error:
+            found[unit] = f"! {error}"
+    return found
+
+
+def screen() -> str:
+    """What the first screen shows: vcs(4), 80 columns."""
+    text = Path("/dev/vcs1").read_bytes().decode(errors="replace")
+    return "\n".join(text[at : at + 80].rstrip() for at in range(0, len(text), 80)).strip()
+
+
+def outlives() -> dict[str, Any]:
+    """A keeper that is killed: whether the office stays, and the next keeper finds it."""
+    main = ("systemctl", "show", "--property=MainPID", "--value")
+    office, keeper = out(*main, "appliance-office"), out(*main, "appliance")
+    out("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "appliance")
+    until = time.monotonic() + 240
+    while time.monotonic() < until and not out("appliance", "status", "--json").startswith('{"keeper": {'):
+        time.sleep(1)
+    now = out(*main, "appliance")
+    return {"office": office == out(*main, "appliance-office") != "0", "keeper": keeper != now != "0"}
 
 
 def settings() -> list[str]:
@@ -115,6 +147,20 @@ def look() -> dict[str, Any]:
         "secrets": secrets(),
         "office": office(),
         "sysctl": settings(),
+        "confined": confined(),
+        "denied": [line for line in out("journalctl", "-k", "-b", "-o", "cat").splitlines() if '"DENIED"' in line][:20],
+        "owners": out("env", "PYTHONPATH=/opt/appliance", PYTHON, "-P", "-m", "appliance.ownership").splitlines()[-20:],
+        "screen": screen(),
+        "active": {
+            unit: out("systemctl", "is-active", unit) for unit in ("systemd-timesyncd", "appliance-wizard", "ssh")
+        },
+        "cores": out("systemctl", "show", "--property=LimitCORE", "--value", "appliance-office"),
+        "updates": out("systemctl", "list-timers", "--all", "--plain", "--no-legend"),
+        "outlives": outlives(),
+        "name": Path("/proc/sys/kernel/hostname").read_text().strip(),
+        "names_by": out("resolvectl", "dns", "eth0"),
+        "user_data_ran": Path("/etc/user-data-ran").exists(),
+        "taken": [str(path) for path in Path("/etc/ssh/authorized_keys").glob("*")],
         "firewall": out("nft", "list", "table", "inet", "machine"),
         "scores": json.loads(out("systemd-analyze", "security", "--json=short") or "[]"),
         "times": out("systemd-analyze", "time"),

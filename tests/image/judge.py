@@ -13,6 +13,10 @@ SERVED = frozenset({("udp", 5060), ("tcp", 5060), ("tcp", 5061), ("tcp", 8443)})
 CLIENTS = frozenset({("udp", 68), ("udp", 546)})
 OWNERS = frozenset({"python", "python3"})
 SET_ID = ("/usr/lib/dbus-1.0/dbus-daemon-launch-helper",)
+PROFILES = {"appliance": "appliance-keeper", "appliance-office": "appliance-office"}
+OUTLIVES = {"office": True, "keeper": True}
+SET_UP = ("Address", "Name", "SSH")
+KEY_FILE, SERVER = "/etc/ssh/authorized_keys/root", "192.0.2.53"
 # Exposures of 10, by `systemd-analyze security`: the keeper needs what it has.
 LAXEST = {"appliance.service": 3.0, "appliance-office.service": 2.0}
 
@@ -34,11 +38,18 @@ def heard(said: str) -> dict[str, Any]:
     return {}
 
 
-def judge(told: dict[str, Any], console: str, disk_mib: int) -> list[Check]:
-    """All checks of one machine."""
+def judge(told: dict[str, Any], console: str, disk_mib: int, greeting: str = "", handed: str = "") -> list[Check]:
+    """All checks of one machine. `greeting` is what SSH says to the outside, `handed` the name that was handed in."""
     if not told or "fault" in told:
         return [Check("the machine says what it is", False, told.get("fault", "it said nothing"))]
-    return [*_service(told), *_closed(told), *_hardened(told), *_first_boot(told, console, disk_mib)]
+    return [
+        *_service(told),
+        *_closed(told),
+        *_hardened(told),
+        *_screen(told),
+        *(_handed(told, greeting, handed) if handed else _untouched(told, greeting)),
+        *_first_boot(told, console, disk_mib),
+    ]
 
 
 def _service(told: dict[str, Any]) -> Iterable[Check]:
@@ -48,11 +59,15 @@ def _service(told: dict[str, Any]) -> Iterable[Check]:
     attached = [each.get("mode") for each in told["xdp"]]
     yield Check("so says the kernel", attached == [1], str(told["xdp"]))  # linux/if_link.h: XDP_ATTACHED_DRV
     yield Check("audio is relayed by the kernel", keeper.get("relay") == "kernel", str(keeper.get("relay")))
+    yield Check("an office outlives its keeper", told["outlives"] == OUTLIVES, str(told["outlives"]))
+    clock = told["active"].get("systemd-timesyncd", "")
+    yield Check("the clock is kept", clock == "active", clock)
     yield Check("no unit failed", told["running"] == "running" and not told["failed"], ", ".join(told["failed"]))
 
 
 def _closed(told: dict[str, Any]) -> Iterable[Check]:
-    strange = [line for line in told["listens"] if not _ours(line)]
+    opened = {("tcp", 22, "sshd")} if told["active"].get("ssh") == "active" else set()
+    strange = [line for line in told["listens"] if not _ours(line) and _socket(line) not in opened]
     yield Check("nothing listens but the appliance", not strange, " | ".join(strange))
     missing = SERVED - {_socket(line)[:2] for line in told["listens"]}
     yield Check("the appliance listens", not missing, str(sorted(missing)) if missing else "")
@@ -63,6 +78,27 @@ def _closed(told: dict[str, Any]) -> Iterable[Check]:
     yield Check(
         "and knows the appliance", 'socket cgroupv2 level 2 "system.slice/appliance-office.service"' in rules, ""
     )
+
+
+def _screen(told: dict[str, Any]) -> Iterable[Check]:
+    lacking = [word for word in ("/panel/", "SHA-256", "'admin'", *SET_UP) if word not in told["screen"]]
+    yield Check("the screen shows address, code and set-up", not lacking, ", ".join(lacking))
+
+
+def _untouched(told: dict[str, Any], greeting: str) -> Iterable[Check]:
+    closed = told["active"].get("ssh") == "inactive" and not told["taken"]
+    yield Check(
+        "SSH is closed, and has no key", closed and not greeting, f"{told['active']} {told['taken']} {greeting}"
+    )
+
+
+def _handed(told: dict[str, Any], greeting: str, name: str) -> Iterable[Check]:
+    """What cloud-init took of what the hypervisor said, and what not."""
+    yield Check("the name that was handed in is taken", told["name"] == name, told["name"])
+    yield Check("so is the network", SERVER in told["names_by"], told["names_by"])
+    opened = told["active"].get("ssh") == "active" and told["taken"] == [KEY_FILE] and greeting.startswith("SSH-2.0-")
+    yield Check("the key opens SSH", opened, f"{told['active']} {told['taken']} {greeting}")
+    yield Check("user data runs no program", not told["user_data_ran"], "")
 
 
 def _ours(line: str) -> bool:
@@ -83,6 +119,13 @@ def _hardened(told: dict[str, Any]) -> Iterable[Check]:
     bare = powers == OFFICE_CAPABILITIES and office.get("NoNewPrivs") == "1" and office.get("Uid", "0\t")[:2] != "0\t"
     yield Check("the office has no power", bare, str(office))
     yield Check("the office's system calls are filtered", office.get("Seccomp") == "2", "")
+    for unit, profile in PROFILES.items():
+        found = told["confined"].get(unit, "")
+        yield Check(f"AppArmor holds {unit}", found == f"{profile} (enforce)", found)
+    yield Check("and has refused it nothing", not told["denied"], " | ".join(told["denied"]))
+    owners = told["owners"] or ["?"]
+    yield Check("every file is whose the table says", owners[-1].endswith(", 0 wrong"), " | ".join(owners[-6:]))
+    yield Check("no core is written", told["cores"] == "0", told["cores"])
     yield Check("every sysctl is in force", not told["sysctl"], ", ".join(told["sysctl"]))
     yield Check("no program is set-id but one", tuple(told["setid"]) == SET_ID, ", ".join(told["setid"]))
     yield Check("the kernel is locked down", "[integrity]" in told["lockdown"], told["lockdown"])

@@ -5,6 +5,8 @@ process' loopback alone.
 """
 
 import base64
+import json
+import os
 import shutil
 import socket
 import ssl
@@ -19,7 +21,8 @@ QEMU = "qemu-system-x86_64"
 FIRMWARE = ("bios", "uefi")
 OVMF = Path("/usr/share/OVMF")
 MEMORY_MB = 1024
-HTTPS, SIP = 18443, 15060
+HTTPS, SIP, SSH = 18443, 15060, 10022
+SEED, NAME, SERVER, RAN = "seed.img", "handed", "192.0.2.53", "/etc/user-data-ran"
 OPTIONS = (
     b"OPTIONS sip:appliance SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:15060;branch=z9hG4bKimage;rport\r\n"
     b"Max-Forwards: 70\r\nFrom: <sip:check@127.0.0.1>;tag=1\r\nTo: <sip:appliance>\r\nCall-ID: image-check\r\n"
@@ -53,7 +56,7 @@ def command(disk: Path, firmware: str, place: Path) -> list[str]:
         "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB), "-device", "virtio-rng-pci",
         "-serial", f"file:{place / 'console'}", "-serial", f"file:{place / 'said'}",
         "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe",
-        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{HTTPS}-:8443,hostfwd=udp:127.0.0.1:{SIP}-:5060",
+        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{HTTPS}-:8443,hostfwd=udp:127.0.0.1:{SIP}-:5060,hostfwd=tcp:127.0.0.1:{SSH}-:22",
         "-device", "virtio-net-pci,netdev=net",
     ]  # fmt: skip
     if firmware == "uefi":
@@ -63,7 +66,29 @@ def command(disk: Path, firmware: str, place: Path) -> list[str]:
     for name, content in credentials().items():
         value = base64.b64encode(content).decode()
         words += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={value}"]
+    if (place / SEED).exists():
+        words += ["-drive", f"file={place / SEED},if=virtio,format=raw,readonly=on"]
     return words
+
+
+def hand_in(place: Path) -> None:
+    """What a hypervisor may say, as NoCloud's disk: name, network, a key; and a program, which must not run."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "check", "-f", str(place / "key")], check=True)
+    texts = {
+        "meta-data": {
+            "instance-id": "check-1", "local-hostname": NAME, "public-keys": [(place / "key.pub").read_text().strip()],
+        },
+        "network-config": {"version": 2, "ethernets": {"eth0": {"dhcp4": True, "nameservers": {"addresses": [SERVER]}}}},
+    }  # fmt: skip
+    (place / "user-data").write_text(f"#cloud-config\nbootcmd: [[touch, {RAN}]]\nruncmd: [[touch, {RAN}]]\n")
+    for name, content in texts.items():
+        (place / name).write_text(json.dumps(content))  # which is YAML as well
+    with (place / SEED).open("wb") as disk:
+        disk.truncate(1 << 20)
+    about = os.environ | {"MTOOLS_SKIP_CHECK": "1"}
+    subprocess.run(["mkfs.vfat", "-n", "CIDATA", str(place / SEED)], check=True, stdout=subprocess.DEVNULL)
+    for name in (*texts, "user-data"):
+        subprocess.run(["mcopy", "-i", str(place / SEED), str(place / name), f"::/{name}"], env=about, check=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +99,30 @@ class Booted:
     https_s: float
     sip_s: float
     said_s: float
+    ssh: str
     said: str
     console: str
     resident_bytes: int
 
 
-def boot(image: Path, firmware: str, size_mib: int, place: Path, limit_s: float) -> Booted:
-    """Boot an overlay of the image that is `size_mib` large, until it has said everything or the time is up."""
+def boot(image: Path, firmware: str, size_mib: int, place: Path, limit_s: float, handed: bool = False) -> Booted:
+    """Boot an overlay of the image that is `size_mib` large, until it has said everything or the time is up. `handed`:
+    the hypervisor says name, network and key."""
     disk = place / "disk.qcow2"
     make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image), str(disk), f"{size_mib}M"]
     subprocess.run(make, check=True)
     if firmware == "uefi":
         shutil.copyfile(OVMF / "OVMF_VARS_4M.fd", place / "vars")
+    if handed:
+        hand_in(place)
     began = time.monotonic()
     with subprocess.Popen(command(disk, firmware, place), stdin=subprocess.DEVNULL) as guest:
         try:
             times = _watch(guest, place, began, limit_s)
-            resident = _resident(guest.pid)
+            resident, greeting = _resident(guest.pid), ssh()
         finally:
             guest.kill()
-    return Booted(firmware, *times, _text(place / "said"), _text(place / "console"), resident)
+    return Booted(firmware, *times, greeting, _text(place / "said"), _text(place / "console"), resident)
 
 
 def _watch(guest: subprocess.Popen[bytes], place: Path, began: float, limit_s: float) -> tuple[float, float, float]:
@@ -119,6 +148,15 @@ def https() -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def ssh() -> str:
+    """What SSH greets with; empty: nobody is let in."""
+    try:
+        with socket.create_connection(("127.0.0.1", SSH), timeout=20) as asking:
+            return asking.recv(256).decode(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def sip() -> bool:

@@ -23,9 +23,20 @@ GOOD: dict[str, Any] = {
     "people": [],
     "left": [],
     "setid": ["/usr/lib/dbus-1.0/dbus-daemon-launch-helper"],
-    "firewall": 'chain appliance-office { socket cgroupv2 level 2 "system.slice/appliance-office.service" accept } policy drop;',
+    "firewall": 'chain x { socket cgroupv2 level 2 "system.slice/appliance-office.service" accept } policy drop;',
     "office": {"Uid": "990\t990", "CapEff": "0000000000000000", "CapBnd": "0", "NoNewPrivs": "1", "Seccomp": "2"},
     "sysctl": [],
+    "confined": {"appliance": "appliance-keeper (enforce)", "appliance-office": "appliance-office (enforce)"},
+    "denied": [],
+    "owners": ["9129 looked at, 0 wrong"],
+    "screen": "https://10.0.2.15:8443/panel/ (certificate SHA-256 AB)\nuser 'admin'\n1 Address\n2 Name\n3 SSH closed",
+    "active": {"systemd-timesyncd": "active", "appliance-wizard": "active", "ssh": "inactive"},
+    "cores": "0",
+    "outlives": {"office": True, "keeper": True},
+    "name": "appliance",
+    "names_by": "Link 2 (eth0): 10.0.2.3",
+    "user_data_ran": False,
+    "taken": [],
     "lockdown": "none [integrity] confidentiality",
     "scores": [
         {"unit": "appliance.service", "exposure": "2.4"},
@@ -65,6 +76,20 @@ def test_a_good_image_passes() -> None:
         ({"office": GOOD["office"] | {"Uid": "0\t0"}}, "no power"),
         ({"sysctl": ["kernel.sysrq is 1, not 0"]}, "every sysctl"),
         ({"setid": ["/usr/bin/su"]}, "set-id"),
+        ({"confined": GOOD["confined"] | {"appliance": "unconfined"}}, "holds appliance"),
+        (
+            {"confined": GOOD["confined"] | {"appliance-office": "appliance-office (complain)"}},
+            "holds appliance-office",
+        ),
+        ({"denied": ['apparmor="DENIED" operation="open"']}, "refused it nothing"),
+        ({"owners": ["/opt/appliance/x is daemon:root, not root:root", "9129 looked at, 1 wrong"]}, "whose the table"),
+        ({"owners": []}, "whose the table"),
+        ({"screen": GOOD["screen"].replace("SSH", "")}, "the screen shows"),
+        ({"active": GOOD["active"] | {"ssh": "active"}}, "SSH is closed"),
+        ({"taken": ["/etc/ssh/authorized_keys/root"]}, "SSH is closed"),
+        ({"active": GOOD["active"] | {"systemd-timesyncd": "failed"}}, "clock is kept"),
+        ({"cores": "infinity"}, "no core"),
+        ({"outlives": {"office": False, "keeper": True}}, "outlives its keeper"),
         ({"lockdown": "[none] integrity"}, "locked down"),
         ({"scores": GOOD["scores"][1:]}, "exposure of appliance.service"),
         ({"scores": [*GOOD["scores"][:1], {"unit": "appliance-office.service", "exposure": "2"}]}, "office.service is"),
@@ -76,6 +101,37 @@ def test_a_good_image_passes() -> None:
 )
 def test_each_fault_is_found(change: dict[str, Any], found: str) -> None:
     assert any(found in what for what in faults(GOOD | change))
+
+
+HANDED: dict[str, Any] = GOOD | {
+    "name": "handed",
+    "names_by": "Link 2 (eth0): 192.0.2.53",
+    "taken": ["/etc/ssh/authorized_keys/root"],
+    "active": GOOD["active"] | {"ssh": "active"},
+    "listens": [*SOCKETS, 'tcp LISTEN 0 9 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=1,fd=3))'],
+}
+
+
+def handed_faults(told: dict[str, Any], greeting: str = "SSH-2.0-OpenSSH") -> list[str]:
+    return [row.what for row in judge(told, CONSOLE, 4096, greeting, "handed") if not row.good]
+
+
+def test_a_machine_that_was_told_something_is_what_it_was_told() -> None:
+    assert handed_faults(HANDED) == []
+    assert handed_faults(HANDED, "") == ["the key opens SSH"]
+    assert handed_faults(HANDED | {"name": "appliance"}) == ["the name that was handed in is taken"]
+    assert handed_faults(HANDED | {"names_by": ""}) == ["so is the network"]
+    assert handed_faults(HANDED | {"taken": []}) == ["the key opens SSH"]
+    assert handed_faults(HANDED | {"user_data_ran": True}) == ["user data runs no program"]
+    assert handed_faults(
+        HANDED | {"listens": [*HANDED["listens"][:-1], HANDED["listens"][-1].replace("sshd", "nc")]}
+    ) == ["nothing listens but the appliance"]
+
+
+def test_a_machine_that_was_told_nothing_greets_nobody() -> None:
+    assert [row.what for row in judge(GOOD, CONSOLE, 4096, "SSH-2.0-OpenSSH") if not row.good] == [
+        "SSH is closed, and has no key"
+    ]
 
 
 def test_an_office_that_is_not_there_is_a_fault_and_no_crash() -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config.options import DEFAULT_STATE
+from appliance.config.options import CANNOT_RUN, DEFAULT_RUNTIME, DEFAULT_STATE
 from appliance.kernel.headers import CACHE_DIR
-from appliance.launch import USER
+from appliance.launch import OFFICE_KEEPER_SOCKET, OFFICE_RUNTIME, OFFICE_STATE, USER, VIEW
+from appliance.ownership import read
 from appliance.prerequisites import BPFFS, CAPABILITIES, GATE, PARENT
+from appliance.unit import ENVIRONMENT
+from appliance.wizard.machine import KEYS
 from image import base, build
 from image.packages import PACKAGES
 from image.variables import Variables
@@ -21,7 +24,10 @@ HERE = base.CODE / "image"
 PROVISION = sorted((HERE / "provision").glob("*.sh"))
 FILES = HERE / "files"
 SCRIPTS = [*PROVISION, *(FILES / "usr/local/lib/appliance").iterdir()]
+OFFICE_UNIT = "appliance-office.service"
 UNITS = sorted((FILES / "etc/systemd/system").glob("*.*"))
+PROFILES = sorted((FILES / "etc/apparmor.d").iterdir())
+NEWER = {"RestartSteps": 254, "RestartMaxDelaySec": 254}  # of systemd, which the image has
 TEMPLATE = json.loads(build.TEMPLATE.read_text())
 SERVICE = (FILES / "etc/systemd/system/appliance.service").read_text()
 OFFICE = (FILES / "etc/systemd/system/appliance-office.service").read_text()
@@ -36,6 +42,9 @@ def test_a_script_can_be_read_by_its_shell_and_stops_at_its_first_fault(path: Pa
     shell = path.read_text().splitlines()[0].removeprefix("#!")
     done = subprocess.run([shell, "-n", str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+    lint = ["shellcheck", "--severity=info", "--exclude=SC2016", str(path)]
+    done = subprocess.run(lint, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
     assert re.search(r"^set -eu", path.read_text(), re.M)
 
 
@@ -78,8 +87,7 @@ def test_no_address_of_an_archive_stands_in_the_image_or_its_recipe() -> None:
 def test_the_services_user_and_directories_are_the_products_own() -> None:
     assert f"/nologin {USER}\n" in text("20-users.sh")
     assert f"RequiresMountsFor={DEFAULT_STATE}\n" in SERVICE
-    assert f"ReadWritePaths={DEFAULT_STATE}\n" in SERVICE
-    assert f"BindPaths={BPFFS} " in SERVICE
+    assert f"ReadWritePaths={DEFAULT_STATE} {BPFFS}\n" in SERVICE
     assert f"User={USER}\nGroup={USER}\n" in OFFICE
     assert Path("/var/cache/appliance") == CACHE_DIR
     assert "CacheDirectory=appliance\n" in SERVICE
@@ -100,10 +108,83 @@ def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
         if path.is_file():
             (tmp_path / path.name).write_text(re.sub(r"(?m)^(Exec\w+=\W?)\S+", r"\1/bin/true", path.read_text()))
     named = [str(path) for path in sorted(tmp_path.iterdir()) if path.suffix == ".service"]
-    assert len(named) == 4
+    assert len(named) == 6
     done = subprocess.run(["systemd-analyze", "verify", *named], capture_output=True, text=True, check=False)
+    known = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    newer = [key for key, since in NEWER.items() if int(known) < since]
     ours = [line for line in done.stderr.splitlines() if "appliance" in line and "not-found" not in line]
+    ours = [line for line in ours if not any(f"Unknown key '{key}'" in line for key in newer)]
     assert ours == []
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.name)
+def test_a_profile_is_one_that_apparmor_takes(path: Path, tmp_path: Path) -> None:
+    def refused(text: str) -> bool:
+        (tmp_path / "profile").write_text(text)
+        command = ["apparmor_parser", "-QK", str(tmp_path / "profile")]  # loads nothing
+        return subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+    assert not refused(path.read_text())
+    assert refused(path.read_text().replace("  signal", "  signaal", 1))
+
+
+def test_each_unit_runs_under_the_profile_of_its_name_in_enforce_mode() -> None:
+    assert [path.name for path in PROFILES] == ["appliance-keeper", "appliance-office"]
+    assert "\nAppArmorProfile=appliance-keeper\n" in SERVICE
+    assert "\nAppArmorProfile=appliance-office\n" in OFFICE
+    for path in PROFILES:
+        assert re.findall(r"^profile (\S+) flags=\((\S+)\) \{", path.read_text(), re.M) == [
+            (path.name, "attach_disconnected")
+        ]
+
+
+def test_the_profile_gives_the_keeper_the_powers_that_its_unit_gives() -> None:
+    (given,) = re.findall(r"^CapabilityBoundingSet=(.+)$", SERVICE, re.M)
+    allowed = re.findall(r"^  capability (\w+),$", PROFILES[0].read_text(), re.M)
+    assert {f"CAP_{each.upper()}" for each in allowed} == set(given.split())
+    assert "  deny capability,\n" in PROFILES[1].read_text()
+
+
+def test_the_unit_shows_the_office_what_a_keeper_would_show_it() -> None:
+    shown = re.findall(r" ?(\S+):(/srv/\S+)", "\n".join(re.findall(r"^Bind\w+=(.+)$", OFFICE, re.M)))
+    assert {there: here for here, there in shown} == {
+        str(VIEW / "code"): "/opt/appliance",
+        str(OFFICE_KEEPER_SOCKET.parent): DEFAULT_RUNTIME,
+        str(OFFICE_STATE): f"{DEFAULT_STATE}/office",
+        str(OFFICE_RUNTIME): f"{DEFAULT_RUNTIME}/office",
+    }
+    assert f"EnvironmentFile={DEFAULT_RUNTIME}/{ENVIRONMENT}\n" in OFFICE
+    assert f"WorkingDirectory={VIEW / 'code'}\n" in OFFICE
+    assert f"RestartPreventExitStatus={CANNOT_RUN}\n" in OFFICE
+    assert f"--office-unit {OFFICE_UNIT}\n" in SERVICE
+
+
+@pytest.mark.parametrize(("unit", "most"), [("appliance.service", 3.0), ("appliance-office.service", 2.0)])
+def test_a_unit_is_exposed_as_little_as_it_can_be(unit: str, most: float) -> None:
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(FILES / "etc/systemd/system" / unit)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    (score,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert float(score) < most
+
+
+def test_the_table_of_owners_can_be_read_and_names_every_file_of_ours() -> None:
+    table = read((FILES / "usr/local/share/appliance/ownership").read_text())
+    for path in FILES.rglob("*"):
+        if path.is_file():
+            assert [row for row in table if path in set(row.places(FILES))], path
+
+
+def test_user_data_is_not_read_and_only_known_datasources_are_asked() -> None:
+    text = (FILES / "etc/cloud/cloud.cfg.d/90-appliance.cfg").read_text()
+    assert "\nallow_userdata: false\n" in text
+    assert "\ndatasource_list: [NoCloud, ConfigDrive, OpenStack, Ec2, Azure]\n" in text
+    assert re.findall(r"^cloud_(\w+)_modules: (.+)$", text, re.M) == [
+        ("init", "[set_hostname, update_hostname]"), ("config", "[]"), ("final", "[]"),
+    ]  # fmt: skip
+    assert (
+        f"AuthorizedKeysFile /{KEYS.replace('root', '%u')}\n"
+        in (FILES / "etc/ssh/sshd_config.d/10-appliance.conf").read_text()
+    )
 
 
 def test_the_packet_filter_is_one_that_nft_takes() -> None:

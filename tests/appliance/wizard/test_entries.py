@@ -67,7 +67,8 @@ def test_the_file_of_the_network_says_the_one_or_the_other() -> None:
     assert "\nDHCP=yes\n" in network_file("eth0", None)
     text = network_file("eth0", Static("192.0.2.10/24", "192.0.2.1", ("192.0.2.53", "192.0.2.54")))
     assert [line for line in text.splitlines() if "=" in line] == [
-        "Name=eth0", "DHCP=no", "Address=192.0.2.10/24", "Gateway=192.0.2.1", "DNS=192.0.2.53", "DNS=192.0.2.54", "LLMNR=no",
+        "Name=eth0", "DHCP=no", "Address=192.0.2.10/24", "Gateway=192.0.2.1", "DNS=192.0.2.53", "DNS=192.0.2.54",
+        "LLMNR=no",
     ]  # fmt: skip
     assert "Gateway" not in network_file("eth0", Static("192.0.2.10/24"))
 

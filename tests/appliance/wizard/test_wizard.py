@@ -23,7 +23,7 @@ case "${0##*/} $*" in
     "systemctl is-enabled --quiet ssh") [ -e ROOT/ssh-open ] ;;
     "systemctl enable --now --no-block ssh") : >ROOT/ssh-open ;;
     "systemctl disable --now --no-block ssh") rm ROOT/ssh-open ;;
-    "ip -j address show dev eth0 scope global") echo '[{"addr_info":[{"local":"192.0.2.7","prefixlen":24}]}]' ;;
+    "ip -j address show dev eth0 scope global") echo '[{},{"addr_info":[{},{"local":"192.0.2.7","prefixlen":24}]}]' ;;
     "appliance factory-reset --help") [ -e ROOT/can-reset ] ;;
     "appliance people set admin --password generated") echo "password: made-up-one" ;;
     "hostnamectl hostname broken") echo "Could not set: broken" >&2; exit 1 ;;
