@@ -42,14 +42,9 @@ def judge(told: dict[str, Any], console: str, disk_mib: int, greeting: str = "",
     """All checks of one machine. `greeting` is what SSH says to the outside, `handed` the name that was handed in."""
     if not told or "fault" in told:
         return [Check("the machine says what it is", False, told.get("fault", "it said nothing"))]
-    return [
-        *_service(told),
-        *_closed(told),
-        *_hardened(told),
-        *_screen(told),
-        *(_handed(told, greeting, handed) if handed else _untouched(told, greeting)),
-        *_first_boot(told, console, disk_mib),
-    ]
+    boot = _handed(told, greeting, handed) if handed else _untouched(told, greeting)
+    rest = _first_boot(told, console, disk_mib)
+    return [*_service(told), *_closed(told), *_hardened(told), *_screen(told), *boot, *rest]
 
 
 def _service(told: dict[str, Any]) -> Iterable[Check]:

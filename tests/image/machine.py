@@ -22,6 +22,7 @@ FIRMWARE = ("bios", "uefi")
 OVMF = Path("/usr/share/OVMF")
 MEMORY_MB = 1024
 HTTPS, SIP, SSH = 18443, 15060, 10022
+FORWARDS = (f"tcp:127.0.0.1:{HTTPS}-:8443", f"udp:127.0.0.1:{SIP}-:5060", f"tcp:127.0.0.1:{SSH}-:22")
 SEED, NAME, SERVER, RAN = "seed.img", "handed", "192.0.2.53", "/etc/user-data-ran"
 OPTIONS = (
     b"OPTIONS sip:appliance SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:15060;branch=z9hG4bKimage;rport\r\n"
@@ -56,7 +57,7 @@ def command(disk: Path, firmware: str, place: Path) -> list[str]:
         "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB), "-device", "virtio-rng-pci",
         "-serial", f"file:{place / 'console'}", "-serial", f"file:{place / 'said'}",
         "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe",
-        "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{HTTPS}-:8443,hostfwd=udp:127.0.0.1:{SIP}-:5060,hostfwd=tcp:127.0.0.1:{SSH}-:22",
+        "-netdev", f"user,id=net,{','.join(f'hostfwd={each}' for each in FORWARDS)}",
         "-device", "virtio-net-pci,netdev=net",
     ]  # fmt: skip
     if firmware == "uefi":
@@ -74,11 +75,12 @@ def command(disk: Path, firmware: str, place: Path) -> list[str]:
 def hand_in(place: Path) -> None:
     """What a hypervisor may say, as NoCloud's disk: name, network, a key; and a program, which must not run."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "check", "-f", str(place / "key")], check=True)
+    named = {"dhcp4": True, "nameservers": {"addresses": [SERVER]}}
     texts = {
         "meta-data": {
             "instance-id": "check-1", "local-hostname": NAME, "public-keys": [(place / "key.pub").read_text().strip()],
         },
-        "network-config": {"version": 2, "ethernets": {"eth0": {"dhcp4": True, "nameservers": {"addresses": [SERVER]}}}},
+        "network-config": {"version": 2, "ethernets": {"eth0": named}},
     }  # fmt: skip
     (place / "user-data").write_text(f"#cloud-config\nbootcmd: [[touch, {RAN}]]\nruncmd: [[touch, {RAN}]]\n")
     for name, content in texts.items():
