@@ -63,7 +63,7 @@ def _prepared(options: RunOptions) -> RunOptions:
     """The options with every address named, on a machine that has been found fit for them. Raises CannotStart."""
     runtime = Path(options.runtime)
     unit = options.office_unit
-    left = running_unit(unit) if unit else Identity.read(runtime / "office.pid")
+    left = running_unit(unit, account().pw_uid) if unit else Identity.read(runtime / "office.pid")
     if left is not None and not options.pin:
         say(f"ends the office of a keeper that was killed (process {left.pid})")
         end_process(left)
@@ -184,7 +184,7 @@ def _office(options: RunOptions, runtime: Path) -> Supervisor | Unit:
     """Who runs the office: this process, or a unit that has been told how."""
     if not options.office_unit:
         return Supervisor(_launch(options), runtime, say, survive=options.pin)
-    unit = Unit(options.office_unit, environment(_launch(options)), runtime, say)
+    unit = Unit(options.office_unit, account().pw_uid, environment(_launch(options)), runtime, say)
     unit.prepare()
     return unit
 

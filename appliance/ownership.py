@@ -34,12 +34,12 @@ class Row:
 
     def places(self, root: Path) -> Iterator[Path]:
         """What there is of it below `root`."""
-        start = root / self.path.rstrip("*").strip("/")
+        start = root / self.path.strip("/").removesuffix("/**")
         if self.path.endswith("/**"):
             for place, directories, files in os.walk(start):
                 yield from (Path(place, name) for name in directories + files)
-        elif self.path.endswith("/*"):
-            yield from start.iterdir() if start.is_dir() else ()
+        elif "*" in self.path:
+            yield from root.glob(self.path.strip("/"))
         elif os.path.lexists(start):
             yield start
 

@@ -37,27 +37,36 @@ def notify_ready() -> None:
             said.send(b"READY=1")
 
 
-def running(name: str, control_groups: Path = CONTROL_GROUPS) -> Identity | None:
-    """The first living process of the unit; None when it has none."""
+def running(name: str, uid: int, control_groups: Path = CONTROL_GROUPS) -> Identity | None:
+    """The first living process of the unit that is this user's: what prepares a start is root's."""
     try:
         numbers = (control_groups / name / "cgroup.procs").read_text().split()
     except OSError:
         return None
-    return next((found for each in sorted(map(int, numbers)) if (found := Identity.of(each)) is not None), None)
+    owned = (each for each in sorted(map(int, numbers)) if _owner(each) == uid)
+    return next((found for each in owned if (found := Identity.of(each)) is not None), None)
+
+
+def _owner(pid: int) -> int:
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid
+    except OSError:
+        return -1
 
 
 class Unit:
     """Watches the office that a unit runs, and ends it with the keeper that is told to end."""
 
     def __init__(
-        self, name: str, values: Mapping[str, str], runtime: Path, report: Report, groups: Path = CONTROL_GROUPS
-    ) -> None:
-        self._name, self._values, self._report, self._groups = name, values, report, groups
+        self, name: str, uid: int, values: Mapping[str, str], runtime: Path, report: Report,
+        groups: Path = CONTROL_GROUPS,
+    ) -> None:  # fmt: skip
+        self._name, self._uid, self._values, self._report, self._groups = name, uid, values, report, groups
         self._file = runtime / ENVIRONMENT
 
     def prepare(self) -> None:
-        """Write what the unit starts the office with; root's alone, because settings may hold secrets. It stays: the
-        unit may start the office again while there is no keeper."""
+        """Write what the unit starts the office with; root's alone, because settings may hold secrets. A keeper that
+        dies leaves it, so that the unit may start the office again meanwhile."""
         unready = self._file.with_suffix(".new")
         unready.unlink(missing_ok=True)
         descriptor = os.open(unready, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -68,7 +77,7 @@ class Unit:
     async def run(self) -> int:
         """Say when the office comes and goes. Never returns: the unit decides whether another start would help."""
         while True:
-            found = running(self._name, self._groups)
+            found = running(self._name, self._uid, self._groups)
             if found is None:
                 await asyncio.sleep(LOOK_S)
                 continue
@@ -77,8 +86,9 @@ class Unit:
             self._report(f"the office ended; {self._name} starts it again")
 
     async def stop(self) -> None:
-        """TERM, then KILL after a grace. The unit starts it again once a keeper is ready, if one is to come."""
-        found = running(self._name, self._groups)
+        """TERM, then KILL after a grace. The unit starts it again once a keeper is ready, and not without one."""
+        self._file.unlink(missing_ok=True)
+        found = running(self._name, self._uid, self._groups)
         if found is not None:
             with suppress(ProcessLookupError):
                 await asyncio.to_thread(end_process, found)

@@ -5,12 +5,15 @@ python -m appliance.wizard keys     take an operator's keys out of the machine's
 import argparse
 import contextlib
 import os
+import select
 import signal
 import sys
 from pathlib import Path
 
 from appliance.wizard.machine import Machine, MachineError
 from appliance.wizard.menu import Menu
+
+LOOK_S = 2.0
 
 
 def main(arguments: list[str]) -> int:
@@ -24,12 +27,17 @@ def main(arguments: list[str]) -> int:
     return keys(machine) if given.what == "keys" else menu(machine)
 
 
+def typed() -> bool:
+    """Whether somebody typed a line, or went, within LOOK_S."""
+    return bool(select.select([sys.stdin], [], [], LOOK_S)[0])
+
+
 def menu(machine: Machine) -> int:
     """Until the terminal is gone. Interrupts are nobody's here."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):
-        Menu(machine, input, lambda text: print(text, flush=True)).run()
+        Menu(machine, input, lambda text: print(text, flush=True), typed).run()
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what could not be said any more
     return 0
 

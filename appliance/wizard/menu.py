@@ -1,6 +1,7 @@
 """The conversation at the screen: a page of facts, a list of numbers, and one question after another.
 
-Knows lines in and lines out, no terminal: what is typed comes from `ask`, which raises EOFError when nobody is there.
+Knows lines in and lines out, no terminal: what is typed comes from `ask`, which raises EOFError when nobody is there;
+`typed` waits a little for it and says whether there is something.
 An empty answer leaves things as they are. Nothing is changed before the last question.
 """
 
@@ -30,16 +31,20 @@ class Item:
 class Menu:
     """One conversation, until `ask` ends it."""
 
-    def __init__(self, machine: Machine, ask: Ask, say: Say) -> None:
-        self.machine, self.ask, self.say = machine, ask, say
+    def __init__(self, machine: Machine, ask: Ask, say: Say, typed: Callable[[], bool] = lambda: True) -> None:
+        self.machine, self.ask, self.say, self._typed = machine, ask, say, typed
 
     def run(self) -> None:
         """Show, ask, act, for ever. Raises EOFError."""
         news = ""
         while True:
             items = [each for each in ITEMS if each.there(self.machine)]
+            said = self.machine.said()
             self.say(CLEAR + self.page(items, news))
-            news = self._chosen(items, self.ask("> ").strip())
+            while not (typed := self._typed()) and self.machine.said() == said:
+                pass  # until the appliance announces something else
+            if typed:
+                news = self._chosen(items, self.ask("").strip())
 
     def page(self, items: list[Item], news: str = "") -> str:
         """What the screen shows."""
@@ -49,8 +54,8 @@ class Menu:
         lines.append("")
         for number, item in enumerate(items, 1):
             lines.append(f"  {number}  {item.text:36}{_safe(item.state(machine))}".rstrip())
-        lines += ["  Enter  look again", ""]
-        return "\n".join([*lines, *([f"* {_safe(news)}", ""] if news else [])])
+        lines += ["  Enter  look again", "", *([f"* {_safe(news)}", ""] if news else [])]
+        return "\n".join([*lines, "Type a number, then Enter:"])
 
     def _chosen(self, items: list[Item], typed: str) -> str:
         if not typed:

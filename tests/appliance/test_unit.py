@@ -37,20 +37,21 @@ def test_the_office_is_not_given_the_keepers_stream() -> None:
 
 
 def test_the_office_is_the_first_living_process_of_the_units_group(tmp_path: Path) -> None:
-    assert running(NAME, tmp_path) is None
+    assert running(NAME, os.getuid(), tmp_path) is None
     group(tmp_path)
-    assert running(NAME, tmp_path) is None
+    assert running(NAME, os.getuid(), tmp_path) is None
     with started(SLEEPER) as ended_one:
         ended_one.kill()
     with started(SLEEPER) as process:
         group(tmp_path, ended_one.pid, process.pid)
-        assert running(NAME, tmp_path) == Identity.of(process.pid)
+        assert running(NAME, os.getuid(), tmp_path) == Identity.of(process.pid)
+        assert running(NAME, os.getuid() + 1, tmp_path) is None
         process.kill()
 
 
 def test_the_options_are_roots_alone_and_replace_older_ones(tmp_path: Path) -> None:
     for value in ("old", "new"):
-        Unit(NAME, {"APPLIANCE_OPTIONS": value}, tmp_path, print, tmp_path).prepare()
+        Unit(NAME, os.getuid(), {"APPLIANCE_OPTIONS": value}, tmp_path, print, tmp_path).prepare()
     file = tmp_path / ENVIRONMENT
     assert file.read_text() == 'APPLIANCE_OPTIONS="new"\n'
     assert file.stat().st_mode & 0o777 == 0o600
@@ -60,12 +61,19 @@ def test_the_options_are_roots_alone_and_replace_older_ones(tmp_path: Path) -> N
 def test_a_keeper_that_is_told_to_stop_ends_the_office(tmp_path: Path) -> None:
     with started(SLEEPER) as process:
         group(tmp_path, process.pid)
-        asyncio.run(Unit(NAME, {}, tmp_path, print, tmp_path).stop())
+        asyncio.run(Unit(NAME, os.getuid(), {}, tmp_path, print, tmp_path).stop())
         assert process.wait() == -signal.SIGTERM
 
 
+def test_a_unit_whose_keeper_was_stopped_has_nothing_to_start_with(tmp_path: Path) -> None:
+    unit = Unit(NAME, os.getuid(), {"A": "b"}, tmp_path, print, tmp_path)
+    unit.prepare()
+    asyncio.run(unit.stop())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_there_may_be_no_office_to_end(tmp_path: Path) -> None:
-    asyncio.run(Unit(NAME, {}, tmp_path, print, tmp_path).stop())
+    asyncio.run(Unit(NAME, os.getuid(), {}, tmp_path, print, tmp_path).stop())
 
 
 def test_the_office_is_reported_when_it_comes_and_when_it_goes(tmp_path: Path) -> None:
@@ -80,7 +88,7 @@ def test_the_office_is_reported_when_it_comes_and_when_it_goes(tmp_path: Path) -
             if len(said) == 2:
                 heard.set()
 
-        unit = asyncio.create_task(Unit(NAME, {}, tmp_path, report, tmp_path).run())
+        unit = asyncio.create_task(Unit(NAME, os.getuid(), {}, tmp_path, report, tmp_path).run())
         await asyncio.wait_for(heard.wait(), 30)
         unit.cancel()
 

@@ -16,6 +16,7 @@ from tests.appliance.wizard.test_entries import made
 
 CODE = Path(__file__).resolve().parents[3]
 PATIENCE_S = 60.0
+READY = "Type a number, then Enter:"
 # Programs of a machine that runs systemd: what they were told is written down, and some answer.
 PROGRAM = """#!/bin/sh
 echo "${0##*/} $*" >>TOLD
@@ -91,14 +92,14 @@ def screen(root: Path) -> Iterator[Screen]:
 
 
 def test_the_screen_shows_address_fingerprint_and_first_password_and_obeys_no_escape(screen: Screen) -> None:
-    shown = screen.until("1.2.3", "https://192.0.2.7:8443/panel/", "SHA-256 AB:CD", "'once?[2J'", "Address", "> ")
+    shown = screen.until("1.2.3", "https://192.0.2.7:8443/panel/", "SHA-256 AB:CD", "'once?[2J'", "Address", READY)
     assert "DHCP: 192.0.2.7/24" in shown
     assert "closed" in shown
     assert "first day" not in shown
 
 
 def test_a_static_address_is_set_after_its_last_question(screen: Screen) -> None:
-    screen.until("> ")
+    screen.until(READY)
     screen.type("1")
     screen.until("or dhcp", "> ")
     screen.type("192.0.2.9/24")
@@ -120,7 +121,7 @@ def test_a_static_address_is_set_after_its_last_question(screen: Screen) -> None
 
 
 def test_a_wrong_answer_is_explained_and_changes_nothing(screen: Screen) -> None:
-    screen.until("> ")
+    screen.until(READY)
     screen.type("1")
     screen.until("> ")
     screen.type("192.0.2.9")
@@ -133,22 +134,22 @@ def test_a_wrong_answer_is_explained_and_changes_nothing(screen: Screen) -> None
 
 
 def test_an_empty_answer_and_a_wrong_number_change_nothing(screen: Screen) -> None:
-    screen.until("> ")
+    screen.until(READY)
     screen.type("2")
     screen.until("> ")
     screen.type("")
-    screen.until("* nothing was changed", "> ")
+    screen.until("* nothing was changed", READY)
     screen.type("77")
     screen.until("* type a number from 1 to 5")
     assert [line for line in screen.heard() if "hostnamectl" in line] == []
 
 
 def test_the_name_is_handed_on_and_a_refusal_of_the_system_is_told(screen: Screen) -> None:
-    screen.until("> ")
+    screen.until(READY)
     screen.type("2")
     screen.until("> ")
     screen.type("SIP1.example.org")
-    screen.until("* done", "> ")
+    screen.until("* done", READY)
     assert "hostnamectl hostname sip1.example.org" in screen.heard()
     screen.type("2")
     screen.until("> ")
@@ -158,13 +159,13 @@ def test_the_name_is_handed_on_and_a_refusal_of_the_system_is_told(screen: Scree
 
 def test_ssh_is_opened_to_a_pasted_key_and_closed_again(screen: Screen) -> None:
     key, keys = made(screen.root, "ed25519"), screen.root / "etc/ssh/authorized_keys/root"
-    screen.until("> ")
+    screen.until(READY)
     screen.type("3")
     screen.until("Paste", "> ")
     screen.type(key.strip())
     screen.until("SSH is open to root")
     screen.type("")
-    screen.until("open, 1 key", "> ")
+    screen.until("open, 1 key", READY)
     assert keys.read_text() == key
     assert keys.stat().st_mode & 0o777 == 0o600
     screen.type("3")
@@ -175,7 +176,7 @@ def test_ssh_is_opened_to_a_pasted_key_and_closed_again(screen: Screen) -> None:
 
 
 def test_a_key_that_cannot_be_used_opens_nothing(screen: Screen) -> None:
-    screen.until("> ")
+    screen.until(READY)
     screen.type("3")
     screen.until("> ")
     screen.type("ssh-ed25519 AAAA")
@@ -184,21 +185,21 @@ def test_a_key_that_cannot_be_used_opens_nothing(screen: Screen) -> None:
 
 
 def test_a_new_password_is_shown_once(screen: Screen) -> None:
-    screen.until("> ")
+    screen.until(READY)
     screen.type("4")
     screen.until("Type yes: ")
     screen.type("yes")
     screen.until("made-up-one", "go on")
     screen.type("")
-    assert "made-up-one" not in screen.until("* done", "> ")
+    assert "made-up-one" not in screen.until("* done", READY)
 
 
 def test_a_restart_is_asked_for_twice(screen: Screen) -> None:
-    screen.until("> ")
+    screen.until(READY)
     screen.type("5")
     screen.until("Type yes: ")
     screen.type("y")
-    screen.until("* nothing was changed", "> ")
+    screen.until("* nothing was changed", READY)
     assert "systemctl --no-block reboot" not in screen.heard()
     screen.type("5")
     screen.until("Type yes: ")
@@ -210,7 +211,7 @@ def test_a_restart_is_asked_for_twice(screen: Screen) -> None:
 def test_the_way_back_to_the_first_day_is_there_where_the_appliance_has_it(root: Path) -> None:
     (root / "can-reset").touch()
     screen = Screen(root)
-    screen.until("6  Back to the first day", "> ")
+    screen.until("6  Back to the first day", READY)
     screen.type("6")
     for _ in range(2):
         screen.until("Type yes: ")
@@ -221,16 +222,16 @@ def test_the_way_back_to_the_first_day_is_there_where_the_appliance_has_it(root:
 
 
 def test_an_interrupt_ends_nothing(screen: Screen) -> None:
-    screen.until("> ")
+    screen.until(READY)
     screen.type("\x03\x1c\x1a")
-    screen.until("look again", "> ")
+    screen.until("look again", READY)
     assert screen.process.poll() is None
 
 
 def metadata(root: Path, *keys: str) -> list[str]:
     """The `keys` command over these keys of metadata; what the machine was told."""
     screen = Screen(root)
-    screen.until("> ")
+    screen.until(READY)
     screen.close()
     screen.told.unlink()
     place = root / "run/cloud-init/instance-data.json"
@@ -261,3 +262,9 @@ def test_metadata_does_not_undo_what_was_decided_at_the_screen(root: Path) -> No
     (root / "etc/ssh/authorized_keys").mkdir(parents=True)
     (root / "etc/ssh/authorized_keys/root").write_text("# Closed at the screen.\n")
     assert metadata(root, made(root, "ed25519")) == []
+
+
+def test_the_screen_is_drawn_anew_when_the_appliance_announces_something(screen: Screen) -> None:
+    screen.until(READY)
+    (screen.root / "run/appliance-console/said").write_text("panel on https://192.0.2.99:8443/panel/\n")
+    assert "administrator" not in screen.until("\x1b[H\x1b[2J", "https://192.0.2.99:8443/panel/", READY)
