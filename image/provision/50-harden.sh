@@ -8,9 +8,12 @@ find /etc/apparmor.d -maxdepth 1 -type f ! -name 'appliance-*' -delete
 chmod 700 /root
 chmod 600 /boot/grub/grub.cfg
 chmod 600 /boot/System.map-* /boot/config-* /boot/vmlinuz-* 2>/dev/null || true
-sed -i 's/^UMASK.*/UMASK 027/' /etc/login.defs
-: >/etc/issue
-: >/etc/issue.net
+chmod 600 /etc/ssh/sshd_config
+sed -i -e 's/^UMASK.*/UMASK 027/' -e 's/^PASS_MAX_DAYS.*/PASS_MAX_DAYS 365/' -e 's/^PASS_MIN_DAYS.*/PASS_MIN_DAYS 1/' \
+    /etc/login.defs
+# What whoever comes to a door is told; nothing about what is behind it.
+echo 'This system is private. Access is for authorised persons only; it is monitored and logged, and whoever enters
+without authority may be prosecuted by law. If you were not invited, disconnect now.' | tee /etc/issue >/etc/issue.net
 : >/etc/motd
 rm -f /etc/update-motd.d/* /etc/apt/sources.list.d/*
 # Whoever runs the hypervisor could lay down a key for root otherwise; a build comes in by this way.
