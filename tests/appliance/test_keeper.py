@@ -12,6 +12,7 @@ import pytest
 from appliance.config.options import RunOptions
 from appliance.keeper import CANNOT_START, pin_dir, run
 from appliance.kernel.ruleset import table_name
+from appliance.unit import ENVIRONMENT
 from tests.appliance.trees import Tree
 
 OFFICE = """
@@ -27,6 +28,9 @@ print("office", json.dumps([os.getpid(), status["relay"], options["listen"], opt
 signal.pause()
 """
 BPFFS = ("unshare", "--mount", "sh", "-c", 'mount -t bpf bpf /sys/fs/bpf && exec "$@"', "sh")
+# What appliance.service leaves to a keeper that does not start the office itself.
+BARE = (*BPFFS, "setpriv", "--bounding-set=-all,+bpf,+perfmon,+net_admin,+chown,+dac_override,+kill")
+UNIT = "appliance-test.service"
 
 
 @pytest.fixture
@@ -193,6 +197,31 @@ def test_root_without_a_capability_is_told_which(tree: Tree) -> None:
     with tree.keeper(("setpriv", "--bounding-set=-sys_admin")) as keeper:
         (line,) = keeper.rest()
     assert line.startswith("cannot start: CAP_SYS_ADMIN is missing although this is root")
+
+
+def test_a_keeper_whose_office_is_a_unit_needs_less_says_when_it_is_ready_and_starts_none(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tree.code / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tree.code / "notify"))
+        listening.settimeout(60)
+        with tree.keeper(BARE, pin=True, office_unit=UNIT) as keeper:
+            assert listening.recv(64) == b"READY=1"
+            options = tree.runtime / ENVIRONMENT
+            assert options.stat().st_mode & 0o777 == 0o600
+            assert 'APPLIANCE_KEEPER="/srv/keeper/keeper.sock"' in options.read_text()
+            assert (tree.runtime / "keeper.sock").exists()
+            keeper.process.terminate()
+            assert not [line for line in keeper.rest() if line.startswith("office ")]
+            assert keeper.status() == 0
+    assert [path.name for path in tree.runtime.iterdir()] == ["keeper.lock"]
+
+
+def test_without_the_gates_capabilities_no_unit_helps(tree: Tree) -> None:
+    with tree.keeper((*BARE[:-1], BARE[-1].replace(",+bpf", "")), pin=True, office_unit=UNIT) as keeper:
+        (line,) = keeper.rest()
+    assert line.startswith("cannot start: CAP_BPF is missing although this is root")
 
 
 def test_without_root_the_keeper_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
