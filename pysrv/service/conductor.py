@@ -11,25 +11,11 @@ from typing import Any
 
 from appliance import wire
 from appliance.config.settings import Settings
-from pysrv.billing.ledger import Shortfall
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import (
-    CallAnswered,
-    CallAttended,
-    CallEnded,
     CallRequested,
-    CallRinging,
-    CallsJoined,
-    ConnectFailed,
-    DigitPressed,
-    HuntFailed,
-    MediaChanged,
-    PartiesConnected,
-    RouteFailed,
     ServiceEvent,
-    TransferEnded,
-    TransferRequested,
 )
 from pysrv.calls.plan import B2buaConfig
 from pysrv.calls.registrar import Registrar
@@ -37,11 +23,11 @@ from pysrv.calls.trace import Traces
 from pysrv.limits.decision import Refuse
 from pysrv.limits.entrances import Entrances
 from pysrv.limits.facts import Auth
-from pysrv.limits.stages.locks import incoming_refusal
 from pysrv.media.ports import PortPool
 from pysrv.service.accounting import NS, Accounting
 from pysrv.service.admission import Admission
 from pysrv.service.authentication import Authentication, Guard
+from pysrv.service.call_events import CallEvents
 from pysrv.service.callbacks import Callbacks, Placed
 from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
@@ -55,7 +41,6 @@ from pysrv.service.firewall import ListLoader, Managers, protected
 from pysrv.service.forwarding import Forwarding
 from pysrv.service.fraud import Fraud
 from pysrv.service.housekeeping import Housekeeping
-from pysrv.service.journal import visible
 from pysrv.service.notices import Notices
 from pysrv.service.origin import Origins
 from pysrv.service.paging import Paging
@@ -158,7 +143,7 @@ class Service:
             self._defence,
             self._registration,
             self._paging,
-            self._pump_calls,
+            lambda now: self._calls.pump(now),
             self.settings,
             self.input_refused,
         )
@@ -168,6 +153,11 @@ class Service:
         self._changes = Changes(store, world.clock, self._taken_back)
         self._managers = Managers(store, world.clock)
         self._recovery = Recovery(store, self.b2bua, self.accounting, world)
+        self._calls = CallEvents(
+            self.b2bua, self._requests, self._admission, self.accounting, self._brake, self._cards, self._callbacks,
+            self._forwarding, self._transfers, self._trunk_watch, self._recovery, self.tap, self.feed, self.settings,
+            self._fault,
+        )  # fmt: skip
         self._counters_at = 0.0
         self._entrances = self._enters()
         self.malformed = 0
@@ -184,7 +174,7 @@ class Service:
         now = self._world.clock.monotonic()
         resumed, settled = self._recovery.start(now)
         self._spending.start()  # from what still runs, and what was settled just now
-        self._pump_calls(now)
+        self._calls.pump(now)
         _log.info("started registrations=%d calls_resumed=%d calls_settled=%d", found, resumed, settled)
 
     def receive_datagram(self, payload: bytes, flow: Flow) -> None:
@@ -229,8 +219,8 @@ class Service:
         self.endpoint.handle_timer(now)
         self.b2bua.handle_timer(now)
         for lapsed in self.accounting.renew_due(now):
-            self._lapse(lapsed.call_id, lapsed.shortfall, now)
-        self._cut(now)
+            self._calls.lapse(lapsed.call_id, lapsed.shortfall, now)
+        self._calls.cut(now)
         self._registration.expire()
         self._housekeeping.run(now)
         self._passwords.run(now)
@@ -258,9 +248,9 @@ class Service:
                 self._take(event, now)
             except Exception:  # one message must not take the others of this turn with it
                 self._fault(event)
-            self._pump_calls(now)
-        self._pump_calls(now)
-        self._cut(now)
+            self._calls.pump(now)
+        self._calls.pump(now)
+        self._calls.cut(now)
         self._store.commit()
         self.feed.flush()
         self._world.gate.flush()
@@ -509,94 +499,7 @@ class Service:
         self.faults += 1
         _log.exception("a fault of the service at %s", type(event).__name__)
 
-    # -- events of calls ------------------------------------------------------------------------------------------
-
-    def _pump_calls(self, now: float) -> None:
-        while (event := self.b2bua.next_event()) is not None:
-            try:
-                self._call_event(event, now)
-            except Exception:  # a call that policy or money cannot follow must not go on
-                self._fault(event)
-                self.b2bua.hangup(event.call_id, Cause.of_q850(41, "fault of the appliance"), now)
-
-    def _call_event(self, event: ServiceEvent, now: float) -> None:
-        match event:
-            case CallRequested():
-                self._requested(event, now)
-            case MediaChanged():
-                if not self._cards.media(event):
-                    self.accounting.media(event)
-                self._recovery.changed(event.call_id, now)
-            case CallAnswered():
-                self._cards.answered(event)
-                self._callbacks.answered(event)
-                self._trunk_watch.works(event.target)
-                self.accounting.answered(event)
-                self._recovery.changed(event.call_id, now)
-                self.feed.tell(Kind.CALL_ANSWERED, call_id=event.call_id, over=event.target.label)
-            case CallEnded():
-                self._cards.ended(event)
-                self._callbacks.ended(event)
-                self._forwarding.ended(event.call_id)
-                self.accounting.ended(event)
-                self._tell_end(event)
-            case CallAttended():
-                self._cards.attended(event)
-                self._callbacks.attended(event)
-            case DigitPressed():
-                self._cards.pressed(event)
-            case ConnectFailed():
-                self._cards.connect_failed(event)
-                self._callbacks.connect_failed(event)
-            case HuntFailed():
-                self._forwarding.failed(event, now)
-            case TransferRequested():
-                self._transfers.requested(event, now)
-            case RouteFailed():
-                self._trunk_watch.failed(event.target, event.status)
-                self.accounting.route_failed(event.call_id, event.target.label)
-                _log.info("route failed call=%s target=%s status=%d", event.call_id, event.target.label, event.status)
-            case CallsJoined():
-                self.accounting.joined(event.call_id, event.absorbed_id)
-                self._recovery.changed(event.call_id, now)
-                self._recovery.changed(event.absorbed_id, now)
-            case TransferEnded() | PartiesConnected():
-                self._recovery.changed(event.call_id, now)
-            case CallRinging():
-                self._trunk_watch.works(event.target)
-                _log.debug("%s", event)
-
-    def _requested(self, event: CallRequested, now: float) -> None:
-        caller = self._requests.asking.get(event.key)
-        named = caller.account.name if caller is not None and caller.account is not None else ""
-        self.tap.traces.belongs(event.request.call_id, event.call_id, named)
-        self._tell_begin(event, named)
-        if caller is None or (event.replaces is not None and not _may_replace(caller)):
-            self.b2bua.refuse(event.call_id, 403, "", (), now)
-        elif event.replaces is not None:
-            self.b2bua.replace(event.call_id, now)  # the call that is taken over keeps its payer and its lease
-        elif not self._cards.requested(event, caller, now):
-            self._admission.call(event, caller, now)
-
-    def _tell_begin(self, event: CallRequested, account: str) -> None:
-        request = event.request
-        caller, callee = _shown(request.from_.uri.user), _shown(request.uri.user)
-        told = {"call_id": event.call_id, "account": account, "caller": caller, "callee": callee}
-        self.feed.tell(Kind.CALL_BEGUN, **told, source=event.flow.remote[0])
-
-    def _tell_end(self, event: CallEnded) -> None:
-        answered = event.answered_at is not None
-        kind = Kind.CALL_ENDED if answered or event.target is not None else Kind.CALL_REFUSED
-        lasted = event.ended_at - event.answered_at if event.answered_at is not None else 0.0
-        cause = event.cause
-        self.feed.tell(
-            kind,
-            call_id=event.call_id,
-            status=cause.status,
-            reason=visible(cause.text),
-            ended_by=str(event.ended_by),
-            seconds=round(lasted, 3),
-        )
+    # -- what parts ask for ----------------------------------------------------------------------------------------
 
     def _banned(self, prefix: str, port: int) -> None:
         """The defence has banned somebody: nobody there is believed any more."""
@@ -607,25 +510,3 @@ class Service:
         """A wrong PIN came from a telephone that had proved its password: that is one guess of a proven source."""
         if caller.account is not None and caller.proven and caller.how is Auth.PROVEN:
             self._defence.wrong_password(event.request, event.flow, caller.account.name)
-
-    def _cut(self, now: float) -> None:
-        """The exposure brake ends calls."""
-        for call_id, reason in self._brake.take().items():
-            self.accounting.cut(call_id, "exposurecut", reason)
-            self.b2bua.hangup(call_id, Cause.of_status(self._settings.quotadiscreason, reason), now)
-        self._pump_calls(now)
-
-    def _lapse(self, call_id: str, short: Shortfall, now: float) -> None:
-        """The lease has ended: the kernel has stopped the audio already, now the call goes."""
-        cause = Cause.of_status(self._settings.quotadiscreason, f"lease ended: {short.sentence}")
-        self.accounting.lapsed(call_id, short)
-        self.b2bua.hangup(call_id, cause, now)
-
-
-def _shown(user: bytes | None) -> str:
-    return visible((user or b"").decode("utf-8", "replace"))
-
-
-def _may_replace(caller: Caller) -> bool:
-    """Whether somebody may take over a call: one who is sure to be an account that may be called at all."""
-    return caller.is_sure and caller.account is not None and incoming_refusal(caller.account) is None
