@@ -22,7 +22,7 @@ systemctl --quiet disable ssh
 systemctl --quiet mask ssh.socket sshd-keygen.service getty@tty1.service serial-getty@ttyS0.service autovt@.service \
     apt-daily.timer apt-daily-upgrade.timer systemd-firstboot.service ctrl-alt-del.target debug-shell.service \
     proc-sys-fs-binfmt_misc.automount e2scrub_all.timer e2scrub_reap.service grub-common.service \
-    systemd-pcrlock-make-policy.service systemd-coredump.socket cloud-init-hotplugd.socket cloud-init-hotplugd.service
+    systemd-pcrlock-make-policy.service cloud-init-hotplugd.socket cloud-init-hotplugd.service
 install -d /etc/systemd/system-generators
 for name in systemd-ssh-generator systemd-getty-generator systemd-gpt-auto-generator systemd-rc-local-generator \
     systemd-hibernate-resume-generator; do
