@@ -84,7 +84,7 @@ def outlives() -> dict[str, Any]:
     office, keeper = out(*main, "appliance-office"), out(*main, "appliance")
     out("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "appliance")
     until = time.monotonic() + 240
-    while time.monotonic() < until and not out("appliance", "status", "--json").startswith('{"keeper": {'):
+    while time.monotonic() < until and not json.loads(out("appliance", "status", "--json") or "{}").get("keeper"):
         time.sleep(1)
     now = out(*main, "appliance")
     return {"office": office == out(*main, "appliance-office") != "0", "keeper": keeper != now != "0"}
