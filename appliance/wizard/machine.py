@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from appliance.wizard import entries
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 300.0  # a first boot on a slow machine is busy
 SAID: Final = "run/appliance-console/said"
 KEYS: Final = "etc/ssh/authorized_keys/root"
 HOST_KEY: Final = "etc/ssh/ssh_host_ed25519_key.pub"
@@ -88,7 +88,11 @@ class Machine:
         if not keys:
             raise MachineError("SSH is opened to a key: there is none")
         self._write(KEYS, "".join(f"{key}\n" for key in keys), 0o600)
-        _asked(["systemctl", "enable", "--now", "--no-block", "ssh"])
+        try:
+            _asked(["systemctl", "enable", "--now", "--no-block", "ssh"])
+        except MachineError:
+            (self.root / KEYS).unlink()  # nothing was decided: the next start tries again
+            raise
 
     def close_ssh(self) -> None:
         """Let nobody in any more, end who is in, and forget the keys. Raises MachineError."""

@@ -22,7 +22,7 @@ PROGRAM = """#!/bin/sh
 echo "${0##*/} $*" >>TOLD
 case "${0##*/} $*" in
     "systemctl is-enabled --quiet ssh") [ -e ROOT/ssh-open ] ;;
-    "systemctl enable --now --no-block ssh") : >ROOT/ssh-open ;;
+    "systemctl enable --now --no-block ssh") [ ! -e ROOT/too-busy ] && : >ROOT/ssh-open ;;
     "systemctl disable --now --no-block ssh") rm ROOT/ssh-open ;;
     "ip -j address show dev eth0 scope global") echo '[{},{"addr_info":[{},{"local":"192.0.2.7","prefixlen":24}]}]' ;;
     "appliance factory-reset --help") [ -e ROOT/can-reset ] ;;
@@ -228,7 +228,7 @@ def test_an_interrupt_ends_nothing(screen: Screen) -> None:
     assert screen.process.poll() is None
 
 
-def metadata(root: Path, *keys: str) -> list[str]:
+def metadata(root: Path, *keys: str, status: int = 0) -> list[str]:
     """The `keys` command over these keys of metadata; what the machine was told."""
     screen = Screen(root)
     screen.until(READY)
@@ -240,7 +240,7 @@ def metadata(root: Path, *keys: str) -> list[str]:
     about = {"PATH": f"{root / 'programs'}:/usr/bin:/bin", "PYTHONPATH": str(CODE), "LANG": "C.UTF-8"}
     words = [sys.executable, "-P", "-m", "appliance.wizard", "--root", str(root), "keys"]
     done = subprocess.run(words, env=about, capture_output=True, text=True, check=False, cwd="/")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     told = screen.told.read_text().splitlines() if screen.told.exists() else []
     return [*told, *done.stderr.splitlines()]
 
@@ -251,6 +251,13 @@ def test_keys_of_the_metadata_open_ssh_and_weak_ones_do_not(root: Path) -> None:
     assert said[0] == "systemctl enable --now --no-block ssh"
     assert any("a key of the metadata is not taken" in line for line in said)
     assert (root / "etc/ssh/authorized_keys/root").read_text() == f"{key}\n"
+
+
+def test_keys_that_could_not_open_ssh_are_tried_again_at_the_next_start(root: Path) -> None:
+    (root / "too-busy").touch()
+    key = made(root, "ed25519").strip()
+    assert "keys: systemctl: status 1" in metadata(root, key, status=1)
+    assert not (root / "etc/ssh/authorized_keys/root").exists()
 
 
 def test_metadata_without_a_key_opens_nothing(root: Path) -> None:
