@@ -100,6 +100,7 @@ class FakeVoice:
 
     tongues: dict[int, Tongue] = field(default_factory=dict)
     said: list[tuple[str, ...]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)  # before each of them, in seconds
 
     def begin(self, session: int, tongue: Tongue) -> None:
         self.tongues[session] = tongue
@@ -107,6 +108,7 @@ class FakeVoice:
     def play(self, session: int, clips: tuple[str, ...], *, again: bool = False, after_s: float = 0.0) -> float:
         assert session in self.tongues
         self.said.append(clips)
+        self.waits.append(after_s)
         return len(clips) / 2
 
     def hush(self, session: int) -> None: ...

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.config.settings import Settings
 from pysrv.limits.decision import Refuse
-from pysrv.service.callbacks import Placed
+from pysrv.service.callbacks import GRACE_S, Placed
 from pysrv.sip.message import Request
 from tests.calls.playbook import sdp
 from tests.service.bench import TRUNK, Bench, Client, opened
@@ -97,7 +97,7 @@ def test_the_account_s_phone_is_called_then_the_number_and_only_that_is_paid(
     alice.reply(invite, 180)
     bench.sleep(5.0)
     alice.reply(invite, 200, sdp(ALICE, 10_000))
-    assert bench.voice.said == [("ringing",)]
+    assert (bench.voice.said, bench.voice.waits) == ([("ringing",)], [GRACE_S])
     there = rung(carrier)
     assert there.from_.uri.user == b"101"
     bench.sleep(5.0)
