@@ -4,7 +4,6 @@ Everything that changes is written whole beside its place and renamed. A program
 own words.
 """
 
-import functools
 import json
 import os
 import subprocess
@@ -21,7 +20,6 @@ KEYS: Final = "etc/ssh/authorized_keys/root"
 HOST_KEY: Final = "etc/ssh/ssh_host_ed25519_key.pub"
 NETWORK: Final = "etc/systemd/network/05-wizard.network"  # before cloud-init's 10- and the image's 80-
 METADATA: Final = ("run/cloud-init/instance-data-sensitive.json", "run/cloud-init/instance-data.json")
-RESET: Final = ("factory-reset",)  # a command of `appliance`, where there is one
 
 
 class MachineError(Exception):
@@ -95,7 +93,10 @@ class Machine:
             raise
 
     def close_ssh(self) -> None:
-        """Let nobody in any more, end who is in, and forget the keys. Raises MachineError."""
+        """Let nobody in any more and forget the keys. Who is in stays until he leaves (ssh.service: KillMode=process).
+
+        Raises MachineError.
+        """
         self._write(KEYS, "# Closed at the screen.\n", 0o600)
         _asked(["systemctl", "disable", "--now", "--no-block", "ssh"])
 
@@ -110,14 +111,6 @@ class Machine:
     def new_password(self) -> str:
         """Another password for `admin` of the panel, which ends his sessions. Raises MachineError."""
         return _asked(["appliance", "people", "set", "admin", "--password", "generated"]).strip()
-
-    def can_reset(self) -> bool:
-        """Whether this version knows a way back to the first day; asked once, because it takes a while."""
-        return _knows(*RESET)
-
-    def reset(self) -> str:
-        """Back to the first day. Raises MachineError."""
-        return _asked(["appliance", *RESET, "--yes"]).strip()
 
     def restart(self) -> None:
         """Start the machine anew. Raises MachineError."""
@@ -155,11 +148,6 @@ class Machine:
             unready.rename(path)
         except OSError as error:
             raise MachineError(f"cannot write {path}: {error.strerror}") from None
-
-
-@functools.cache
-def _knows(*words: str) -> bool:
-    return _succeeds(["appliance", *words, "--help"])
 
 
 def _succeeds(command: Sequence[str]) -> bool:

@@ -20,12 +20,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line of the menu. `state` says how it stands; `there` whether it is to be had at all."""
+    """A line of the menu. `state` says how it stands."""
 
     text: str
     act: Callable[["Menu"], None]
     state: Callable[[Machine], str] = lambda _: ""
-    there: Callable[[Machine], bool] = lambda _: True
 
 
 class Menu:
@@ -38,32 +37,31 @@ class Menu:
         """Show, ask, act, for ever. Raises EOFError."""
         news = ""
         while True:
-            items = [each for each in ITEMS if each.there(self.machine)]
             said = self.machine.said()
-            self.say(CLEAR + self.page(items, news))
+            self.say(CLEAR + self.page(news))
             while not (typed := self._typed()) and self.machine.said() == said:
                 pass  # until the appliance announces something else
             if typed:
-                news = self._chosen(items, self.ask("").strip())
+                news = self._chosen(self.ask("").strip())
 
-    def page(self, items: list[Item], news: str = "") -> str:
+    def page(self, news: str = "") -> str:
         """What the screen shows."""
         machine = self.machine
         lines = [f"appliance {machine.version()}    {machine.name()}", ""]
         lines += [_safe(line) for line in machine.said()] or ["The appliance is starting; press Enter to look again."]
         lines.append("")
-        for number, item in enumerate(items, 1):
+        for number, item in enumerate(ITEMS, 1):
             lines.append(f"  {number}  {item.text:36}{_safe(item.state(machine))}".rstrip())
         lines += ["  Enter  look again", "", *([f"* {_safe(news)}", ""] if news else [])]
         return "\n".join([*lines, "Type a number, then Enter:"])
 
-    def _chosen(self, items: list[Item], typed: str) -> str:
+    def _chosen(self, typed: str) -> str:
         if not typed:
             return ""
-        if not (typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(items)):
-            return f"type a number from 1 to {len(items)}, not {typed!r:.20}"
+        if not (typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(ITEMS)):
+            return f"type a number from 1 to {len(ITEMS)}, not {typed!r:.20}"
         try:
-            items[int(typed) - 1].act(self)
+            ITEMS[int(typed) - 1].act(self)
         except (entries.BadEntry, MachineError) as error:
             return str(error)
         except Unchanged:
@@ -128,12 +126,6 @@ def _restart(menu: Menu) -> None:
     menu.machine.restart()
 
 
-def _reset(menu: Menu) -> None:
-    menu.sure("Remove every account, call record and key of this machine?")
-    menu.sure("There is no way back.")
-    menu.say(_safe(menu.machine.reset()))
-
-
 def _how_addressed(machine: Machine) -> str:
     return f"{'static' if machine.static() else 'DHCP'}: {', '.join(machine.addresses()) or 'none yet'}"
 
@@ -150,5 +142,4 @@ ITEMS: Final = (
     Item("SSH", _ssh, _how_open),
     Item("New password for the panel", _password),
     Item("Restart the machine", _restart),
-    Item("Back to the first day", _reset, there=Machine.can_reset),
 )

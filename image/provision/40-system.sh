@@ -16,7 +16,7 @@ nft --check --file /etc/nftables.conf
 sshd -t
 apparmor_parser --replace --write-cache --skip-kernel-load /etc/apparmor.d/appliance-*
 systemctl --quiet enable nftables apparmor appliance appliance-console appliance-keys appliance-wizard appliance-cloud \
-    appliance-updates.timer systemd-networkd systemd-timesyncd
+    systemd-networkd systemd-timesyncd
 # Builds go in over SSH, which runs on until the machine is sealed; the next boot does not start it.
 systemctl --quiet disable ssh
 systemctl --quiet mask ssh.socket sshd-keygen.service getty@tty1.service serial-getty@ttyS0.service autovt@.service \

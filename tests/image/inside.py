@@ -155,7 +155,6 @@ def look() -> dict[str, Any]:
             unit: out("systemctl", "is-active", unit) for unit in ("systemd-timesyncd", "appliance-wizard", "ssh")
         },
         "cores": out("systemctl", "show", "--property=LimitCORE", "--value", "appliance-office"),
-        "updates": Path("/etc/appliance/updates").exists(),
         "outlives": outlives(),
         "name": Path("/proc/sys/kernel/hostname").read_text().strip(),
         "names_by": out("resolvectl", "dns", "eth0"),

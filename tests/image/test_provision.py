@@ -108,7 +108,7 @@ def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
         if path.is_file():
             (tmp_path / path.name).write_text(re.sub(r"(?m)^(Exec\w+=\W?)\S+", r"\1/bin/true", path.read_text()))
     named = [str(path) for path in sorted(tmp_path.iterdir()) if path.suffix == ".service"]
-    assert len(named) == 7
+    assert len(named) == 6
     done = subprocess.run(["systemd-analyze", "verify", *named], capture_output=True, text=True, check=False)
     known = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     newer = [key for key, since in NEWER.items() if int(known) < since]
@@ -172,13 +172,6 @@ def test_the_table_of_owners_can_be_read_and_names_every_file_of_ours() -> None:
     for path in FILES.rglob("*"):
         if path.is_file():
             assert [row for row in table if path in set(row.places(FILES))], path
-
-
-def test_an_update_is_fetched_only_where_somebody_wrote_that_he_wants_it() -> None:
-    unit = (FILES / "etc/systemd/system/appliance-updates.service").read_text()
-    assert "\nConditionPathExists=/etc/appliance/updates\n" in unit
-    assert "\nEnvironmentFile=/etc/appliance/updates\n" in unit
-    assert not (FILES / "etc/appliance/updates").exists()
 
 
 def test_user_data_is_not_read_and_only_known_datasources_are_asked() -> None:

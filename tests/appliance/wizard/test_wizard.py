@@ -25,7 +25,6 @@ case "${0##*/} $*" in
     "systemctl enable --now --no-block ssh") [ ! -e ROOT/too-busy ] && : >ROOT/ssh-open ;;
     "systemctl disable --now --no-block ssh") rm ROOT/ssh-open ;;
     "ip -j address show dev eth0 scope global") echo '[{},{"addr_info":[{},{"local":"192.0.2.7","prefixlen":24}]}]' ;;
-    "appliance factory-reset --help") [ -e ROOT/can-reset ] ;;
     "appliance people set admin --password generated") echo "password: made-up-one" ;;
     "hostnamectl hostname broken") echo "Could not set: broken" >&2; exit 1 ;;
 esac
@@ -206,19 +205,6 @@ def test_a_restart_is_asked_for_twice(screen: Screen) -> None:
     screen.type("yes")
     screen.until("* done")
     assert "systemctl --no-block reboot" in screen.heard()
-
-
-def test_the_way_back_to_the_first_day_is_there_where_the_appliance_has_it(root: Path) -> None:
-    (root / "can-reset").touch()
-    screen = Screen(root)
-    screen.until("6  Back to the first day", READY)
-    screen.type("6")
-    for _ in range(2):
-        screen.until("Type yes: ")
-        screen.type("yes")
-    screen.until("* done")
-    assert "appliance factory-reset --yes" in screen.heard()
-    screen.close()
 
 
 def test_an_interrupt_ends_nothing(screen: Screen) -> None:
