@@ -124,6 +124,9 @@ def _office_lines(office: dict[str, Any] | None, silent: str) -> list[Any]:
         charged = ", ".join(f"{amount} {code}" for code, amount in today["charged"].items())
         words = f"{today['calls']} calls, {today['answered']} answered, {today['refused']} refused"
         shown.append(("today", words + (f", {charged}" if charged else "")))
+    if disk := office.get("disk"):
+        percent = 100 * disk["free_bytes"] // max(disk["bytes"], 1)
+        shown.append(("disk", f"{disk['free_bytes'] // 2**20:,} MiB free of {disk['bytes'] // 2**20:,} ({percent} %)"))
     shown += [
         ("listens on", ", ".join(office.get("listens") or [])),
         ("office since", moment(office.get("started_at"))),

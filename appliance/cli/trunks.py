@@ -7,7 +7,7 @@ import click
 from appliance.cli.accounts import said
 from appliance.cli.link import Request
 from appliance.cli.passwords import password_of
-from appliance.cli.show import Answer, Column, joined, line, span, table, yes_no
+from appliance.cli.show import Answer, Column, joined, line, moment, span, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 
 TRUNK_COLUMNS = (
@@ -21,6 +21,7 @@ TRUNK_COLUMNS = (
     Column("deck", "cost deck"),
     Column("routes", "routes", lambda routes: str(len(routes)), right=True),
     Column("enabled", "enabled", yes_no),
+    Column("health", "lately", lambda health: lately(health)),
 )
 ROUTE_COLUMNS = (
     Column("prefix", "prefix", lambda prefix: prefix or "(all)"),
@@ -37,6 +38,16 @@ QUALITY_COLUMNS = (
     Column("per_minute", "cost/min", right=True),
     Column("currency", ""),
 )
+
+
+def lately(health: dict[str, Any] | None) -> str:
+    """What a trunk did with its last calls, as far as the service runs and knows."""
+    if not health:
+        return ""
+    worked = f"took a call {moment(health['worked_at'])}" if health["worked_at"] else ""
+    failed = f"{health['failed_status']} {moment(health['failed_at'])}" if health["failed_at"] else ""
+    row = f"{health['failures']} failed in a row" if health["failures"] else ""
+    return "; ".join(part for part in (row, failed, worked) if part)
 
 
 def _list(session: Session) -> Answer:

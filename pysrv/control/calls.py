@@ -257,6 +257,7 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "bans": store.ban_count(),
         "today": today(desk),
     }
+    counted["disk"] = dict(zip(("free_bytes", "bytes"), store.room(), strict=True))
     waiting = pending(desk)
     if waiting is not None:
         counted["unconfirmed"] = f"{waiting['what']} (taken back in {waiting['left_s']:.0f} s)"

@@ -25,6 +25,7 @@ from pysrv.limits.decision import Refuse
 from pysrv.people.permissions import Powers
 from pysrv.service.callbacks import Placed
 from pysrv.service.firewall import protected
+from pysrv.service.trunk_watch import TrunkHealth
 from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
 
@@ -49,6 +50,9 @@ class Live(Protocol):
 
     def figures(self) -> wire.OfficeFigures:
         """What is counted, for the metrics."""
+
+    def trunk_health(self, trunk: str) -> TrunkHealth:
+        """What a trunk did with its last calls."""
 
     def traces(self) -> Traces:
         """What was said on the wire, by call."""

@@ -1,6 +1,7 @@
 """Verbs about trunks and routes. A trunk's password is taken and never given out."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -130,9 +131,14 @@ def add(desk: Desk, args: AddTrunk) -> dict[str, Any]:
 
 
 def list_all(desk: Desk, _: Any) -> dict[str, Any]:
-    """trunks.list: `calls` run over it now."""
+    """trunks.list: `calls` run over it now; `health` is what it did with the last ones, while the service runs."""
     carried = desk.store.trunk_calls()
-    return {"trunks": [shape(trunk) | {"calls": carried.get(trunk.name, 0)} for trunk in desk.store.trunks()]}
+    return {"trunks": [shape(trunk) | _lately(desk, trunk, carried) for trunk in desk.store.trunks()]}
+
+
+def _lately(desk: Desk, trunk: Trunk, carried: Mapping[str, int]) -> dict[str, Any]:
+    health = asdict(desk.live.trunk_health(trunk.name)) if desk.live is not None else None
+    return {"calls": carried.get(trunk.name, 0), "health": health}
 
 
 def change(desk: Desk, args: SetTrunk) -> dict[str, Any]:

@@ -56,7 +56,7 @@ from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.tap import Tap
 from pysrv.service.transfers import Transfers
-from pysrv.service.trunk_watch import TrunkWatch
+from pysrv.service.trunk_watch import TrunkHealth, TrunkWatch
 from pysrv.service.trust import Trust
 from pysrv.service.trusted import TrustedAddresses
 from pysrv.sip.digest import Authenticator, NonceKeys
@@ -110,7 +110,7 @@ class Service:
         self._spending = Spending(store, settings, world.clock, self.notices.tell)
         self._pricing = Pricing(store, self.settings, lambda: self._spending.report_only, self.notices.tell)
         self._fraud = Fraud(store, settings, world.clock, self.notices.tell)
-        self._trunk_watch = TrunkWatch(store, self.settings, self.notices.tell)
+        self._trunk_watch = TrunkWatch(store, self.settings, self.notices.tell, world.clock.wall)
         self._brake = ExposureBrake(store, settings, self.notices.tell, lambda *whose: self.accounting.prices(*whose))
         self.accounting = Accounting(store, world, self._spending, self._fraud, self._brake)
         self.counts = Figures(store, self.accounting, self.registrar, self.endpoint, self.tap, world.clock)
@@ -342,6 +342,10 @@ class Service:
         return self.counts.read(
             generation=self._settings.generation, malformed=self.malformed, faults=self.faults, inputs=self.inputs
         )
+
+    def trunk_health(self, trunk: str) -> TrunkHealth:
+        """What a trunk did with its last calls."""
+        return self._trunk_watch.health(trunk)
 
     def traces(self) -> Traces:
         """What was said on the wire, by call."""

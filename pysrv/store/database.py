@@ -56,6 +56,12 @@ class Reading:
         """The database's file."""
         return self._path
 
+    def room(self) -> tuple[int, int]:
+        """Free and all bytes of the database's file system, as far as the office may use them (statvfs(3))."""
+        found = os.statvfs(self._path.parent)
+        free, used = found.f_bavail, found.f_blocks - found.f_bfree
+        return free * found.f_frsize, (free + used) * found.f_frsize
+
     def close(self) -> None:
         """Gives the file back; an open transaction is thrown away."""
         self._sql.close()
@@ -118,8 +124,7 @@ class Writing(Reading):
 
     def trouble(self) -> str:
         """What keeps the next change from being written, as a StoreCode; empty: nothing. Changes nothing itself."""
-        found = os.statvfs(self._path.parent)
-        if found.f_bavail * found.f_frsize < LEAST_FREE_BYTES:
+        if self.room()[0] < LEAST_FREE_BYTES:
             return str(StoreCode.FULL)
         try:
             if not self._open:

@@ -79,6 +79,15 @@ def plain(number: float, code: str = SOURCE_LANGUAGE) -> str:
     return format_decimal(Decimal(f"{number:.4g}"), locale=code, decimal_quantization=False)
 
 
+def size(number_of_bytes: float, code: str = SOURCE_LANGUAGE) -> str:
+    """An amount of bytes in the unit that fits it (IEC 80000-13): `512 MiB`, `3.2 GiB`."""
+    value, units = float(number_of_bytes), iter(("B", "KiB", "MiB", "GiB"))
+    unit = next(units)
+    while value >= 1024 and unit != "TiB":
+        value, unit = value / 1024, next(units, "TiB")
+    return f"{format_decimal(round(value, 1 if value < 10 else 0), locale=code)} {unit}"
+
+
 def amount(text: object, code: str = SOURCE_LANGUAGE) -> str:
     """An amount that a verb says ("1250.00"), with the language's marks and all of its decimals; other words stay."""
     found = _AMOUNT.fullmatch(str(text))
@@ -133,7 +142,7 @@ def _environment(loader: PrefixLoader, code: str) -> Environment:
     )  # fmt: skip
     environment.install_gettext_translations(catalogue(code), newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {"duration": duration, "moment": moment, "said": catalogue(code).gettext}
-    environment.filters |= {each.__name__: partial(each, code=code) for each in (count, plain, amount)}
+    environment.filters |= {each.__name__: partial(each, code=code) for each in (count, plain, amount, size)}
     environment.globals |= {"language": code, "languages": LANGUAGES}
     return environment
 

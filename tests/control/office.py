@@ -17,6 +17,7 @@ from pysrv.limits.decision import Refuse
 from pysrv.net.control_socket import ControlSocket
 from pysrv.notify import Dispatcher
 from pysrv.service.callbacks import Placed
+from pysrv.service.trunk_watch import TrunkHealth
 from pysrv.store import Store
 from pysrv.store.blacklists import BlacklistRow
 
@@ -30,6 +31,7 @@ class Service:
         self.told: list[tuple[Any, ...]] = []
         self.calls: set[str] = set()
         self.phones: set[str] = set()
+        self.health: dict[str, TrunkHealth] = {}
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
         self.names: dict[str, str] = {}
@@ -50,6 +52,9 @@ class Service:
 
     def figures(self) -> wire.OfficeFigures:
         return wire.OfficeFigures(started_at=NOW, calls={"setup": 1, "answered": 2}, outcomes={"busy": 3})
+
+    def trunk_health(self, trunk: str) -> TrunkHealth:
+        return self.health.get(trunk, TrunkHealth())
 
     def traces(self) -> Traces:
         return self.remembered

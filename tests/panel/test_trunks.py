@@ -1,10 +1,10 @@
 """The pages of trunks: made, changed, given routes, and removed."""
 
 from pysrv.panel.pages.trunks import answered_of
+from pysrv.service.trunk_watch import TrunkHealth
 from pysrv.store.rows import NewCall
-from tests.web.house import Browser, House
+from tests.panel.conftest import Panel
 
-Panel = tuple[House, Browser]
 NEW = {"name": "carrier", "host": "sip.carrier.example", "port": "5060", "transport": "udp", "enabled": "1"}
 
 
@@ -48,6 +48,17 @@ async def test_a_trunk_shows_how_many_calls_it_carries(panel: Panel) -> None:
         house.store.open_call(NewCall(name, None, "101", "4930", "192.0.2.7", trunk="carrier"))
     house.store.commit()
     assert "2 of 5" in (await browser.get("/panel/trunks")).text
+
+
+async def test_a_trunk_shows_when_it_last_took_a_call_and_what_it_answered_to_the_one_that_failed(panel: Panel) -> None:
+    browser = panel.browser
+    await browser.post("/panel/trunks-new", NEW)
+    assert "SIP 503" not in (await browser.get("/panel/trunks")).text
+    panel.service.health["carrier"] = TrunkHealth(1_700_000_000.0, 1_700_000_060.0, 503, 4)
+    for path in ("/panel/trunks", "/panel/"):
+        page = (await browser.get(path)).text
+        assert "2023-11-14 22:13:20" in page and "2023-11-14 22:14:20 <small>SIP 503</small>" in page, path
+        assert '<strong class="wrong">4</strong>' in page, path
 
 
 async def test_routes_come_and_go(panel: Panel) -> None:

@@ -43,6 +43,19 @@ def running(panel: Panel, call_id: str = "c1", callee: str = "49301234", setup_a
     panel.store.commit()
 
 
+async def test_the_dashboard_shows_the_disk_and_warns_of_a_full_one(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = panel.house.control.session("test").do("status")["disk"]
+    assert 0 < disk["free_bytes"] <= disk["bytes"]
+    for free, warned in ((10, False), (9, True)):
+        monkeypatch.setattr(type(panel.store), "room", lambda _, free=free: (free * 2**30, 100 * 2**30))
+        page = (await panel.browser.get("/panel/")).text
+        assert f"{free} GiB of 100 GiB free" in page
+        assert ("Nearly full" in page) is warned
+        assert ('value="90.0"' if free == 10 else 'value="91.0"') in page
+
+
 async def test_the_dashboard_draws_its_charts_without_scripts(panel: Panel) -> None:
     went_by(panel, [3] * 20)
     page = (await panel.browser.get("/panel/")).text

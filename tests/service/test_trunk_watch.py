@@ -6,7 +6,7 @@ import pytest
 
 from appliance.config.settings import Settings
 from pysrv.calls.plan import Target, TargetKind
-from pysrv.service.trunk_watch import TrunkWatch
+from pysrv.service.trunk_watch import TrunkHealth, TrunkWatch
 from pysrv.sip.events import Flow
 from pysrv.sip.uri import Uri
 from tests.service.bench import Bench
@@ -21,8 +21,8 @@ class Watched:
 
     def __init__(self, bench: Bench, **texts: str) -> None:
         self.told: list[tuple[str, int, int]] = []
-        self.settings = Settings().with_changes(texts, 1)
-        self.watch = TrunkWatch(bench.store, lambda: self.settings, self.tell)
+        self.settings, self.now = Settings().with_changes(texts, 1), 1000.0
+        self.watch = TrunkWatch(bench.store, lambda: self.settings, self.tell, lambda: self.now)
 
     def tell(self, kind: str, account: str, key: str, **figures: int) -> None:
         assert (kind, account) == ("trunk_failing", "")
@@ -65,6 +65,22 @@ def test_a_call_that_rings_or_is_answered_begins_the_count_anew(bench: Bench) ->
     watched.watch.works(target("carrier"))
     watched.fail(503, 503)
     assert len(watched.told) == 1
+
+
+def test_the_last_call_that_a_trunk_took_and_the_last_that_it_did_not_are_remembered(bench: Bench) -> None:
+    watched = Watched(bench, trunkfailures="3")
+    assert watched.watch.health("carrier") == TrunkHealth()
+    watched.watch.works(target("carrier"))
+    watched.now = 1060.0
+    watched.fail(503, 408)
+    assert watched.watch.health("carrier") == TrunkHealth(1000.0, 1060.0, 408, 2)
+    watched.now = 1090.0
+    watched.fail(486)  # busy: it is there
+    assert watched.watch.health("carrier") == TrunkHealth(1000.0, 1090.0, 486, 0)
+    watched.fail(500)
+    watched.watch.works(target("carrier"))
+    assert watched.watch.health("carrier") == TrunkHealth(1090.0, 1090.0, 500, 0)
+    assert watched.watch.health("other") == TrunkHealth()
 
 
 def test_devices_of_users_are_no_trunks(bench: Bench) -> None:

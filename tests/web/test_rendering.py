@@ -2,7 +2,7 @@
 
 import pytest
 
-from pysrv.web.rendering import amount, count, plain
+from pysrv.web.rendering import amount, count, plain, size
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,11 @@ def test_a_figure_has_four_digits_that_count_and_no_exponent(number: float, code
 )  # fmt: skip
 def test_an_amount_keeps_all_of_its_decimals(text: str, code: str, written: str) -> None:
     assert amount(text, code) == written
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "written"),
+    [(0, "en", "0 B"), (1023, "en", "1,023 B"), (3.25 * 2**30, "de", "3,2 GiB"), (2**50, "en", "1,024 TiB")],
+)
+def test_a_size_has_the_unit_that_fits_it(number: float, code: str, written: str) -> None:
+    assert size(number, code) == written

@@ -29,7 +29,16 @@ async def index(request: web.Request) -> web.Response:
         request, "panel/dashboard.html", now=now, tallies=tallies(now), relay=relay(now.gate), most=MAX_ROWS,
         drawings=charts.drawings(told, translate), told=told, words=attack_words(request, told),
         width=charts.WIDTH, height=charts.HEIGHT, setup=setup(request), state=do(request, "status"),
+        trunks=_trunks(request),
     )  # fmt: skip
+
+
+def _trunks(request: web.Request) -> list[dict[str, Any]]:
+    """Trunks in use, the ones that fail first; for those who may see them."""
+    if not identity(request).may(Area.ROUTING):
+        return []
+    used = [each for each in do(request, "trunks.list")["trunks"] if each["enabled"]]
+    return sorted(used, key=lambda each: (-((each["health"] or {}).get("failures", 0)), each["name"]))[:MAX_ROWS]
 
 
 def setup(request: web.Request) -> str | None:
