@@ -215,7 +215,7 @@ def test_the_archive_of_the_program_is_the_same_each_time_and_holds_no_test(tmp_
     with tarfile.open(first) as tar:
         rows = tar.getmembers()
     names = {row.name for row in rows}
-    assert {"appliance/keeper.py", "pysrv/office.py", "bpf/gate.c", "appliance/requirements.txt"} <= names
+    assert {"appliance/keeper.py", "pysrv/office/office.py", "bpf/gate.c", "appliance/requirements.txt"} <= names
     assert not [name for name in names if "test" in Path(name).parts or "__pycache__" in name or ".git" in name]
     assert {(row.uid, row.gid, row.mode & 0o022) for row in rows} == {(0, 0, 0)}
 

@@ -1,0 +1,46 @@
+"""The office: store, service, sockets, gate and pages put together, in one process, until SIGTERM.
+
+office.py     builds everything that has a socket around one Service, opens and closes it
+alarm.py      the one timer that wakes the service
+watch.py      what the gate counts, read every second, and what the charts are made of
+front.py      what the web may ask of all that
+greeting.py   what the first lines say: addresses, a first password, accounts to try
+"""
+
+import asyncio
+import signal
+import sys
+
+import uvloop
+
+from appliance.config.options import CANNOT_RUN, RunOptions
+from pysrv.net.udp import PortBusy
+from pysrv.office.office import Office
+from pysrv.service import journal
+from pysrv.store import StoreError
+
+__all__ = ["Office", "run"]
+
+
+def run(options: RunOptions, keeper: str) -> int:
+    """Serve until told to stop; returns the exit status."""
+    log = journal.to_stderr()
+    try:
+        return uvloop.run(_main(options, keeper, log))
+    except (StoreError, PortBusy) as error:
+        print(f"office: {error}", file=sys.stderr)
+        return CANNOT_RUN
+
+
+async def _main(options: RunOptions, keeper: str, log: journal.Chosen) -> int:
+    office = Office(options, keeper)
+    log.style = office.log_format
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    try:
+        await office.start()
+        await told.wait()
+    finally:
+        await office.stop()
+    return 0

@@ -1,0 +1,328 @@
+"""Everything that has a socket, around one Service."""
+
+import asyncio
+import logging
+import os
+import secrets
+import time
+from pathlib import Path
+
+from appliance import wire
+from appliance.config.load import layered
+from appliance.config.options import RunOptions
+from appliance.config.schema import ROWS
+from appliance.config.settings import Settings, parse_all
+from pysrv import api
+from pysrv.certificates.held import Certificates
+from pysrv.console.commands import IDLE_S, MOST_LINE_BYTES
+from pysrv.console.desk import ConsoleDesk
+from pysrv.control import Control
+from pysrv.control.aside import Aside
+from pysrv.control.watching import Memory
+from pysrv.net.clips import Clips
+from pysrv.net.console import ConsoleSockets
+from pysrv.net.control_socket import ControlSocket
+from pysrv.net.gate import GateClient
+from pysrv.net.hep import HepExport
+from pysrv.net.host import protected_of_host
+from pysrv.net.keyed_hash import keyed_hash
+from pysrv.net.names import Names
+from pysrv.net.player import Player
+from pysrv.net.pulse import QueueDelay
+from pysrv.net.routes import LocalAddresses
+from pysrv.net.tcp import TcpConnections
+from pysrv.net.tls import TlsConnections
+from pysrv.net.udp import UdpSockets
+from pysrv.notify import Dispatcher
+from pysrv.office import greeting
+from pysrv.office.alarm import Alarm
+from pysrv.office.front import Front, Parts
+from pysrv.office.watch import Watch
+from pysrv.panel import ROUTES as PANEL_ROUTES
+from pysrv.payments.cashier import Cashier
+from pysrv.portal import ROUTES as PORTAL_ROUTES
+from pysrv.ports import Ports
+from pysrv.service import Service
+from pysrv.service.health import Checkup, Health, health
+from pysrv.service.surroundings import Clock, Surroundings
+from pysrv.service.tokens import token_source
+from pysrv.sip.events import Flow
+from pysrv.sip.parser import Limits
+from pysrv.store import DATABASE, Store
+from pysrv.web.logins import Logins
+from pysrv.web.server import Web
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+TOKEN_BYTES = 12
+LOOK_EVERY_S = 30.0  # whether another certificate was laid down
+CLIPS = "clips"  # folder of the voice menu's recordings
+_log = logging.getLogger("pysrv.office")
+
+
+class Office:
+    """Everything that has a socket, around one Service."""
+
+    def __init__(self, options: RunOptions, keeper: str) -> None:
+        self._options, self._loop = options, asyncio.get_running_loop()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._alarm = Alarm(self._loop, self._ring)
+        self._state = Path(options.state)
+        self._store = Store.open(self._state / DATABASE)
+        file = parse_all(options.settings)
+        loaded = layered(file, self._store.overrides(), self._store.generation())
+        self._problems = tuple(str(problem) for problem in loaded.problems)
+        self._names = Names(lambda: self._gate.resync())
+        self._callees = Names()  # callers choose these: they must not crowd out the trunks' names
+        delay = QueueDelay()
+        self.memory = Memory()
+        logging.getLogger().addHandler(self.memory.log)
+        self._gate_problem = "not connected yet"
+        self._gate = GateClient(keeper, self._plan, self, queue_delay_s=delay.take, heard=self._heard)
+        clips = Clips(self._state / CLIPS)
+        self._player = Player(self._loop, clips, self._gate.say, self._pressed, secrets.randbelow)
+        routes = LocalAddresses(list(options.listen))
+        world = Surroundings(
+            self._gate,
+            Clock(time.monotonic, time.time),
+            routes.facing,
+            self._names.address,
+            token_source(TOKEN_BYTES),
+            secrets.randbelow,
+            BOOT_ID.read_text().strip(),
+            options.sip_port,
+            (options.rtp_first, options.rtp_last),
+            keyed_hash,
+            host=protected_of_host,
+            lookup=self._callees.address,
+            voice=self._player,
+        )
+        self._service = Service(self._store, loaded.settings, world)
+        self._hep_names = Names()
+        self._hep = HepExport(self._service.settings, self._hep_names.address)
+        self._service.tap.export = self._hep.send
+        self._dispatcher = Dispatcher(self._store, self._service.settings, time.time, self.turn)
+        self._service.notices.on_told = self._dispatcher.wake
+        self._cashier = Cashier(
+            self._store,
+            self._service.settings,
+            time.time,
+            self.turn,
+            self._service.notices.tell,
+            self._service.account_changed,
+        )
+        self._service.on_payments = self._cashier.wake
+        self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
+        self._tcp = TcpConnections(
+            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
+        )
+        self._certificates = Certificates(
+            self._state,
+            options.listen,
+            lambda: self._settings().localdomain,
+            lambda: self._settings().sslcertpwd,
+            time.time,
+        )
+        self._tls = TlsConnections(
+            self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
+        )
+        self._tls.secure(lambda: self._certificates.context, self._certificates.client_context, self._trunk_name)
+        self._service.counts.connections = lambda: len(self._tcp) + len(self._tls)
+        self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
+        self.control = Control(self._store, self._service, file, memory=self.memory, certificates=self._certificates)
+        self._control_socket = ControlSocket(
+            Path(options.runtime) / "office.sock",
+            self.control.session,
+            self.turn,
+            self._session_s,
+        )
+        self._watch = Watch(self._gate, self._service, delay, self.memory)
+        self._reader = self._store.reader()
+        self.health = Checkup(self._look, time.monotonic)
+        front = Front(
+            Parts(
+                store=self._store,
+                reader=self._reader,
+                service=self._service,
+                gate=self._gate,
+                certificates=self._certificates,
+                watch=self._watch,
+                aside=Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()}),
+                control=self.control,
+                cashier=self._cashier,
+                health=self.health,
+                gate_problem=lambda: self._gate_problem,
+                problems=lambda: (*self._problems, *self._ports.problems),
+                turn=self.turn,
+                soon=self._alarm.soon,
+            )
+        )
+        logins = Logins(front)
+        self._web = Web(front, (*PANEL_ROUTES, *PORTAL_ROUTES, *api.routes()), logins)
+        self._service.counts.web_refusals = self._web.refusals
+        self._ports = Ports(options.listen, self._tls, self._web)
+        desk = ConsoleDesk(
+            self.control, self._store, logins, self._service.trusted.opens_tcp_console, self.turn, time.time
+        )
+        self._console = ConsoleSockets(
+            Path(options.runtime) / "console.sock", desk, MOST_LINE_BYTES, IDLE_S, self._session_s
+        )
+
+    async def start(self) -> None:
+        """Open every socket. Raises PortBusy."""
+        password = self._store.ensure_admin()
+        demo = greeting.demo_accounts(self._store, self._settings().realm) if self._options.demo_accounts else {}
+        self._store.commit()
+        self._service.start()
+        for address in self._options.listen:
+            self._udp.listen(self._loop, address, self._options.sip_port)
+            await self._tcp.listen(address, self._options.sip_port)
+        await self._web.start(self._options.listen, self._options.https_port, lambda: self._certificates.context)
+        self._ports.follow(self._settings())
+        await self._ports.settle()
+        await self._gate.start()
+        await self._control_socket.start()
+        await self._start_console()
+        for work in (self._watch.run(), self._dispatcher.run(), self._stay_secure(), self._cashier.run()):
+            self._tasks.append(self._loop.create_task(work))
+        tls_port = 0 if self._ports.problems else self._settings().tls_port
+        ports = self._options.sip_port, tls_port, self._options.https_port
+        fingerprint = self._certificates.fingerprint
+        print("\n".join(greeting.lines(self._options.listen, ports, fingerprint, password, demo)), flush=True)
+        self.turn()
+
+    async def stop(self) -> None:
+        """Close every socket; running calls stay in the store and in the kernel for the next start."""
+        self._alarm.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._names.close()
+        self._callees.close()
+        await self._console.stop()
+        self._hep_names.close()
+        self._hep.close()
+        await self._control_socket.stop()
+        await self._web.stop()
+        await self._ports.close()
+        self._udp.close(self._loop)
+        self._player.close()
+        await self._tcp.close()
+        await self._gate.stop()
+        self._store.commit()
+        self._reader.close()
+        self._store.close()
+        logging.getLogger().removeHandler(self.memory.log)
+
+    def turn(self) -> None:
+        """One turn of the service: decide, commit, transmit, arm the timer."""
+        for payload, flow in self._service.turn():
+            self._send(payload, flow)
+        self._ports.follow(self._settings())
+        at = self._service.get_timer()
+        if at is not None:
+            self._alarm.at(at)
+
+    def log_format(self) -> str:
+        """What a line of the log is (logformat)."""
+        return self._settings().logformat
+
+    # -- GateEvents: the service hears them, then gets its turn ---------------------------------------------------
+
+    def on_connected(self, status: wire.GateStatus) -> None:
+        """The keeper is there."""
+        self._gate_problem = ""
+        self._service.on_connected(status)
+        self.turn()
+
+    def on_disconnected(self, reason: str) -> None:
+        """The keeper is away."""
+        self._gate_problem = reason
+        self._service.on_disconnected(reason)
+
+    def on_session_refused(self, session: int, error: wire.WireError) -> None:
+        """A call without a relay ends."""
+        self._service.on_session_refused(session, error)
+        self.turn()
+
+    def on_session_closed(self, session: int, counters: wire.SessionCounters) -> None:
+        """A call can be settled."""
+        self._service.on_session_closed(session, counters)
+        self._alarm.soon()
+
+    def on_counters(self, counters: tuple[wire.SessionCounters, ...]) -> None:
+        """Silent calls end."""
+        self._service.on_counters(counters)
+        self.turn()
+
+    def on_offences(self, offences: tuple[wire.Offence, ...]) -> None:
+        """The kernel saw limits passed."""
+        self._service.on_offences(offences)
+        self.turn()
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _look(self) -> Health:
+        """Whether calls can be taken, part by part; `health()` asks."""
+        bound = {address for address, _ in self._udp.addresses} >= set(self._options.listen)
+        sip = "" if bound and self._tcp.listening else "not listening"
+        return health(store=self._store.trouble(), sip=sip, keeper=self._gate.status is not None)
+
+    def _session_s(self) -> float:
+        """How long a session may last (sessionabsolutetimeout)."""
+        return self._settings().sessionabsolutetimeout
+
+    def _settings(self) -> Settings:
+        return self._service.settings()
+
+    def _ring(self) -> None:
+        try:
+            self._service.handle_timer()
+        finally:
+            self.turn()  # a fault must not stop the clock for everybody
+
+    def _heard(self, session: int, packet: bytes) -> None:
+        self._player.heard(session, packet)
+
+    def _pressed(self, session: int, digit: str) -> None:
+        self._service.digit(session, digit)
+        self.turn()
+
+    def _plan(self) -> wire.Plan:
+        return self._service.plan()
+
+    def _send(self, payload: bytes, flow: Flow) -> None:
+        senders = {"udp": self._udp.send, "tcp": self._tcp.send, "tls": self._tls.send}
+        if not senders[flow.transport](payload, flow):
+            self._service.flow_closed(flow)
+            self._alarm.soon()
+
+    async def _start_console(self) -> None:
+        """A port of the console that cannot be had is said; it keeps nobody's calls from running."""
+        await self._console.start()
+        port = self._settings().consoleport
+        try:
+            if port:
+                await self._console.listen(self._options.listen, port)
+        except OSError as error:
+            problem = f"consoleport {port} cannot be opened: {error.strerror or error}"
+            _log.error("%s", problem)
+            self._problems = (*self._problems, problem)
+
+    async def _stay_secure(self) -> None:
+        """Certificates age, and are exchanged by programs that only write a file; ports become free."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._certificates.refresh():
+                _log.info("certificate read again sha256=%s", self._certificates.fingerprint)
+            self._ports.follow(self._settings(), again=True)
+
+    def _trunk_name(self, flow: Flow) -> str | None:
+        """Whose certificate a peer must show whom we call over TLS: only trunks are called so."""
+        for trunk in self._store.trunks():
+            if (
+                trunk.enabled
+                and trunk.transport == "tls"
+                and flow.remote == (self._names.address(trunk.host), trunk.port)
+            ):
+                return trunk.host.strip("[]")
+        return None
