@@ -19,10 +19,10 @@ system_python=/usr/bin/python3
 user=pysrv
 
 run_packages="python3 python3-venv python3-bpfcc python3-nftables nftables linux-libc-dev iproute2 ethtool ca-certificates"
-test_packages="sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium packer fdisk systemd apparmor shellcheck"
+test_packages="sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium packer fdisk systemd apparmor shellcheck qemu-utils openssh-client"
 bench_packages="xdp-tools bpftool iptables iputils-ping kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
 kernels_packages="qemu-system-x86 mmdebstrap cpio debian-archive-keyring"
-image_packages="$kernels_packages qemu-utils ovmf mtools dosfstools e2fsprogs zstd openssh-client util-linux"
+image_packages="$kernels_packages ovmf mtools dosfstools e2fsprogs zstd util-linux"
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -79,7 +79,7 @@ install_packages() {
     set_guard
     trap lift_guard EXIT
     # shellcheck disable=SC2086
-    apt-get install -y -qq --no-install-recommends $missing >"$root/.build/apt.log" 2>&1 \
+    apt-get install -y -qq -o DPkg::Lock::Timeout=600 --no-install-recommends $missing >"$root/.build/apt.log" 2>&1 \
         || { tail -n 15 "$root/.build/apt.log" >&2; die "apt-get install failed: see .build/apt.log"; }
     lift_guard
     trap - EXIT

@@ -1,6 +1,7 @@
 """`make image [NAME=VALUE...]`: base disk, Packer, formats, bill of materials, digests, report. See image/README.md.
 
-What comes out lies in build/image. Ends with 1 when a step failed and 2 when a variable or a program is missing.
+What comes out lies in build/image; `make image-verify` holds it against its signature. Ends with 1 when a step failed
+and 2 when a variable or a program is missing.
 """
 
 import json
@@ -10,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from image import base, build, formats, sbom, variables
+from image import base, build, formats, sbom, signing, variables
 from image.layout import BadLayout
 from image.progress import BuildError, Progress
 from image.report import report, table
@@ -26,6 +27,8 @@ PROGRAMS: Final = {
 
 def main(arguments: list[str]) -> int:
     """Build what the words say; returns the exit status."""
+    if arguments[:1] == ["verify"]:
+        return _verify(arguments[1:])
     if arguments in (["help"], ["--help"]):
         print(variables.table())
         return 0
@@ -45,21 +48,45 @@ def main(arguments: list[str]) -> int:
 
 
 def _build(chosen: variables.Variables, progress: Progress) -> None:
+    key = Path(chosen.signing_key).resolve() if chosen.signing_key else signing.own_key(WORK)
+    if not key.is_file():  # said before an hour of work, not after it
+        raise BuildError(f"signing_key={chosen.signing_key}: there is no such file")
     disk = base.provide(chosen, WORK, progress)
     sealed, contents = build.run(chosen, disk, WORK, progress)
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
-    stem = f"{build.NAME}-{chosen.version}"
-    made = formats.write(sealed, tuple(chosen.formats.split(",")), lambda end: OUT / f"{stem}.{end}", progress)
-    with progress.step("bill of materials, digests, report"):
-        bill = OUT / f"{stem}.cdx.json"
+    named = formats.Named(OUT, build.NAME, chosen.version, base.EPOCH)
+    made = formats.write(sealed, tuple(chosen.formats.split(",")), named, progress)
+    with progress.step("bill of materials, digests, signature"):
+        bill = named.path("cdx.json")
         bill.write_text(sbom.bill(contents, build.NAME, chosen.version, base.EPOCH) + "\n")
         sizes = {path.name: path.stat().st_size for path in made}
         (OUT / formats.SUMS).write_text(formats.sums([*made, bill]))
-    told = report(asdict(chosen), contents, sizes, progress.steps, _said(WORK / "logs" / "packer.log"))
+        signer = signing.sign(OUT, key)
+    told = report(
+        asdict(chosen) | {"signing_key": signer}, contents, sizes, progress.steps, _said(WORK / "logs" / "packer.log")
+    )
     (OUT / "report.json").write_text(json.dumps(told, indent=1) + "\n")
     progress.say(f"done: {OUT}")
     print(table(told))
+
+
+def _verify(arguments: list[str]) -> int:
+    """`verify [directory=DIRECTORY] [signers=FILE]`: whether the files are what was signed."""
+    given = {"directory": str(OUT), "signers": ""} | dict(word.partition("=")[::2] for word in arguments)
+    if unknown := given.keys() - {"directory", "signers"}:
+        return _refuse(f"{sorted(unknown)[0]!r} is none of directory=DIRECTORY, signers=FILE")
+    directory = Path(given["directory"])
+    known = Path(given["signers"] or directory / signing.SIGNERS)
+    try:
+        names = signing.verify(directory, known)
+        print("\n".join([*(f"{name}: as it was signed" for name in names), f"by {signing.fingerprint(known)}"]))
+    except (signing.Unverified, BuildError, OSError) as error:
+        sys.stderr.write(f"image: {error}\n")
+        return 1
+    if not given["signers"]:
+        print("The file of signers lies beside the image: compare that fingerprint with one that you have elsewhere.")
+    return 0
 
 
 def _said(log: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-FORMATS: Final = ("qcow2", "raw.zst", "vmdk", "vhd")
+FORMATS: Final = ("qcow2", "raw.zst", "vmdk", "ova", "vhd")
 
 
 def _row(default: Any, text: str) -> Any:
@@ -21,6 +21,7 @@ class Variables:
     root_mib: int = _row(2048, "size of the root file system")
     formats: str = _row(",".join(FORMATS), f"what comes out, of {', '.join(FORMATS)}")
     version: str = _row("0.1.0", "written into the image and into the names of files")
+    signing_key: str = _row("", "SSH key that signs SHA256SUMS; empty: this tree's own, made once in .build/image")
     accelerator: str = _row("none", "Packer's: kvm where a guest can be had, none to emulate")
     memory_mib: int = _row(1536, "memory of the machine that builds")
     cpus: int = _row(2, "processors of the machine that builds")
