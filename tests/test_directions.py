@@ -148,6 +148,7 @@ ROOMS = {
     ),
     "pysrv.portal": Room(("pysrv.web", "pysrv.store", "pysrv.billing", "pysrv.payments.offer", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
+    "pysrv.control.answer": Room(("msgspec",)),
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
 ONLY_IN = {
@@ -160,7 +161,7 @@ ONLY_IN = {
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": ("pysrv.passwords.vault", "pysrv.certificates", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),
-    "msgspec": ("pysrv.api",),
+    "msgspec": ("pysrv.api", "pysrv.control.answer"),
     "aiohttp": (
         "pysrv.api",
         "pysrv.panel",

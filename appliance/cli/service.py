@@ -127,10 +127,6 @@ def _office_lines(office: dict[str, Any] | None, silent: str) -> list[Any]:
     if disk := office.get("disk"):
         percent = 100 * disk["free_bytes"] // max(disk["bytes"], 1)
         shown.append(("disk", f"{disk['free_bytes'] // 2**20:,} MiB free of {disk['bytes'] // 2**20:,} ({percent} %)"))
-    shown += [
-        ("listens on", ", ".join(office.get("listens") or [])),
-        ("office since", moment(office.get("started_at"))),
-    ]
     return [facts(shown)]
 
 

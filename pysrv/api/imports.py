@@ -36,9 +36,10 @@ _under_way: set[str] = set()
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import as the document prints it: POST of CSV to `path`, with these parameters."""
+    """One import as the document prints it: POST of CSV to `path`, with these parameters; `verb` says its last word."""
 
     path: str
+    verb: str
     says: str
     placed: tuple[Argument, ...]
     told: tuple[Argument, ...]
@@ -50,12 +51,14 @@ def _text(name: str) -> Argument:
 
 DECK: Final = Import(
     "/decks/{deck}",
+    "rates.commit",
     "Import a rate deck as CSV: it replaces the deck of that name, whole or not at all.",
     (Argument("deck", "deck", str, required=True),),
     (_text("currency"), _text("tax"), _text("effective")),
 )
 SHEET: Final = Import(
     "/sheets",
+    "sheets.commit",
     "Import a sheet of accounts as CSV, whole or not at all. `update`: it may change accounts that exist; `dry_run`: "
     "everything is checked and taken back.",
     (),

@@ -3,20 +3,22 @@
 import json
 import types
 import typing
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
-from pysrv.api import answers, paging
+from pysrv.api import paging
 from pysrv.api.arguments import JSON, LATEST
 from pysrv.api.endpoint import ROOT, Argument, Endpoint
 from pysrv.api.imports import CSV, IMPORTS, Import
 from pysrv.api.repeats import HEADER, LONGEST, encoded
 from pysrv.api.rest import admit
 from pysrv.api.table import ENDPOINTS
-from pysrv.control.table import VERBS
+from pysrv.control.answer import UNTYPED
+from pysrv.control.table import VERBS, Verb
 from pysrv.web.problems import CONTENT_TYPE
 from pysrv.web.routes import Route
 
@@ -26,7 +28,6 @@ REFUSALS: Final = {
     401: "No token of this appliance came with the request.",
     403: "The token's scopes, remoteadmin or apiv2ipauth do not let this request in.",
     404: "There is no such thing.",
-    405: "There is no such method here.",
     409: "It does not go with what there is.",
     413: "The body is too large.",
     415: "The body is of another type.",
@@ -35,6 +36,7 @@ REFUSALS: Final = {
     503: "The appliance cannot do this now.",
     507: "The disk is full.",
 }
+_OF_IMPORTS: Final = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 507})
 _REFS: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = {
     "type": "object",
@@ -59,6 +61,7 @@ _AFTER: Final = {
     "description": "Where the page begins: `next` of the page before.",
     "schema": {"type": "string"},
 }
+_NEXT: Final = {"type": ["string", "null"], "description": "`after` of the next page; null: there is none"}
 _KEY: Final = {
     "name": HEADER,
     "in": "header",
@@ -109,15 +112,42 @@ def _shapes() -> dict[str, Any]:
 
 
 def _answers() -> dict[str, Any]:
-    """The schemas of what verbs answer with: every field is there, and more may come with later versions."""
-    kinds = dict.fromkeys([*answers.ROWS.values(), *answers.WHOLE.values()])
-    _, shapes = msgspec.json.schema_components(kinds, ref_template=_REFS)
-    for shape in shapes.values():
-        if "properties" in shape:
-            shape["required"] = list(shape["properties"])
-            for each in shape["properties"].values():
-                each.pop("default", None)
+    """The schemas of what verbs answer with; lists that an endpoint cuts into pages say what a page has."""
+    verbs = [each.verb for each in (*ENDPOINTS, *IMPORTS)]
+    kinds = [kind for verb in verbs if (kind := VERBS[verb].answer) != UNTYPED]
+    shapes = answer_shapes(dict.fromkeys(kinds))
+    for endpoint in ENDPOINTS:
+        if endpoint.pages is not None and VERBS[endpoint.verb].answer != UNTYPED:
+            shape = shapes[VERBS[endpoint.verb].answer.__name__]
+            shape["properties"][endpoint.pages.rows]["maxItems"] = paging.MOST
+            shape["properties"]["next"] = _NEXT
+            shape["required"] = sorted({*shape["required"], "next"})
     return dict(sorted(shapes.items()))
+
+
+def answer_shapes(kinds: Iterable[Any]) -> dict[str, Any]:
+    """The schemas of answers' types and of what they are made of. A dataclass has all of its fields, whatever their
+    defaults are for those who make one; more may come with later versions."""
+    _, shapes = msgspec.json.schema_components(kinds, ref_template=_REFS)
+    whole = {kind.__name__ for kind in _dataclasses(msgspec.inspect.multi_type_info(kinds))}
+    for name in whole & shapes.keys():
+        shapes[name]["required"] = list(shapes[name]["properties"])
+        for each in shapes[name]["properties"].values():
+            each.pop("default", None)
+    return shapes
+
+
+def _dataclasses(found: Any, seen: set[int] | None = None) -> Iterator[type[Any]]:
+    """The dataclasses that types are made of."""
+    seen = set() if seen is None else seen
+    if isinstance(found, list | tuple):
+        for each in found:
+            yield from _dataclasses(each, seen)
+    elif isinstance(found, msgspec.inspect.Type | msgspec.inspect.Field) and id(found) not in seen:
+        seen.add(id(found))
+        if isinstance(found, msgspec.inspect.DataclassType):
+            yield found.cls
+        yield from _dataclasses([getattr(found, name) for name in found.__struct_fields__], seen)
 
 
 def _bounded(schema: Any) -> Any:
@@ -152,7 +182,20 @@ def _operation(endpoint: Endpoint, shapes: dict[str, Any]) -> dict[str, Any]:
         parameters += [_LIMIT, _AFTER] if endpoint.pages else []
     if parameters:
         made["parameters"] = parameters
-    return made | {"responses": _responses(endpoint.status, _answer(endpoint))}
+    return made | {"responses": _responses(endpoint.status, _answer(verb), _refused(endpoint, verb))}
+
+
+def _refused(endpoint: Endpoint, verb: Verb) -> set[int]:
+    """Which refusals there can be: whoever names something can name what is not there or does not fit, whoever changes
+    something can be in the way of something."""
+    found = {400, 401, 403, 422, 429, 503}  # validateinput refuses with 422 whatever comes along
+    if verb.changes or endpoint.told() or endpoint.placed():
+        found.add(404)
+    if verb.changes:
+        found |= {409, 507}
+    if endpoint.has_body:
+        found |= {413, 415}
+    return found
 
 
 def _name(endpoint: Endpoint) -> str:
@@ -192,24 +235,8 @@ def _body(endpoint: Endpoint, held: dict[str, Any]) -> dict[str, Any]:
     return {"required": bool(required), "content": {JSON: {"schema": schema}}}
 
 
-def _answer(endpoint: Endpoint) -> dict[str, Any]:
-    if endpoint.pages is None:
-        whole = answers.WHOLE.get(endpoint.verb)
-        return {"type": "object"} if whole is None else {"$ref": _REFS.format(name=whole.__name__)}
-    row = answers.ROWS.get(endpoint.verb)
-    items = {"type": "object", "required": list(endpoint.pages.by)}
-    return {
-        "type": "object",
-        "required": [endpoint.pages.rows, "next"],
-        "properties": {
-            endpoint.pages.rows: {
-                "type": "array",
-                "maxItems": paging.MOST,
-                "items": items if row is None else {"$ref": _REFS.format(name=row.__name__)},
-            },
-            "next": {"type": ["string", "null"], "description": "`after` of the next page; null: there is none"},
-        },
-    }
+def _answer(verb: Verb) -> dict[str, Any]:
+    return {"type": "object"} if verb.answer == UNTYPED else {"$ref": _REFS.format(name=verb.answer.__name__)}
 
 
 def _import(each: Import) -> dict[str, Any]:
@@ -221,13 +248,13 @@ def _import(each: Import) -> dict[str, Any]:
             *(_parameter(argument, "query", {}) for argument in each.told),
         ],
         "requestBody": {"required": True, "content": {CSV: {"schema": {"type": "string"}}}},
-        "responses": _responses(201, {"type": "object"}),
+        "responses": _responses(201, _answer(VERBS[each.verb]), _OF_IMPORTS),
     }
 
 
-def _responses(status: int, schema: dict[str, Any]) -> dict[str, Any]:
+def _responses(status: int, schema: dict[str, Any], refusals: set[int] | frozenset[int]) -> dict[str, Any]:
     went_well = {"description": "Done.", "content": {JSON: {"schema": schema}}}
-    refused = {str(code): {"$ref": f"#/components/responses/{code}"} for code in REFUSALS}
+    refused = {str(code): {"$ref": f"#/components/responses/{code}"} for code in sorted(refusals)}
     return {str(status): went_well} | refused
 
 

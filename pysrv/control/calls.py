@@ -1,20 +1,20 @@
 """Verbs about calls, call records, registrations and the state of the office."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
-from appliance.wire import WireError, to_dict
+from appliance.wire import OfficeFigures, WireError
 from pysrv.billing.calendar import day_of, day_starts_at
-from pysrv.billing.cdr import Cdr
 from pysrv.billing.number import normalise
-from pysrv.billing.tariff import price, talk_seconds
+from pysrv.control.answer import Amount, Seconds
+from pysrv.control.call_shapes import CallRow, CdrRow, RegistrationRow, binding_shape, call_shape, cdr_shape
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.control.firewall import pending
 from pysrv.control.paging import PageOf, bounds
 from pysrv.limits.decision import Refuse
 from pysrv.service.paging import MAX_BODY_BYTES
-from pysrv.store.rows import CdrFilter, OpenCall, SavedBinding
+from pysrv.store.rows import CdrFilter, OpenCall
 
 _CODES = {480: "conflict", 484: "invalid", 486: "conflict", 503: "too_many"}
 _HINTS = {480: "register a telephone, or name a number to call first", 503: "wait, then ask again"}
@@ -86,48 +86,117 @@ class RegistrationsOf(PageOf):
     account: str | None = None
 
 
-def call_shape(call: OpenCall, now: float) -> dict[str, Any]:
-    """A running call as JSON. `price` is what it would cost if it ended now, `lease_left_s` what is left of the talk
-    time that is reserved."""
-    talk_s = None if call.answered_at is None else max(0.0, now - call.answered_at)
-    priced = price(call.lease.rate, talk_seconds(talk_s)) if call.lease.rate is not None and talk_s is not None else 0
-    return {
-        "call_id": call.call_id,
-        "state": str(call.state),
-        "account": call.account,
-        "caller": call.caller,
-        "callee": call.callee,
-        "source": call.source,
-        "trunk": call.trunk,
-        "emergency": call.emergency,
-        "setup_at": call.setup_at,
-        "answered_at": call.answered_at,
-        "talk_s": talk_s,
-        "currency": call.currency,
-        "price": written(0 if call.emergency else priced),
-        "rate": {"prefix": call.lease.rate.prefix, "per_minute": written(call.lease.rate.per_minute)}
-        if call.lease.rate
-        else None,
-        "reserved": written(call.lease.reserved),
-        "lease_left_s": None if talk_s is None else max(0.0, call.lease.covered_s - talk_s),
-        "lease_ends_at": call.lease_ends_at,
-    }
+class CallsAnswer(TypedDict):
+    """Running calls; `total`: how many there are that fit."""
+
+    calls: list[CallRow]
+    total: int
 
 
-def cdr_shape(row_id: int, cdr: Cdr) -> dict[str, Any]:
-    """A call record as JSON; amounts as text."""
-    fields = asdict(cdr) | {"id": row_id, "charge": written(cdr.charge), "cost": written(cdr.cost)}
-    rate = {"prefix": cdr.prefix, "per_minute": written(cdr.rate.per_minute)} if cdr.rate else None
-    return fields | {"ended_by": str(cdr.ended_by), "rate": rate}
+class PayerRow(TypedDict):
+    """An account above the caller's, and what is reserved of its money."""
+
+    account: str
+    reserved: Amount
+    per_minute: Amount
 
 
-def binding_shape(binding: SavedBinding) -> dict[str, Any]:
-    """A registration as JSON."""
-    host = f"[{binding.remote_host}]" if ":" in binding.remote_host else binding.remote_host
-    return asdict(binding) | {"source": f"{host}:{binding.remote_port}"}
+class CallDetail(CallRow):
+    """A running call. `covered_s` is the talk time that is reserved; `above`: who pays as well."""
+
+    covered_s: Seconds
+    above: list[PayerRow]
 
 
-def list_all(desk: Desk, args: PageOf) -> dict[str, Any]:
+class CallAnswer(TypedDict):
+    """One running call."""
+
+    call: CallDetail
+
+
+class HangupAnswer(TypedDict):
+    """The calls that were ended, by their names."""
+
+    calls: list[str]
+
+
+class DialAnswer(TypedDict):
+    """Which phone was asked to call whom."""
+
+    account: str
+    number: str
+    asked: bool
+
+
+class CallbackAnswer(TypedDict):
+    """A callback under way: the call to the destination, the one to the party that is called first, and the two."""
+
+    account: str
+    call_id: str
+    first_call_id: str
+    number: str
+    first: str
+
+
+class TextAnswer(TypedDict):
+    """To how many devices a text went."""
+
+    account: str
+    to: str
+    devices: int
+
+
+class CdrsAnswer(TypedDict):
+    """Call records, newest first."""
+
+    cdrs: list[CdrRow]
+
+
+class RegistrationsAnswer(TypedDict):
+    """Registered devices; `total`: how many there are that fit."""
+
+    registrations: list[RegistrationRow]
+    total: int
+
+
+class TodayRow(TypedDict):
+    """Calls that were set up since midnight and have ended; `charged` by currency."""
+
+    calls: int
+    answered: int
+    refused: int
+    charged: dict[str, Amount]
+
+
+class DiskRow(TypedDict):
+    """Free and all bytes of the database's file system, as far as the office may use them."""
+
+    free_bytes: int
+    bytes: int
+
+
+class StatusAnswer(TypedDict):
+    """The office at a glance. What comes after `unconfirmed` is there while it runs; `unconfirmed`: the change that
+    waits for its word; `relay`: who carries the audio."""
+
+    running: bool
+    realm: str
+    generation: int
+    accounts: int
+    trunks: int
+    calls: int
+    registrations: int
+    bans: int
+    today: TodayRow
+    disk: DiskRow
+    unconfirmed: NotRequired[str]
+    transactions: NotRequired[int]
+    malformed: NotRequired[int]
+    faults: NotRequired[int]
+    relay: NotRequired[str]
+
+
+def list_all(desk: Desk, args: PageOf) -> CallsAnswer:
     """calls.list: the newest first if some are asked for; all in the order of their beginning if none is chosen."""
     now = desk.clock()
     if args == PageOf():
@@ -137,20 +206,20 @@ def list_all(desk: Desk, args: PageOf) -> dict[str, Any]:
     return {"calls": [call_shape(call, now) for call in page], "total": total}
 
 
-def show(desk: Desk, args: CallNamed) -> dict[str, Any]:
+def show(desk: Desk, args: CallNamed) -> CallAnswer:
     """calls.show"""
     call = desk.store.open_call_by_id(args.call_id)
     if call is None:
         raise not_found("running call", args.call_id)
-    above = [
+    above: list[PayerRow] = [
         {"account": payer.name, "reserved": written(share.reserved), "per_minute": written(share.per_minute)}
         for share in call.lease.above
         if (payer := desk.store.account_by_id(share.account_id)) is not None
     ]
-    return {"call": call_shape(call, desk.clock()) | {"covered_s": call.lease.covered_s, "above": above}}
+    return {"call": {**call_shape(call, desk.clock()), "covered_s": call.lease.covered_s, "above": above}}
 
 
-def hangup(desk: Desk, args: Hangup) -> dict[str, Any]:
+def hangup(desk: Desk, args: Hangup) -> HangupAnswer:
     """calls.hangup"""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running, so no call does")
@@ -172,7 +241,7 @@ def _meant(desk: Desk, args: Hangup) -> list[OpenCall]:
     return [call for call in desk.store.open_calls() if args.all or (args.account and call.account == args.account)]
 
 
-def dial(desk: Desk, args: Dial) -> dict[str, Any]:
+def dial(desk: Desk, args: Dial) -> DialAnswer:
     """calls.dial: the account's phone is asked to call; it calls as always, or does not."""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running, so nobody calls")
@@ -186,7 +255,7 @@ def dial(desk: Desk, args: Dial) -> dict[str, Any]:
     return {"account": args.account, "number": number, "asked": True}
 
 
-def call_back(desk: Desk, args: CallBack) -> dict[str, Any]:
+def call_back(desk: Desk, args: CallBack) -> CallbackAnswer:
     """calls.callback: the appliance calls a party, then another one for it; both are calls of the account."""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running, so it calls nobody")
@@ -197,10 +266,16 @@ def call_back(desk: Desk, args: CallBack) -> dict[str, Any]:
         setting = f" ({said.setting})" if said.setting else ""
         raise WireError(_CODES.get(said.status, "forbidden"), f"{said.sentence}{setting}", _HINTS.get(said.status, ""))
     desk.store.note(desk.who, "call.back", f"{args.account} {said.number}")
-    return {"account": args.account} | asdict(said)
+    return {
+        "account": args.account,
+        "call_id": said.call_id,
+        "first_call_id": said.first_call_id,
+        "number": said.number,
+        "first": said.first,
+    }
 
 
-def send_text(desk: Desk, args: Text) -> dict[str, Any]:
+def send_text(desk: Desk, args: Text) -> TextAnswer:
     """messages.send: a SIP MESSAGE to the devices of a user."""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running, so nothing is sent")
@@ -214,27 +289,27 @@ def send_text(desk: Desk, args: Text) -> dict[str, Any]:
     return {"account": args.account, "to": args.to, "devices": devices}
 
 
-def cdrs(desk: Desk, args: CdrsOf) -> dict[str, Any]:
+def cdrs(desk: Desk, args: CdrsOf) -> CdrsAnswer:
     """cdrs.list"""
     wanted = CdrFilter(**{name: getattr(args, name) for name in CdrFilter.__slots__})
     page = desk.store.cdr_page(wanted, max(1, min(args.limit, 100_000)))
     return {"cdrs": [cdr_shape(row_id, cdr) for row_id, cdr in page]}
 
 
-def registrations(desk: Desk, args: RegistrationsOf) -> dict[str, Any]:
+def registrations(desk: Desk, args: RegistrationsOf) -> RegistrationsAnswer:
     """registrations.list"""
     page, total = desk.store.binding_page(args.words.strip(), *bounds(args), aor=args.account)
     return {"registrations": [binding_shape(binding) for binding in page], "total": total}
 
 
-def figures(desk: Desk, _: Any) -> dict[str, Any]:
+def figures(desk: Desk, _: Any) -> OfficeFigures:
     """figures"""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running, so it counts nothing")
-    return to_dict(desk.live.figures())
+    return desk.live.figures()
 
 
-def today(desk: Desk) -> dict[str, Any]:
+def today(desk: Desk) -> TodayRow:
     """Calls that were set up since midnight and have ended, and what was charged for them, by currency."""
     zone = ZoneInfo(desk.settings.timezone or "UTC")
     began = day_starts_at(day_of(desk.clock(), zone), zone)
@@ -243,10 +318,11 @@ def today(desk: Desk) -> dict[str, Any]:
     return {"calls": counted.calls, "answered": counted.answered, "refused": counted.refused, "charged": revenue}
 
 
-def status(desk: Desk, _: Any) -> dict[str, Any]:
+def status(desk: Desk, _: Any) -> StatusAnswer:
     """status"""
     store, settings = desk.store, desk.settings
-    counted = {
+    free_bytes, room_bytes = store.room()
+    counted: StatusAnswer = {
         "running": desk.live is not None,
         "realm": settings.realm,
         "generation": settings.generation,
@@ -256,9 +332,20 @@ def status(desk: Desk, _: Any) -> dict[str, Any]:
         "registrations": len(store.bindings()),
         "bans": store.ban_count(),
         "today": today(desk),
+        "disk": {"free_bytes": free_bytes, "bytes": room_bytes},
     }
-    counted["disk"] = dict(zip(("free_bytes", "bytes"), store.room(), strict=True))
     waiting = pending(desk)
     if waiting is not None:
         counted["unconfirmed"] = f"{waiting['what']} (taken back in {waiting['left_s']:.0f} s)"
-    return counted | (dict(desk.live.status()) if desk.live else {})
+    if desk.live is None:
+        return counted
+    running = desk.live.status()
+    return {
+        **counted,
+        "calls": running.calls,
+        "registrations": running.registrations,
+        "transactions": running.transactions,
+        "malformed": running.malformed,
+        "faults": running.faults,
+        "relay": running.relay,
+    }

@@ -20,11 +20,13 @@ from pysrv.billing.exchange import ExchangeError
 from pysrv.calls.trace import Traces
 from pysrv.certificates.brought import CertificateError
 from pysrv.certificates.held import Certificates
+from pysrv.control.answer import plain
 from pysrv.control.screening import screen
 from pysrv.limits.decision import Refuse
 from pysrv.people.permissions import Powers
 from pysrv.service.callbacks import Placed
 from pysrv.service.firewall import protected
+from pysrv.service.running import Running
 from pysrv.service.trunk_watch import TrunkHealth
 from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
@@ -45,8 +47,8 @@ class Live(Protocol):
     def apply_settings(self, settings: Settings) -> None:
         """Put a new snapshot in force."""
 
-    def status(self) -> Mapping[str, Any]:
-        """What only the running service knows, in plain JSON types."""
+    def status(self) -> Running:
+        """What only the running service knows."""
 
     def figures(self) -> wire.OfficeFigures:
         """What is counted, for the metrics."""
@@ -198,7 +200,7 @@ class Desk:
 
     def carry_out(
         self,
-        act: Callable[[], dict[str, Any]],
+        act: Callable[[], object],
         noted: Callable[[dict[str, Any]], None] = lambda _: None,
         *,
         writes: bool,
@@ -208,7 +210,7 @@ class Desk:
             with refusals():
                 if writes:
                     self.store.commit()  # what the service has written is not a refused verb's to throw away
-                result = act()
+                result = plain(act())
                 noted(result)
                 self.finish(wrote=writes)
                 return result

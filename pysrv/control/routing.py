@@ -2,13 +2,15 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
 
 from appliance.wire import WireError
 from pysrv.billing.number import prefix_digits
 from pysrv.control.accounts import Named
+from pysrv.control.answer import Removed
 from pysrv.control.desk import Desk, not_found
+from pysrv.service.trunk_watch import TrunkHealth
 from pysrv.store.rows import NewTrunk, Route, Trunk
 
 
@@ -85,11 +87,64 @@ class DropRoute:
     prefix: str
 
 
-def shape(trunk: Trunk) -> dict[str, Any]:
-    """A trunk as JSON, without its password."""
-    fields = asdict(trunk) | {"routes": [asdict(route) for route in trunk.routes], "inbound": list(trunk.inbound)}
-    return {name: value for name, value in fields.items() if name != "password"} | {
-        "has_password": bool(trunk.password)
+class TrunkShown(TypedDict):
+    """A trunk. `inbound`: addresses and networks from which it calls us; `deck` is what it costs us (empty: not known);
+    `max_channels` 0: no ceiling."""
+
+    id: int
+    name: str
+    host: str
+    port: int
+    transport: str
+    user: str
+    routes: tuple[Route, ...]
+    inbound: tuple[str, ...]
+    max_channels: int
+    deck: str
+    enabled: bool
+    has_password: bool
+
+
+class TrunkRow(TrunkShown):
+    """A trunk, how many `calls` run over it now, and what it did with the last ones; `health` null: no service runs."""
+
+    calls: int
+    health: TrunkHealth | None
+
+
+class TrunkAnswer(TypedDict):
+    """A trunk as it is now."""
+
+    trunk: TrunkShown
+
+
+class TrunksAnswer(TypedDict):
+    """Trunks."""
+
+    trunks: list[TrunkRow]
+
+
+class RoutesAnswer(TypedDict):
+    """Routes over one trunk."""
+
+    routes: tuple[Route, ...]
+
+
+def shape(trunk: Trunk) -> TrunkShown:
+    """A trunk without its password."""
+    return {
+        "id": trunk.id,
+        "name": trunk.name,
+        "host": trunk.host,
+        "port": trunk.port,
+        "transport": trunk.transport,
+        "user": trunk.user,
+        "routes": trunk.routes,
+        "inbound": trunk.inbound,
+        "max_channels": trunk.max_channels,
+        "deck": trunk.deck,
+        "enabled": trunk.enabled,
+        "has_password": bool(trunk.password),
     }
 
 
@@ -100,7 +155,7 @@ def _found(desk: Desk, name: str) -> Trunk:
     return trunk
 
 
-def _changed(desk: Desk, trunk: Trunk) -> dict[str, Any]:
+def _changed(desk: Desk, trunk: Trunk) -> TrunkAnswer:
     desk.after_commit(lambda live: live.trunks_changed())
     return {"trunk": shape(trunk)}
 
@@ -121,7 +176,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def add(desk: Desk, args: AddTrunk) -> dict[str, Any]:
+def add(desk: Desk, args: AddTrunk) -> TrunkAnswer:
     """trunks.add"""
     _check_trunk(desk, args.name, args.host, args.deck)
     values = {name: getattr(args, name) for name in AddTrunk.__slots__} | {
@@ -130,18 +185,18 @@ def add(desk: Desk, args: AddTrunk) -> dict[str, Any]:
     return _changed(desk, desk.store.add_trunk(NewTrunk(**values), desk.who))
 
 
-def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+def list_all(desk: Desk, _: Any) -> TrunksAnswer:
     """trunks.list: `calls` run over it now; `health` is what it did with the last ones, while the service runs."""
     carried = desk.store.trunk_calls()
-    return {"trunks": [shape(trunk) | _lately(desk, trunk, carried) for trunk in desk.store.trunks()]}
+    return {"trunks": [_row(desk, trunk, carried) for trunk in desk.store.trunks()]}
 
 
-def _lately(desk: Desk, trunk: Trunk, carried: Mapping[str, int]) -> dict[str, Any]:
-    health = asdict(desk.live.trunk_health(trunk.name)) if desk.live is not None else None
-    return {"calls": carried.get(trunk.name, 0), "health": health}
+def _row(desk: Desk, trunk: Trunk, carried: Mapping[str, int]) -> TrunkRow:
+    health = desk.live.trunk_health(trunk.name) if desk.live is not None else None
+    return {**shape(trunk), "calls": carried.get(trunk.name, 0), "health": health}
 
 
-def change(desk: Desk, args: SetTrunk) -> dict[str, Any]:
+def change(desk: Desk, args: SetTrunk) -> TrunkAnswer:
     """trunks.set"""
     _check_trunk(desk, args.name, args.changes.host, args.changes.deck)
     values = {name: getattr(args.changes, name) for name in TrunkChanges.__slots__}
@@ -149,26 +204,26 @@ def change(desk: Desk, args: SetTrunk) -> dict[str, Any]:
     return _changed(desk, desk.store.set_trunk(args.name, who=desk.who, **changes))
 
 
-def remove(desk: Desk, args: Named) -> dict[str, Any]:
+def remove(desk: Desk, args: Named) -> Removed:
     """trunks.remove"""
     desk.store.remove_trunk(args.name, desk.who)
     desk.after_commit(lambda live: live.trunks_changed())
     return {"removed": args.name}
 
 
-def routes(desk: Desk, args: Named) -> dict[str, Any]:
+def routes(desk: Desk, args: Named) -> RoutesAnswer:
     """trunks.routes"""
-    return {"routes": [asdict(route) for route in _found(desk, args.name).routes]}
+    return {"routes": _found(desk, args.name).routes}
 
 
-def add_route(desk: Desk, args: AddRoute) -> dict[str, Any]:
+def add_route(desk: Desk, args: AddRoute) -> TrunkAnswer:
     """trunks.route"""
     new = args.route.route()
     kept = [route for route in _found(desk, args.name).routes if route.prefix != new.prefix]
     return _changed(desk, desk.store.set_trunk(args.name, who=desk.who, routes=(*kept, new)))
 
 
-def drop_route(desk: Desk, args: DropRoute) -> dict[str, Any]:
+def drop_route(desk: Desk, args: DropRoute) -> TrunkAnswer:
     """trunks.unroute"""
     before, prefix = _found(desk, args.name).routes, prefix_digits(args.prefix)
     kept = tuple(route for route in before if route.prefix != prefix)

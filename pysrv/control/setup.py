@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
@@ -30,15 +30,30 @@ class MarkStep:
     state: str = "done"
 
 
-def show(desk: Desk, _: Any) -> dict[str, Any]:
+class StepRow(TypedDict):
+    """A step of the first set-up; `state` empty: it is ahead."""
+
+    step: Step
+    state: str
+
+
+class SetupAnswer(TypedDict):
+    """The first set-up. `next` null: every step is behind."""
+
+    steps: list[StepRow]
+    next: Step | None
+    finished: bool
+
+
+def show(desk: Desk, _: Any) -> SetupAnswer:
     """setup.show"""
     behind = desk.store.setup_steps()
-    steps = [{"step": str(step), "state": behind.get(step, "")} for step in Step]
+    steps: list[StepRow] = [{"step": step, "state": behind.get(step, "")} for step in Step]
     ahead = [each["step"] for each in steps if not each["state"]]
     return {"steps": steps, "next": ahead[0] if ahead else None, "finished": not ahead}
 
 
-def mark(desk: Desk, args: MarkStep) -> dict[str, Any]:
+def mark(desk: Desk, args: MarkStep) -> SetupAnswer:
     """setup.mark"""
     if args.state not in ("", "done", "skipped"):
         raise WireError("bad_args", f"a step is done or skipped, not {args.state[:20]!r}")

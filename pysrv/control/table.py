@@ -42,6 +42,7 @@ from pysrv.control import (
     usage,
     watching,
 )
+from pysrv.control.answer import answer_of
 from pysrv.control.desk import Desk, Live, fault, refusals
 from pysrv.control.mine import MINE, Mine
 from pysrv.people.permissions import PROVEN, Area, Powers
@@ -66,7 +67,7 @@ class Verb:
     name: str
     area: Area
     args: type[Any]
-    act: Callable[[Desk, Any], dict[str, Any]]
+    act: Callable[[Desk, Any], object]
     writes: bool = False
     acts: bool = False
     also: Callable[[Any], Iterable[Area]] = lambda _: ()
@@ -76,6 +77,11 @@ class Verb:
     def changes(self) -> bool:
         """Whether it needs more than sight."""
         return self.writes or self.acts
+
+    @property
+    def answer(self) -> Any:
+        """The type of what it says, which its handler's annotation names."""
+        return answer_of(self.act)
 
 
 def _balances_and_passwords(_: Any) -> tuple[Area, ...]:

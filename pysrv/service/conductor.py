@@ -7,7 +7,6 @@ disk by then. The ring around it (pysrv.net, pysrv.__main__) feeds it, and asks 
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from appliance import wire
 from appliance.config.settings import Settings
@@ -51,6 +50,7 @@ from pysrv.service.pricing import Pricing
 from pysrv.service.recovery import Recovery
 from pysrv.service.registration import Registration
 from pysrv.service.requests import Requests, is_fresh
+from pysrv.service.running import Running
 from pysrv.service.spending import Spending
 from pysrv.service.strangers import Strangers
 from pysrv.service.surroundings import Surroundings
@@ -324,18 +324,18 @@ class Service:
         self.tap.use(settings)
         self._world.gate.resync()
 
-    def status(self) -> Mapping[str, Any]:
+    def status(self) -> Running:
         """Figures of the running service."""
         clients, servers = self.endpoint.transactions
         gate = self._world.gate.status
-        return {
-            "calls": len(self.accounting.running),
-            "registrations": len(self.registrar.all_bindings(self._world.clock.wall())),
-            "transactions": clients + servers,
-            "malformed": self.malformed,
-            "faults": self.faults,
-            "relay": gate.relay if gate is not None else "",
-        }
+        return Running(
+            calls=len(self.accounting.running),
+            registrations=len(self.registrar.all_bindings(self._world.clock.wall())),
+            transactions=clients + servers,
+            malformed=self.malformed,
+            faults=self.faults,
+            relay=gate.relay if gate is not None else "",
+        )
 
     def figures(self) -> wire.OfficeFigures:
         """What is counted, for the metrics."""

@@ -1,85 +1,120 @@
-"""What a filled house answers is what the document says of it: nothing more, nothing less."""
+"""What a running office answers is what the types of its verbs, and so the document, say of it: nothing more, nothing
+less."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from pysrv.api import answers, openapi
+from pysrv.api import openapi
+from pysrv.api.imports import IMPORTS
 from pysrv.api.table import ENDPOINTS
-from pysrv.billing.cdr import Carried, Cdr
-from pysrv.billing.tariff import Rate
+from pysrv.control.answer import UNTYPED
 from pysrv.control.table import VERBS
-from pysrv.store import NewAccount, NewCall, SavedBinding, Store
-from pysrv.store.rows import BanRow
+from tests.api.every_verb import answers
 from tests.api.program import programmed
 
-ONE = 1_000_000
-BINDING = SavedBinding("sip:alice@a", "sip:a@192.0.2.7", "udp", "127.0.0.1", 5060, "192.0.2.7", 5061, 2e9, "c", 1)
+STILL_UNTYPED = 98
+"""Verbs whose answer nobody has described: it may only fall."""
+TYPED = {name: verb.answer for name, verb in VERBS.items() if verb.answer != UNTYPED}
 
 
-def fill(store: Store) -> None:
-    """A running call that is answered, a record that cost something, a device, a ban."""
-    rate = Rate("49", ONE)
-    payer = store.add_account(NewAccount("alice", "secret-word", "a", balance=100 * ONE))
-    for number in range(2):
-        store.open_call(NewCall(f"call-{number}", payer.id, "alice", "4930", "192.0.2.7", rate=rate))
-        store.answer_call(f"call-{number}", store._clock(), "")
-    begun = store._clock()
-    store.settle(
-        Cdr(
-            "call-0", account="alice", callee="4930", setup_at=begun, ringing_at=begun, answered_at=begun,
-            ended_at=begun + 5, duration_s=5.0, from_caller=Carried(1, 2, begun), reports=("maxlines",),
-        )
-    )  # fmt: skip
-    store.save_binding(BINDING)
-    store.add_ban(BanRow("203.0.113.7", "maxwrongpassword", count=3, allowed=2, window_s=60.0))
-    store.commit()
+def test_no_verb_without_a_typed_answer_comes_to_those_that_there_are() -> None:
+    assert len(VERBS) - len(TYPED) == STILL_UNTYPED
 
 
-def schemas() -> dict[str, Any]:
-    return dict(openapi.document()["components"]["schemas"])
+def closed(shapes: dict[str, Any]) -> dict[str, Any]:
+    """The same schemas, in which no object may have more than its fields."""
+    return {
+        name: shape | {"additionalProperties": False} if "properties" in shape else shape
+        for name, shape in shapes.items()
+    }
 
 
-def misfits(name: str, value: Any) -> list[str]:
-    """What is wrong with a value, and which fields only one of both has."""
-    held = schemas()
-    validator = Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": {"schemas": held}})
-    wrong = [error.message for error in validator.iter_errors(value)]
-    return wrong + sorted(set(held[name]["properties"]) ^ set(value))
+def validator_of(kind: Any, shapes: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/components/schemas/{kind.__name__}", "components": {"schemas": shapes}})
 
 
-GETS: Mapping[str, str] = {
-    endpoint.verb: endpoint.path
-    for endpoint in ENDPOINTS
-    if endpoint.method == "GET" and endpoint.verb in {**answers.ROWS, **answers.WHOLE}
-}
+def misfits(validator: Any, value: Any) -> Iterator[str]:
+    for error in validator.iter_errors(value):
+        yield f"{'/'.join(map(str, error.instance_path))}: {error.message}"
 
 
-@pytest.mark.parametrize("verb", GETS)
-async def test_a_filled_house_answers_as_the_document_says(tmp_path: Path, verb: str) -> None:
-    async with programmed(tmp_path) as (house, program):
-        fill(house.store)
-        said = await program.said("GET", GETS[verb])
-    if verb in answers.WHOLE:
-        assert misfits(answers.WHOLE[verb].__name__, said) == []
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[str, Any]]]:
+    return asyncio.run(answers(tmp_path_factory.mktemp("office")))
+
+
+def test_every_verb_of_a_running_office_answers_as_its_type_says(found: list[tuple[str, dict[str, Any]]]) -> None:
+    assert {verb for verb, _ in found} == set(VERBS)
+    shapes = closed(openapi.answer_shapes(dict.fromkeys(TYPED.values())))
+    assert [name for name in shapes if "." in name or "_" in name] == [], "two types have one name"
+    wrong = []
+    for verb, said in found:
+        if verb in TYPED:
+            wrong += [f"{verb}: {each}" for each in misfits(validator_of(TYPED[verb], shapes), said)]
+    assert wrong == []
+
+
+def met(schema: dict[str, Any], value: Any, shapes: dict[str, Any]) -> Iterator[str]:
+    """The named types that a value has parts of."""
+    if value is None:
         return
-    rows = said[next(each.pages.rows for each in ENDPOINTS if each.verb == verb and each.pages)]
-    assert rows
-    assert [misfits(answers.ROWS[verb].__name__, row) for row in rows] == [[]] * len(rows)
+    if reference := schema.get("$ref"):
+        name = reference.rpartition("/")[2]
+        yield name
+        yield from met(shapes[name], value, shapes)
+    for each in schema.get("anyOf", ()):
+        yield from met(each, value, shapes)
+    if isinstance(value, dict):
+        fields, rest = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, part in value.items():
+            yield from met(fields.get(name) or (rest if isinstance(rest, dict) else {}), part, shapes)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from met(schema.get("items") or {}, part, shapes)
 
 
-def test_only_verbs_that_an_endpoint_asks_have_answers() -> None:
-    described = {*answers.ROWS, *answers.WHOLE}
-    assert described <= {endpoint.verb for endpoint in ENDPOINTS} <= set(VERBS)
-    assert {each.verb for each in ENDPOINTS if each.pages and each.verb in answers.ROWS} == set(answers.ROWS)
+def test_every_type_was_met_in_some_answer(found: list[tuple[str, dict[str, Any]]]) -> None:
+    """A list that is always empty would prove nothing about its rows."""
+    shapes = openapi.answer_shapes(dict.fromkeys(TYPED.values()))
+    seen = {
+        name
+        for verb, said in found
+        if verb in TYPED
+        for name in met({"$ref": f"#/{TYPED[verb].__name__}"}, said, shapes)
+    }
+    assert set(shapes) - seen == set()
+
+
+PAGED = [endpoint for endpoint in ENDPOINTS if endpoint.pages and endpoint.verb in TYPED]
+
+
+async def test_a_page_of_every_list_is_as_the_document_says(tmp_path: Path) -> None:
+    held = openapi.document()["components"]["schemas"]
+    async with programmed(tmp_path) as (_, program):
+        for endpoint in PAGED:
+            path = endpoint.path.replace("{name}", "nobody").replace("{deck}", "none")
+            answer = await program.ask("GET", path)
+            if answer.status == 200:
+                assert list(misfits(validator_of(TYPED[endpoint.verb], held), json.loads(answer.text))) == [], (
+                    endpoint.path
+                )
+
+
+def test_what_is_asked_for_and_what_is_answered_share_no_name() -> None:
+    """Arguments are closed and answers are open: one schema cannot be both."""
+    asked = {VERBS[endpoint.verb].args.__name__ for endpoint in ENDPOINTS}
+    answered = {TYPED[each.verb].__name__ for each in (*ENDPOINTS, *IMPORTS) if each.verb in TYPED}
+    assert asked & answered == set()
 
 
 def test_amounts_and_moments_say_their_units_and_what_may_be_null() -> None:
-    row = schemas()["CdrRow"]["properties"]
+    row = openapi.document()["components"]["schemas"]["CdrRow"]["properties"]
     assert "decimal text" in json.dumps(row["charge"])
     assert "Unix seconds" in json.dumps(row["answered_at"])
     assert {"type": "null"} in row["answered_at"]["anyOf"]

@@ -17,6 +17,7 @@ from pysrv.limits.decision import Refuse
 from pysrv.net.control_socket import ControlSocket
 from pysrv.notify import Dispatcher
 from pysrv.service.callbacks import Placed
+from pysrv.service.running import Running
 from pysrv.service.trunk_watch import TrunkHealth
 from pysrv.store import Store
 from pysrv.store.blacklists import BlacklistRow
@@ -47,8 +48,8 @@ class Service:
         self._settings = settings
         self.told.append(("settings", settings.generation))
 
-    def status(self) -> Mapping[str, Any]:
-        return {"listens": ["udp 127.0.0.1:5060"], "started_at": NOW}
+    def status(self) -> Running:
+        return Running(relay="kernel")
 
     def figures(self) -> wire.OfficeFigures:
         return wire.OfficeFigures(started_at=NOW, calls={"setup": 1, "answered": 2}, outcomes={"busy": 3})

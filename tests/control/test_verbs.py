@@ -379,7 +379,7 @@ def test_registrations_say_from_where(root: Operator, store: Store) -> None:
 def test_status_counts_and_adds_what_the_service_knows(root: Operator, alone: Operator) -> None:
     root.ask("accounts.add", name="alice", password="secret")
     status = root.ask("status")
-    assert (status["running"], status["accounts"], status["listens"]) == (True, 1, ["udp 127.0.0.1:5060"])
+    assert (status["running"], status["accounts"], status["relay"]) == (True, 1, "kernel")
     assert alone.ask("status")["running"] is False
 
 

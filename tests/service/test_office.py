@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from appliance.config.options import RunOptions
 from pysrv.net.udp import PortBusy
 from pysrv.office import Office
+from pysrv.store import DATABASE, Store
 from tests.net.test_hep import decoded
 
 HOST = "127.0.0.1"
@@ -29,11 +30,14 @@ def datagrams() -> socket.socket:
 
 
 @asynccontextmanager
-async def running(directory: Path) -> AsyncIterator[tuple[Office, int]]:
-    """An office and its SIP port; a port that somebody takes in between is tried anew."""
+async def running(directory: Path, fill: Callable[[Store], None] = lambda _: None) -> AsyncIterator[tuple[Office, int]]:
+    """An office, with what `fill` puts into its store before it starts, and its SIP port; a port that somebody takes in
+    between is tried anew."""
     for attempt in range(TRIES):
         state = directory / str(attempt)
         state.mkdir()
+        with Store.open(state / DATABASE) as store:
+            fill(store)
         port = free_port()
         options = RunOptions(
             listen=(HOST,), state=str(state), runtime=str(state), sip_port=port, https_port=free_port()

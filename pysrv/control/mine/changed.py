@@ -157,7 +157,7 @@ def unregister(holder: Holder, args: Device) -> Answer:
 
 def call_back(holder: Holder, args: WantedCall) -> Answer:
     """mine.callback"""
-    return calls.call_back(holder.desk, calls.CallBack(holder.account.name, args.number, args.first))
+    return dict(calls.call_back(holder.desk, calls.CallBack(holder.account.name, args.number, args.first)))
 
 
 def revoke(holder: Holder, args: SessionId) -> Answer:

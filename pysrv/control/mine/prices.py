@@ -46,5 +46,5 @@ def quote(holder: Holder, args: QuoteFor) -> Answer:
     }
     if rate is None:
         return told
-    shown = rate_shape(rate)
+    shown = dict(rate_shape(rate))
     return told | {"rate": {name: shown[name] for name in TOLD}} | charge_shape(charge(rate, args.seconds))

@@ -8,7 +8,7 @@ from appliance.config.account import FIELDS
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.tariff import Rate, charge
 from pysrv.control import forwards
-from pysrv.control.calls import binding_shape
+from pysrv.control.call_shapes import binding_shape
 from pysrv.control.cards import card_shape
 from pysrv.control.decks import rate_shape
 from pysrv.control.desk import not_found, written
@@ -178,7 +178,7 @@ def devices(holder: Holder, _: Any) -> Answer:
     """mine.devices"""
     fields = ("contact", "transport", "source", "user_agent", "expires_at")
     rows = [binding_shape(row) for row in holder.store.bindings(holder.account.name)]
-    return {"devices": [{name: row[name] for name in fields} for row in rows]}
+    return {"devices": [{name: getattr(row, name) for name in fields} for row in rows]}
 
 
 def movements(holder: Holder, args: Movements) -> Answer:
