@@ -49,6 +49,9 @@ ROOMS = {
     "appliance.kernel.range": Room((*SHARED, "appliance.kernel", "pyroute2")),
     "appliance.selftest": Room(("appliance.wire", "appliance.kernel", "cryptography")),
     "appliance.launch": Room(),
+    "appliance.support": Room(("appliance.support",)),
+    "appliance.support.secrecy": Room(pure=True),
+    "appliance.support.masking": Room(pure=True),
     "appliance.countries": Room(("appliance.networks", "maxminddb")),
     "appliance": Room(("appliance", "click", "rich")),
     # The office's pure rooms.

@@ -192,14 +192,22 @@ def _created(file: Path, force: bool) -> Iterator[BinaryIO]:
         raise Failure(Exit.REFUSED, f"{file} cannot be written: {error.strerror}") from None
 
 
-def _metrics(session: Session) -> Answer:
-    link = session.link()
+def _reading(link: Link) -> metrics.Reading:
     status = wire.from_dict(wire.GateStatus, link.keeper(KeeperVerb.STATUS))
     tallies = tuple(wire.from_dict(wire.Tally, row) for row in _tallies(link))
     office: wire.OfficeFigures | None = None
     with contextlib.suppress(Failure):  # an office that is away is one of the things that are told
         office = wire.from_dict(wire.OfficeFigures, link.running_office("figures"))
-    reading = metrics.Reading(status, tallies, office)
+    return metrics.Reading(status, tallies, office)
+
+
+def exposition(link: Link) -> str:
+    """What Prometheus reads. Raises Failure."""
+    return metrics.exposition(_reading(link))
+
+
+def _metrics(session: Session) -> Answer:
+    reading = _reading(session.link())
     return Answer({"metrics": metrics.points(reading)}, (metrics.exposition(reading).rstrip("\n"),))
 
 

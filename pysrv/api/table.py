@@ -141,6 +141,7 @@ ENDPOINTS: Final = (
 _BY_PEOPLE: Final = "no token changes administrators, their rights or tokens"
 NOT_HERE: Final[Mapping[str, str]] = {
     "context": "the settings file's values, for single runs on the machine",
+    "schema.show": "for the support bundle, which is made on the machine",
     "protected.here": "the addresses from which the machine itself is managed",
     "rates.begin": "a deck comes as one POST of CSV",
     "rates.compare": "a deck comes as one POST of CSV",

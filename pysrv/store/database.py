@@ -93,6 +93,18 @@ class Reading:
         """Number of the last migration that the file has seen."""
         return version(self._db)
 
+    def tables(self) -> list[tuple[str, str]]:
+        """Name and SQL of every table, index and trigger; no row of any."""
+        named = self._all("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC, name")
+        return [(str(name), str(sql)) for name, sql in named]
+
+    def size(self) -> tuple[int, int]:
+        """Bytes of the file's pages, and of those that hold nothing."""
+        pages, free, page = (
+            int(self._all(f"PRAGMA {name}")[0][0]) for name in ("page_count", "freelist_count", "page_size")
+        )
+        return pages * page, free * page
+
     def check(self) -> list[str]:
         """What SQLite finds damaged; empty: nothing. Reads the whole file: not for the conductor."""
         found = [str(row[0]) for row in self._all("PRAGMA quick_check(20)")]

@@ -1,0 +1,59 @@
+"""What looks like a secret goes, whatever stands around it; what helps stays."""
+
+import pytest
+
+from appliance.support.secrecy import GONE, walked, without_secrets
+
+SECRET = "kuhglocke-7731-x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"password={SECRET}",
+        f'{{"password": "{SECRET}"}}',
+        f"smtp_password = '{SECRET}' and more",
+        f"stripesecret: {SECRET}",
+        f"the passphrase is '{SECRET}'",
+        f"administrator: user 'admin', password '{SECRET}'",
+        f"pin={SECRET}",
+        f"?token={SECRET}&page=2",
+        f"Authorization: Basic {SECRET}",
+        f'Proxy-Authorization: Digest username="a", response="{SECRET}"',
+        f"Cookie: session={SECRET}; theme=dark",
+        f"sent Bearer {SECRET} to it",
+        f"https://anna:{SECRET}@example.net/hook",
+        f"sip:anna:{SECRET}@192.0.2.1",
+        f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{SECRET}",
+        f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----",
+        f"-----BEGIN EC PRIVATE KEY-----\n{SECRET}",
+        f"recovery_code={SECRET}",
+        f"ha1: {SECRET}",
+    ],
+)
+def test_a_secret_goes_in_every_form(text: str) -> None:
+    assert SECRET not in without_secrets(text)
+    assert GONE in without_secrets(text)
+
+
+def test_a_long_run_of_letters_and_digits_goes_by_itself() -> None:
+    assert without_secrets("made 4f1Zq0mYp8T2xW6bR9cV3nK7 today") == f"made {GONE} today"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INFO pysrv.service: gate connected",
+        "call began id=7c1f caller=anna callee=4930111",
+        "ban source=192.0.2.7 rule=maxwrongpassword count=5",
+        "/opt/appliance/pysrv/service/conductor.py, line 210, in _answered",
+        "CREATE TABLE calls (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+        "keepalive every 30 s, spinning: no",
+    ],
+)
+def test_what_helps_stays(text: str) -> None:
+    assert without_secrets(text) == text
+
+
+def test_a_value_is_walked_with_the_names_of_its_members() -> None:
+    assert walked({"a": ["b", {"c": 1, "d": None}]}, str.upper) == {"A": ["B", {"C": 1, "D": None}]}
