@@ -9,6 +9,7 @@ ABSENT: Final[Mapping[str, str]] = {
     "bans.remove": "the page lifts by bans.lift, which forgives what was counted too",
     "blacklist.put": "many entries at once come by the command or a program; the page adds one",
     "calls.dial": "no page has a button for it yet: 'appliance calls dial', or the API",
+    "schema.show": "is for the support bundle, which root makes on the machine",
     "certificate.reload": "what the page brings is in use at once; the command is for files that were laid down",
     "context": "the settings file's values, for single runs on the machine",
     "figures": "counters for the metrics; the dashboard draws history.list",
