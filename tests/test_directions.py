@@ -105,6 +105,8 @@ ROOMS = {
     "pysrv.people.pictures": Room(("segno",)),
     # The one certificate of SIP and web.
     "pysrv.certificates": Room(("cryptography",)),
+    "pysrv.certificates.authority": Room(("pysrv.certificates", "acme", "cryptography", "josepy", "requests")),
+    "pysrv.certificates.renewal": Room(pure=True),
     # The web: what panel, portal and API share; they know each other not.
     "pysrv.web": Room(
         (
@@ -161,6 +163,9 @@ ONLY_IN = {
     "pyroute2": ("appliance.kernel.link", "appliance.kernel.neighbour", "appliance.kernel.range"),
     "sqlite3": ("pysrv.store",),
     "sqlite_utils": ("pysrv.store",),
+    "acme": ("pysrv.certificates.authority",),
+    "josepy": ("pysrv.certificates.authority",),
+    "requests": ("pysrv.certificates.authority",),
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": ("pysrv.passwords.vault", "pysrv.certificates", "appliance.selftest"),
     "zxcvbn": ("pysrv.passwords.estimator",),

@@ -26,6 +26,8 @@ ENDPOINTS: Final = (
     Endpoint("DELETE", "/certificate", "certificate.remove", "Go back to the appliance's own certificate."),
     Endpoint("POST", "/certificate/csr", "certificate.csr", "A request to have a certificate signed."),
     Endpoint("POST", "/certificate/renew", "certificate.renew", "Make the appliance's own certificate anew."),
+    Endpoint("POST", "/certificate/order", "certificate.order", "Order one at an authority (ACME), and renew it."),
+    Endpoint("DELETE", "/certificate/order", "certificate.forget", "Order no more."),
     Endpoint("POST", "/certificate/reload", "certificate.reload", "Read the certificate's file again."),
     Endpoint("GET", "/setup", "setup.show", "How far the first set-up is."),
     Endpoint("PUT", "/setup/{step}", "setup.mark", "Mark a step of the first set-up."),

@@ -108,6 +108,15 @@ class Certificates:
             problem.hint if problem else "",
         )
 
+    def laid_down(self) -> tuple[str, float, float]:
+        """Fingerprint, begin and end of the certificate in tls.pem, whether it can serve or not; empty and zeros: there
+        is none."""
+        try:
+            leaf = x509.load_pem_x509_certificate((self._directory / FILE_NAME).read_bytes())
+        except (OSError, ValueError):
+            return "", 0.0, 0.0
+        return fingerprint(leaf), leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
+
     def refresh(self) -> bool:
         """Read the files again if the operator's, the name or the passphrase has changed, or our own is ageing; False:
         all is as it was.
@@ -130,7 +139,7 @@ class Certificates:
         """Take the operator's PEM text and serve it. Raises CertificateError; then nothing has changed."""
         spare = self._directory / REQUEST_NAME
         key = spare.read_bytes() if spare.exists() else b""
-        found = brought.read(pem, self._passphrase(), self._clock(), _roots(), key)
+        found = brought.read(pem, self._passphrase(), self._clock(), self._authorities(), key)
         encrypted = b"ENCRYPTED" in pem
         write(self._directory / FILE_NAME, found.pem(self._passphrase() if encrypted else ""))
         self.reload()
@@ -184,7 +193,15 @@ class Certificates:
             return None
         except OSError as error:
             raise CertificateError(f"it cannot be read: {error.strerror}", "it must belong to the office") from None
-        return brought.read(pem, self._passphrase(), self._clock(), _roots())
+        return brought.read(pem, self._passphrase(), self._clock(), self._authorities())
+
+    def _authorities(self) -> frozenset[bytes]:
+        """The names of the authorities that this machine's clients know, and those of authorities.pem."""
+        try:
+            more = x509.load_pem_x509_certificates((self._directory / AUTHORITIES_NAME).read_bytes())
+        except (OSError, ValueError):
+            return _roots()
+        return _roots() | {each.subject.public_bytes() for each in more}
 
     def _served(self, path: Path, found: Brought) -> ssl.SSLContext:
         """OpenSSL reads key and chain in their right order, whatever the order in the operator's file."""

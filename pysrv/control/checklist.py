@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from pysrv.certificates import held, selfsigned
+from pysrv.certificates import held, renewer, selfsigned
 from pysrv.control.desk import Desk
 from pysrv.limits.checklist import SHOWN, Facts, findings, score
 from pysrv.limits.notice_routes import routes
@@ -14,6 +14,7 @@ BACKUP = "backup"  # the action that the audit trail notes when a backup was mad
 def facts(desk: Desk) -> Facts:
     """What there is to judge."""
     store, settings = desk.store, desk.settings
+    ordered = renewer.kept(store.path.parent)
     people = [person for person in store.administrators() if person.enabled]
     return Facts(
         now=desk.clock(),
@@ -26,6 +27,7 @@ def facts(desk: Desk) -> Facts:
         decks=len(store.decks()),
         self_made_certificate=not (store.path.parent / held.FILE_NAME).exists()
         and selfsigned.self_made(store.path.parent),
+        failed_renewals=ordered.failures if ordered is not None and ordered.fingerprint else 0,
         told_ways=sum(not route.refused for route in routes("test", {}, settings)),
         nobody_listed=not store.allows(),
         backup_at=store.last_audit(BACKUP),

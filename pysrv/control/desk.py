@@ -20,6 +20,7 @@ from pysrv.billing.exchange import ExchangeError
 from pysrv.calls.trace import Traces
 from pysrv.certificates.brought import CertificateError
 from pysrv.certificates.held import Certificates
+from pysrv.certificates.renewer import Renewer
 from pysrv.control.answer import plain
 from pysrv.control.screening import screen
 from pysrv.limits.decision import Refuse
@@ -152,6 +153,7 @@ class Desk:
     sheet: "SheetImport | None" = None
     memory: "Memory | None" = None
     is_aside: bool = False
+    renewer: Renewer | None = None
     _after: list[Callable[[Live], None]] = field(default_factory=list)
 
     def loaded(self) -> Loaded:

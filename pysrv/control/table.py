@@ -11,6 +11,7 @@ from typing import Any, cast
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.certificates.held import Certificates
+from pysrv.certificates.renewer import Renewer
 from pysrv.control import (
     accounts,
     analyze,
@@ -156,6 +157,8 @@ ROWS = (
     Verb("certificate.remove", Area.SETTINGS, Nothing, certificate.remove, writes=True),
     Verb("certificate.renew", Area.SETTINGS, Nothing, certificate.renew, writes=True),
     Verb("certificate.csr", Area.SETTINGS, certificate.RequestFor, certificate.request, writes=True),
+    Verb("certificate.order", Area.SETTINGS, certificate.OrderAt, certificate.order, writes=True),
+    Verb("certificate.forget", Area.SETTINGS, Nothing, certificate.forget, writes=True),
     Verb("certificate.reload", Area.SETTINGS, Nothing, certificate.reload, acts=True),
     Verb("schema.show", Area.STATE, Nothing, schema.show),
     Verb("checklist.show", Area.SECURITY, Nothing, checklist.show),
@@ -276,11 +279,12 @@ class Control:
         clock: Callable[[], float] = time.time,
         memory: watching.Memory | None = None,
         certificates: Certificates | None = None,
+        renewer: Renewer | None = None,
     ) -> None:
         """`file` holds the settings file's typed values, `clock` gives Unix seconds; `certificates` are what a running
-        office serves with."""
+        office serves with, `renewer` orders them."""
         self._store, self._live, self._file, self._clock = store, live, file or {}, clock
-        self._memory, self._certificates = memory, certificates
+        self._memory, self._certificates, self._renewer = memory, certificates, renewer
 
     def session(self, who: str, licence: Licence | None = None) -> "Session":
         """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
@@ -289,7 +293,7 @@ class Control:
         person, powers = (licence.person, licence.powers) if licence is not None else ("", None)
         desk = Desk(
             self._store, self._clock, self._live, self._file, who, person, powers, self._certificates,
-            memory=self._memory,
+            memory=self._memory, renewer=self._renewer,
         )  # fmt: skip
         return Session(desk, licence)
 

@@ -43,6 +43,7 @@ class Facts:
     trunks: tuple[tuple[str, tuple[str, ...], str], ...] = ()  # name, addresses that calls come from, deck
     decks: int = 0
     self_made_certificate: bool = True
+    failed_renewals: int = 0  # of an ordered certificate, in a row
     told_ways: int = 0
     backup_at: float | None = None
     nobody_listed: bool = False  # the allow list is empty
@@ -109,6 +110,8 @@ def _notices(facts: Facts) -> tuple[Grade, str]:
 
 
 def _certificate(facts: Facts) -> tuple[Grade, str]:
+    if facts.failed_renewals:
+        return Grade.FAIL, "its renewal fails"
     return (Grade.WARN, "made by the appliance itself") if facts.self_made_certificate else (Grade.PASS, "given")
 
 

@@ -184,6 +184,15 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "'appliance payments show {payment}' shows it.",
             frozenset({"amount"}),
         ),
+        "certificate_failing": Kind(
+            Severity.CRITICAL,
+            Audience.ADMINISTRATORS,
+            "the certificate for {names} could not be renewed",
+            "The authority was asked {count} times for a new certificate for {names}, and gave none: {problem}. To do: "
+            "{hint}. The one in use is good until {ends_at}.",
+            "'appliance certificate show' shows it; it is tried again by itself.",
+            times=frozenset({"ends_at"}),
+        ),
         "test": Kind(
             Severity.CRITICAL,
             Audience.ADMINISTRATORS,

@@ -8,6 +8,7 @@ from typing import Any
 from appliance.config.schema import ROWS
 from appliance.config.settings import Settings
 from pysrv.certificates.held import Certificates
+from pysrv.certificates.renewer import Renewer
 from pysrv.control import Control
 from pysrv.control.aside import Aside
 from pysrv.net.gate import GateClient
@@ -35,6 +36,7 @@ class Parts:
     service: Service
     gate: GateClient
     certificates: Certificates
+    renewer: Renewer
     watch: Watch
     aside: Aside
     control: Control
@@ -80,7 +82,13 @@ class Front:
             settings_total=len(ROWS),
             generation=self.settings().generation,
             gate_problem=parts.gate_problem(),
-            notices=(*parts.problems(), *parts.certificates.notices(), *self._unpriced(), *self._waiting()),
+            notices=(
+                *parts.problems(),
+                *parts.certificates.notices(),
+                *parts.renewer.notices(),
+                *self._unpriced(),
+                *self._waiting(),
+            ),
         )
 
     def verify(self, kind: str, name: str, password: str) -> bool:
@@ -93,6 +101,10 @@ class Front:
     def fingerprint(self) -> str:
         """SHA-256 of the certificate that is shown to browsers."""
         return self._parts.certificates.fingerprint
+
+    def challenge(self, token: str) -> str:
+        """What proves a name to an authority; empty: nothing is ordered with this token."""
+        return self._parts.renewer.challenges.get(token, "")
 
     async def replay(self, args: Mapping[str, Any], heard: Callable[[], None]) -> dict[str, Any]:
         """Calls of the past under other settings, in a process of its own."""

@@ -14,6 +14,8 @@ from appliance.config.schema import ROWS
 from appliance.config.settings import Settings, parse_all
 from pysrv import api
 from pysrv.certificates.held import Certificates
+from pysrv.certificates.renewal import Standing
+from pysrv.certificates.renewer import Renewer
 from pysrv.console.commands import IDLE_S, MOST_LINE_BYTES
 from pysrv.console.desk import ConsoleDesk
 from pysrv.control import Control
@@ -122,13 +124,18 @@ class Office:
             lambda: self._settings().sslcertpwd,
             time.time,
         )
+        self._renewer = Renewer(
+            self._state, self._certificates, time.time, self._not_renewed, self._certificate_renewed
+        )
         self._tls = TlsConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
         )
         self._tls.secure(lambda: self._certificates.context, self._certificates.client_context, self._trunk_name)
         self._service.counts.connections = lambda: len(self._tcp) + len(self._tls)
         self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
-        self.control = Control(self._store, self._service, file, memory=self.memory, certificates=self._certificates)
+        self.control = Control(
+            self._store, self._service, file, memory=self.memory, certificates=self._certificates, renewer=self._renewer
+        )
         self._control_socket = ControlSocket(
             Path(options.runtime) / "office.sock",
             self.control.session,
@@ -145,6 +152,7 @@ class Office:
                 service=self._service,
                 gate=self._gate,
                 certificates=self._certificates,
+                renewer=self._renewer,
                 watch=self._watch,
                 aside=Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()}),
                 control=self.control,
@@ -182,7 +190,8 @@ class Office:
         await self._gate.start()
         await self._control_socket.start()
         await self._start_console()
-        for work in (self._watch.run(), self._dispatcher.run(), self._stay_secure(), self._cashier.run()):
+        parts = self._watch, self._dispatcher, self._cashier, self._renewer
+        for work in (*(each.run() for each in parts), self._stay_secure()):
             self._tasks.append(self._loop.create_task(work))
         tls_port = 0 if self._ports.problems else self._settings().tls_port
         ports = self._options.sip_port, tls_port, self._options.https_port
@@ -315,6 +324,17 @@ class Office:
             if self._certificates.refresh():
                 _log.info("certificate read again sha256=%s", self._certificates.fingerprint)
             self._ports.follow(self._settings(), again=True)
+
+    def _not_renewed(self, standing: Standing, ends_at: float) -> None:
+        self._service.notices.tell(
+            "certificate_failing", "", f"{standing.fingerprint}:{self._store.today()}", names=" ".join(standing.names),
+            count=standing.failures, problem=standing.problem, hint=standing.hint, ends_at=int(ends_at),
+        )  # fmt: skip
+        self.turn()
+
+    def _certificate_renewed(self, before: str, after: str) -> None:
+        self._store.note("appliance", "certificate.issued", "certificate", before, after)
+        self.turn()
 
     def _trunk_name(self, flow: Flow) -> str | None:
         """Whose certificate a peer must show whom we call over TLS: only trunks are called so."""

@@ -79,6 +79,9 @@ class Backing(Protocol):
     def fingerprint(self) -> str:
         """SHA-256 of the certificate that is shown to browsers."""
 
+    def challenge(self, token: str) -> str:
+        """What is answered to the authority that proves a name with this token; empty: nothing was ordered with it."""
+
     async def replay(self, args: Mapping[str, Any], heard: Callable[[], None]) -> dict[str, Any]:
         """Calls of the past under other settings, in a process of its own; `heard` is called while it works. Raises
         WireError: one at a time, and none that takes too long."""

@@ -22,6 +22,7 @@ from pysrv.web.acting import backing
 from pysrv.web.identity import CLEAR_COOKIE, COOKIE
 
 HEALTH: Final = ("/healthz", "/readyz")  # whoever watches over the appliance may ask by any name, and needs no TLS
+CHALLENGE: Final = "/.well-known/acme-challenge"  # an authority asks for it in the clear, by the name that it proves
 PANEL: Final = ("/panel", "/metrics")
 PORTAL: Final = ("/portal", "/static", "/language")
 NO_PAGE: Final = ("/api", "/mvapireq", "/metrics", "/webhooks", "/ws")
@@ -58,7 +59,7 @@ SERVED: Final = Verdict()
 def judge(asked: Asked, settings: Settings, https_port: int) -> Verdict:
     """What becomes of a request."""
     host = _host(asked.host)
-    if asked.path in HEALTH:
+    if asked.path in HEALTH or _below(asked.path.partition("?")[0], (CHALLENGE,)):
         return SERVED
     if not is_ours(host, settings):
         hint = "set localdomain to the name of this appliance (or cfg_baseurl to the portal's), or use its address"

@@ -134,6 +134,14 @@ async def _ready(request: web.Request) -> web.Response:
     return web.Response(status=found.status, text=found.text())
 
 
+async def _challenge(request: web.Request) -> web.Response:
+    """What proves to an authority that a name is ours (RFC 8555, 8.3)."""
+    said = backing(request).challenge(request.match_info["token"])
+    if not said:
+        raise WireError("not_found", "nobody has ordered a certificate with this")
+    return web.Response(body=said.encode("ascii"), content_type="application/octet-stream")
+
+
 async def _metrics(request: web.Request) -> web.Response:
     text = metrics.exposition(await backing(request).reading())
     return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
@@ -143,5 +151,6 @@ OWN = (
     Route("GET", "/static/{room}/{name}", _static, None),
     Route("GET", "/healthz", _health, None),
     Route("GET", "/readyz", _ready, None),
+    Route("GET", f"{unified.CHALLENGE}/{{token}}", _challenge, None),
     Route("GET", "/metrics", _metrics, area=Area.STATE, token=True),
 )

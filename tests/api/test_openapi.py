@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from pysrv.api import openapi
 from pysrv.api.table import ENDPOINTS
 from pysrv.certificates.held import Certificates
+from pysrv.certificates.renewer import Renewer
 from pysrv.control import Control
 from pysrv.control.watching import Memory
 from pysrv.web import server
@@ -61,7 +62,8 @@ async def test_nothing_that_the_document_allows_or_forbids_breaks_the_house(
     async with programmed(tmp_path) as (house, program):
         (tmp_path / "certificates").mkdir()
         served = Certificates(tmp_path / "certificates", ["127.0.0.1"], lambda: "", lambda: "", time.time)
-        house.control = Control(house.store, Service(), memory=Memory(), certificates=served)
+        renewer = Renewer(tmp_path / "certificates", served, time.time)
+        house.control = Control(house.store, Service(), memory=Memory(), certificates=served, renewer=renewer)
         await asyncio.to_thread(_walk, program, str(tmp_path / "panel.pem"))
 
 

@@ -11,17 +11,19 @@ from pathlib import Path
 import pytest
 
 from tests.certificates.authority import key_pem, new_key, pem_of, root
+from tests.certificates.pebble import running
 from tests.e2e.conftest import ALICE_HZ, BOB_HZ
 from tests.e2e.test_calls import closed, connected, newest_cdr, pause
 from tests.e2e.test_peers import devices
 from tests.lab.network import Host, Lab, entered
 from tests.lab.phones import Phone
-from tests.lab.product import Product
+from tests.lab.product import Product, ProductError
 from tests.lab.tones import seconds_with_tone
 
 PASSWORD = "correct-horse-42"
 NUMBER = "4930123456"
 TALK_S = 2.0
+PROOFS = 5002  # where the authority of the test asks for proofs
 MakePhone = Callable[..., Phone]
 
 
@@ -182,3 +184,22 @@ def test_a_carrier_is_called_over_tls_when_it_shows_its_certificate(
         assert seconds_with_tone(carrier.heard(), ALICE_HZ) >= TALK_S * 0.8
     finally:
         carrier.close()
+
+
+def test_a_certificate_is_ordered_at_an_authority_and_serves_sip_and_web_at_once(
+    lab: Lab, product: Product, tmp_path: Path
+) -> None:
+    host, own = lab.hosts["bob"], greeted(lab.hosts["bob"], 5061)
+    product.command("settings", "set", "localhttpport", str(PROOFS))
+    with entered(lab.appliance), running(tmp_path, PROOFS, host.gateway) as pebble:
+        (product.state / "office" / "authorities.pem").write_bytes(pebble.authorities)
+        with pytest.raises(ProductError, match="terms must be agreed to"):
+            product.command("certificate", "order", pebble.directory, "pbx.example")
+        told = product.command("certificate", "order", pebble.directory, "pbx.example", "--agree")
+    ordered = told["certificate"]["fingerprint"].replace(":", "").lower()
+    assert told["order"]["in_use"] and told["certificate"]["names"] == ["pbx.example"]
+    assert greeted(host, 5061) == greeted(host, 8443) == ordered != own
+    product.command("certificate", "forget")
+    product.command("certificate", "remove")
+    product.command("settings", "reset", "localhttpport")
+    assert greeted(host, 5061) == greeted(host, 8443) != ordered

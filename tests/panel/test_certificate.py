@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pysrv.certificates.held import Certificates
+from pysrv.certificates.renewer import Renewer
 from pysrv.control import Control
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.panel.conftest import Panel
@@ -19,7 +20,10 @@ def held(panel: Panel, tmp_path: Path) -> Certificates:
     directory.mkdir()
     watch = panel.house.watch
     made = Certificates(directory, ["127.0.0.1"], lambda: "pbx.example", lambda: "", watch.now)
-    panel.house.control = Control(panel.store, panel.service, {}, watch.now, panel.memory, certificates=made)
+    renewer = Renewer(directory, made, watch.now)
+    panel.house.control = Control(
+        panel.store, panel.service, {}, watch.now, panel.memory, certificates=made, renewer=renewer
+    )
     return made
 
 
@@ -68,6 +72,25 @@ async def test_a_request_is_made_for_the_names_that_are_told(panel: Panel, held:
     await panel.browser.get(AT)
     assert "BEGIN CERTIFICATE REQUEST" in (await panel.browser.post(f"{AT}/request", {"names": "pbx.example"})).text
     assert "no DNS name" in (await panel.browser.post(f"{AT}/request", {"names": "-"})).text
+
+
+async def test_one_is_ordered_at_an_authority_and_no_more(panel: Panel, held: Certificates) -> None:
+    del held
+    browser, told = panel.browser, {"directory": "https://ca.example/dir", "names": "pbx.example", "agreed": "1"}
+    assert "first set localhttpport to 80" in (await browser.get(AT)).text
+    answer = await browser.post(f"{AT}/order", told)
+    assert (
+        answer.status == 422
+        and "no plain port is open" in answer.text
+        and 'value="https://ca.example/dir"' in answer.text
+    )
+    panel.service.apply_settings(panel.service.settings().with_changes({"localhttpport": "80"}, 1))
+    assert "terms must be agreed to" in (await browser.post(f"{AT}/order", told | {"agreed": ""})).text
+    assert (await browser.post(f"{AT}/order", told)).status == 303
+    page = (await browser.get(AT)).text
+    assert "It is being ordered" in page and "https://ca.example/dir" in page and 'data-refresh="2"' in page
+    assert (await browser.post(f"{AT}/forget")).status == 303
+    assert "What is ordered" not in (await browser.get(AT)).text
 
 
 async def test_who_may_only_read_sees_it_and_changes_nothing(panel: Panel, held: Certificates) -> None:

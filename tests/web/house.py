@@ -65,6 +65,7 @@ class House:
     managers: set[str] = field(default_factory=set)
     guesses: list[tuple[str, str]] = field(default_factory=list)
     wrongs: list[tuple[str, str]] = field(default_factory=list)
+    challenges: Mapping[str, str] = field(default_factory=dict)
     turns: int = 0
     _cashier: Cashier | None = None
     web: Web = field(init=False)
@@ -124,6 +125,9 @@ class House:
 
     def fingerprint(self) -> str:
         return "AB:CD"
+
+    def challenge(self, token: str) -> str:
+        return self.challenges.get(token, "")
 
     async def replay(self, args: Mapping[str, Any], heard: Callable[[], None]) -> dict[str, Any]:
         state = RunOptions(state=str(self.store._path.parent)).to_json()

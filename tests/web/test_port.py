@@ -68,6 +68,8 @@ PLAIN = [
     ),
     plain(3, "GET http://pbx.example/panel/", "to https://pbx.example:8443/panel/"),
     *(plain(level, "GET http://whatever.example/healthz", "served") for level in range(4)),
+    *(plain(level, "GET http://whatever.example/.well-known/acme-challenge/x", "served") for level in range(4)),
+    plain(2, "GET http://pbx.example/.well-known/other", "to https://pbx.example:8443/.well-known/other"),
 ]
 
 

@@ -1,0 +1,85 @@
+"""Pebble, the ACME server that Let's Encrypt tests clients with, on loopback: it asks for challenges over real HTTP, by
+names that a name server of its own leads to 127.0.0.1."""
+
+import contextlib
+import json
+import os
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.certificates.authority import key_pem, new_key, pem_of, root
+
+READY_S = 20.0
+
+
+@dataclass(frozen=True)
+class Pebble:
+    """A running one. `directory`: its ACME directory; `authorities`: PEM of whom clients must know."""
+
+    directory: str
+    authorities: bytes
+    own: bytes
+    log: Path
+
+
+def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[int]:
+    """Ports of loopback that nobody has now."""
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(socket.socket(socket.AF_INET, kind)) for _ in range(count)]
+        for each in made:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in made]
+
+
+@contextlib.contextmanager
+def running(place: Path, http_port: int, address: str = "127.0.0.1") -> Iterator[Pebble]:
+    """One that asks for challenges at that port of the address that every name leads to; gone afterwards."""
+    listen, manage, names, control = free_ports(4)
+    now, key = time.time(), new_key()
+    own = root(now, "Root of Pebble's own name")
+    (place / "server.pem").write_bytes(pem_of(own.sign("localhost", ("localhost", "127.0.0.1"), key, now)))
+    (place / "server.key").write_bytes(key_pem(key))
+    config = {
+        "listenAddress": f"127.0.0.1:{listen}", "managementListenAddress": f"127.0.0.1:{manage}",
+        "certificate": str(place / "server.pem"), "privateKey": str(place / "server.key"),
+        "httpPort": http_port, "tlsPort": 1, "ocspResponderURL": "", "externalAccountBindingRequired": False,
+    }  # fmt: skip
+    (place / "pebble.json").write_text(json.dumps({"pebble": config}))
+    environment = os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
+    log = place / "pebble.log"
+    dns = [
+        "pebble-challtestsrv", "-defaultIPv4", address, "-defaultIPv6", "", "-dns01", f"127.0.0.1:{names}",
+        "-management", f"127.0.0.1:{control}", "-http01", "", "-https01", "", "-tlsalpn01", "",
+    ]  # fmt: skip
+    pebble = ["pebble", "-config", str(place / "pebble.json"), "-dnsserver", f"127.0.0.1:{names}"]
+    with log.open("ab") as written, contextlib.ExitStack() as stack:
+        for command in (dns, pebble):
+            process = subprocess.Popen(command, env=environment, stdout=written, stderr=written)
+            stack.callback(_end, process)
+        authorities = pem_of(own.certificate)
+        issuing = _root(f"https://127.0.0.1:{manage}/roots/0", authorities, log)
+        yield Pebble(f"https://127.0.0.1:{listen}/dir", authorities + issuing, authorities, log)
+
+
+def _root(url: str, authorities: bytes, log: Path) -> bytes:
+    context = ssl.create_default_context(cadata=authorities.decode())
+    until = time.monotonic() + READY_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, context=context, timeout=5) as answer:
+                return bytes(answer.read())
+        except OSError:
+            if time.monotonic() > until:
+                raise RuntimeError(f"Pebble does not answer: {log.read_text()[-1000:]}") from None
+            time.sleep(0.05)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    process.wait(10)
