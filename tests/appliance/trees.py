@@ -79,6 +79,7 @@ class KeeperProcess:
         """The next line that begins so; fails with all lines when the output ends before."""
         for line in self.output:
             self.seen.append(line)
+            print(line, end="")  # shown when a test fails, as one does that waits for ever
             if line.startswith(beginning):
                 return line.removeprefix(beginning).strip()
         raise AssertionError(f"no line {beginning!r} in:\n{''.join(self.seen)}")

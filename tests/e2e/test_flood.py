@@ -62,24 +62,25 @@ def appliance(lab: Lab, directory: Path, interfaces: list[str]) -> Iterator[Prod
             carrier.close()
 
 
-def day(lab: Lab, directory: Path) -> tuple[Outcome, Outcome]:
-    """All phones register, each from a port of its own, and again, while calls go on: (registrations, calls)."""
+def day(lab: Lab, directory: Path, patience_s: float = 35.0) -> tuple[Outcome, Outcome]:
+    """All phones register, each from a port of its own, and again, while calls go on: (registrations, calls). What has
+    not come about after `patience_s` counts as failed; a day takes ten seconds when nothing is in its way."""
     directory.mkdir(parents=True, exist_ok=True)
     callers = callers_file(directory / "callers.csv", [(f"u{n}", PASSWORD, NUMBER) for n in range(PHONES)])
     host = lab.hosts["phones"]
-    ports, patience = ("-t", "un", "-max_socket", "2000"), 35.0
+    ports = ("-t", "un", "-max_socket", "2000")
 
     def registrations() -> Outcome:
         return load(
             lab, host, directory / "register", registering(), callers, host.gateway, *ports,
-            calls=2 * PHONES, rate=RATE, timeout_s=patience, port=15000,
+            calls=2 * PHONES, rate=RATE, timeout_s=patience_s, port=15000,
         )  # fmt: skip
 
     with ThreadPoolExecutor() as beside:
         registered = beside.submit(registrations)
         called = load(
             lab, host, directory / "call", calling(talk_ms=500), callers, host.gateway, *ports,
-            "-auth_uri", f"{NUMBER}@{host.gateway}", calls=CALLS, rate=RATE, timeout_s=patience, port=16000,
+            "-auth_uri", f"{NUMBER}@{host.gateway}", calls=CALLS, rate=RATE, timeout_s=patience_s, port=16000,
         )  # fmt: skip
         return registered.result(), called
 
@@ -91,7 +92,7 @@ def unharmed(outcome: tuple[Outcome, Outcome]) -> bool:
     return done == (2 * PHONES, 0, CALLS, 0)
 
 
-@pytest.mark.timeout(300)  # two appliances start; each day takes ten seconds, and a minute without the gate
+@pytest.mark.timeout(300)  # two appliances start; each day takes ten seconds, and twenty without the gate
 def test_a_hundred_phones_call_on_through_a_flood_and_without_the_gate_they_cannot(tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
     with Lab(["phones", "trunk", "attacker"], tag="flood") as lab:
@@ -110,7 +111,7 @@ def test_a_hundred_phones_call_on_through_a_flood_and_without_the_gate_they_cann
         lab.run(lab.appliance, ["ethtool", "-K", gated[2], "gro", "on"])
         with appliance(lab, tmp_path / "open", gated[:2]):
             with Storm(lab.hosts["attacker"].namespace, registers(lab), forge=True, cpu=cpu):
-                unprotected = day(lab, tmp_path / "unprotected")
+                unprotected = day(lab, tmp_path / "unprotected", patience_s=20.0)
             p99 = [round(each[1].answered_within_ms(0.99)) for each in (quiet, flooded, unprotected)]
             print(f"flood {rate:,.0f}/s; p99 of an answer, ms: quiet {p99[0]}, flooded {p99[1]}, without gate {p99[2]}")
             assert not unharmed(unprotected) or unprotected[1].answered_within_ms(0.99) > most_ms, unprotected
