@@ -117,6 +117,11 @@ def replay(state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> 
     return _answered("replay", state, runtime, request_line, on_line)
 
 
+def copies(state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> int:
+    """Like `replay`: it reads the database, and writes a copy of it beside it."""
+    return _answered("copies", state, runtime, request_line, on_line)
+
+
 def _answered(what: str, state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> int:
     prepare(state, runtime)
     seen = json.dumps({"state": str(OFFICE_STATE), "runtime": str(OFFICE_RUNTIME)})

@@ -18,7 +18,7 @@ venv=$root/.venv
 system_python=/usr/bin/python3
 user=pysrv
 
-run_packages="python3 python3-venv python3-bpfcc python3-nftables nftables linux-libc-dev iproute2 ethtool ca-certificates"
+run_packages="python3 python3-venv python3-bpfcc python3-nftables nftables linux-libc-dev iproute2 ethtool ca-certificates restic"
 test_packages="sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium packer fdisk systemd apparmor shellcheck qemu-utils openssh-client zstd cloud-image-utils pebble"
 bench_packages="xdp-tools bpftool iptables iputils-ping kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
 kernels_packages="qemu-system-x86 mmdebstrap cpio debian-archive-keyring"

@@ -27,6 +27,7 @@ PACKAGES: Final = {
     "iproute2": "interfaces and routes",
     "ethtool": "what a network card can",
     "ca-certificates": "whom TLS trusts",
+    "restic": "backups: encrypted, deduplicated, here or elsewhere",
     "netbase": "names of protocols and services",
     # first boot
     "cloud-init": "network, name and an operator's key from whoever runs the hypervisor (etc/cloud/cloud.cfg.d)",

@@ -3,6 +3,7 @@
 python -m pysrv          the service; options come from the keeper in the environment
 python -m pysrv once     control verbs from standard input, without a service
 python -m pysrv replay   calls of the past under other settings, from standard input, beside a service that runs
+python -m pysrv copies   a copy of the database for a backup, or the verdict on one, beside a service that runs
 python -m pysrv docs     the generated pages about SIP and fraud, to standard output
 """
 
@@ -30,10 +31,12 @@ def main() -> int:
             return _once(_options())
         case ["replay"]:
             return _replay(_options())
+        case ["copies"]:
+            return _copies(_options())
         case []:
             return _serve(_options())
         case _:
-            print("pysrv: use 'python -m pysrv', '... once', '... replay' or '... docs'", file=sys.stderr)
+            print("pysrv: use 'python -m pysrv', '... once', '... replay', '... copies', '... docs'", file=sys.stderr)
             return 64
 
 
@@ -112,6 +115,14 @@ def _replay(options: RunOptions) -> int:
     gc.set_threshold(*COLLECT_AFTER)
     lines = list(sys.stdin.buffer)
     return _answering(lambda: run_replay(lambda: Reader.open(_database(options)), time.time(), lines, _write))
+
+
+def _copies(options: RunOptions) -> int:
+    from pysrv.control.copies import run_copies
+
+    os.nice(UNHURRIED)
+    lines = list(sys.stdin.buffer)
+    return _answering(lambda: run_copies(_database(options).parent, lines, _write))
 
 
 def _serve(options: RunOptions) -> int:

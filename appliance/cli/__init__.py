@@ -4,12 +4,9 @@ The commands stand beside this file by subject; `table.py` makes click commands 
 office. The command itself touches neither maps nor database.
 """
 
-import tomllib
-from importlib.metadata import version
-
-from appliance import docs
 from appliance.cli import (
     accounts,
+    backups,
     bans,
     blacklists,
     bundle,
@@ -37,22 +34,13 @@ from appliance.cli import (
     usage,
 )
 from appliance.cli.table import Book
-
-
-def _version() -> str:
-    """The version of the tree that runs, or of the installed package."""
-    try:
-        project = tomllib.loads((docs.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(project["project"]["version"])
-    except (OSError, KeyError):
-        return version("appliance")
-
+from appliance.release import version
 
 ABOUT = "A VoIP security appliance: a gate at the network card, a SIP back-to-back user agent, limits and money."
 
 BOOK = Book(
     about=ABOUT,
-    version=_version(),
+    version=version(),
     groups=(
         accounts.GROUP,
         trunks.GROUP,
@@ -60,6 +48,7 @@ BOOK = Book(
         *pricing.GROUPS,
         settings.GROUP,
         certificate.GROUP,
+        backups.GROUP,
         bans.GROUP,
         firewall.GROUP,
         lists.GROUP,
@@ -84,6 +73,7 @@ BOOK = Book(
         *pricing.COMMANDS,
         *settings.COMMANDS,
         *certificate.COMMANDS,
+        *backups.COMMANDS,
         *bans.COMMANDS,
         *firewall.COMMANDS,
         *lists.COMMANDS,

@@ -157,6 +157,14 @@ class Link:
         lines = b"".join(wire.request(ident, verb, each) for ident, (verb, each) in enumerate(everything))
         return _Once(1, None, on_progress).run(self.state, self.runtime, lines, launch.replay)[0]
 
+    def copies(self, verb: str, state: Path, on_progress: Progress) -> dict[str, Any]:
+        """Ask a process beside the office for a copy of the database below `state`, or for its verdict. Raises
+        Failure."""
+        if os.geteuid() != 0:
+            raise Failure(Exit.NOT_PERMITTED, "only root can take or judge a backup", "run it as root")
+        line = wire.request(1, verb)
+        return _Once(1, None, on_progress).run(state, self.runtime, line, launch.copies)[0]
+
     def down(self) -> Failure:
         """Nobody listens."""
         words = f"the appliance is not running (nothing listens in {self.runtime})"

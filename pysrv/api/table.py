@@ -158,6 +158,7 @@ NOT_HERE: Final[Mapping[str, str]] = {
     "people.revoke": _BY_PEOPLE,
     "tokens.add": _BY_PEOPLE,
     "tokens.remove": _BY_PEOPLE,
+    "backups.report": "whoever makes backups as root tells of them",
     "lists.begin": "lists are packed by the command on the machine",
     "lists.rows": "lists are packed by the command on the machine",
     "lists.commit": "lists are packed by the command on the machine",

@@ -15,6 +15,7 @@ from pysrv.certificates.renewer import Renewer
 from pysrv.control import (
     accounts,
     analyze,
+    backups,
     blacklists,
     calls,
     certificate,
@@ -239,6 +240,7 @@ ROWS = (
     Verb("tokens.remove", Area.PEOPLE, people.TokenRef, people.remove_token, writes=True),
     Verb("trail.list", Area.TRAIL, people.TrailOf, people.trail),
     Verb("trail.verify", Area.TRAIL, people.NotedHead, people.verify_trail),
+    Verb("backups.report", Area.BACKUPS, backups.Report, backups.report, writes=True),
     Verb("registrations.list", Area.STATE, calls.RegistrationsOf, calls.registrations),
 )
 VERBS: Mapping[str, Verb] = {verb.name: verb for verb in ROWS}

@@ -36,6 +36,7 @@ class Area(StrEnum):
     SETTINGS = "settings"
     PEOPLE = "people"  # administrators, roles, tokens, sessions of others
     TRAIL = "trail"  # the audit trail
+    BACKUPS = "backups"  # what is known of the backups, and making one
     OWN = "own"  # one's own password, second factors, sessions and tokens: of people, never of their programs
 
 
@@ -62,6 +63,7 @@ TABLE: Final[Mapping[Area, str]] = {
     Area.SETTINGS: "w w r r r r",
     Area.PEOPLE: "w r - - - -",
     Area.TRAIL: "w r r - - -",
+    Area.BACKUPS: "w w r - - -",
     Area.OWN: "w w w w w w",
 }
 PROVEN: Final = frozenset({Area.MONEY, Area.PASSWORDS, Area.PEOPLE, Area.OWN})

@@ -13,6 +13,7 @@ from pysrv.store import (
     schema,
     schema_accounts,
     schema_api,
+    schema_backups,
     schema_bans,
     schema_cards,
     schema_fraud,
@@ -63,6 +64,11 @@ def _people_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _backup_schema(db: sqlite_utils.Database) -> None:
+    for statement in schema_backups.STATEMENTS_6:
+        db.execute(statement)
+
+
 STATEMENTS_4 = (
     *schema_accounts.STATEMENTS,
     *schema_tariffs.STATEMENTS,
@@ -92,6 +98,7 @@ MIGRATIONS = (
         "administrators' roles and second factors, sessions, tokens, the chain of the audit trail; payments",
         _people_schema,
     ),
+    Migration(6, "what is known of the backups", _backup_schema),
 )
 LATEST = MIGRATIONS[-1].number
 

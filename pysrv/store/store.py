@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Self
 
 from pysrv.store.api import ApiReading, ApiWriting
+from pysrv.store.backups import BackupReading, BackupWriting
 from pysrv.store.blacklists import BlacklistReading, BlacklistWriting
 from pysrv.store.calls import CallReading, CallWriting
 from pysrv.store.cards import CardReading, CardWriting
+from pysrv.store.copying import CopyReading
 from pysrv.store.currencies import CurrencyReading, CurrencyWriting
 from pysrv.store.database import Clock, open_reader, open_writer
 from pysrv.store.firewall import FirewallReading, FirewallWriting
@@ -60,9 +62,11 @@ class Reader(
     PeopleReading,
     WebReading,
     ApiReading,
+    CopyReading,
     TrailReading,
     SetupReading,
     TrafficReading,
+    BackupReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -96,6 +100,7 @@ class Store(
     TrailWriting,
     SetupWriting,
     TrafficReading,
+    BackupWriting,
 ):
     """Every question and every change. One process, one thread."""
 

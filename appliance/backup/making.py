@@ -1,0 +1,184 @@
+"""One backup from beginning to end: the copy by the office, the set, the repository, what is forgotten, who is told."""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from appliance.backup import contents, record
+from appliance.backup.place import BackupError, Options, Place
+from appliance.backup.restic import Made, Repository, Snapshot
+
+SET, LOCK = "set", "lock"
+STEPS: Final = ("copy", "save", "tidy")
+MOST_TOLD: Final = 500  # snapshots that the office is told of
+
+Heard = Callable[[str, int, int], None]  # step, done, in all
+
+
+class Office(Protocol):
+    """What the office does for a backup, and hears of it. Both raise BackupError."""
+
+    def copies(self, verb: str, state: Path, heard: Callable[[int, int], None]) -> dict[str, Any]:
+        """`copy` or `verify`, as the office's user, over the office's directory below `state`."""
+
+    def tell(self, report: Mapping[str, Any]) -> None:
+        """The verb `backups.report`, by the running office or a single run of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What `init` came to. `password`: a new one, to be shown once; empty where it was known before."""
+
+    options: Options
+    password: str
+    made: bool
+
+
+class Backups:
+    """The backups of one appliance. Every method raises BackupError."""
+
+    def __init__(self, state: Path, version: str, clock: Callable[[], float] = time.time) -> None:
+        self.place = Place(state)
+        self._version, self._clock = version, clock
+
+    def repository(self) -> tuple[Options, Repository]:
+        """The repository as it is set up."""
+        options = self.place.options()
+        return options, Repository(self.place, options)
+
+    def set_up(self, options: Options, password: str = "") -> SetUp:
+        """Make the repository, or take one over that `password` opens. Nothing is chosen before that has worked."""
+        self.place.make()
+        chosen = options if options.repository else replace(options, repository=str(self.place.local))
+        before = self.place.password_file.read_text() if self.place.password_file.exists() else ""
+        fresh = ""
+        if password:
+            self.place.write(self.place.password_file, password + "\n")
+        elif not before:
+            fresh = self.place.make_password()
+        repository = Repository(self.place, chosen)
+        try:
+            made = not repository.exists()
+            if made:
+                repository.make()
+        except BaseException:
+            if before:
+                self.place.write(self.place.password_file, before)
+            else:
+                self.place.password_file.unlink(missing_ok=True)
+            raise
+        self.place.choose(chosen)
+        return SetUp(chosen, fresh, made)
+
+    def make(self, office: Office, heard: Heard, *, full: bool = False) -> Made:
+        """One backup; what fails is noted, and told to the office, before it is raised."""
+        options, repository = self.repository()
+        with self.alone():
+            try:
+                made, kind, taken_at = self._made(repository, office, heard, full)
+                record.write(
+                    self.place,
+                    record.read(self.place).succeeded(taken_at, made.snapshot, made.size_bytes, made.added_bytes),
+                )
+                heard("tidy", 0, 1)
+                repository.forget()
+                heard("tidy", 1, 1)
+            except BackupError as error:
+                self._failed(office, error)
+                raise
+            report = {"event": "made", "snapshot": made.snapshot, "kind": kind, "added_bytes": made.added_bytes}
+            office.tell(report | {"size_bytes": made.size_bytes} | self.held(options, repository))
+        return made
+
+    def _made(self, repository: Repository, office: Office, heard: Heard, full: bool) -> tuple[Made, str, float]:
+        earlier = repository.snapshots()
+        kind = "full" if full or not earlier else "incremental"
+        room = self.place.directory / SET
+        shutil.rmtree(room, ignore_errors=True)
+        taken_at = self._clock()
+        try:
+            database = office.copies("copy", self.place.state, lambda done, total: heard("copy", done, total))
+            size = contents.lay_out(self.place.state, room, self._version, taken_at, database)
+            tags = (f"kind={kind}", f"bytes={size}", f"version={self._version}")
+            made = repository.save(room, tags, full=full, heard=lambda done, total: heard("save", done, total))
+            return replace(made, size_bytes=size), kind, taken_at
+        finally:
+            shutil.rmtree(room, ignore_errors=True)
+            (self.place.state / contents.OFFICE / contents.COPY).unlink(missing_ok=True)
+
+    def _failed(self, office: Office, error: BackupError) -> None:
+        record.write(self.place, record.read(self.place).failed(self._clock(), error.message))
+        try:
+            office.tell({"event": "failed", "failure": error.message, "place": self.place.options().repository})
+        except BackupError as silent:
+            raise BackupError(f"{error.message}; and the office was not told: {silent.message}", error.hint) from None
+
+    def check(self, office: Office, *, data: bool = False) -> int:
+        """Look whether the repository is whole; how many backups it holds."""
+        options, repository = self.repository()
+        with self.alone():
+            try:
+                repository.check(data=data)
+            except BackupError as error:
+                self._failed(office, error)
+                raise
+            record.write(self.place, replace(record.read(self.place), checked_at=self._clock()))
+            held = self.held(options, repository)
+            office.tell({"event": "checked"} | held)
+        return len(held["snapshots"])
+
+    def forget(self, office: Office, named: Sequence[str] = ()) -> tuple[Snapshot, ...]:
+        """Drop the named backups, or what is not to be kept; which."""
+        options, repository = self.repository()
+        with self.alone():
+            before = repository.snapshots()
+            repository.forget([self.find(before, each).ident for each in named])
+            left = {each.ident for each in repository.snapshots()}
+            office.tell({"event": "listed"} | self.held(options, repository))
+        return tuple(each for each in before if each.ident not in left)
+
+    def held(self, options: Options, repository: Repository) -> dict[str, Any]:
+        """What the office is told of the repository: all of it, each time."""
+        rows = [asdict(each) for each in repository.snapshots()[-MOST_TOLD:]]
+        kept = ("ident", "at", "host", "kind", "size_bytes", "version")
+        checked_at = record.read(self.place).checked_at
+        return {
+            "place": options.repository,
+            "local": options.is_local,
+            "every_h": options.every_h,
+            "checked_at": checked_at,
+            "snapshots": [{name: each[name] for name in kept} for each in rows],
+        }
+
+    @staticmethod
+    def find(snapshots: Sequence[Snapshot], named: str) -> Snapshot:
+        """The one that a word means: `latest`, or how its name begins."""
+        if not snapshots:
+            raise BackupError("there is no backup yet", "'appliance backup now' makes one")
+        if named == "latest":
+            return snapshots[-1]
+        found = [each for each in snapshots if each.ident.startswith(named)]
+        if len(found) != 1 or len(named) < 4:
+            words = f"{named!r:.80} names {'no backup' if not found else 'more than one backup'}"
+            raise BackupError(words, "'appliance backup list' shows their names; latest is the newest")
+        return found[0]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One run at a time, held by the kernel (flock(2)). Raises BackupError."""
+        self.place.make()
+        held = os.open(self.place.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BackupError("another backup runs now", "wait for it; 'appliance backup show'") from None
+            yield
+        finally:
+            os.close(held)

@@ -1,0 +1,211 @@
+"""The repository, by the program restic: what is asked of it and what it says, in few words.
+
+Knows nothing of what a backup holds. The password and the repository reach restic as files, and credentials by its
+environment, so that no process list shows them.
+"""
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from appliance.backup.place import KEPT, BackupError, Options, Place
+
+PROGRAM: Final = "/usr/bin/restic"
+TAG: Final = "appliance"
+CACHE: Final = "cache"
+CANNOT_OPEN: Final = ("unable to open config file", "Is there a repository", "does not exist", "no such file")
+MOST_SAID: Final = 400  # characters of a message that are told
+
+Heard = Callable[[int, int], None]  # bytes done, bytes in all
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One backup. `at` is Unix seconds; `size_bytes` is 0 where nobody noted it; `kind` is full or incremental."""
+
+    ident: str
+    at: float
+    host: str
+    path: str
+    kind: str
+    size_bytes: int
+    version: str
+
+    @property
+    def short(self) -> str:
+        """As people name it."""
+        return self.ident[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a backup came to. `added_bytes` were new to the repository."""
+
+    snapshot: str
+    size_bytes: int
+    added_bytes: int
+
+
+class Repository:
+    """One repository, as the options say. Every method raises BackupError."""
+
+    def __init__(self, place: Place, options: Options, program: str = PROGRAM) -> None:
+        self._place, self._options, self._program = place, options, program
+
+    def exists(self) -> bool:
+        """Whether there is one that the password opens. False: there is none. Raises BackupError for another password
+        or a place that cannot be reached."""
+        done = self._run("cat", "config", "--no-lock")
+        if done.returncode == 0:
+            return True
+        if any(words in done.stderr for words in CANNOT_OPEN):
+            return False
+        raise self._failed(done, "cannot be opened")
+
+    def make(self) -> None:
+        """A new one."""
+        self._demand(self._run("init"), "cannot be made")
+
+    def snapshots(self) -> list[Snapshot]:
+        """All backups of the appliance, oldest first."""
+        done = self._demand(self._run("snapshots", "--json", "--no-lock", "--tag", TAG), "cannot be listed")
+        try:
+            return sorted((_snapshot(each) for each in json.loads(done.stdout or "[]") or []), key=lambda each: each.at)
+        except (ValueError, KeyError, TypeError) as error:
+            raise BackupError(f"restic listed what cannot be read: {error}") from None
+
+    def save(self, directory: Path, tags: Sequence[str], *, full: bool, heard: Heard) -> Made:
+        """Take all of `directory`. `full`: read it all again, whatever earlier backups hold."""
+        words = ["backup", ".", "--json", "--host", socket.gethostname(), "--tag", ",".join((TAG, *tags))]
+        done = self._watched([*words, *(("--force",) if full else ())], directory, heard)
+        try:
+            said = done.stdout.strip().splitlines()
+            last = next(each for each in map(json.loads, reversed(said)) if each.get("message_type") == "summary")
+            return Made(str(last["snapshot_id"]), int(last["total_bytes_processed"]), int(last["data_added"]))
+        except (StopIteration, ValueError, KeyError):
+            raise BackupError("restic did not say what it saved", "'appliance backup check' looks") from None
+
+    def restore(self, snapshot: Snapshot, target: Path) -> Path:
+        """Write a backup below `target`, and read it again to compare; where the set lies there."""
+        self._demand(self._run("restore", snapshot.ident, "--target", str(target), "--verify"), "cannot be restored")
+        return target  # what was saved as "." lies at the top
+
+    def check(self, *, data: bool) -> None:
+        """Its structure; with `data` every byte too."""
+        self._demand(self._run("check", *(("--read-data",) if data else ())), "is damaged")
+
+    def forget(self, idents: Sequence[str] = ()) -> None:
+        """Drop these backups, or what the options do not keep, and the space that only they took."""
+        kept = [word for name in KEPT for word in (f"--{name.replace('_', '-')}", str(getattr(self._options, name)))]
+        chosen = [*idents] if idents else [*kept, "--tag", TAG, "--group-by", "host"]
+        self._demand(self._run("forget", "--prune", *chosen), "could not be tidied")
+
+    def unlock(self) -> None:
+        """Take away locks of runs that were killed."""
+        self._run("unlock")
+
+    # -- the program ----------------------------------------------------------------------------------------------
+
+    def _environment(self) -> dict[str, str]:
+        """Nothing of the caller's: what restic needs, and the credentials that the options name."""
+        fixed = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": os.environ.get("HOME") or "/root",  # ssh looks for its keys there
+            "LANG": "C.UTF-8",
+            "RESTIC_PASSWORD_FILE": str(self._place.password_file.absolute()),
+            "RESTIC_REPOSITORY": self._options.repository,
+            "RESTIC_CACHE_DIR": str((self._place.directory / CACHE).absolute()),
+            "RESTIC_PROGRESS_FPS": "2",
+        }
+        kept = {name: os.environ[name] for name in ("TMPDIR", "SSH_AUTH_SOCK") if name in os.environ}
+        return {**kept, **self._options.environment, **fixed}
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        self._place.password()  # said in our words when there is none
+        with _found(self._program):
+            return subprocess.run(  # noqa: S603
+                [self._program, "--quiet", *words],
+                env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+
+    def _watched(self, words: list[str], directory: Path, heard: Heard) -> subprocess.CompletedProcess[str]:
+        """A run in a directory; each status line goes to `heard`, the last lines are returned."""
+        self._place.password()
+        kept: list[str] = []
+        with _found(self._program), (self._place.directory / "restic.log").open("w+", encoding="utf-8") as errors:
+            process = subprocess.Popen(  # noqa: S603
+                [self._program, *words],
+                cwd=directory, env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=errors, text=True,
+            )  # fmt: skip
+            assert process.stdout is not None
+            with process:
+                for line in process.stdout:
+                    if not _progress(line, heard):
+                        kept = [*kept[-20:], line]
+            errors.seek(0)
+            said = errors.read()[-10_000:]
+        return self._demand(
+            subprocess.CompletedProcess(words, process.returncode, "".join(kept), said), "took no backup"
+        )
+
+    def _demand(self, done: subprocess.CompletedProcess[str], what: str) -> subprocess.CompletedProcess[str]:
+        if done.returncode != 0:
+            raise self._failed(done, what)
+        return done
+
+    def _failed(self, done: subprocess.CompletedProcess[str], what: str) -> BackupError:
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        words = next((each for each in said if each.startswith("Fatal:")), said[-1] if said else "it did not say why")
+        hint = "'appliance backup show' says which place; the line is restic's"
+        if "wrong password" in done.stderr:
+            hint = f"put the repository's password into {self._place.password_file}"
+        elif "already locked" in done.stderr:
+            hint = "another run holds it; when none does, 'appliance backup unlock'"
+        return BackupError(f"the repository {what}: {words.removeprefix('Fatal: ')[:MOST_SAID]}", hint)
+
+
+@contextmanager
+def _found(program: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise BackupError(f"there is no program {program}", "'make setup', or 'apt-get install restic'") from None
+    except PermissionError as error:
+        raise BackupError(f"{error.filename}: {error.strerror}", "run it as root") from None
+
+
+def _progress(line: str, heard: Heard) -> bool:
+    """Whether a line of `backup --json` only tells how far it is."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return False
+    if not isinstance(said, dict) or said.get("message_type") != "status":
+        return False
+    heard(int(said.get("bytes_done", 0)), int(said.get("total_bytes", 0)))
+    return True
+
+
+def _snapshot(row: dict[str, Any]) -> Snapshot:
+    noted = dict(tag.partition("=")[::2] for tag in row.get("tags") or () if "=" in tag)
+    at = datetime.fromisoformat(_shortened(str(row["time"]))).timestamp()
+    size = noted.get("bytes", "")
+    return Snapshot(
+        str(row["id"]), at, str(row.get("hostname", "")), str(row["paths"][0]), noted.get("kind", "full"),
+        int(size) if size.isdecimal() else 0, noted.get("version", ""),
+    )  # fmt: skip
+
+
+def _shortened(text: str) -> str:
+    """RFC 3339 with nanoseconds, as datetime reads it."""
+    head, dot, tail = text.partition(".")
+    digits = len(tail) - len(tail.lstrip("0123456789"))
+    return f"{head}.{tail[: min(digits, 6)]:0<6}{tail[digits:]}" if dot else text

@@ -1,0 +1,162 @@
+"""A backup comes back: into an empty directory to look at, or in the place of what is there, which is kept aside.
+
+Everything is fetched, held against its list and judged by the office's own checks before anything is replaced. The swap
+is one exchange of two names (renameat2(2)), so there is no moment without a state.
+"""
+
+import ctypes
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from appliance.backup import contents
+from appliance.backup.making import Backups, Office
+from appliance.backup.place import BackupError
+from appliance.backup.restic import Snapshot
+from appliance.launch import LaunchError, account
+from appliance.prerequisites import CannotStart, RuntimeLock
+
+ROOM: Final = "restore"  # in the state directory: the swap is by name, so it has to be the same file system
+RENAME_EXCHANGE: Final = 2
+AT_FDCWD: Final = -100
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came back. `database`: what the office says of it; `aside`: where what it replaced lies, None: there was
+    nothing."""
+
+    snapshot: Snapshot
+    made_at: float
+    version: str
+    place: Path
+    database: dict[str, Any]
+    aside: Path | None
+
+
+def restore_into(backups: Backups, named: str, target: Path) -> Restored:
+    """Write a backup into a directory that is empty or not there; nothing of the appliance is touched."""
+    _, repository = backups.repository()
+    snapshot = backups.find(repository.snapshots(), named)
+    try:
+        target.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if any(target.iterdir()):
+            raise BackupError(f"{target} is not empty", "name a directory that is, or one that is not there")
+        room = target / f".{ROOM}"
+        place = repository.restore(snapshot, room)
+        found = contents.read(place)
+        for each in sorted(place.iterdir()):
+            each.rename(target / each.name)
+        shutil.rmtree(room)
+    except OSError as error:
+        raise BackupError(f"{error.filename}: {error.strerror}") from None
+    return Restored(snapshot, found.made_at, found.version, target, dict(found.database), None)
+
+
+def restore(backups: Backups, office: Office, named: str, runtime: Path) -> Restored:
+    """Put a backup in the place of the state that is there. Raises BackupError, and nothing has changed then."""
+    lock = RuntimeLock(runtime)
+    try:
+        lock.take()
+    except CannotStart as error:
+        hint = "stop it ('systemctl stop appliance', or Ctrl-C where it runs), then restore; --into DIR only looks"
+        raise BackupError(f"the appliance runs: {error.reasons[0]}", hint) from None
+    try:
+        with backups.alone(), _unused(backups.place.state):
+            return _replaced(backups, office, named)
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _unused(state: Path) -> Iterator[None]:
+    """Hold the writer's lock of the database: an office may outlive its keeper (--pin). Raises BackupError."""
+    try:
+        held = os.open(state / contents.OFFICE / contents.WRITER_LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BackupError(
+            f"an office still uses {state}", "end it ('systemctl stop appliance appliance-office'), then restore"
+        ) from None
+    finally:
+        os.close(held)
+
+
+def _replaced(backups: Backups, office: Office, named: str) -> Restored:
+    state = backups.place.state
+    _, repository = backups.repository()
+    snapshot = backups.find(repository.snapshots(), named)
+    room = state / ROOM
+    shutil.rmtree(room, ignore_errors=True)
+    try:
+        room.mkdir(mode=0o700)
+        place = repository.restore(snapshot, room)
+        found = contents.read(place)
+        _give(place / contents.OFFICE)
+        judged = office.copies("verify", place, lambda _done, _total: None)
+        aside = _swap(state, place)
+        return Restored(snapshot, found.made_at, found.version, state, judged, aside)
+    except OSError as error:
+        raise BackupError(f"{error.filename}: {error.strerror}", "nothing was replaced") from None
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def _give(office: Path) -> None:
+    """To the office's user; there is no link in it (contents.read)."""
+    try:
+        user = account()
+    except LaunchError as error:
+        raise BackupError(str(error)) from None
+    for place, _, files in os.walk(office):
+        os.chmod(place, 0o700)
+        os.chown(place, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        for name in files:
+            os.chmod(Path(place, name), 0o600)
+            os.chown(Path(place, name), user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def _swap(state: Path, place: Path) -> Path | None:
+    """Exchange the office's directory and the settings file; where what was there lies now."""
+    aside = state / f"before-restore-{time.strftime('%Y%m%dT%H%M%S')}"
+    aside.mkdir(mode=0o700)
+    kept = [_put(place / name, state / name, aside / name) for name in (contents.SETTINGS, contents.OFFICE)]
+    if any(kept):
+        return aside
+    aside.rmdir()
+    return None
+
+
+def _put(fresh: Path, where: Path, aside: Path) -> bool:
+    """`fresh` in the place of `where`, which goes to `aside`; False: there was nothing to keep."""
+    there, comes = os.path.lexists(where), os.path.lexists(fresh)
+    if there and comes:
+        _exchange(fresh, where)
+        fresh.rename(aside)
+    elif there:
+        where.rename(aside)
+    elif comes:
+        fresh.rename(where)
+    return there
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Two names change places at once. Where the file system cannot, one after the other."""
+    names = os.fsencode(one), os.fsencode(other)
+    if _libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) != 0:
+        between = other.with_name(f"{other.name}.replaced")
+        other.rename(between)
+        one.rename(other)
+        between.rename(one)

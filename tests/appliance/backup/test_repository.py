@@ -1,0 +1,147 @@
+"""Backups over a real repository of restic, with an office that only writes a file."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.backup import record
+from appliance.backup.contents import COPY, DATABASE, OFFICE
+from appliance.backup.making import Backups
+from appliance.backup.place import BackupError, Options
+from appliance.backup.restoring import restore, restore_into
+
+JUDGED = {"accounts": 1, "cdrs": 0, "balances": {}, "head": "", "broken_at": 0, "schema": 6}
+
+
+class Office:
+    """Copies a text; judges what is put back by it."""
+
+    def __init__(self, state: Path) -> None:
+        self.state, self.told = state, list[Mapping[str, Any]]()
+        self.says("one")
+
+    def says(self, text: str) -> None:
+        (self.state / OFFICE).mkdir(parents=True, exist_ok=True)
+        (self.state / OFFICE / DATABASE).write_text(text)
+
+    def copies(self, verb: str, state: Path, heard: Callable[[int, int], None]) -> dict[str, Any]:
+        text = (state / OFFICE / DATABASE).read_text()
+        if verb == "copy":
+            (state / OFFICE / COPY).write_text(text)
+        elif text == "bad":
+            raise BackupError("the database is damaged")
+        heard(1, 1)
+        return dict(JUDGED)
+
+    def tell(self, report: Mapping[str, Any]) -> None:
+        json.dumps(report)
+        self.told.append(report)
+
+
+def silent(_step: str, _done: int, _total: int) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state with one backup, made once: restic spends a second on every password."""
+    directory = tmp_path_factory.mktemp("template")
+    backups = Backups(directory / "state", "1.0")
+    set_up = backups.set_up(Options())
+    assert set_up.made
+    assert set_up.password == backups.place.password()
+    office = Office(directory / "state")
+    backups.make(office, silent)
+    assert [report["event"] for report in office.told] == ["made"]
+    return directory
+
+
+@pytest.fixture()
+def made(template: Path, tmp_path: Path) -> tuple[Backups, Office, Path]:
+    shutil.copytree(template / "state", tmp_path / "state")
+    backups = Backups(tmp_path / "state", "1.0")
+    backups.place.choose(Options())
+    return backups, Office(tmp_path / "state"), tmp_path
+
+
+def test_a_backup_is_made_listed_put_back_and_what_it_replaces_is_kept(made: tuple[Backups, Office, Path]) -> None:
+    backups, office, directory = made
+    office.says("two")
+    backups.make(office, silent)
+    repository = backups.repository()[1]
+    first, second = repository.snapshots()
+    assert (first.kind, second.kind) == ("full", "incremental")
+    assert [report["event"] for report in office.told] == ["made"]
+    assert len(office.told[-1]["snapshots"]) == 2
+    assert not list(backups.place.directory.glob("set*"))
+
+    office.says("three")
+    done = restore(backups, office, first.short, directory / "run")
+    assert (directory / "state" / OFFICE / DATABASE).read_text() == "one"
+    assert done.aside is not None
+    assert (done.aside / OFFICE / DATABASE).read_text() == "three"
+    assert not (directory / "state" / "restore").exists()
+
+    looked = directory / "look"
+    restore_into(backups, "latest", looked)
+    assert (looked / OFFICE / DATABASE).read_text() == "two"
+    with pytest.raises(BackupError, match="not empty"):
+        restore_into(backups, "latest", looked)
+
+    assert [each.ident for each in backups.forget(office, [first.short])] == [first.ident]
+    assert backups.check(office, data=True) == 1
+
+
+def test_what_the_office_finds_damaged_replaces_nothing(made: tuple[Backups, Office, Path]) -> None:
+    backups, office, directory = made
+    office.says("bad")
+    backups.make(office, silent)
+    office.says("good")
+    with pytest.raises(BackupError, match="damaged"):
+        restore(backups, office, "latest", directory / "run")
+    assert (directory / "state" / OFFICE / DATABASE).read_text() == "good"
+    assert not list((directory / "state").glob("before-restore-*"))
+
+
+def test_a_repository_that_lost_bytes_is_found_out_and_told(made: tuple[Backups, Office, Path]) -> None:
+    backups, office, directory = made
+    packs = [each for each in (backups.place.local / "data").rglob("*") if each.is_file()]
+    for pack in packs:
+        pack.chmod(0o600)
+        pack.write_bytes(b"?" * 64 + pack.read_bytes()[64:])
+    with pytest.raises(BackupError, match="is damaged"):
+        backups.check(office, data=True)
+    assert office.told[-1]["event"] == "failed"
+    assert record.read(backups.place).failure
+    office.says("here")
+    with pytest.raises(BackupError):
+        restore(backups, office, "latest", directory / "run")
+    assert (directory / "state" / OFFICE / DATABASE).read_text() == "here"
+
+
+def test_a_password_that_does_not_open_it_changes_nothing(made: tuple[Backups, Office, Path]) -> None:
+    backups, office, _ = made
+    kept = backups.place.password()
+    with pytest.raises(BackupError, match="wrong password"):
+        backups.set_up(backups.place.options(), "another")
+    assert backups.place.password() == kept
+    backups.place.write(backups.place.password_file, "another\n")
+    with pytest.raises(BackupError, match="wrong password") as caught:
+        backups.make(office, silent)
+    assert str(backups.place.password_file) in caught.value.hint
+
+
+def test_one_run_at_a_time(made: tuple[Backups, Office, Path]) -> None:
+    backups, office, directory = made
+    with backups.alone():
+        for attempt in (
+            lambda: backups.make(office, silent),
+            lambda: backups.check(office),
+            lambda: restore(backups, office, "latest", directory / "run"),
+        ):
+            with pytest.raises(BackupError, match="another backup runs"):
+                attempt()
