@@ -21,6 +21,7 @@ from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, Launch, account, envi
 from appliance.listener import Listener
 from appliance.prerequisites import BPFFS, CannotStart, RuntimeLock, Wanted, check, check_powers, settle
 from appliance.supervise import Identity, Supervisor, end_process
+from appliance.tunnel.keeping import Tunnel, place_of
 from appliance.unit import Unit, notify_ready
 from appliance.unit import running as running_unit
 from appliance.verbs import Caller
@@ -156,24 +157,27 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
     bounds = verbs.Bounds(
         (options.rtp_first, options.rtp_last), frozenset((("udp", options.sip_port), ("tcp", options.sip_port)))
     )
+    tunnel = Tunnel(place_of(options), lambda _port: None, say)
+    tunnel.start()
     listener = Listener(
         runtime / "keeper.sock",
         callers,
         user.pw_gid,
-        lambda caller, line: verbs.answer(gate, caller, line, say, bounds),
+        lambda caller, line: verbs.answer(gate, caller, line, say, bounds, tunnel),
         say,
     )
     await listener.start()
     office = _office(options, runtime)
     notify_ready()
     running = asyncio.create_task(office.run())
-    others = [asyncio.create_task(told.wait()), asyncio.create_task(_tick(gate))]
+    others = [asyncio.create_task(told.wait()), asyncio.create_task(_tick(gate, tunnel))]
     await asyncio.wait([running, *others], return_when=asyncio.FIRST_COMPLETED)
     status = running.result() if running.done() else 0
     if told.is_set():
         say("stopping")
     await office.stop()
     await listener.stop()
+    tunnel.close()
     for task in (running, *others):
         task.cancel()
     tidy(runtime)
@@ -200,14 +204,15 @@ def _launch(options: RunOptions) -> Launch:
     )
 
 
-async def _tick(gate: HeldGate) -> None:
-    """The gate's upkeep, once a second. A fault is said once and does not stop the keeper."""
+async def _tick(gate: HeldGate, tunnel: Tunnel) -> None:
+    """The upkeep of gate and tunnel, once a second. A fault is said once and does not stop the keeper."""
     said = ""
     while True:
         await asyncio.sleep(TICK_S)
         try:
             gate.tick()
+            tunnel.tick()
         except Exception as error:
             if str(error) != said:
                 said = str(error)
-                say(f"upkeep of the gate failed: {type(error).__name__}: {error}")
+                say(f"upkeep failed: {type(error).__name__}: {error}")

@@ -50,13 +50,22 @@ class Gate(Protocol):
     def forget(self, ref: wire.RefreshRef, /) -> None: ...
 
 
+class Tunnel(Protocol):
+    """What the keeper asks of the administrators' tunnel. All may raise WireError."""
+
+    def status(self, query: wire.TunnelQuery, /) -> wire.TunnelStatus: ...
+    def switch(self, wanted: wire.TunnelSwitch, /) -> wire.TunnelStatus: ...
+    def add(self, new: wire.NewPeer, /) -> wire.PeerMade: ...
+    def remove(self, ref: wire.PeerRef, /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """One row of the table: who may say it, the dataclass of its arguments, and what it does."""
 
     callers: frozenset[Caller]
     args: type[Any]
-    act: Callable[[Gate, Any], Any]
+    act: Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ def _hello(gate: Gate, hello: wire.Hello) -> wire.GateStatus:
 LEAST_UNPRIVILEGED = 1024  # below it are the ports that take a capability
 _BOTH = frozenset(Caller)
 
-VERBS: Mapping[KeeperVerb, Verb] = {
+# Verbs that a gate carries out.
+GATE_VERBS: Mapping[KeeperVerb, Verb] = {
     KeeperVerb.HELLO: Verb(_BOTH, wire.Hello, _hello),
     KeeperVerb.STATUS: Verb(_BOTH, Nothing, lambda gate, _: gate.status()),
     KeeperVerb.SYNC: Verb(_BOTH, wire.Plan, lambda gate, args: gate.sync(args)),
@@ -103,6 +113,17 @@ VERBS: Mapping[KeeperVerb, Verb] = {
     KeeperVerb.REMEMBER: Verb(_BOTH, wire.Refresh, lambda gate, args: gate.remember(args)),
     KeeperVerb.FORGET: Verb(_BOTH, wire.RefreshRef, lambda gate, args: gate.forget(args)),
 }
+# Verbs that the tunnel carries out. Whether there is one, on which port and in which network is root's to say; whom
+# the administrators let in, they say in the panel too.
+TUNNEL_VERBS: Mapping[KeeperVerb, Verb] = {
+    KeeperVerb.TUNNEL: Verb(_BOTH, wire.TunnelQuery, lambda tunnel, args: tunnel.status(args)),
+    KeeperVerb.TUNNEL_SWITCH: Verb(
+        frozenset({Caller.ROOT}), wire.TunnelSwitch, lambda tunnel, args: tunnel.switch(args)
+    ),
+    KeeperVerb.TUNNEL_ADD: Verb(_BOTH, wire.NewPeer, lambda tunnel, args: tunnel.add(args)),
+    KeeperVerb.TUNNEL_REMOVE: Verb(_BOTH, wire.PeerRef, lambda tunnel, args: tunnel.remove(args)),
+}
+VERBS: Mapping[KeeperVerb, Verb] = {**GATE_VERBS, **TUNNEL_VERBS}
 _BY_NAME: Mapping[str, Verb] = {str(name): verb for name, verb in VERBS.items()}
 
 
@@ -132,9 +153,14 @@ class Bounds:
 
 
 def answer(
-    gate: Gate, caller: Caller, line: bytes, report: Callable[[str], None], bounds: Bounds | None = None
+    gate: Gate,
+    caller: Caller,
+    line: bytes,
+    report: Callable[[str], None],
+    bounds: Bounds | None = None,
+    tunnel: Tunnel | None = None,
 ) -> bytes:
-    """The reply to one request line; without `bounds` a plan may name any port.
+    """The reply to one request line; without `bounds` a plan may name any port, without `tunnel` there is none.
 
     A fault of our own is reported and refused as `internal`.
     """
@@ -142,7 +168,7 @@ def answer(
     try:
         message = wire.decode(line)
         ident = _ident(message)
-        return wire.reply(ident, _act(gate, caller, message, bounds))
+        return wire.reply(ident, _act(gate, caller, message, bounds, tunnel))
     except WireError as error:
         return wire.refusal(ident, error)
     except Exception as error:
@@ -157,7 +183,7 @@ def _ident(message: dict[str, Any]) -> int:
     return ident
 
 
-def _act(gate: Gate, caller: Caller, message: dict[str, Any], bounds: Bounds | None) -> Any:
+def _act(gate: Gate, caller: Caller, message: dict[str, Any], bounds: Bounds | None, tunnel: Tunnel | None) -> Any:
     name = message.get("verb")
     verb = _BY_NAME.get(name) if isinstance(name, str) else None
     if verb is None:
@@ -167,4 +193,8 @@ def _act(gate: Gate, caller: Caller, message: dict[str, Any], bounds: Bounds | N
     args = wire.from_dict(verb.args, message.get("args", {}))
     if bounds is not None and isinstance(args, wire.Plan):
         bounds.check(args)
-    return verb.act(gate, args)
+    if verb not in TUNNEL_VERBS.values():
+        return verb.act(gate, args)
+    if tunnel is None:
+        raise WireError("no_tunnel", "this keeper holds no tunnel")
+    return verb.act(tunnel, args)

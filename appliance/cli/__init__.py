@@ -31,6 +31,7 @@ from appliance.cli import (
     sheets,
     trunks,
     trying,
+    tunnel,
     usage,
 )
 from appliance.cli.table import Book
@@ -60,6 +61,7 @@ BOOK = Book(
         payments.GROUP,
         *people.GROUPS,
         gate.GROUP,
+        tunnel.GROUP,
         selftest.GROUP,
     ),
     commands=(
@@ -88,6 +90,7 @@ BOOK = Book(
         *payments.COMMANDS,
         *people.COMMANDS,
         *gate.COMMANDS,
+        *tunnel.COMMANDS,
         *selftest.COMMANDS,
         *completion.COMMANDS,
     ),

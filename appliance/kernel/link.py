@@ -2,7 +2,7 @@
 
 The program is held by a BPF link: when its last descriptor closes, for whatever reason, the interface is as it was,
 unless the link is pinned. Native mode (in the driver) first, generic mode (in the stack) else, and which one is said.
-The only importer of pyroute2. pyroute2's synchronous calls fail inside a running event loop, so they run in a thread.
+pyroute2's synchronous calls fail inside a running event loop, so they run in a thread.
 """
 
 import ctypes
@@ -249,18 +249,27 @@ def _read(message: Any) -> Device:
 
 
 def _off_loop(ask: Callable[[Any], _T]) -> _T:
-    """`ask(IPRoute)` in a thread of its own, which has no event loop and is in this thread's network namespace."""
+    """`ask(IPRoute)`, apart."""
+
+    def work() -> _T:
+        with IPRoute() as ipr:
+            return ask(ipr)
+
+    return apart(work)
+
+
+def apart(work: Callable[[], _T]) -> _T:
+    """`work()` in a thread of its own, which has no event loop and is in this thread's network namespace."""
     answer: list[_T] = []
     failure: list[BaseException] = []
 
-    def work() -> None:
+    def begin() -> None:
         try:
-            with IPRoute() as ipr:
-                answer.append(ask(ipr))
+            answer.append(work())
         except BaseException as error:  # carried to the caller's thread
             failure.append(error)
 
-    thread = threading.Thread(target=work, name="netlink")
+    thread = threading.Thread(target=begin, name="netlink")
     thread.start()
     thread.join()
     if failure:

@@ -20,6 +20,7 @@ from appliance.wire.policy import Applied, Challenge, FirewallAction, FirewallRu
 from appliance.wire.registrations import Refresh, RefreshRef
 from appliance.wire.sources import Ban, KnownPair, Pair, PairBan, Prefix, Source, SourceClass
 from appliance.wire.status import GateStatus, Interface
+from appliance.wire.tunnel import NewPeer, PeerMade, PeerRef, TunnelPeer, TunnelQuery, TunnelStatus, TunnelSwitch
 from appliance.wire.verbs import PROTOCOL_VERSION, Hello, KeeperVerb, WireError
 
 __all__ = [
@@ -41,11 +42,14 @@ __all__ = [
     "ListKind",
     "ListRef",
     "ListStatus",
+    "NewPeer",
     "Offence",
     "Offender",
     "OfficeFigures",
     "Pair",
     "PairBan",
+    "PeerMade",
+    "PeerRef",
     "Plan",
     "Prefix",
     "Pulse",
@@ -63,6 +67,10 @@ __all__ = [
     "StreamCounters",
     "Tally",
     "Top",
+    "TunnelPeer",
+    "TunnelQuery",
+    "TunnelStatus",
+    "TunnelSwitch",
     "WireError",
     "decode",
     "encode",

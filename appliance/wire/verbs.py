@@ -42,6 +42,10 @@ class KeeperVerb(StrEnum):
     LISTS = "lists"  # {} -> {"lists": [ListStatus]}
     LOAD_LIST = "load_list"  # ListChunk -> ListStatus: the last chunk puts the list in force, all of it at once
     DROP_LIST = "drop_list"  # ListRef -> {}
+    TUNNEL = "tunnel"  # TunnelQuery -> TunnelStatus
+    TUNNEL_SWITCH = "tunnel_switch"  # TunnelSwitch -> TunnelStatus: root alone
+    TUNNEL_ADD = "tunnel_add"  # NewPeer -> PeerMade
+    TUNNEL_REMOVE = "tunnel_remove"  # PeerRef -> {}
 
 
 @dataclass(frozen=True, slots=True)

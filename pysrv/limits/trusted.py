@@ -114,6 +114,12 @@ def is_own(address: str, own: Iterable[str]) -> bool:
     return parsed is not None and (parsed.is_loopback or str(parsed) in own)
 
 
+def is_within(address: str, networks: Iterable[str]) -> bool:
+    """Whether it lies in one of the networks."""
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in _network(text, 0) for text in networks)
+
+
 def is_private(address: str) -> bool:
     """Whether it lies in a range that no public network routes."""
     parsed = _parsed(address)

@@ -91,6 +91,13 @@ class ConsoleSockets:
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
+    def leave(self, addresses: Sequence[str]) -> None:
+        """Listen at these addresses no more; who talks there may finish."""
+        for server in list(self._servers):
+            if any(sock.getsockname()[0] in addresses for sock in server.sockets if sock.family != socket.AF_UNIX):
+                server.close()
+                self._servers.remove(server)
+
     async def stop(self) -> None:
         """Hang up on everybody."""
         for server in self._servers:

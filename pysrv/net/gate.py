@@ -259,6 +259,13 @@ class GateClient:
         """Ask which bans the gate holds; the callback gets none while the keeper is away."""
         self._ask_rows(KeeperVerb.BANS, wire.Ban, callback)
 
+    def read_tunnel(self, callback: Callable[[wire.TunnelStatus], None]) -> None:
+        """Ask what the administrators' tunnel is; while the keeper is away nothing is called back."""
+        self._ask(
+            KeeperVerb.TUNNEL, None, done=lambda result: callback(wire.from_dict(wire.TunnelStatus, result)),
+            refused=lambda _: None,
+        )  # fmt: skip
+
     def resync(self) -> None:
         """Send the whole plan again: after settings or sources changed beyond a single verb."""
         if self._ready:

@@ -39,6 +39,7 @@ from pysrv.notify import Dispatcher
 from pysrv.office import greeting
 from pysrv.office.alarm import Alarm
 from pysrv.office.front import Front, Parts
+from pysrv.office.inside import Inside
 from pysrv.office.watch import Watch
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.payments.cashier import Cashier
@@ -142,7 +143,7 @@ class Office:
             self.turn,
             self._session_s,
         )
-        self._watch = Watch(self._gate, self._service, delay, self.memory)
+        self._watch = Watch(self._gate, self._service, delay, self.memory, lambda status: self._inside.follow(status))
         self._reader = self._store.reader()
         self.health = Checkup(self._look, time.monotonic)
         front = Front(
@@ -159,7 +160,7 @@ class Office:
                 cashier=self._cashier,
                 health=self.health,
                 gate_problem=lambda: self._gate_problem,
-                problems=lambda: (*self._problems, *self._ports.problems),
+                problems=lambda: (*self._problems, *self._ports.problems, *self._inside.problems),
                 turn=self.turn,
                 soon=self._alarm.soon,
             )
@@ -173,6 +174,9 @@ class Office:
         )
         self._console = ConsoleSockets(
             Path(options.runtime) / "console.sock", desk, MOST_LINE_BYTES, IDLE_S, self._session_s
+        )
+        self._inside = Inside(
+            self._web, options.https_port, lambda: self._certificates.context, self._console, self._service.trusted
         )
 
     async def start(self) -> None:
@@ -207,6 +211,7 @@ class Office:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._names.close()
         self._callees.close()
+        await self._inside.close()
         await self._console.stop()
         self._hep_names.close()
         self._hep.close()
@@ -308,7 +313,7 @@ class Office:
     async def _start_console(self) -> None:
         """A port of the console that cannot be had is said; it keeps nobody's calls from running."""
         await self._console.start()
-        port = self._settings().consoleport
+        port = self._inside.console_port = self._settings().consoleport
         try:
             if port:
                 await self._console.listen(self._options.listen, port)

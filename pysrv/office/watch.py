@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from appliance import wire
 from appliance.metrics import Reading
@@ -16,14 +17,23 @@ EVERY_S = 1.0
 class Watch:
     """Looks at gate and service while the office runs. `tallies`: the packets of each verdict, as read last."""
 
-    def __init__(self, gate: GateClient, service: Service, delay: QueueDelay, memory: Memory) -> None:
-        self._gate, self._service, self._delay, self._memory = gate, service, delay, memory
+    def __init__(
+        self,
+        gate: GateClient,
+        service: Service,
+        delay: QueueDelay,
+        memory: Memory,
+        tunnel: Callable[[wire.TunnelStatus], None],
+    ) -> None:
+        """`tunnel` hears what the administrators' tunnel is."""
+        self._gate, self._service, self._delay, self._memory, self._tunnel = gate, service, delay, memory, tunnel
         self.tallies: tuple[wire.Tally, ...] = ()
 
     async def run(self) -> None:
         """Look every second, until cancelled."""
         while True:
             self._gate.tallies(self._keep)
+            self._gate.read_tunnel(self._tunnel)
             self._gate.flush()
             now = time.time()
             if self._memory.history.is_due(now):

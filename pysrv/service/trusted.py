@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.config.settings import Settings
-from pysrv.limits.trusted import Known, Reach, Where, is_own, is_private, is_vouched, trusted_why
+from pysrv.limits.trusted import Known, Reach, Where, is_own, is_private, is_vouched, is_within, trusted_why
 from pysrv.service.surroundings import THIS_MACHINE, Surroundings
 from pysrv.store import Store
 
@@ -22,6 +22,7 @@ class TrustedAddresses:
     def __init__(self, store: Store, world: Surroundings, settings: Callable[[], Settings]) -> None:
         self._store, self._world, self._settings = store, world, settings
         self._authenticated: OrderedDict[str, float] = OrderedDict()
+        self.tunnel: tuple[str, ...] = ()  # networks of those who come through the administrators' tunnel
 
     def authenticated(self, address: str) -> None:
         """Somebody proved a password from this address."""
@@ -52,7 +53,12 @@ class TrustedAddresses:
     def opens_tcp_console(self, address: str) -> bool:
         """Whether somebody from there may log in to the console over TCP: this machine, and those who are trusted."""
         reach = Reach(self._settings().remoteadmin)
-        return self.is_own(address) or (reach is not Reach.NOWHERE and bool(self.why(address)))
+        near = self.through_tunnel(address) or bool(self.why(address))
+        return self.is_own(address) or (reach is not Reach.NOWHERE and near)
+
+    def through_tunnel(self, address: str) -> bool:
+        """Whether it is one of the tunnel's peers: nobody else has such an address while the tunnel is there."""
+        return is_within(address, self.tunnel)
 
     def administers(self, address: str, *, begun: bool) -> bool:
         """Whether the administrators' part of the web is open to it (remoteadmin).
@@ -62,7 +68,9 @@ class TrustedAddresses:
         reach = Reach(self._settings().remoteadmin)
         if self.is_own(address) or reach is Reach.ANYWHERE:
             return True
-        return reach is Reach.TRUSTED and (bool(self.why(address)) or (not begun and is_private(address)))
+        if reach is not Reach.TRUSTED:
+            return False
+        return self.through_tunnel(address) or bool(self.why(address)) or (not begun and is_private(address))
 
     def _own(self) -> frozenset[str]:
         return frozenset(address for address, what in self._world.host().items() if what == THIS_MACHINE)

@@ -50,6 +50,7 @@ class Web:
         self._runner = web.AppRunner(self._application, access_log=None, keepalive_timeout=KEEPALIVE_S)
         self._doors: Doors | None = None
         self._plain = Doors(self._protocol, None, room)
+        self._inside: Doors | None = None  # with a room of its own: whoever crowds the others keeps nobody out there
 
     async def start(self, addresses: Sequence[str], port: int, context: Callable[[], ssl.SSLContext]) -> list[int]:
         """Listen; returns the ports (for `port` 0). `context` is asked for each connection. Raises OSError when one
@@ -69,9 +70,22 @@ class Web:
         """Listen without TLS no more."""
         await self._plain.close()
 
+    def start_inside(self, addresses: Sequence[str], port: int, context: Callable[[], ssl.SSLContext]) -> None:
+        """Listen in the administrators' tunnel too. Raises OSError."""
+        self._inside = Doors(self._protocol, context, room)
+        for address in addresses:
+            self._inside.open(address, port)
+
+    async def stop_inside(self) -> None:
+        """Listen there no more."""
+        if self._inside is not None:
+            await self._inside.close()
+            self._inside = None
+
     async def stop(self) -> None:
         """Stop listening and end every connection."""
         await self._plain.close()
+        await self.stop_inside()
         if self._doors is not None:
             await self._doors.close()
         await self._runner.cleanup()
@@ -79,7 +93,7 @@ class Web:
 
     def refusals(self) -> dict[str, int]:
         """What was refused since the start, by reason."""
-        doors = (self._plain, self._doors)
+        doors = (self._plain, self._doors, self._inside)
         crowded = sum(each.turned_away for each in doors if each is not None)
         return {row.reason: self._refusals.counts[row.reason] for row in refusals.ROWS} | {"crowded": crowded}
 
