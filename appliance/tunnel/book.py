@@ -8,7 +8,7 @@ import ipaddress
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -103,12 +103,21 @@ class Book:
 def fresh(taken: Iterable[str] = ()) -> Book:
     """A tunnel that is off, with a key and networks of its own; `taken`: networks that its own must not touch."""
     others = [net for net in (ipaddress.ip_network(text, strict=False) for text in taken) if net.version == 4]
-    while True:
-        four = ipaddress.ip_network((f"10.{secrets.randbelow(254) + 1}.{secrets.randbelow(256)}.0", 24))
-        if not any(four.overlaps(net) for net in others):
-            break
+    four = next((net for net in _candidates() if not any(net.overlaps(other) for other in others)), _candidate())
     six = ipaddress.ip_network(((0xFD << 120) | (secrets.randbits(40) << 80), 64))
     return Book(False, DEFAULT_PORT, str(four), str(six), keys.private_key())
+
+
+def _candidates() -> Iterator[ipaddress.IPv4Network]:
+    """Networks to choose from; where all of 10.0.0.0/8 has an owner, others."""
+    for _ in range(1000):
+        yield _candidate()
+    for second in range(16, 32):
+        yield ipaddress.IPv4Network(f"172.{second}.{secrets.randbelow(256)}.0/24")
+
+
+def _candidate() -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network(f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
 
 
 def network4(text: str) -> str:

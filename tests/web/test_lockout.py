@@ -207,3 +207,11 @@ def test_remoteadmin_says_from_where_the_panel_is_reached(tmp_path: Path) -> Non
         for value in ("0", "1", "2"):
             assert remote(bench, "127.0.0.1", value) and remote(bench, "::1", value)
             assert remote(bench, "::ffff:127.0.0.1", value) and remote(bench, "192.0.2.1", value)
+        bench.service.trusted.tunnel = ("10.99.7.0/24", "fd00:1::/64")  # while the tunnel is there
+        for inside in ("10.99.7.2", "fd00:1::2"):
+            for value, may in (("0", False), ("1", True), ("2", True)):
+                assert remote(bench, inside, value, **listed) is may
+            remote(bench, inside, "1", **listed)
+            assert bench.service.trusted.opens_tcp_console(inside)
+            assert not bench.service.trusted.why(inside), "it opens doors of administrators and nothing else"
+        assert not remote(bench, "10.99.8.2", "1", **listed)

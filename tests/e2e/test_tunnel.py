@@ -1,0 +1,79 @@
+"""The administrators' tunnel for real: WireGuard from another namespace, and the panel over HTTPS through it."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from appliance.tunnel import keys
+from tests.lab.network import Lab, entered
+from tests.lab.product import Product
+from tests.lab.tunnel import TunnelPeer, page, read
+
+UNTIL_S = 30.0
+
+
+@pytest.fixture()
+def admin(product: Product) -> Iterator[str]:
+    """Whose host the administrator sits at, while somebody is trusted: then nobody comes in for being near."""
+    product.command("allow", "192.0.2.7")
+    yield "carol"
+    product.command("tunnel", "off")
+    product.command("disallow", "192.0.2.7")
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + UNTIL_S
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def answer(lab: Lab, host: str, address: str, patience_s: float = 10.0) -> int:
+    """What the panel says to somebody there: 303 to the login, 403, or 0 for nothing."""
+    try:
+        return page(lab.hosts[host], address, 8443, "/panel/", patience_s)[0]
+    except OSError:
+        return 0
+
+
+def dropped(lab: Lab) -> int:
+    """Packets that the tunnel's rules kept out."""
+    tables = json.loads(lab.run(lab.appliance, ["nft", "-j", "list", "ruleset"]).stdout)["nftables"]
+    rules = [each["rule"] for each in tables if "rule" in each and "tunnel" in each["rule"]["table"]]
+    return sum(part["counter"]["packets"] for rule in rules for part in rule["expr"] if "counter" in part)
+
+
+def test_a_peer_loads_the_panel_through_the_tunnel_and_an_outsider_does_not(
+    lab: Lab, product: Product, admin: str
+) -> None:
+    gateway, outside = lab.hosts[admin].gateway, lab.hosts["bob"].gateway
+    shown = product.command("tunnel", "on", "--endpoint", gateway)
+    four, six = shown["addresses"]
+    told = read(product.command("tunnel", "add", "laptop")["text"])
+    with TunnelPeer(lab, lab.hosts[admin], told) as peer:
+        until(lambda: answer(lab, admin, four) == 303, product.log())
+        assert peer.heard().handshake_at > 0
+        assert answer(lab, admin, six) == 303
+        row = product.command("tunnel", "peer", "laptop")
+        assert row["handshake_at"] > 0 and row["endpoint"].startswith(lab.hosts[admin].address)
+        # Outside it the panel is shut, to the same machine as well.
+        assert answer(lab, admin, gateway) == 403
+        # Who writes to the tunnel's network from elsewhere is dropped, and who has no key never gets in.
+        before = dropped(lab)
+        assert answer(lab, "bob", four, 1.0) == 0
+        assert dropped(lab) > before
+        pretends = replace(told, private_key=keys.private_key(), endpoint=(outside, told.endpoint[1]))
+        with TunnelPeer(lab, lab.hosts["bob"], pretends) as stranger:
+            assert answer(lab, "bob", four, 1.0) == 0
+            assert stranger.heard().sent_bytes >= 148 and stranger.heard().handshake_at == 0
+        assert answer(lab, admin, four) == 303
+        # Phones have no business there.
+        with pytest.raises(OSError), entered(lab.hosts[admin].namespace):
+            socket.create_connection((four, 5060), 1.0)
+        product.command("tunnel", "remove", "laptop")
+        assert answer(lab, admin, four, 1.0) == 0
+    assert product.command("tunnel")["peers"] == []
