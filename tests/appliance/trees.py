@@ -63,7 +63,7 @@ class Tree:
 
         chosen: Mapping[str, Any] = {"listen": ("127.0.0.1",), **self.ports, **options}
         wish = RunOptions(state=str(self.state), runtime=str(self.runtime), **chosen)
-        return KeeperProcess([*prefix, "/usr/bin/python3", "-c", KEEPER, wish.to_json()], self.code)
+        return KeeperProcess([*prefix, sys.executable, "-c", KEEPER, wish.to_json()], self.code)
 
 
 class KeeperProcess:
