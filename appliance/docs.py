@@ -37,6 +37,7 @@ def pages(commands: Page) -> dict[str, Page]:
         "verdicts.md": verdict_page,
         "metrics.md": metric_page,
         "alerts.yml": alert_page,
+        "audit.md": audit_page,
         "state-machines.md": lambda: office_page("state-machines.md"),
         "calls.md": lambda: office_page("calls.md"),
         "authentication.md": lambda: office_page("authentication.md"),
@@ -84,6 +85,13 @@ def alert_page() -> str:
     from appliance.metrics import alerts
 
     return alerts.page()
+
+
+def audit_page() -> str:
+    """Every check of the security audit, from the table that is run."""
+    from appliance.audit import page
+
+    return page.page()
 
 
 def gate_readme() -> str:

@@ -122,6 +122,11 @@ def copies(state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> 
     return _answered("copies", state, runtime, request_line, on_line)
 
 
+def records(state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> int:
+    """A walk through the whole database, beside an office that runs; no request is needed."""
+    return _answered("check", state, runtime, request_line, on_line)
+
+
 def _answered(what: str, state: Path, runtime: Path, request_line: bytes, on_line: OnLine) -> int:
     prepare(state, runtime)
     seen = json.dumps({"state": str(OFFICE_STATE), "runtime": str(OFFICE_RUNTIME)})

@@ -4,6 +4,7 @@ python -m pysrv          the service; options come from the keeper in the enviro
 python -m pysrv once     control verbs from standard input, without a service
 python -m pysrv replay   calls of the past under other settings, from standard input, beside a service that runs
 python -m pysrv copies   a copy of the database for a backup, or the verdict on one, beside a service that runs
+python -m pysrv check    a walk through the whole database, beside a service that runs
 python -m pysrv docs     the generated pages about SIP and fraud, to standard output
 """
 
@@ -33,10 +34,13 @@ def main() -> int:
             return _replay(_options())
         case ["copies"]:
             return _copies(_options())
+        case ["check"]:
+            return _check(_options())
         case []:
             return _serve(_options())
         case _:
-            print("pysrv: use 'python -m pysrv', '... once', '... replay', '... copies', '... docs'", file=sys.stderr)
+            words = "'... once', '... replay', '... copies', '... check' or '... docs'"
+            print(f"pysrv: use 'python -m pysrv', {words}", file=sys.stderr)
             return 64
 
 
@@ -123,6 +127,14 @@ def _copies(options: RunOptions) -> int:
     os.nice(UNHURRIED)
     lines = list(sys.stdin.buffer)
     return _answering(lambda: run_copies(_database(options).parent, lines, _write))
+
+
+def _check(options: RunOptions) -> int:
+    from pysrv.control.walk import run_check
+    from pysrv.store import Reader
+
+    os.nice(UNHURRIED)
+    return _answering(lambda: run_check(lambda: Reader.open(_database(options)), _write))
 
 
 def _serve(options: RunOptions) -> int:

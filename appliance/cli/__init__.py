@@ -6,6 +6,7 @@ office. The command itself touches neither maps nor database.
 
 from appliance.cli import (
     accounts,
+    audit,
     backups,
     bans,
     blacklists,
@@ -92,6 +93,7 @@ BOOK = Book(
         *gate.COMMANDS,
         *tunnel.COMMANDS,
         *selftest.COMMANDS,
+        *audit.COMMANDS,
         *completion.COMMANDS,
     ),
 )

@@ -165,6 +165,12 @@ class Link:
         line = wire.request(1, verb)
         return _Once(1, None, on_progress).run(state, self.runtime, line, launch.copies)[0]
 
+    def records(self) -> dict[str, Any]:
+        """Walk through the database in a process of its own, whether or not the office runs. Raises Failure."""
+        if os.geteuid() != 0:
+            raise Failure(Exit.NOT_PERMITTED, "only root can read the office's records", "run it as root")
+        return _Once(1, None).run(self.state, self.runtime, b"", launch.records)[0]
+
     def down(self) -> Failure:
         """Nobody listens."""
         words = f"the appliance is not running (nothing listens in {self.runtime})"
