@@ -6,10 +6,10 @@ files carry a digest in their address, so a browser may keep them for ever.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, get_decimal_symbol
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+
+from pysrv.web.saying import Sentences
 
 PYSRV: Final = Path(__file__).resolve().parents[1]
 ROOMS: Final = ("web", "panel", "portal")
@@ -141,10 +143,14 @@ def _environment(loader: PrefixLoader, code: str) -> Environment:
         extensions=["jinja2.ext.i18n"], auto_reload=False,
     )  # fmt: skip
     environment.install_gettext_translations(catalogue(code), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"duration": duration, "moment": moment, "said": catalogue(code).gettext}
+    environment.filters |= {"duration": duration, "moment": moment, "said": _said(code)}
     environment.filters |= {each.__name__: partial(each, code=code) for each in (count, plain, amount, size)}
     environment.globals |= {"language": code, "languages": LANGUAGES}
     return environment
+
+
+def _said(code: str) -> Callable[[object], str]:
+    return lambda text: say(str(text), code)
 
 
 @cache
@@ -153,10 +159,29 @@ def catalogue(code: str) -> Translations:
     return Catalogue.read(catalogue_files(code)) if code != SOURCE_LANGUAGE else Translations()
 
 
-def catalogue_files(code: str) -> tuple[Path, Path]:
-    """The files of a language: what the pages say, and what the table of settings says."""
+@cache
+def sentences(code: str) -> Sentences:
+    """The sentences of a language: whole ones of all its files, and those with places of the last one."""
+    if code == SOURCE_LANGUAGE:
+        return Sentences(())
+    files = catalogue_files(code)
+    found = [(words, said) for path in files for words, said in _words(path) if isinstance(words, str)]
+    with_places = {words for words, _ in _words(files[-1])}
+    return Sentences((words, said) for words, said in found if "%(" not in words or words in with_places)
+
+
+@lru_cache(maxsize=8192)
+def say(text: str, code: str = SOURCE_LANGUAGE) -> str:
+    """A text that the office's rooms made, in the language; what it has no words for stays English."""
+    if code == SOURCE_LANGUAGE:
+        return text
+    return "\n".join(map(sentences(code).say, text.split("\n")))
+
+
+def catalogue_files(code: str) -> tuple[Path, Path, Path]:
+    """The files of a language: what the pages say, what the table of settings says, and sentences of other rooms."""
     place = PYSRV / "web" / "languages"
-    return place / f"{code}.po", place / f"{code}.settings.po"
+    return place / f"{code}.po", place / f"{code}.settings.po", place / f"{code}.sentences.po"
 
 
 def language_of(wanted: str, header: str) -> str:

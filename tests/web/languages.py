@@ -23,6 +23,7 @@ from pysrv.limits import checklist
 from pysrv.people.permissions import Role
 from pysrv.web import entrance
 from pysrv.web.rendering import LANGUAGES, PYSRV, ROOMS, SOURCE_LANGUAGE, catalogue_files
+from tests.web.sentences import sentences
 
 OPTIONS = {"silent": "false", "trimmed": "false", "newstyle_gettext": "true"}
 SETTINGS = "appliance/config/chapters"
@@ -96,6 +97,8 @@ def said() -> dict[str, list[str]]:
         found.setdefault(words, []).append("the rules")
     for words in said_by_settings():
         found.setdefault(words, []).append(SETTINGS)
+    for words, place in sentences().items():
+        found.setdefault(words, []).append(place)
     for words, place in (*_menus(), *((str(role), "the roles") for role in Role)):
         found.setdefault(words, []).append(place)
     return found
@@ -147,8 +150,12 @@ def entries(words: dict[str, list[str]]) -> str:
 if __name__ == "__main__":
     for language in LANGUAGES.keys() - {SOURCE_LANGUAGE}:
         lacking = missing(language)
-        for file, of_settings in zip(catalogue_files(language), (False, True), strict=True):
-            part = {words: places for words, places in lacking.items() if (places == [SETTINGS]) is of_settings}
+        of_rooms = sentences()
+        kinds = {
+            words: 1 if places == [SETTINGS] else 2 if words in of_rooms else 0 for words, places in lacking.items()
+        }
+        for kind, file in enumerate(catalogue_files(language)):
+            part = {words: places for words, places in lacking.items() if kinds[words] == kind}
             print(f"# to append to {file}\n{entries(part)}")
         for left_over in unused(language):
             print(f"# nothing says {left_over!r} any more: take it out")
