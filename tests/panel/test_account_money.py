@@ -7,7 +7,7 @@ import pytest
 from appliance.wire import WireError
 from pysrv.panel.pages.account_money import typed
 from pysrv.store.rows import NewCall
-from pysrv.web.rendering import amount
+from pysrv.web.rendering import amount as written
 from tests.panel.conftest import Panel
 
 AT = "/panel/accounts/alice"
@@ -73,7 +73,9 @@ async def test_much_money_is_asked_about_before_it_is_booked(panel: Panel, booke
     before, fields = balance(panel), await form_of(panel, "credit")
     asked = await panel.browser.post(f"{AT}/credit", fields | {"amount": much})
     assert (
-        asked.status == 200 and f"Yes, {amount(much)} EUR" in asked.text and f'name="sure" value="{much}"' in asked.text
+        asked.status == 200
+        and f"Yes, {written(much)} EUR" in asked.text
+        and f'name="sure" value="{much}"' in asked.text
     )
     assert balance(panel) == before
     for sure in ("1", "5"):  # a word about another amount is none about this one
