@@ -15,7 +15,7 @@ from appliance.config.schema import ROWS, Schema, UnknownSetting, row
 DEFAULT_REALM = "appliance"
 
 
-class Source(StrEnum):
+class SettingSource(StrEnum):
     """Which layer a value comes from; a later one wins."""
 
     DEFAULT = "default"
@@ -101,12 +101,12 @@ class Settings(Schema):
             return "(random)"
         return found.kind.shown(self.__dict__[found.name])
 
-    def source(self, name: str) -> Source:
+    def source(self, name: str) -> SettingSource:
         """The layer that gave `name` its value."""
         canonical = row(name).name
         if canonical in self.__dict__["_stored"]:
-            return Source.STORED
-        return Source.FILE if canonical in self.__dict__["_file"] else Source.DEFAULT
+            return SettingSource.STORED
+        return SettingSource.FILE if canonical in self.__dict__["_file"] else SettingSource.DEFAULT
 
     def stored(self) -> dict[str, str]:
         """The stored changes as text, to be kept."""
@@ -114,7 +114,7 @@ class Settings(Schema):
 
     def texts(self, *, secrets: bool) -> dict[str, str]:
         """Every value that is not a default, as text; secrets masked unless asked for."""
-        changed = [name for name in ROWS if self.source(name) is not Source.DEFAULT]
+        changed = [name for name in ROWS if self.source(name) is not SettingSource.DEFAULT]
         return {name: self.text(name) if secrets else self.shown(name) for name in changed}
 
     def with_changes(self, changes: Mapping[str, str | None], generation: int | None = None) -> Self:

@@ -17,7 +17,6 @@ from pysrv.api.imports import CSV, IMPORTS, Import
 from pysrv.api.repeats import HEADER, LONGEST, encoded
 from pysrv.api.rest import admit
 from pysrv.api.table import ENDPOINTS
-from pysrv.control.answer import UNTYPED
 from pysrv.control.table import VERBS, Verb
 from pysrv.web.problems import CONTENT_TYPE
 from pysrv.web.routes import Route
@@ -113,11 +112,9 @@ def _shapes() -> dict[str, Any]:
 
 def _answers() -> dict[str, Any]:
     """The schemas of what verbs answer with; lists that an endpoint cuts into pages say what a page has."""
-    verbs = [each.verb for each in (*ENDPOINTS, *IMPORTS)]
-    kinds = [kind for verb in verbs if (kind := VERBS[verb].answer) != UNTYPED]
-    shapes = answer_shapes(dict.fromkeys(kinds))
+    shapes = answer_shapes(dict.fromkeys(VERBS[each.verb].answer for each in (*ENDPOINTS, *IMPORTS)))
     for endpoint in ENDPOINTS:
-        if endpoint.pages is not None and VERBS[endpoint.verb].answer != UNTYPED:
+        if endpoint.pages is not None:
             shape = shapes[VERBS[endpoint.verb].answer.__name__]
             shape["properties"][endpoint.pages.rows]["maxItems"] = paging.MOST
             shape["properties"]["next"] = _NEXT
@@ -236,7 +233,7 @@ def _body(endpoint: Endpoint, held: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(verb: Verb) -> dict[str, Any]:
-    return {"type": "object"} if verb.answer == UNTYPED else {"$ref": _REFS.format(name=verb.answer.__name__)}
+    return {"$ref": _REFS.format(name=verb.answer.__name__)}
 
 
 def _import(each: Import) -> dict[str, Any]:

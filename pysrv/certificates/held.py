@@ -28,7 +28,7 @@ ENDS_SOON_S = 14 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class CertificateShown:
     """What an operator sees. Times are Unix seconds; `problem`: why the operator's own is not in use."""
 
     own: bool
@@ -92,10 +92,10 @@ class Certificates:
             said.append(f"the certificate ends on {leaf.not_valid_after_utc:%Y-%m-%d}: bring a newer one")
         return tuple(said)
 
-    def shown(self) -> Shown:
+    def shown(self) -> CertificateShown:
         """What `certificate show` says."""
         leaf, problem = self._chain[0], self._problem
-        return Shown(
+        return CertificateShown(
             self._own,
             brought.names(leaf),
             leaf.issuer.rfc4514_string(),

@@ -4,10 +4,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.config.account import field_texts, parse_fields
+from appliance.config.account import parse_fields
 from appliance.config.settings import Settings
 from appliance.wire import WireError
-from pysrv.control import cards, forwards
+from pysrv.billing.ledger import PostingKind
+from pysrv.control import cards
+from pysrv.control.account_shapes import (
+    PLAIN,
+    AccountAnswer,
+    AccountChanged,
+    AccountRow,
+    AccountsAnswer,
+    AccountShown,
+    LedgerAnswer,
+    shape,
+)
+from pysrv.control.answer import Removed
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.control.passwords import checked
 from pysrv.control.usage import figures
@@ -107,26 +119,6 @@ class LedgerOf:
 
 
 OWNER = "-"  # as a parent: nobody but the owner of the appliance
-PLAIN = ("display_name", "type", "deck", "postpaid", "maxlines", "locklevel", "onlylocalaccess", "enabled")
-
-
-def shape(account: Account) -> dict[str, Any]:
-    """An account as JSON; amounts as text, credentials left out. `fields` has every profile field as its text."""
-    profile = {name: getattr(account, name) for name in PROFILE}
-    return {
-        "id": account.id,
-        "name": account.name,
-        "numbers": list(account.numbers),
-        **{name: profile[name] for name in PLAIN},
-        "type": str(account.type),
-        "realm": account.realm,
-        "balance": written(account.balance),
-        "reserved": written(account.reserved),
-        "currency": account.currency,
-        "lines": account.lines,
-        "created_at": account.created_at,
-        "fields": field_texts(profile),
-    }
 
 
 def owner_of(name: str, numbers: tuple[str, ...], profile: Mapping[str, Any]) -> Owner:
@@ -168,7 +160,7 @@ def changed_areas(args: SetAccount) -> set[Area]:
     return areas
 
 
-def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
+def add(desk: Desk, args: AddAccount) -> AccountChanged:
     """accounts.add"""
     settings = desk.settings
     profile = profile_of(settings, args)
@@ -178,9 +170,14 @@ def add(desk: Desk, args: AddAccount) -> dict[str, Any]:
     account = insert(desk, settings, args, profile, told)
     if args.web_password is not None:
         set_web_password(desk, settings, account, args.web_password)
-    card = cards.added(desk, account, args.anumbers)
+    pin = cards.added(desk, account, args.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
-    return {"account": shape(account) | cards.card_shape(desk, account)} | card
+    return _changed(desk, account, pin)
+
+
+def _changed(desk: Desk, account: Account, pin: str | None) -> AccountChanged:
+    row: AccountRow = {**shape(account), **cards.card_shape(desk, account)}
+    return {"account": row} if pin is None else {"account": row, "pin": pin}
 
 
 def profile_of(settings: Settings, args: AddAccount) -> dict[str, Any]:
@@ -239,7 +236,7 @@ def not_negative(text: str) -> int:
     return micro
 
 
-def list_all(desk: Desk, args: ListAccounts) -> dict[str, Any]:
+def list_all(desk: Desk, args: ListAccounts) -> AccountsAnswer:
     """accounts.list"""
     parent = "" if args.parent == OWNER else args.parent or None
     wanted = AccountFilter(args.search, args.group or None, args.type or None, parent)
@@ -249,11 +246,11 @@ def list_all(desk: Desk, args: ListAccounts) -> dict[str, Any]:
     return {"accounts": rows, "next": rows[-1]["name"] if len(found) > limit else None}
 
 
-def show(desk: Desk, args: Named) -> dict[str, Any]:
+def show(desk: Desk, args: Named) -> AccountAnswer:
     """accounts.show"""
     account = _found(desk, args.name)
-    ahead = {"forwards": forwards.shape(account)}
-    return {"account": shape(account) | ahead | cards.card_shape(desk, account), "usage": figures(desk, account)}
+    shown: AccountShown = {**shape(account), **cards.card_shape(desk, account), "forwards": account.forwards}
+    return {"account": shown, "usage": figures(desk, account)}
 
 
 def _found(desk: Desk, name: str) -> Account:
@@ -263,22 +260,24 @@ def _found(desk: Desk, name: str) -> Account:
     return account
 
 
-def change(desk: Desk, args: SetAccount) -> dict[str, Any]:
+def change(desk: Desk, args: SetAccount) -> AccountChanged:
     """accounts.set"""
     settings, account, wanted = desk.settings, _found(desk, args.name), args.changes
     parsed = parse_fields(wanted.fields)
     _check_deck(desk, parsed.get("deck", wanted.deck))
     check_tax(desk, parsed.get("tax"))
     moved = update(desk, settings, account, wanted, parsed)
-    posting = {"posting": desk.store.postings(args.name, 1)[0].id} if moved else {}
+    posting = desk.store.postings(args.name, 1)[0].id if moved else None
     if wanted.web_password is not None:
         set_web_password(desk, settings, account, wanted.web_password)
     if wanted.password is not None or wanted.web_password is not None:
         desk.store.end_sessions_of(PersonKind.ACCOUNT, args.name, desk.who)
-    card = cards.changed(desk, args.name, wanted.pin, wanted.anumbers)
+    pin = cards.changed(desk, args.name, wanted.pin, wanted.anumbers)
     desk.after_commit(lambda live: live.account_changed(args.name))
-    account = _found(desk, args.name)
-    return {"account": shape(account) | cards.card_shape(desk, account)} | card | posting
+    done = _changed(desk, _found(desk, args.name), pin)
+    if posting is not None:
+        done["posting"] = posting
+    return done
 
 
 def update(desk: Desk, settings: Settings, account: Account, wanted: AccountChanges, parsed: Mapping[str, Any]) -> int:
@@ -316,14 +315,14 @@ def _move_money(desk: Desk, account: Account, wanted: AccountChanges) -> int:
     return moved
 
 
-def remove(desk: Desk, args: Named) -> dict[str, Any]:
+def remove(desk: Desk, args: Named) -> Removed:
     """accounts.remove"""
     desk.store.remove_account(args.name, desk.who)
     desk.after_commit(lambda live: live.account_changed(args.name))
     return {"removed": args.name}
 
 
-def ledger(desk: Desk, args: LedgerOf) -> dict[str, Any]:
+def ledger(desk: Desk, args: LedgerOf) -> LedgerAnswer:
     """accounts.ledger"""
     _found(desk, args.name)
     return {
@@ -331,7 +330,7 @@ def ledger(desk: Desk, args: LedgerOf) -> dict[str, Any]:
             {
                 "id": row.id,
                 "at": row.at,
-                "kind": str(row.kind),
+                "kind": PostingKind(row.kind),
                 "amount": written(row.amount),
                 "balance_after": written(row.balance_after),
                 "call_id": row.call_id,

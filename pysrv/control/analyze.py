@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from appliance.wire import WireError
 from pysrv.billing.calendar import day_of, day_starts_at
 from pysrv.billing.exchange import between
+from pysrv.control.answer import Moment, Seconds
 from pysrv.control.desk import Desk
 from pysrv.limits.abnormal import Figures, Finding, judge
 from pysrv.service import numbering
@@ -30,7 +31,33 @@ class TrafficOf:
     limit: int = 50
 
 
-def traffic(desk: Desk, args: TrafficOf) -> dict[str, Any]:
+class TrafficRow(TypedDict):
+    """One account, destination, country or address: today against what is usual up to the same hour. `score` 0: nothing
+    is above it, from 3 on it is worth a look; `measure`: what is most above it."""
+
+    key: str
+    score: float
+    measure: str
+    country: str
+    today: Figures
+    usual: Figures
+
+
+class TrafficAnswer(TypedDict):
+    """The most abnormal first; `days` were looked at, `total` rows there are. `left_out`: currencies without a rate,
+    in which spend is not counted."""
+
+    by: str
+    days: int
+    since: Moment
+    elapsed_s: Seconds
+    currency: str
+    left_out: list[str]
+    rows: list[TrafficRow]
+    total: int
+
+
+def traffic(desk: Desk, args: TrafficOf) -> TrafficAnswer:
     """analyze.traffic: the most abnormal first. `days` says how many were looked at: fewer when there were too many
     calls. `left_out` names currencies without a rate: what was spent in them is not counted."""
     if args.by not in KEYS:
@@ -80,10 +107,16 @@ def _country(digits: str, home: str) -> str:
     return facts.satellite or (facts.countries[0] if facts.countries else "?")
 
 
-def _shape(found: Finding, by: str) -> dict[str, Any]:
-    rounded = {
-        when: {name: round(value, 2) for name, value in asdict(figures).items()}
-        for when, figures in (("today", found.today), ("usual", found.usual))
+def _shape(found: Finding, by: str) -> TrafficRow:
+    return {
+        "key": found.key,
+        "score": found.score,
+        "measure": found.measure,
+        "country": _country(found.key, "") if by == "destination" else "",
+        "today": _rounded(found.today),
+        "usual": _rounded(found.usual),
     }
-    where = _country(found.key, "") if by == "destination" else ""
-    return {"key": found.key, "score": found.score, "measure": found.measure, "country": where, **rounded}
+
+
+def _rounded(figures: Figures) -> Figures:
+    return Figures(*(round(value, 2) for value in astuple(figures)))

@@ -5,18 +5,16 @@ answers are TypedDicts; a row that the store gives as it is, is the store's own 
 the currency beside them; times are Unix seconds. `plain` makes JSON of both, and is the only way out of a verb.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Final, TypedDict, get_type_hints
+from collections.abc import Callable
+from typing import Annotated, Any, TypedDict, get_type_hints
 
 import msgspec
 
 Amount = Annotated[str, msgspec.Meta(description="an exact amount as decimal text, in `currency`")]
 Moment = Annotated[float, msgspec.Meta(description="Unix seconds")]
 Seconds = Annotated[float, msgspec.Meta(description="seconds")]
-Percent = Annotated[float, msgspec.Meta(description="per cent")]
 Q850 = Annotated[int, msgspec.Meta(description="a cause by Q.850")]
 Setting = Annotated[str, msgspec.Meta(description="a setting's name; empty: none")]
-Shown = Annotated[str, msgspec.Meta(description="for people, in English")]
 Date = Annotated[str, msgspec.Meta(description="a day of the appliance's time zone, YYYY-MM-DD")]
 MicroUnits = Annotated[int, msgspec.Meta(description="millionths of a currency's unit")]
 
@@ -31,10 +29,6 @@ class Removed(TypedDict):
     removed: str
 
 
-UNTYPED: Final = dict[str, Any]
-"""The annotation of a handler whose answer nobody has described."""
-
-
 def plain(said: object) -> dict[str, Any]:
     """An answer as JSON has it: dataclasses become objects, enumerations their texts."""
     made: dict[str, Any] = msgspec.to_builtins(said)
@@ -44,8 +38,3 @@ def plain(said: object) -> dict[str, Any]:
 def answer_of(act: Callable[..., object]) -> Any:
     """The type that a handler answers with."""
     return get_type_hints(act, include_extras=True)["return"]
-
-
-def fields_of(kind: Any) -> Iterator[str]:
-    """The fields of an answer's type."""
-    yield from get_type_hints(kind)

@@ -2,9 +2,10 @@
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from appliance.wire import WireError
+from pysrv.control.answer import Done
 from pysrv.control.desk import Desk
 from pysrv.store.backups import BackupRow
 
@@ -53,7 +54,7 @@ class Report:
     snapshots: tuple[Held, ...] = ()
 
 
-def report(desk: Desk, args: Report) -> dict[str, Any]:
+def report(desk: Desk, args: Report) -> Done:
     """backups.report"""
     if wrong := [each for each in (args.kind, *(held.kind for held in args.snapshots)) if each not in KINDS]:
         raise WireError("invalid", f"{wrong[0]!r:.40} is no kind of backup: {', '.join(KINDS)}")

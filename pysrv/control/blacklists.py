@@ -1,7 +1,7 @@
 """Verbs about blacklists: entries one by one and in bulk, and what is known of a number."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict
 
 from appliance.wire import WireError
 from pysrv.billing import number as numbers
@@ -61,24 +61,67 @@ class AskNumber:
     account: str = ""
 
 
-def list_some(desk: Desk, args: EntriesOf) -> dict[str, Any]:
+class BlacklistAnswer(TypedDict):
+    """Entries of the blacklists in the order of their numbers; `counts` by kind, of all there are."""
+
+    entries: list[BlacklistRow]
+    counts: dict[str, int]
+
+
+class EntryAnswer(TypedDict):
+    """The entry as it is stored."""
+
+    entry: BlacklistRow
+
+
+class EntriesPut(TypedDict):
+    """How many entries were put there."""
+
+    entries: int
+
+
+class EntriesRemoved(TypedDict):
+    """The entries that are there no more."""
+
+    removed: list[BlacklistRow]
+
+
+class NumberAnswer(TypedDict):
+    """What is known of a number, and the `entries` that it meets. `home`: the country by which it was understood;
+    `countries` are ISO-2, several when it can be understood in several ways; `foreign` null: not known, which is taken
+    as foreign; `premium` and `shared_cost` have the prefix that says so, `satellite` the network's name; `judged` is
+    the number with its country code."""
+
+    number: str
+    home: str
+    blacklistlevel: int
+    countries: tuple[str, ...]
+    foreign: bool | None
+    premium: str
+    shared_cost: str
+    satellite: str
+    judged: str
+    entries: list[BlacklistRow]
+
+
+def list_some(desk: Desk, args: EntriesOf) -> BlacklistAnswer:
     """blacklist.list"""
     holds = _dialled(args.holds) if args.holds else ""
     wanted = BlacklistFilter(args.side, args.kind, args.account, args.digits, holds, args.after_id)
     rows = desk.store.blacklist(wanted, max(1, min(args.limit, MOST_LISTED)))
-    return {"entries": [asdict(row) for row in rows], "counts": desk.store.blacklist_counts()}
+    return {"entries": rows, "counts": desk.store.blacklist_counts()}
 
 
-def add(desk: Desk, args: NewEntry) -> dict[str, Any]:
+def add(desk: Desk, args: NewEntry) -> EntryAnswer:
     """blacklist.add"""
     if args.account and desk.store.account(args.account) is None:
         raise not_found("account", args.account)
     row = desk.store.add_blacklist(_checked(args), desk.who)
     desk.after_commit(lambda live: live.blacklist_changed([row], []))
-    return {"entry": asdict(row)}
+    return {"entry": row}
 
 
-def put(desk: Desk, args: PutEntries) -> dict[str, Any]:
+def put(desk: Desk, args: PutEntries) -> EntriesPut:
     """blacklist.put"""
     if len(args.entries) > MOST_AT_ONCE:
         raise WireError("invalid", f"at most {MOST_AT_ONCE} entries at once")
@@ -88,14 +131,14 @@ def put(desk: Desk, args: PutEntries) -> dict[str, Any]:
     return {"entries": count}
 
 
-def remove(desk: Desk, args: EntryIds) -> dict[str, Any]:
+def remove(desk: Desk, args: EntryIds) -> EntriesRemoved:
     """blacklist.remove"""
     gone = [desk.store.remove_blacklist(entry_id, desk.who) for entry_id in args.ids]
     desk.after_commit(lambda live: live.blacklist_changed([], gone))
-    return {"removed": [asdict(row) for row in gone]}
+    return {"removed": gone}
 
 
-def test(desk: Desk, args: AskNumber) -> dict[str, Any]:
+def test(desk: Desk, args: AskNumber) -> NumberAnswer:
     """blacklist.test"""
     account = desk.store.account(args.account) if args.account else None
     if args.account and account is None:
@@ -108,8 +151,18 @@ def test(desk: Desk, args: AskNumber) -> dict[str, Any]:
     for digits in dict.fromkeys((number, facts.judged or number)):
         for row in desk.store.blacklist(BlacklistFilter(holds=digits), MOST_LISTED):
             found[row.id] = row
-    entries = [asdict(row) for row in found.values() if row.account in ("", args.account)]
-    return {"number": number, "home": home, "blacklistlevel": level, **asdict(facts), "entries": entries}
+    return {
+        "number": number,
+        "home": home,
+        "blacklistlevel": level,
+        "countries": facts.countries,
+        "foreign": facts.foreign,
+        "premium": facts.premium,
+        "shared_cost": facts.shared_cost,
+        "satellite": facts.satellite,
+        "judged": facts.judged,
+        "entries": [row for row in found.values() if row.account in ("", args.account)],
+    }
 
 
 def _dialled(text: str) -> str:

@@ -3,15 +3,15 @@
 They need the running office: it alone holds what serves. The private key is taken and never given out.
 """
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from appliance.config.settings import Settings
 from appliance.config.textual import is_domain, is_email
 from appliance.wire import WireError
-from pysrv.certificates.held import Certificates
-from pysrv.certificates.renewer import Renewer
+from pysrv.certificates.held import Certificates, CertificateShown
+from pysrv.certificates.renewer import Ordering, Renewer
 from pysrv.control.desk import Desk
 
 
@@ -44,28 +44,40 @@ MOST_ADDRESS = 500
 STRICT = 3  # forcetls: no plain listener
 
 
+class CertificateAnswer(TypedDict):
+    """What serves SIP and web, and what there is to say about it. `order`: the one that stands with an authority; null:
+    none does."""
+
+    certificate: CertificateShown
+    notices: list[str]
+    order: Ordering | None
+
+
+class CsrAnswer(TypedDict):
+    """A request to be signed, as PEM."""
+
+    csr: str
+    names: list[str]
+
+
 def _held(desk: Desk) -> Certificates:
     if desk.certificates is None:
         raise WireError("not_running", "the appliance is not running, so no certificate serves", "start it first")
     return desk.certificates
 
 
-def _shape(desk: Desk, held: Certificates) -> dict[str, Any]:
-    shown, ordered = asdict(held.shown()), desk.renewer.shown() if desk.renewer is not None else None
+def _shape(desk: Desk, held: Certificates) -> CertificateAnswer:
     notices = [*held.notices(), *(desk.renewer.notices() if desk.renewer is not None else ())]
-    return {
-        "certificate": shown | {"names": list(shown["names"])},
-        "notices": notices,
-        "order": asdict(ordered) | {"names": list(ordered.names)} if ordered is not None else None,
-    }
+    order = desk.renewer.shown() if desk.renewer is not None else None
+    return {"certificate": held.shown(), "notices": notices, "order": order}
 
 
-def show(desk: Desk, _: Any) -> dict[str, Any]:
+def show(desk: Desk, _: Any) -> CertificateAnswer:
     """certificate.show: `order` is the one that stands with an authority."""
     return _shape(desk, _held(desk))
 
 
-def put(desk: Desk, args: Brought) -> dict[str, Any]:
+def put(desk: Desk, args: Brought) -> CertificateAnswer:
     """certificate.set: it serves from the next connection on."""
     held = _held(desk)
     before = held.fingerprint
@@ -74,7 +86,7 @@ def put(desk: Desk, args: Brought) -> dict[str, Any]:
     return _shape(desk, held)
 
 
-def remove(desk: Desk, _: Any) -> dict[str, Any]:
+def remove(desk: Desk, _: Any) -> CertificateAnswer:
     """certificate.remove: back to the appliance's own."""
     held = _held(desk)
     before = held.fingerprint
@@ -84,7 +96,7 @@ def remove(desk: Desk, _: Any) -> dict[str, Any]:
     return _shape(desk, held)
 
 
-def renew(desk: Desk, _: Any) -> dict[str, Any]:
+def renew(desk: Desk, _: Any) -> CertificateAnswer:
     """certificate.renew: the appliance's own, with a new key and today's names."""
     held = _held(desk)
     before = held.fingerprint
@@ -95,7 +107,7 @@ def renew(desk: Desk, _: Any) -> dict[str, Any]:
     return _shape(desk, held)
 
 
-def request(desk: Desk, args: RequestFor) -> dict[str, Any]:
+def request(desk: Desk, args: RequestFor) -> CsrAnswer:
     """certificate.csr: the key stays here until the certificate is brought."""
     domain = desk.settings.localdomain
     names = _names(args.names, domain)
@@ -114,7 +126,7 @@ def _names(given: tuple[str, ...], domain: str) -> tuple[str, ...]:
     return names
 
 
-def order(desk: Desk, args: OrderAt) -> dict[str, Any]:
+def order(desk: Desk, args: OrderAt) -> CertificateAnswer:
     """certificate.order: it is ordered at once beside the work, and renewed from now on; `certificate.show` tells what
     became of it."""
     held, renewer = _held(desk), _renewer(desk)
@@ -134,7 +146,7 @@ def order(desk: Desk, args: OrderAt) -> dict[str, Any]:
     return _shape(desk, held)
 
 
-def forget(desk: Desk, _: Any) -> dict[str, Any]:
+def forget(desk: Desk, _: Any) -> CertificateAnswer:
     """certificate.forget: nothing is ordered any more; what was issued serves until it ends."""
     held, renewer = _held(desk), _renewer(desk)
     standing = renewer.shown()
@@ -172,7 +184,7 @@ def _check_port(settings: Settings) -> None:
         raise WireError("invalid", "an authority asks in the clear, and forcetls 3 closes the plain port", hint)
 
 
-def reload(desk: Desk, _: Any) -> dict[str, Any]:
+def reload(desk: Desk, _: Any) -> CertificateAnswer:
     """certificate.reload: read the files now."""
     held = _held(desk)
     held.reload()

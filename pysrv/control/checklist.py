@@ -1,11 +1,10 @@
 """`checklist.show`: gathers what the security checklist (pysrv.limits.checklist) judges."""
 
-from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from pysrv.certificates import held, renewer, selfsigned
 from pysrv.control.desk import Desk
-from pysrv.limits.checklist import SHOWN, Facts, findings, score
+from pysrv.limits.checklist import SHOWN, Facts, Finding, findings, score
 from pysrv.limits.notice_routes import routes
 
 BACKUP = "backup"  # the action that the audit trail notes when a backup was made
@@ -34,7 +33,14 @@ def facts(desk: Desk) -> Facts:
     )
 
 
-def show(desk: Desk, _: Any) -> dict[str, Any]:
+class ChecklistAnswer(TypedDict):
+    """The security checklist. `score`: per cent of what can be reached."""
+
+    score: int
+    findings: list[Finding]
+
+
+def show(desk: Desk, _: Any) -> ChecklistAnswer:
     """checklist.show"""
     found = findings(facts(desk))
-    return {"score": score(found), "findings": [asdict(each) | {"grade": str(each.grade)} for each in found]}
+    return {"score": score(found), "findings": list(found)}

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 from zoneinfo import ZoneInfo
 
 from appliance import networks
@@ -11,6 +11,7 @@ from appliance.config.schema import ROWS
 from appliance.wire import WireError
 from pysrv.billing.calendar import day_of
 from pysrv.control import kept_out
+from pysrv.control.answer import Done, Moment, Seconds
 from pysrv.control.desk import Desk
 from pysrv.control.security import canonical
 from pysrv.people.permissions import Area
@@ -66,17 +67,114 @@ class Here:
     addresses: tuple[tuple[str, str], ...]
 
 
-def rules(desk: Desk, _: Any) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class RuleRow(Rule):
+    """A rule of the firewall; `match`: what it is about, in words."""
+
+    match: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleListed(RuleRow):
+    """A rule of the firewall; `idle`: the networks of its country are not known, so it does nothing."""
+
+    idle: bool = False
+
+
+class PendingRow(TypedDict):
+    """A change that waits for its word, and is taken back after `left_s` without one. `areas`: who may change these may
+    give it."""
+
+    what: str
+    made_at: Moment
+    left_s: Seconds
+    who: str
+    areas: list[Area]
+
+
+class RulesAnswer(TypedDict):
+    """Rules of the firewall. `pending` null: no change waits."""
+
+    rules: list[RuleListed]
+    pending: PendingRow | None
+
+
+class Standing(TypedDict):
+    """What becomes of a change: `live`: a running service acts by it; `pending`: it waits for its word."""
+
+    pending: PendingRow | None
+    live: bool
+
+
+class RulesAdded(kept_out.KeptOut, Standing):
+    """The rules as they are stored, and which trunks and registered devices they shut out."""
+
+    rules: list[RuleRow]
+
+
+class RulesRemoved(Standing):
+    """The rules that are there no more."""
+
+    removed: list[RuleRow]
+
+
+class ReportOnlyAnswer(Standing):
+    """The verdicts that only count now."""
+
+    report_only: list[str]
+
+
+class ReportingAnswer(TypedDict):
+    """The verdicts that only count, and how often each of them would have acted today."""
+
+    report_only: list[str]
+    pending: PendingRow | None
+    reported_today: dict[str, int]
+
+
+class ProtectedRow(TypedDict):
+    """A network that nothing may cut off."""
+
+    prefix: str
+    why: str
+
+
+class ProtectedAnswer(TypedDict):
+    """Networks that nothing may cut off."""
+
+    protected: list[ProtectedRow]
+
+
+class PendingAnswer(TypedDict):
+    """The change that waits for its word; null: none does."""
+
+    pending: PendingRow | None
+
+
+class ConfirmedAnswer(TypedDict):
+    """The change that stays."""
+
+    confirmed: str
+
+
+class UndoneAnswer(TypedDict):
+    """The change that was taken back, and the settings among it."""
+
+    undone: str
+    settings: list[str]
+
+
+def rules(desk: Desk, _: Any) -> RulesAnswer:
     """firewall.list"""
     known = {row.name for row in desk.store.lists("country")}
     shown = [
-        asdict(rule) | {"match": match_text(rule), "idle": bool(rule.country) and rule.country not in known}
+        RuleListed(**asdict(_shown(rule)), idle=bool(rule.country) and rule.country not in known)
         for rule in desk.store.firewall_rules()
     ]
     return {"rules": shown, "pending": pending(desk)}
 
 
-def add(desk: Desk, args: AddRules) -> dict[str, Any]:
+def add(desk: Desk, args: AddRules) -> RulesAdded:
     """firewall.add: the rules, and which trunks and registered devices they shut out."""
     made = [_checked(desk, rule) for rule in args.rules]
     what = "firewall: " + ", ".join(f"{rule.action} {match_text(rule)}" for rule in made)
@@ -87,11 +185,11 @@ def add(desk: Desk, args: AddRules) -> dict[str, Any]:
     return {"rules": [_shown(rule) for rule in stored], **told, **_standing(desk)}
 
 
-def _shown(rule: Rule) -> dict[str, Any]:
-    return asdict(rule) | {"match": match_text(rule)}
+def _shown(rule: Rule) -> RuleRow:
+    return RuleRow(**asdict(rule), match=match_text(rule))
 
 
-def _standing(desk: Desk) -> dict[str, Any]:
+def _standing(desk: Desk) -> Standing:
     """What becomes of a change: whether a service acts on it, and whether it waits for confirmation."""
     return {"pending": pending(desk), "live": desk.live is not None}
 
@@ -129,7 +227,7 @@ def _demand_no_exact(desk: Desk, rule: Rule) -> None:
     refuse_protected(rule.prefix, guarded, "denying")
 
 
-def remove(desk: Desk, args: RemoveRules) -> dict[str, Any]:
+def remove(desk: Desk, args: RemoveRules) -> RulesRemoved:
     """firewall.remove"""
     with_undo(desk, args.confirm_s, "firewall: remove " + ", ".join(map(str, args.ids)))
     gone = [desk.store.remove_firewall_rule(rule_id, desk.who) for rule_id in args.ids]
@@ -147,7 +245,7 @@ def _forget_countries(desk: Desk) -> None:
             desk.store.remove_list(row.name, desk.who)
 
 
-def report_only(desk: Desk, args: ReportOnly) -> dict[str, Any]:
+def report_only(desk: Desk, args: ReportOnly) -> ReportOnlyAnswer:
     """rules.report_only"""
     for verdict in args.verdicts:
         if verdict in ALWAYS_ACT:
@@ -161,19 +259,19 @@ def report_only(desk: Desk, args: ReportOnly) -> dict[str, Any]:
     return {"report_only": desk.store.report_only(), **_standing(desk)}
 
 
-def reported(desk: Desk, _: Any) -> dict[str, Any]:
+def reported(desk: Desk, _: Any) -> ReportingAnswer:
     """rules.list"""
     zone = ZoneInfo(desk.settings.timezone or "UTC")
     today = desk.store.reported_on(day_of(desk.clock(), zone))
     return {"report_only": desk.store.report_only(), "pending": pending(desk), "reported_today": today}
 
 
-def guarded(desk: Desk, _: Any) -> dict[str, Any]:
+def guarded(desk: Desk, _: Any) -> ProtectedAnswer:
     """protected.list"""
     return {"protected": [{"prefix": prefix, "why": why} for prefix, why in sorted(desk.protected().items())]}
 
 
-def here(desk: Desk, args: Here) -> dict[str, Any]:
+def here(desk: Desk, args: Here) -> Done:
     """protected.here: the command says from where it is used."""
     before, fresh = desk.protected(), desk.clock() - NOTED_FOR_S
     seen = {row.address for row in desk.store.management() if row.seen_at > fresh}
@@ -198,13 +296,13 @@ def with_undo(desk: Desk, confirm_s: float, what: str, settings: tuple[str, ...]
         desk.after_commit(lambda live: live.policy_changed())
 
 
-def pending(desk: Desk) -> dict[str, Any] | None:
-    """The change that waits as JSON."""
+def pending(desk: Desk) -> PendingRow | None:
+    """The change that waits."""
     waiting = desk.store.pending_change()
     if waiting is None:
         return None
     left_s = max(0.0, waiting.deadline_at - desk.clock())
-    areas = [str(area) for area in waiting_areas(waiting)]
+    areas = list(waiting_areas(waiting))
     return {"what": waiting.what, "made_at": waiting.made_at, "left_s": left_s, "who": waiting.who, "areas": areas}
 
 
@@ -219,12 +317,12 @@ def held_areas(desk: Desk) -> tuple[Area, ...]:
     return waiting_areas(waiting) if waiting is not None else ()
 
 
-def show_change(desk: Desk, _: Any) -> dict[str, Any]:
+def show_change(desk: Desk, _: Any) -> PendingAnswer:
     """changes.show"""
     return {"pending": pending(desk)}
 
 
-def confirm_change(desk: Desk, _: Any) -> dict[str, Any]:
+def confirm_change(desk: Desk, _: Any) -> ConfirmedAnswer:
     """changes.confirm"""
     change = desk.store.drop_pending_change("confirmed", desk.who)
     if change is None:
@@ -234,7 +332,7 @@ def confirm_change(desk: Desk, _: Any) -> dict[str, Any]:
     return {"confirmed": change.what}
 
 
-def undo_change(desk: Desk, _: Any) -> dict[str, Any]:
+def undo_change(desk: Desk, _: Any) -> UndoneAnswer:
     """changes.undo"""
     waiting = desk.store.pending_change()
     if waiting is None:

@@ -5,7 +5,7 @@ refused what no call could ever do.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from appliance.config.settings import Settings
 from appliance.wire import WireError
@@ -37,12 +37,18 @@ class ForwardsOf:
     forwards: Wanted
 
 
+class ForwardsAnswer(TypedDict):
+    """Where calls go on now."""
+
+    forwards: Forwards
+
+
 def shape(account: Account) -> dict[str, Any]:
     """Forwards as JSON."""
     return asdict(account.forwards)
 
 
-def change(desk: Desk, args: ForwardsOf) -> dict[str, Any]:
+def change(desk: Desk, args: ForwardsOf) -> ForwardsAnswer:
     """accounts.forward"""
     account = desk.store.account(args.name)
     if account is None:
@@ -51,7 +57,7 @@ def change(desk: Desk, args: ForwardsOf) -> dict[str, Any]:
         account.name, wanted(desk.store, desk.settings, account, args.forwards), who=desk.who
     )
     desk.after_commit(lambda live: live.account_changed(account.name))
-    return {"forwards": shape(changed)}
+    return {"forwards": changed.forwards}
 
 
 def wanted(store: Store, settings: Settings, account: Account, args: Wanted) -> Forwards:

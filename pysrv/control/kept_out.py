@@ -5,9 +5,9 @@ Said before a ban by hand, and at once after a deny, because both hold for those
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TypedDict
 
 from appliance import networks
 from pysrv.control.desk import Desk
@@ -43,14 +43,22 @@ class WhomRules:
     ids: tuple[int, ...] = ()
 
 
-def by_ban(desk: Desk, args: Whom) -> dict[str, Any]:
+class KeptOut(TypedDict):
+    """Whom something shuts out: the first of them, the names of the trunks, and how many devices."""
+
+    keeps_out: list[Peer]
+    trunks: list[str]
+    devices: int
+
+
+def by_ban(desk: Desk, args: Whom) -> KeptOut:
     """bans.whom: who would be shut out by a ban of a network. Those that a rule lets in unchecked are not."""
     row, rules = networks.parsed(canonical(args.prefix)), desk.store.firewall_rules()
     found = [peer for peer, where in _peers(desk) if networks.overlap(row, where) and not _let_in(rules, row, where)]
     return told(found)
 
 
-def by_rules(desk: Desk, args: WhomRules) -> dict[str, Any]:
+def by_rules(desk: Desk, args: WhomRules) -> KeptOut:
     """firewall.whom: who is shut out by some rules, or by all."""
     return told(denied(desk, [rule for rule in desk.store.firewall_rules() if not args.ids or rule.id in args.ids]))
 
@@ -71,11 +79,11 @@ def denied(desk: Desk, some: Iterable[Rule]) -> list[Peer]:
     return found
 
 
-def told(found: list[Peer]) -> dict[str, Any]:
+def told(found: list[Peer]) -> KeptOut:
     """The first of them by name, and how many trunks and devices there are."""
     trunks, devices = ({peer.name for peer in found if peer.kind == kind} for kind in ("trunk", "device"))
     return {
-        "keeps_out": [asdict(peer) for peer in found[:MOST_NAMED]],
+        "keeps_out": found[:MOST_NAMED],
         "trunks": sorted(trunks),
         "devices": len(devices),
     }

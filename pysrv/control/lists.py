@@ -3,10 +3,11 @@
 import base64
 import binascii
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from appliance import networks
 from appliance.wire import WireError
+from pysrv.control.answer import Done, Removed
 from pysrv.control.desk import Desk, ListImport
 from pysrv.service.firewall import COUNTRIES
 from pysrv.store.lists import StoredList
@@ -38,7 +39,34 @@ class ListNamed:
     name: str
 
 
-def begin(desk: Desk, args: BeginList) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class ListRow(StoredList):
+    """A list that is in use; `in_force`: the gate has it."""
+
+    in_force: bool = False
+
+
+class ListPiece(TypedDict):
+    """How many rows were taken of this piece."""
+
+    rows: int
+
+
+class ListAnswer(TypedDict):
+    """The list that was imported; `live`: a running service gives it to the gate."""
+
+    list: ListRow
+    live: bool
+
+
+class ListsAnswer(TypedDict):
+    """Imported lists of networks, and the networks of countries."""
+
+    lists: list[ListRow]
+    countries: list[ListRow]
+
+
+def begin(desk: Desk, args: BeginList) -> Done:
     """lists.begin"""
     if args.kind not in KINDS or args.name in COUNTRIES.values():
         raise WireError("invalid", f"{args.name[:80]!r} of kind {args.kind[:20]!r} cannot be imported")
@@ -50,7 +78,7 @@ def begin(desk: Desk, args: BeginList) -> dict[str, Any]:
     return {}
 
 
-def rows(desk: Desk, args: ListRows) -> dict[str, Any]:
+def rows(desk: Desk, args: ListRows) -> ListPiece:
     """lists.rows"""
     under_way = _under_way(desk)
     try:
@@ -73,7 +101,7 @@ def _spare(desk: Desk, packed: bytes) -> None:
         raise WireError("protected", words, "leave it out")
 
 
-def commit(desk: Desk, _: Any) -> dict[str, Any]:
+def commit(desk: Desk, _: Any) -> ListAnswer:
     """lists.commit"""
     under_way = _under_way(desk)
     stored = desk.store.list_commit(under_way.list_id)
@@ -82,7 +110,7 @@ def commit(desk: Desk, _: Any) -> dict[str, Any]:
     return {"list": _shown(desk, stored), "live": desk.live is not None}
 
 
-def remove(desk: Desk, args: ListNamed) -> dict[str, Any]:
+def remove(desk: Desk, args: ListNamed) -> Removed:
     """lists.remove"""
     if not desk.store.remove_list(args.name, desk.who):
         raise WireError("not_found", f"there is no list {args.name[:80]!r}", "'appliance lists show' shows all")
@@ -90,7 +118,7 @@ def remove(desk: Desk, args: ListNamed) -> dict[str, Any]:
     return {"removed": args.name}
 
 
-def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+def list_all(desk: Desk, _: Any) -> ListsAnswer:
     """lists.list"""
     return {
         "lists": [_shown(desk, row) for row in desk.store.lists()],
@@ -98,12 +126,12 @@ def list_all(desk: Desk, _: Any) -> dict[str, Any]:
     }
 
 
-def _shown(desk: Desk, row: StoredList) -> dict[str, Any]:
+def _shown(desk: Desk, row: StoredList) -> ListRow:
     held = desk.live.lists_held() if desk.live is not None else {}
     in_force = (
         held.get(row.name) == row.digest if row.kind == "ban" else any(name in held for name in COUNTRIES.values())
     )
-    return asdict(row) | {"in_force": in_force}
+    return ListRow(**asdict(row), in_force=in_force)
 
 
 def _under_way(desk: Desk) -> ListImport:

@@ -2,9 +2,10 @@
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from appliance.wire import WireError
+from pysrv.control.answer import Moment
 from pysrv.control.desk import Desk
 from pysrv.limits.notice_routes import Channel, routes
 from pysrv.limits.notices import words
@@ -30,13 +31,66 @@ class TestOf:
     channel: str | None = None
 
 
-def list_all(desk: Desk, args: NoticesOf) -> dict[str, Any]:
+class NoticeRow(TypedDict):
+    """What was told to somebody, or is to be: by which channel, whether it went and why not, and what it says.
+    `next_at` 0: it is not tried again; `message`: the number of the message that it is part of, null: not yet."""
+
+    id: int
+    at: Moment
+    kind: str
+    account: str
+    channel: str
+    recipient: str
+    status: str
+    reason: str
+    attempts: int
+    next_at: Moment
+    message: int | None
+    subject: str
+    text: str
+
+
+class NoticesAnswer(TypedDict):
+    """Notices, newest first."""
+
+    notices: list[NoticeRow]
+
+
+class NoticeWay(TypedDict):
+    """Whom a notice goes to."""
+
+    channel: str
+    recipient: str
+
+
+class ClosedRow(TypedDict):
+    """A channel that nobody is told by, and the setting that is missing."""
+
+    channel: str
+    setting: str
+
+
+class TestAnswer(TypedDict):
+    """By which ways a test goes. What became of it is listed under its `key`."""
+
+    key: str
+    told: list[NoticeWay]
+    closed: list[ClosedRow]
+
+
+class RetryAnswer(TypedDict):
+    """How many notices are tried again."""
+
+    retried: int
+
+
+def list_all(desk: Desk, args: NoticesOf) -> NoticesAnswer:
     """notices.list"""
     rows = desk.store.notices(max(1, min(args.limit, MOST)), args.account, args.key, args.before_id)
     return {"notices": [_shape(row) for row in rows]}
 
 
-def _shape(row: DeliveryRow) -> dict[str, Any]:
+def _shape(row: DeliveryRow) -> NoticeRow:
     notice = row.notice
     said = words(notice.kind, notice.account, notice.figures, owner=row.owner)
     return {
@@ -46,7 +100,7 @@ def _shape(row: DeliveryRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test(desk: Desk, args: TestOf) -> dict[str, Any]:
+def test(desk: Desk, args: TestOf) -> TestAnswer:
     """notices.test: one goes by every way that is set up; the ways that are not are named with the missing setting.
     What became of it is listed under its key."""
     if desk.live is None:
@@ -71,7 +125,7 @@ def test(desk: Desk, args: TestOf) -> dict[str, Any]:
     }
 
 
-def retry(desk: Desk, _: Any) -> dict[str, Any]:
+def retry(desk: Desk, _: Any) -> RetryAnswer:
     """notices.retry: what failed and is still news is tried again."""
     count = desk.store.retry_notices()
     desk.after_commit(lambda live: live.notices_told())

@@ -6,15 +6,26 @@ program's token reaches none of them (`pysrv.people.permissions.SCOPED`).
 
 import re
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from appliance.wire import WireError
+from pysrv.control.answer import Done, Moment
 from pysrv.control.desk import Desk, not_found
-from pysrv.control.people import SessionRef, TokenRef, made_token, session_shape, shape, token_shape
+from pysrv.control.people import (
+    PersonAnswer,
+    PersonRow,
+    SessionRef,
+    SessionRow,
+    TokenMade,
+    TokenRef,
+    made_token,
+    session_shape,
+    shape,
+)
 from pysrv.people import codes
 from pysrv.people.permissions import Access, parse_scope
 from pysrv.store.people import Administrator, Passkey
-from pysrv.store.web import PersonKind
+from pysrv.store.web import ApiToken, PersonKind
 
 MOST_PASSKEYS, MOST_TOKENS = 20, 50
 _SECRET = re.compile(r"[A-Z2-7]{32,128}").fullmatch
@@ -71,7 +82,38 @@ class OwnToken:
     days: float = 90.0
 
 
-def show(desk: Desk, _: Any) -> dict[str, Any]:
+class PasskeyRow(TypedDict):
+    """A passkey; `used_at` 0: never."""
+
+    id: str
+    label: str
+    created_at: Moment
+    used_at: Moment
+
+
+class OwnAnswer(TypedDict):
+    """What an administrator has of his own. `powers`: read or write by area."""
+
+    person: PersonRow
+    powers: dict[str, str]
+    passkeys: list[PasskeyRow]
+    sessions: list[SessionRow]
+    tokens: list[ApiToken]
+
+
+class CodesAnswer(TypedDict):
+    """Recovery codes, shown this once."""
+
+    codes: list[str]
+
+
+class PasskeysAnswer(TypedDict):
+    """The passkeys that there are now."""
+
+    passkeys: list[PasskeyRow]
+
+
+def show(desk: Desk, _: Any) -> OwnAnswer:
     """own.show"""
     person, store = _self(desk), desk.store
     powers = desk.powers.accesses if desk.powers else {}
@@ -80,11 +122,11 @@ def show(desk: Desk, _: Any) -> dict[str, Any]:
         "powers": {str(area): access.name.lower() for area, access in powers.items() if access is not Access.NONE},
         "passkeys": [_passkey_shape(each) for each in store.passkeys(person.name)],
         "sessions": [session_shape(each) for each in store.web_sessions(PersonKind.ADMINISTRATOR, person.name)],
-        "tokens": [token_shape(each) for each in store.api_tokens(person.name)],
+        "tokens": list(store.api_tokens(person.name)),
     }
 
 
-def change(desk: Desk, args: SetOwn) -> dict[str, Any]:
+def change(desk: Desk, args: SetOwn) -> PersonAnswer:
     """own.set"""
     person = _self(desk)
     if args.language is not None and not _LANGUAGE(args.language):
@@ -95,13 +137,13 @@ def change(desk: Desk, args: SetOwn) -> dict[str, Any]:
     return {"person": shape(_self(desk))}
 
 
-def password(desk: Desk, args: OwnPassword) -> dict[str, Any]:
+def password(desk: Desk, args: OwnPassword) -> Done:
     """own.password: every session ends."""
     desk.store.set_admin_password(_self(desk).name, args.password, desk.who)
     return {}
 
 
-def totp(desk: Desk, args: OwnTotp) -> dict[str, Any]:
+def totp(desk: Desk, args: OwnTotp) -> PersonAnswer:
     """own.totp"""
     person = _self(desk)
     if args.secret:
@@ -116,7 +158,7 @@ def totp(desk: Desk, args: OwnTotp) -> dict[str, Any]:
     return {"person": shape(_self(desk))}
 
 
-def recovery_codes(desk: Desk, _: Any) -> dict[str, Any]:
+def recovery_codes(desk: Desk, _: Any) -> CodesAnswer:
     """own.codes: new ones instead of those before, shown this once."""
     person = _self(desk)
     if not person.has_second_factor:
@@ -126,7 +168,7 @@ def recovery_codes(desk: Desk, _: Any) -> dict[str, Any]:
     return {"codes": list(made)}
 
 
-def passkey(desk: Desk, args: OwnPasskey) -> dict[str, Any]:
+def passkey(desk: Desk, args: OwnPasskey) -> PasskeysAnswer:
     """own.passkey"""
     person = _self(desk)
     if person.passkeys >= MOST_PASSKEYS:
@@ -138,14 +180,14 @@ def passkey(desk: Desk, args: OwnPasskey) -> dict[str, Any]:
     return {"passkeys": [_passkey_shape(each) for each in desk.store.passkeys(person.name)]}
 
 
-def forget(desk: Desk, args: PasskeyRef) -> dict[str, Any]:
+def forget(desk: Desk, args: PasskeyRef) -> Done:
     """own.forget"""
     if not desk.store.remove_passkey(_self(desk).name, _hex(args.id), desk.who):
         raise not_found("passkey of yours", args.id)
     return {}
 
 
-def revoke(desk: Desk, args: SessionRef) -> dict[str, Any]:
+def revoke(desk: Desk, args: SessionRef) -> Done:
     """own.revoke"""
     own = desk.store.web_sessions(PersonKind.ADMINISTRATOR, _self(desk).name)
     found = next((each for each in own if len(args.id) >= 12 and each.digest.startswith(args.id)), None)
@@ -155,7 +197,7 @@ def revoke(desk: Desk, args: SessionRef) -> dict[str, Any]:
     return {}
 
 
-def token(desk: Desk, args: OwnToken) -> dict[str, Any]:
+def token(desk: Desk, args: OwnToken) -> TokenMade:
     """own.token"""
     person = _self(desk)
     if len(desk.store.api_tokens(person.name)) >= MOST_TOKENS:
@@ -165,7 +207,7 @@ def token(desk: Desk, args: OwnToken) -> dict[str, Any]:
     return made_token(desk, person.name, args)
 
 
-def untoken(desk: Desk, args: TokenRef) -> dict[str, Any]:
+def untoken(desk: Desk, args: TokenRef) -> Done:
     """own.untoken"""
     if all(each.id != args.id for each in desk.store.api_tokens(_self(desk).name)):
         raise not_found("token of yours", str(args.id))
@@ -201,5 +243,5 @@ def _hex(text: str) -> bytes:
         raise WireError("invalid", "a passkey is named by hexadecimal digits") from None
 
 
-def _passkey_shape(each: Passkey) -> dict[str, Any]:
+def _passkey_shape(each: Passkey) -> PasskeyRow:
     return {"id": each.id.hex(), "label": each.label, "created_at": each.created_at, "used_at": each.used_at}

@@ -1,11 +1,12 @@
 """Verbs about passwords: what a new one must be, whether one is right, what is known of all. None is ever logged."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 from appliance.config.schema import ROWS
 from appliance.config.settings import Settings
 from appliance.wire import WireError
+from pysrv.control.answer import Moment
 from pysrv.control.desk import Desk, not_found
 from pysrv.passwords.estimator import estimate
 from pysrv.passwords.made import asks_for_one
@@ -38,6 +39,42 @@ class PasswordsOf:
     weak: bool = False
 
 
+class VerifyAnswer(TypedDict):
+    """Whether the password is the account's."""
+
+    name: str
+    right: bool
+
+
+class RevealAnswer(TypedDict):
+    """A password in clear."""
+
+    name: str
+    password: str
+
+
+class PasswordRow(TypedDict):
+    """What is known of a password. `score` null: nobody has estimated it; times 0: never; `replaced_at`: when it is
+    replaced because it is weak; `former_until`: so long the one before it is still good."""
+
+    name: str
+    score: int | None
+    set_at: Moment
+    checked_at: Moment
+    weak_since: Moment
+    weak_why: str
+    replaced_at: Moment
+    former_until: Moment
+    web_own: bool
+    readable: bool
+
+
+class PasswordsAnswer(TypedDict):
+    """What is known of accounts' passwords."""
+
+    passwords: list[PasswordRow]
+
+
 def checked(settings: Settings, owner: Owner, password: str, *, generated: bool = False) -> Strength:
     """What is written down of a new password. Raises WireError for one that the settings refuse.
 
@@ -54,7 +91,7 @@ def checked(settings: Settings, owner: Owner, password: str, *, generated: bool 
     return found.strength
 
 
-def verify(desk: Desk, args: Tried) -> dict[str, Any]:
+def verify(desk: Desk, args: Tried) -> VerifyAnswer:
     """accounts.verify"""
     if desk.store.account(args.name) is None:
         raise not_found("account", args.name)
@@ -62,19 +99,19 @@ def verify(desk: Desk, args: Tried) -> dict[str, Any]:
     return {"name": args.name, "right": right}
 
 
-def reveal(desk: Desk, args: Revealed) -> dict[str, Any]:
+def reveal(desk: Desk, args: Revealed) -> RevealAnswer:
     """accounts.reveal"""
     return {"name": args.name, "password": desk.store.reveal_password(args.name, desk.who)}
 
 
-def list_all(desk: Desk, args: PasswordsOf) -> dict[str, Any]:
+def list_all(desk: Desk, args: PasswordsOf) -> PasswordsAnswer:
     """accounts.passwords"""
     rows = desk.store.passwords_waiting() if args.weak else desk.store.passwords()
     return {"passwords": [shape(row, desk.settings, desk.clock()) for row in rows]}
 
 
-def shape(row: StoredPassword, settings: Settings, now: float) -> dict[str, Any]:
-    """What is known of a password, as JSON."""
+def shape(row: StoredPassword, settings: Settings, now: float) -> PasswordRow:
+    """What is known of a password at `now` (Unix seconds)."""
     known = row.strength.score >= 0
     return {
         "name": row.owner.name,

@@ -1,13 +1,16 @@
 """Verbs about people who run the appliance: administrators, their sessions and tokens, and the audit trail."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypedDict
 
 from appliance.wire import WireError
+from pysrv.control.answer import Done, Moment
 from pysrv.control.desk import Desk, not_found
 from pysrv.people.permissions import Role, parse_scope
 from pysrv.store.people import Administrator
-from pysrv.store.web import ApiToken, WebSession
+from pysrv.store.rows import AuditRow
+from pysrv.store.trail import Chain
+from pysrv.store.web import ApiToken, PersonKind, WebSession
 
 LONGEST_TOKEN_DAYS = 730.0
 DAY_S = 86_400.0
@@ -97,18 +100,94 @@ class NotedHead:
     head: str = ""
 
 
-def shape(person: Administrator) -> dict[str, Any]:
-    """An administrator as JSON."""
-    shown = asdict(person) | {"role": str(person.role)}
-    del shown["handle"]
-    return shown
+class PersonRow(TypedDict):
+    """An administrator. `has_totp`: a one-time code is asked for; `passkeys` and `recovery_codes` are how many;
+    `seen_at` 0: never; `language` empty: as the browser says."""
+
+    name: str
+    role: Role
+    enabled: bool
+    display_name: str
+    email: str
+    language: str
+    has_totp: bool
+    seen_at: Moment
+    passkeys: int
+    recovery_codes: int
 
 
-def session_shape(session: WebSession) -> dict[str, Any]:
+class PersonAnswer(TypedDict):
+    """An administrator as he is now."""
+
+    person: PersonRow
+
+
+class PeopleAnswer(TypedDict):
+    """Administrators."""
+
+    people: list[PersonRow]
+
+
+class SessionRow(TypedDict):
+    """Somebody who is logged in. `id`: first digits, by which it can be ended; `complete`: the second factor was shown,
+    if there is one."""
+
+    id: str
+    kind: PersonKind
+    name: str
+    created_at: Moment
+    seen_at: Moment
+    complete: bool
+    address: str
+    agent: str
+
+
+class SessionsAnswer(TypedDict):
+    """Who is logged in."""
+
+    sessions: list[SessionRow]
+
+
+class TokensAnswer(TypedDict):
+    """Tokens of programs, never the tokens themselves; `used_at` 0: never."""
+
+    tokens: list[ApiToken]
+
+
+class TokenMade(TypedDict):
+    """A token, shown this once."""
+
+    token: str
+    expires_at: Moment
+
+
+class TrailAnswer(TypedDict):
+    """Rows of the audit trail, newest first."""
+
+    trail: list[AuditRow]
+
+
+def shape(person: Administrator) -> PersonRow:
+    """An administrator without what his passkeys know him by."""
+    return {
+        "name": person.name,
+        "role": person.role,
+        "enabled": person.enabled,
+        "display_name": person.display_name,
+        "email": person.email,
+        "language": person.language,
+        "has_totp": person.has_totp,
+        "seen_at": person.seen_at,
+        "passkeys": person.passkeys,
+        "recovery_codes": person.recovery_codes,
+    }
+
+
+def session_shape(session: WebSession) -> SessionRow:
     """A session as JSON: never what opens it."""
     return {
         "id": session.digest[:SHOWN_DIGITS],
-        "kind": str(session.kind),
+        "kind": session.kind,
         "name": session.name,
         "created_at": session.created_at,
         "seen_at": session.seen_at,
@@ -118,17 +197,12 @@ def session_shape(session: WebSession) -> dict[str, Any]:
     }
 
 
-def token_shape(token: ApiToken) -> dict[str, Any]:
-    """A token as JSON: never the token itself."""
-    return asdict(token) | {"scopes": list(token.scopes)}
-
-
-def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+def list_all(desk: Desk, _: Any) -> PeopleAnswer:
     """people.list"""
     return {"people": [shape(person) for person in desk.store.administrators()]}
 
 
-def add(desk: Desk, args: AddPerson) -> dict[str, Any]:
+def add(desk: Desk, args: AddPerson) -> PersonAnswer:
     """people.add"""
     desk.store.add_administrator(args.name, args.role, args.password, desk.who)
     if args.email:
@@ -136,7 +210,7 @@ def add(desk: Desk, args: AddPerson) -> dict[str, Any]:
     return {"person": shape(_found(desk, args.name))}
 
 
-def change(desk: Desk, args: SetPerson) -> dict[str, Any]:
+def change(desk: Desk, args: SetPerson) -> PersonAnswer:
     """people.set"""
     _found(desk, args.name)
     texts = {"role": args.role, "display_name": args.display_name, "email": args.email}
@@ -154,35 +228,35 @@ def change(desk: Desk, args: SetPerson) -> dict[str, Any]:
     return {"person": shape(_found(desk, args.name))}
 
 
-def remove(desk: Desk, args: PersonNamed) -> dict[str, Any]:
+def remove(desk: Desk, args: PersonNamed) -> Done:
     """people.remove"""
     desk.store.remove_administrator(args.name, desk.who)
     return {}
 
 
-def sessions(desk: Desk, _: Any) -> dict[str, Any]:
+def sessions(desk: Desk, _: Any) -> SessionsAnswer:
     """people.sessions"""
     return {"sessions": [session_shape(session) for session in desk.store.web_sessions()]}
 
 
-def revoke(desk: Desk, args: SessionRef) -> dict[str, Any]:
+def revoke(desk: Desk, args: SessionRef) -> Done:
     """people.revoke"""
     if not desk.store.end_session(args.id, desk.who):
         raise not_found("session", args.id)
     return {}
 
 
-def tokens(desk: Desk, _: Any) -> dict[str, Any]:
+def tokens(desk: Desk, _: Any) -> TokensAnswer:
     """tokens.list"""
-    return {"tokens": [token_shape(token) for token in desk.store.api_tokens()]}
+    return {"tokens": list(desk.store.api_tokens())}
 
 
-def add_token(desk: Desk, args: AddToken) -> dict[str, Any]:
+def add_token(desk: Desk, args: AddToken) -> TokenMade:
     """tokens.add"""
     return made_token(desk, _found(desk, args.name).name, args)
 
 
-def made_token(desk: Desk, name: str, args: TokenWish) -> dict[str, Any]:
+def made_token(desk: Desk, name: str, args: TokenWish) -> TokenMade:
     """A token that acts for `name`. Raises WireError for scopes, a label or a time that will not do."""
     if not args.scopes:
         raise WireError("invalid", "a token needs a scope", "for instance accounts:read, or *:read")
@@ -200,22 +274,22 @@ def made_token(desk: Desk, name: str, args: TokenWish) -> dict[str, Any]:
     return {"token": token, "expires_at": until}
 
 
-def remove_token(desk: Desk, args: TokenRef) -> dict[str, Any]:
+def remove_token(desk: Desk, args: TokenRef) -> Done:
     """tokens.remove"""
     if not desk.store.remove_api_token(args.id, desk.who):
         raise not_found("token", str(args.id))
     return {}
 
 
-def trail(desk: Desk, args: TrailOf) -> dict[str, Any]:
+def trail(desk: Desk, args: TrailOf) -> TrailAnswer:
     """trail.list"""
     rows = desk.store.audit(max(1, min(args.limit, 1000)), args.subject, args.before_id, args.who)
-    return {"trail": [asdict(row) for row in rows]}
+    return {"trail": list(rows)}
 
 
-def verify_trail(desk: Desk, args: NotedHead) -> dict[str, Any]:
+def verify_trail(desk: Desk, args: NotedHead) -> Chain:
     """trail.verify"""
-    return asdict(desk.store.audit_chain(args.head.strip().lower()))
+    return desk.store.audit_chain(args.head.strip().lower())
 
 
 def _found(desk: Desk, name: str) -> Administrator:

@@ -6,7 +6,7 @@ The order is the gate's (bpf/firewall.c, bpf/source.c). Rates and the service it
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from appliance import networks
 from appliance.wire import WireError
@@ -37,7 +37,37 @@ class _Asked:
     probe: Probe
 
 
-def test(desk: Desk, args: Probe) -> dict[str, Any]:
+class ProbeStep(TypedDict):
+    """What one rule says. `verdict` empty: the packet goes on."""
+
+    stage: str
+    words: str
+    verdict: str
+
+
+class ProbeAnswer(TypedDict):
+    """What would become of a packet. `verdict` empty: no rule speaks of it; `spared`: registered devices at the
+    address, where the deciding rule leaves those alone."""
+
+    address: str
+    port: int
+    protocol: str
+    verdict: str
+    spared: list[str]
+    steps: list[ProbeStep]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one rule says; `spares`: it leaves registered devices alone."""
+
+    stage: str
+    words: str
+    verdict: str = ""
+    spares: bool = False
+
+
+def test(desk: Desk, args: Probe) -> ProbeAnswer:
     """firewall.test: which rule decides a packet, in the order of the gate; nothing is sent.
 
     `spared`: registered devices at the address, where the deciding rule leaves those alone.
@@ -47,17 +77,24 @@ def test(desk: Desk, args: Probe) -> dict[str, Any]:
     except ValueError as error:
         raise WireError("invalid", str(error)) from None
     asked = _Asked(address, networks.parsed(address), _trunk(desk, address), _devices(desk, address), args)
-    reporting, steps, verdict, spares = desk.store.report_only(), [], "", False
+    reporting, verdict, spares = desk.store.report_only(), "", False
+    steps: list[ProbeStep] = []
     for step in _steps(desk, asked):
-        if step["verdict"] in reporting:
-            step |= {"words": step["words"] + "; the rule only reports", "verdict": ""}
-        spares = bool(step.pop("spares", ""))
-        steps.append(step)
-        if verdict := step["verdict"]:
+        words, verdict, spares = step.words, step.verdict, step.spares
+        if verdict in reporting:
+            words, verdict = words + "; the rule only reports", ""
+        steps.append({"stage": step.stage, "words": words, "verdict": verdict})
+        if verdict:
             break
     spared = list(asked.devices) if verdict and spares else []
-    where = {"address": address, "port": args.port, "protocol": args.protocol}
-    return where | {"verdict": verdict, "spared": spared, "steps": steps}
+    return {
+        "address": address,
+        "port": args.port,
+        "protocol": args.protocol,
+        "verdict": verdict,
+        "spared": spared,
+        "steps": steps,
+    }
 
 
 def locked_out(desk: Desk, address: str) -> str:
@@ -82,83 +119,83 @@ def _devices(desk: Desk, address: str) -> tuple[str, ...]:
     return tuple(f"{row.aor.split('@')[0].removeprefix('sip:')} at port {row.remote_port}" for row in found)
 
 
-def _steps(desk: Desk, asked: _Asked) -> Iterator[dict[str, str]]:
+def _steps(desk: Desk, asked: _Asked) -> Iterator[_Step]:
     """Every rule about the source that speaks, in the gate's order. `verdict` empty: the packet goes on."""
     yield from _known(asked)
     guarded = next(
         (why for each, why in desk.protected().items() if networks.overlap(asked.row, networks.parsed(each))), ""
     )
     if guarded:
-        yield _step("protected", guarded)
+        yield _Step("protected", guarded)
     rule = deciding(desk.store.firewall_rules(), asked.address, asked.probe.protocol, asked.probe.port)
     allows = rule is not None and rule.action == "allow"
     if rule is not None and allows:
         words = f"rule {rule.id}: allow {match_text(rule)}"
         if not rule.port:
-            yield _step("firewall", words, "source_allowed")
-        yield _step("firewall", words + ", so no deny, list or country; ban and bucket hold")
+            yield _Step("firewall", words, "source_allowed")
+        yield _Step("firewall", words + ", so no deny, list or country; ban and bucket hold")
     for each in desk.store.allows():
         if each.kind == "allow" and _holds(each.prefix, asked.row):
-            yield _step("allow list", f"{each.prefix} is on the allow list", "source_allowed")
+            yield _Step("allow list", f"{each.prefix} is on the allow list", "source_allowed")
     if not guarded:
         yield from _banned(desk, asked)
     if guarded or allows:
         return
     if rule is not None:
-        yield _step("firewall", f"rule {rule.id}: deny {match_text(rule)}", "firewall_denied")
+        yield _Step("firewall", f"rule {rule.id}: deny {match_text(rule)}", "firewall_denied")
     yield from _listed(desk, asked)
     yield from _country(desk, asked.row)
 
 
-def _known(asked: _Asked) -> Iterator[dict[str, str]]:
+def _known(asked: _Asked) -> Iterator[_Step]:
     if asked.trunk:
-        yield _step("trunk", f"the address is trunk {asked.trunk}'s")
+        yield _Step("trunk", f"the address is trunk {asked.trunk}'s")
     if asked.devices:
         more = len(asked.devices) - DEVICES_NAMED
         names = ", ".join(asked.devices[:DEVICES_NAMED]) + (f" and {more} more" if more > 0 else "")
-        yield _step("devices", f"registered from here: {names}")
+        yield _Step("devices", f"registered from here: {names}")
 
 
-def _banned(desk: Desk, asked: _Asked) -> Iterator[dict[str, str]]:
+def _banned(desk: Desk, asked: _Asked) -> Iterator[_Step]:
     for ban in desk.store.bans():
         if not _holds(ban.prefix, asked.row):
             continue
         words = f"{ban.source} is banned by {ban.rule}: 'appliance bans show {ban.source}'"
         if ban.port:
-            yield _step("ban", words + "; other ports are not")
+            yield _Step("ban", words + "; other ports are not")
         else:
             kind = "banned_prefix" if "/" in ban.prefix else "banned"
-            yield _step("ban", words, kind, spares=ban.spares_known)
+            yield _Step("ban", words, kind, spares=ban.spares_known)
 
 
-def _listed(desk: Desk, asked: _Asked) -> Iterator[dict[str, str]]:
+def _listed(desk: Desk, asked: _Asked) -> Iterator[_Step]:
     """What imported lists say; a trunk and registered devices pass them."""
     for each in desk.store.lists():
         for piece in desk.store.list_rows(each.id):
             if hit := piece_holds(piece, asked.row[:16]):
                 words = f"list {each.name} holds {networks.text(hit)}"
                 if asked.trunk:
-                    yield _step("list", words + "; a trunk passes lists")
+                    yield _Step("list", words + "; a trunk passes lists")
                 else:
-                    yield _step("list", words + "; registered devices pass lists", "listed", spares=True)
+                    yield _Step("list", words + "; registered devices pass lists", "listed", spares=True)
 
 
-def _country(desk: Desk, row: bytes) -> Iterator[dict[str, str]]:
+def _country(desk: Desk, row: bytes) -> Iterator[_Step]:
     actions = {rule.country: rule.action for rule in desk.store.firewall_rules() if rule.country}
     found = next(
         (each.name for each in desk.store.lists("country") if each.name in actions and _in_list(desk, each.id, row)), ""
     )
     if actions.get(found) == "deny":
-        yield _step("country", f"country {found} is denied: 'appliance firewall list'", "country_denied")
+        yield _Step("country", f"country {found} is denied: 'appliance firewall list'", "country_denied")
     elif found:
-        yield _step("country", f"country {found} is let in")
+        yield _Step("country", f"country {found} is let in")
     elif "allow" in actions.values():
-        yield _step("country", "the address lies in no country that is let in", "country_denied")
+        yield _Step("country", "the address lies in no country that is let in", "country_denied")
 
 
 def country_denies(desk: Desk, row: bytes) -> bool:
     """Whether the rules about countries keep an address out, as far as those act."""
-    verdicts = [step["verdict"] for step in _country(desk, row)]
+    verdicts = [step.verdict for step in _country(desk, row)]
     return "country_denied" in verdicts and "country_denied" not in desk.store.report_only()
 
 
@@ -168,8 +205,3 @@ def _in_list(desk: Desk, list_id: int, row: bytes) -> bool:
 
 def _holds(prefix: str, row: bytes) -> bool:
     return networks.overlap(networks.parsed(prefix), row)
-
-
-def _step(stage: str, words: str, verdict: str = "", *, spares: bool = False) -> dict[str, str]:
-    """`spares`: the rule leaves registered devices alone."""
-    return {"stage": stage, "words": words, "verdict": verdict} | ({"spares": "yes"} if spares else {})

@@ -6,7 +6,7 @@ left neither, and is answered for an address by the gate's own rules.
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from appliance.config.account import FIELDS
 from appliance.config.schema import ROWS
@@ -15,6 +15,7 @@ from pysrv.billing import number as numbers
 from pysrv.billing.cdr import Cdr
 from pysrv.calls.causes import Cause
 from pysrv.control import probe
+from pysrv.control.answer import Moment
 from pysrv.control.desk import Desk, not_found
 from pysrv.limits.stages.table import STAGES
 from pysrv.store.rows import Attempt
@@ -36,7 +37,41 @@ class RefusalsOf:
     limit: int = 50
 
 
-def list_all(desk: Desk, args: RefusalsOf) -> dict[str, Any]:
+class DecidingRow(TypedDict):
+    """The setting that refused it, with its value now, the account's own where it has one. `of_account`: it is a field
+    of accounts; `known`: it is a setting, too."""
+
+    name: str
+    value: str
+    of_account: bool
+    known: bool
+
+
+class RefusalRow(TypedDict):
+    """A call that failed or was refused (`kind` failed or call), or something else that was tried in vain. `status` 0:
+    it was no call; `stage`: what of the appliance said no."""
+
+    kind: str
+    at: Moment
+    account: str
+    caller: str
+    callee: str
+    source: str
+    call_id: str
+    status: int
+    sentence: str
+    stage: str
+    setting: DecidingRow | None
+
+
+class RefusalsAnswer(TypedDict):
+    """Refusals, newest first. `gate` is what the gate's rules say to the address now; null: none was named."""
+
+    refusals: list[RefusalRow]
+    gate: probe.ProbeAnswer | None
+
+
+def list_all(desk: Desk, args: RefusalsOf) -> RefusalsAnswer:
     """refusals.list: newest first. `gate` is what the gate's rules say to the address now."""
     limit = max(1, min(args.limit, MOST))
     if args.call_id:
@@ -59,7 +94,7 @@ def stage_of(setting: str) -> str:
     return _STAGE.get(setting.removeprefix("own_"), "")
 
 
-def _of_call(desk: Desk, record: Cdr) -> dict[str, Any]:
+def _of_call(desk: Desk, record: Cdr) -> RefusalRow:
     return {
         "kind": "call" if record.refused_by else "failed", "at": record.setup_at, "account": record.account,
         "caller": record.caller, "callee": record.callee, "source": record.source, "call_id": record.call_id,
@@ -72,7 +107,7 @@ def _failed_at(setting: str) -> str:
     return stage_of(setting) or (MENU if setting.startswith(("ivr", "callingcard", "maxwrongpins")) else ROUTE)
 
 
-def _of_attempt(desk: Desk, tried: Attempt) -> dict[str, Any]:
+def _of_attempt(desk: Desk, tried: Attempt) -> RefusalRow:
     return {
         "kind": tried.kind, "at": tried.at, "account": tried.user, "caller": tried.user, "callee": "",
         "source": tried.source, "call_id": "", "status": 0,
@@ -81,8 +116,8 @@ def _of_attempt(desk: Desk, tried: Attempt) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _setting(desk: Desk, account: str, name: str) -> dict[str, Any] | None:
-    """The setting with its value now, the account's own where it has one. `of_account`: it is a field of accounts."""
+def _setting(desk: Desk, account: str, name: str) -> DecidingRow | None:
+    """The setting with its value now; None: none has refused it."""
     if not name:
         return None
     found = desk.store.account(account) if name in FIELDS and account else None

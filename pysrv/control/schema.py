@@ -1,11 +1,27 @@
 """The shape of the database, for whoever helps: tables and sizes, no row."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 from pysrv.control.desk import Desk
 
 
-def show(desk: Desk, _: Any) -> dict[str, Any]:
+class TableRow(TypedDict):
+    """A table, an index or a trigger, and the SQL that makes it."""
+
+    name: str
+    sql: str
+
+
+class SchemaAnswer(TypedDict):
+    """The database: the version of its schema, its size, and how much of that holds nothing."""
+
+    version: int
+    bytes: int
+    unused_bytes: int
+    tables: list[TableRow]
+
+
+def show(desk: Desk, _: Any) -> SchemaAnswer:
     """schema.show: sizes are bytes"""
     size, free = desk.store.size()
     return {

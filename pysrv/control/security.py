@@ -3,10 +3,11 @@
 import ipaddress
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from appliance import wire
 from appliance.wire import WireError
+from pysrv.control.answer import Removed
 from pysrv.control.desk import Desk
 from pysrv.control.paging import PageOf, bounds
 from pysrv.control.probe import locked_out
@@ -14,6 +15,58 @@ from pysrv.limits.sentence import Scope
 from pysrv.limits.sources import lies_in
 from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
+
+
+@dataclass(frozen=True, slots=True)
+class BannedRow(BanRow):
+    """A ban with its evidence; `source` is the network, or the address with its port."""
+
+    source: str = ""
+
+
+class BanAnswer(TypedDict):
+    """The ban as it is stored."""
+
+    ban: BanRow
+
+
+class SubjectRow(TypedDict):
+    """Whom a ban was about; `port` 0: the whole address or network."""
+
+    prefix: str
+    port: int
+
+
+class LiftedAnswer(TypedDict):
+    """Whose bans were lifted."""
+
+    lifted: list[str]
+    subjects: list[SubjectRow]
+
+
+class BansAnswer(TypedDict):
+    """Bans; `total`: how many there are that fit."""
+
+    bans: list[BannedRow]
+    total: int
+
+
+class BansShown(TypedDict):
+    """Every ban that concerns a source: its own, those of its ports, of networks around and inside it."""
+
+    bans: list[BannedRow]
+
+
+class AllowAnswer(TypedDict):
+    """The row of the allow list as it is stored."""
+
+    allow: AllowRow
+
+
+class AllowsAnswer(TypedDict):
+    """Who is trusted."""
+
+    allows: list[AllowRow]
 
 
 def canonical(prefix: str) -> str:
@@ -42,7 +95,7 @@ def _part(prefix: str, effect: str) -> str:
     return prefix
 
 
-def add_ban(desk: Desk, args: wire.Ban) -> dict[str, Any]:
+def add_ban(desk: Desk, args: wire.Ban) -> BanAnswer:
     """bans.add"""
     prefix, reason = _part(canonical(args.prefix), "ban everyone"), args.reason[:200]
     refuse_protected(prefix, desk.protected())
@@ -50,19 +103,19 @@ def add_ban(desk: Desk, args: wire.Ban) -> dict[str, Any]:
     row = BanRow(prefix, args.rule, reason, desk.clock(), args.expires_at, desk.who, scope=scope)
     desk.store.add_ban(row)
     desk.after_commit(lambda live: live.ban(wire.Ban(prefix, args.expires_at, args.rule, reason)))
-    return {"ban": asdict(row)}
+    return {"ban": row}
 
 
-def remove_ban(desk: Desk, args: wire.Prefix) -> dict[str, Any]:
+def remove_ban(desk: Desk, args: wire.Prefix) -> LiftedAnswer:
     """bans.remove"""
     prefix = canonical(args.prefix)
     if not desk.store.remove_ban(prefix, desk.who):
         raise WireError("not_found", f"{prefix} is not banned", "'appliance bans' lists who is")
     desk.after_commit(lambda live: live.unban(prefix, 0))
-    return {"lifted": [prefix]}
+    return {"lifted": [prefix], "subjects": [{"prefix": prefix, "port": 0}]}
 
 
-def clear_bans(desk: Desk, _: Any) -> dict[str, Any]:
+def clear_bans(desk: Desk, _: Any) -> LiftedAnswer:
     """bans.clear"""
     rows = desk.store.bans()
     desk.store.remove_bans(desk.who)
@@ -89,7 +142,7 @@ def split_source(text: str) -> tuple[str, int]:
     return prefix, port
 
 
-def lift(desk: Desk, args: Banned) -> dict[str, Any]:
+def lift(desk: Desk, args: Banned) -> LiftedAnswer:
     """bans.lift: `delbanned` of the console. An address is lifted with all its ports; `all` lifts every ban."""
     if args.source == "all":
         return clear_bans(desk, None)
@@ -103,7 +156,7 @@ def lift(desk: Desk, args: Banned) -> dict[str, Any]:
     return _lifted(rows)
 
 
-def show_ban(desk: Desk, args: Banned) -> dict[str, Any]:
+def show_ban(desk: Desk, args: Banned) -> BansShown:
     """bans.show: every ban that concerns a source: its own, those of its ports, of networks around and inside it."""
     prefix, port = split_source(args.source)
     rows = [row for row in desk.store.bans() if _concerns(row, prefix, port)]
@@ -129,16 +182,16 @@ def _nobody(desk: Desk, text: str, prefix: str) -> WireError:
     return WireError("not_found", f"{text[:80]} is not banned", hint)
 
 
-def _lifted(rows: list[BanRow]) -> dict[str, Any]:
-    subjects = [{"prefix": row.prefix, "port": row.port} for row in rows]
+def _lifted(rows: list[BanRow]) -> LiftedAnswer:
+    subjects: list[SubjectRow] = [{"prefix": row.prefix, "port": row.port} for row in rows]
     return {"lifted": [row.source for row in rows], "subjects": subjects}
 
 
-def _shown(row: BanRow) -> dict[str, Any]:
-    return asdict(row) | {"source": row.source}
+def _shown(row: BanRow) -> BannedRow:
+    return BannedRow(**asdict(row), source=row.source)
 
 
-def bans(desk: Desk, args: PageOf) -> dict[str, Any]:
+def bans(desk: Desk, args: PageOf) -> BansAnswer:
     """bans.list: the newest first if some are asked for; all by address if none is chosen."""
     if args == PageOf():
         rows = desk.store.bans()
@@ -147,16 +200,16 @@ def bans(desk: Desk, args: PageOf) -> dict[str, Any]:
     return {"bans": [_shown(row) for row in rows], "total": total}
 
 
-def add_allow(desk: Desk, args: wire.Source) -> dict[str, Any]:
+def add_allow(desk: Desk, args: wire.Source) -> AllowAnswer:
     """allows.add"""
     prefix, reason = _part(canonical(args.prefix), "let everyone pass unchecked"), args.reason[:200]
     row = AllowRow(prefix, str(args.kind), reason, desk.clock(), args.expires_at, desk.who)
     desk.store.add_allow(row)
     desk.after_commit(lambda live: live.allow(wire.Source(prefix, args.kind, args.expires_at, reason)))
-    return {"allow": asdict(row)}
+    return {"allow": row}
 
 
-def remove_allow(desk: Desk, args: wire.Prefix) -> dict[str, Any]:
+def remove_allow(desk: Desk, args: wire.Prefix) -> Removed:
     """allows.remove"""
     prefix = canonical(args.prefix)
     if not desk.store.remove_allow(prefix, desk.who):
@@ -165,6 +218,6 @@ def remove_allow(desk: Desk, args: wire.Prefix) -> dict[str, Any]:
     return {"removed": prefix}
 
 
-def allows(desk: Desk, _: Any) -> dict[str, Any]:
+def allows(desk: Desk, _: Any) -> AllowsAnswer:
     """allows.list"""
-    return {"allows": [asdict(row) for row in desk.store.allows()]}
+    return {"allows": list(desk.store.allows())}

@@ -1,16 +1,17 @@
 """Verbs about settings: each change is checked by its row, stored with an audit row, and then put in force."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from appliance.config.load import layered
-from appliance.config.profiles import Profile, diff
+from appliance.config.profiles import Change, Profile, diff
 from appliance.config.row import Place, Scope
 from appliance.config.schema import ROWS, UnknownSetting, row
-from appliance.config.settings import Settings, warnings
+from appliance.config.settings import Settings, SettingSource, warnings
 from appliance.wire import WireError
+from pysrv.control.answer import Done, Moment
 from pysrv.control.desk import Desk
-from pysrv.control.firewall import pending, with_undo
+from pysrv.control.firewall import PendingRow, pending, with_undo
 from pysrv.control.passwords import follow
 from pysrv.control.replaying import TRIABLE
 from pysrv.limits.decoys import taken
@@ -27,7 +28,96 @@ class SettingNamed:
     name: str
 
 
-def reload(desk: Desk, _: Any) -> dict[str, Any]:
+class SettingRow(TypedDict):
+    """A setting; `value` and `default` are for people, and a secret's are masked. `acts_at`: where it is enforced;
+    `in_force`: it does something in this version."""
+
+    name: str
+    value: str
+    default: str
+    source: SettingSource
+    scope: Scope
+    unit: str
+    acts_at: list[Place]
+    in_force: bool
+
+
+class ChangeRow(TypedDict):
+    """A change of a setting. `before`, `after` null: the default; a secret's are not `known`."""
+
+    id: int
+    at: Moment
+    who: str
+    known: bool
+    before: str | None
+    after: str | None
+
+
+class SettingAnswer(SettingRow):
+    """A setting with everything that one should know who changes it. `text` is what would be written for its value;
+    `strict`, `strict_text`: what the profile strict asks for; `idle`: why it does nothing; `dangerous`: a wrong value
+    can lock out the one who sets it; `triable`: it can be tried on calls of the past. `changed_at` null: never."""
+
+    chapter: str
+    sentence: str
+    kind: str
+    allowed: str
+    secret: bool
+    text: str
+    strict: str
+    strict_text: str
+    is_strict: bool
+    idle: str
+    see: list[str]
+    dangerous: bool
+    triable: bool
+    warnings: list[str]
+    changed_at: Moment | None
+    changed_by: str
+    history: list[ChangeRow]
+
+
+class WarningRow(TypedDict):
+    """What is to be thought of with a setting's value."""
+
+    setting: str
+    message: str
+
+
+class SettingsAnswer(TypedDict):
+    """Settings. `problems`: stored values that are not in force, because they are wrong."""
+
+    generation: int
+    settings: list[SettingRow]
+    problems: list[str]
+    warnings: list[WarningRow]
+
+
+class SettingsChanged(TypedDict):
+    """What was changed. `live`: a running service acts by it; `pending`: the change that waits for its word."""
+
+    generation: int
+    settings: list[SettingRow]
+    warnings: list[str]
+    live: bool
+    pending: PendingRow | None
+
+
+class ProfileAnswer(TypedDict):
+    """How the settings differ from a profile."""
+
+    profile: Profile
+    changes: list[Change]
+
+
+class ReloadAnswer(TypedDict):
+    """What is in force after reading again, and what is wrong with stored settings."""
+
+    generation: int
+    problems: list[str]
+
+
+def reload(desk: Desk, _: Any) -> ReloadAnswer:
     """reload: what is stored is read again and put in force, and the gate hears all of it."""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running; it reads everything when it starts")
@@ -66,22 +156,22 @@ class FileSettings:
     file: dict[str, Any]
 
 
-def shape(settings: Settings, name: str) -> dict[str, Any]:
-    """A setting as JSON; secrets are masked."""
+def shape(settings: Settings, name: str) -> SettingRow:
+    """A setting, if it is secret masked."""
     each = ROWS[name]
     return {
         "name": name,
         "value": settings.shown(name),
         "default": each.default_shown(),
-        "source": str(settings.source(name)),
-        "scope": str(each.scope),
+        "source": settings.source(name),
+        "scope": each.scope,
         "unit": each.unit,
-        "acts_at": [str(place) for place in each.acts_at],
+        "acts_at": list(each.acts_at),
         "in_force": each.in_force,
     }
 
 
-def list_all(desk: Desk, _: Any) -> dict[str, Any]:
+def list_all(desk: Desk, _: Any) -> SettingsAnswer:
     """settings.list"""
     loaded = desk.loaded()
     settings = loaded.settings
@@ -100,17 +190,18 @@ def _canonical(name: str) -> str:
         raise WireError("unknown_setting", str(error), "'appliance settings list' shows all") from None
 
 
-def get(desk: Desk, args: SettingNamed) -> dict[str, Any]:
+def get(desk: Desk, args: SettingNamed) -> SettingRow:
     """settings.get"""
     return shape(desk.settings, _canonical(args.name))
 
 
-def show(desk: Desk, args: SettingNamed) -> dict[str, Any]:
+def show(desk: Desk, args: SettingNamed) -> SettingAnswer:
     """settings.show: a setting with everything that one should know who changes it, and its own history."""
     name, settings = _canonical(args.name), desk.settings
     each = ROWS[name]
     held = next((row for row in desk.store.override_rows() if row.name == name), None)
-    return shape(settings, name) | {
+    return {
+        **shape(settings, name),
         "chapter": each.chapter,
         "sentence": each.sentence,
         "kind": each.kind.noun,
@@ -131,13 +222,19 @@ def show(desk: Desk, args: SettingNamed) -> dict[str, Any]:
     }
 
 
-def _history(desk: Desk, name: str) -> list[dict[str, Any]]:
+def _history(desk: Desk, name: str) -> list[ChangeRow]:
     """Changes of one setting, the newest first. `before` and `after` null: the default; a secret's are not known."""
     secret = ROWS[name].kind.secret
     rows = [row for row in desk.store.audit(HISTORY_ROWS, name) if row.action == "setting"]
     return [
-        {"id": row.id, "at": row.at, "who": row.who, "known": not secret}
-        | {"before": _stored(row.before), "after": _stored(row.after)}
+        {
+            "id": row.id,
+            "at": row.at,
+            "who": row.who,
+            "known": not secret,
+            "before": _stored(row.before),
+            "after": _stored(row.after),
+        }
         for row in rows
     ]
 
@@ -146,7 +243,7 @@ def _stored(text: str) -> str | None:
     return None if text == "(default)" else text
 
 
-def change(desk: Desk, args: SetSettings) -> dict[str, Any]:
+def change(desk: Desk, args: SetSettings) -> SettingsChanged:
     """settings.set"""
     for name, text in args.changes.items():
         _canonical(name)
@@ -189,12 +286,12 @@ def _realm_warning(lost: list[str], after: Settings) -> list[str]:
     return [f"passwords are kept for one realm: set those of {', '.join(lost[:5])} again for {after.realm}"]
 
 
-def difference(desk: Desk, args: ProfileNamed) -> dict[str, Any]:
+def difference(desk: Desk, args: ProfileNamed) -> ProfileAnswer:
     """settings.diff"""
-    return {"profile": str(args.profile), "changes": [asdict(each) for each in diff(desk.settings, args.profile)]}
+    return {"profile": args.profile, "changes": list(diff(desk.settings, args.profile))}
 
 
-def context(desk: Desk, args: FileSettings) -> dict[str, Any]:
+def context(desk: Desk, args: FileSettings) -> Done:
     """context: a single run learns what the settings file says."""
     desk.read_file({name: str(text) for name, text in args.file.items()})
     return {}

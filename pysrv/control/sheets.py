@@ -7,7 +7,7 @@ would hold calls up for minutes.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from appliance.config.account import FIELDS
 from appliance.config.fields import BadValue
@@ -16,6 +16,7 @@ from appliance.wire import WireError
 from pysrv.billing import money
 from pysrv.billing.number import normalise
 from pysrv.control import accounts
+from pysrv.control.answer import Done
 from pysrv.control.desk import Desk
 from pysrv.control.passwords import checked
 from pysrv.store import StoreError
@@ -97,7 +98,24 @@ class SheetImport:
             raise WireError("bad_sheet", words, "nothing was imported")
 
 
-def begin(desk: Desk, args: BeginSheet) -> dict[str, Any]:
+class SheetRead(TypedDict):
+    """How many rows can be carried out so far, and how many problems there are."""
+
+    rows: int
+    problems: int
+
+
+class SheetImported(TypedDict):
+    """The accounts that were added and changed, by name; nothing was with `dry_run`. `credit_kept`: so many have money
+    already, which a sheet leaves alone."""
+
+    added: list[str]
+    updated: list[str]
+    credit_kept: int
+    dry_run: bool
+
+
+def begin(desk: Desk, args: BeginSheet) -> Done:
     """sheets.begin: one import at a time for each connection."""
     desk.close()
     for number, column in enumerate(args.columns, 1):
@@ -111,7 +129,7 @@ def begin(desk: Desk, args: BeginSheet) -> dict[str, Any]:
     return {}
 
 
-def rows(desk: Desk, args: SheetRows) -> dict[str, Any]:
+def rows(desk: Desk, args: SheetRows) -> SheetRead:
     """sheets.rows"""
     sheet = _sheet(desk)
     if len(sheet.rows) + len(args.rows) > MOST_ROWS:
@@ -123,14 +141,14 @@ def rows(desk: Desk, args: SheetRows) -> dict[str, Any]:
     return {"rows": len(sheet.rows), "problems": len(sheet.problems)}
 
 
-def commit(desk: Desk, args: CommitSheet) -> dict[str, Any]:
+def commit(desk: Desk, args: CommitSheet) -> SheetImported:
     """sheets.commit"""
     sheet = _sheet(desk)
     for planned in sheet.rows:
         _check_parent(desk, sheet, planned)
     sheet.refuse()
     _spare_calls(desk, len(sheet.rows))
-    done = {
+    done: SheetImported = {
         "added": [row.name for row in sheet.rows if not row.exists],
         "updated": [row.name for row in sheet.rows if row.exists],
         "credit_kept": sum(row.exists and row.credit is not None for row in sheet.rows),

@@ -1,12 +1,13 @@
 """calls.trace: what was said on the wire, as ladders."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from appliance.wire import WireError
-from pysrv.calls.ladder import ladder
+from pysrv.calls.ladder import Column, Rung, ladder
 from pysrv.calls.trace import Trace
+from pysrv.control.answer import Moment, Seconds, Setting
 from pysrv.control.desk import Desk
 
 MOST = 100
@@ -25,7 +26,44 @@ class TraceOf:
     messages: bool = False
 
 
-def trace(desk: Desk, args: TraceOf) -> dict[str, Any]:
+class RungRow(TypedDict):
+    """One arrow: seconds since the first, from column to column, and what it says; `method` is the transaction's,
+    `sdp`: it carries an offer or answer. `message` is there when it was asked for."""
+
+    at: Moment
+    after_s: Seconds
+    source: int
+    target: int
+    text: str
+    method: str
+    transport: str
+    sdp: bool
+    message: NotRequired[str]
+
+
+class TraceRow(TypedDict):
+    """What was said on the wire, as a ladder. `dialogs` are Call-IDs; `call_id` empty: it is no call; `left_out` rungs
+    are missing from the middle."""
+
+    call_id: str
+    account: str
+    source: str
+    began_at: Moment
+    dialogs: list[str]
+    refused_by: Setting
+    reason: str
+    columns: tuple[Column, ...]
+    rungs: list[RungRow]
+    left_out: int
+
+
+class TracesAnswer(TypedDict):
+    """Traces, the latest first."""
+
+    traces: list[TraceRow]
+
+
+def trace(desk: Desk, args: TraceOf) -> TracesAnswer:
     """calls.trace"""
     if desk.live is None:
         raise WireError("not_running", "the appliance is not running, and traces are kept in memory alone")
@@ -44,12 +82,9 @@ def trace(desk: Desk, args: TraceOf) -> dict[str, Any]:
     return {"traces": [trace_shape(desk, one, messages=args.messages)]}
 
 
-def trace_shape(desk: Desk, found: Trace, *, messages: bool = True) -> dict[str, Any]:
-    """A trace as JSON: its ladder, and why it was refused if the call record says so."""
-    drawn = asdict(ladder(found))
-    if not messages:
-        for rung in drawn["rungs"]:
-            del rung["message"]
+def trace_shape(desk: Desk, found: Trace, *, messages: bool = True) -> TraceRow:
+    """A trace with its ladder, and why it was refused if the call record says so."""
+    drawn = ladder(found)
     record = desk.store.cdr(found.call_id) if found.call_id else None
     return {
         "call_id": found.call_id,
@@ -59,5 +94,21 @@ def trace_shape(desk: Desk, found: Trace, *, messages: bool = True) -> dict[str,
         "dialogs": [leg.decode("utf-8", "replace") for leg in found.legs],
         "refused_by": record.refused_by if record is not None else "",
         "reason": record.reason if record is not None else "",
-        **drawn,
+        "columns": drawn.columns,
+        "rungs": [_rung(each, messages=messages) for each in drawn.rungs],
+        "left_out": drawn.left_out,
     }
+
+
+def _rung(rung: Rung, *, messages: bool) -> RungRow:
+    row: RungRow = {
+        "at": rung.at,
+        "after_s": rung.after_s,
+        "source": rung.source,
+        "target": rung.target,
+        "text": rung.text,
+        "method": rung.method,
+        "transport": rung.transport,
+        "sdp": rung.sdp,
+    }
+    return {**row, "message": rung.message} if messages else row

@@ -1,12 +1,13 @@
 """Verbs about what accounts have used: each day of one, today's and this month's figures beside their limits."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 from pysrv.billing.calendar import Days, date_of, day_starts_at, first_day
 from pysrv.billing.ledger import Ceiling, Unit
 from pysrv.billing.usage import Usage
+from pysrv.control.answer import Amount, Date, Moment
 from pysrv.control.desk import Desk, amount, not_found, written
 from pysrv.limits.own import own_ceilings
 from pysrv.limits.spend import ceilings
@@ -29,6 +30,60 @@ class AllowToday:
     amount: str
 
 
+class DayRow(TypedDict):
+    """One day of an account. `blocked`: the limit that shut it for the rest of the day; `extra`: what was allowed
+    beyond its limits."""
+
+    day: Date
+    spent: Amount
+    seconds: int
+    calls: int
+    blocked: str
+    extra: Amount
+
+
+class DaysAnswer(TypedDict):
+    """The days of an account, newest first."""
+
+    name: str
+    currency: str
+    days: list[DayRow]
+
+
+class LimitRow(TypedDict):
+    """How much of a limit is used. `unit`: a currency, minutes or calls."""
+
+    setting: str
+    unit: str
+    used: str
+    limit: str
+    percent: int
+
+
+class UsageRow(TypedDict):
+    """What an account has used today and this month, and how much of each limit that is. Spend has what running calls
+    have reserved among it (`reserved`); `seconds_*` is talk time alone, and `reserved_s` what stays reserved beyond."""
+
+    day: Date
+    spent_today: Amount
+    spent_month: Amount
+    seconds_today: int
+    seconds_month: int
+    reserved: Amount
+    reserved_s: int
+    blocked: str
+    blocked_until: Moment | None
+    extra: Amount
+    limits: list[LimitRow]
+
+
+class UsageAnswer(TypedDict):
+    """What an account has used."""
+
+    name: str
+    usage: UsageRow
+
+
 def _found(desk: Desk, name: str) -> Account:
     account = desk.store.account(name)
     if account is None:
@@ -42,10 +97,10 @@ def _use_zone(desk: Desk) -> None:
         desk.store.use_limits(lambda _account, _usage, _source: (), Days(ZoneInfo(desk.settings.timezone or "UTC")))
 
 
-def days(desk: Desk, args: DaysOf) -> dict[str, Any]:
+def days(desk: Desk, args: DaysOf) -> DaysAnswer:
     """accounts.days"""
     account = _found(desk, args.name)
-    rows = [
+    rows: list[DayRow] = [
         {
             "day": date_of(row.day).isoformat(),
             "spent": written(row.spent),
@@ -59,7 +114,7 @@ def days(desk: Desk, args: DaysOf) -> dict[str, Any]:
     return {"name": account.name, "currency": account.currency, "days": rows}
 
 
-def allow(desk: Desk, args: AllowToday) -> dict[str, Any]:
+def allow(desk: Desk, args: AllowToday) -> UsageAnswer:
     """accounts.allow"""
     _use_zone(desk)
     desk.store.allow_today(args.name, amount(args.amount), who=desk.who)
@@ -68,15 +123,23 @@ def allow(desk: Desk, args: AllowToday) -> dict[str, Any]:
     return {"name": account.name, "usage": figures(desk, account)}
 
 
-def figures(desk: Desk, account: Account) -> dict[str, Any]:
-    """What an account has used today and this month, and how much of each limit that is. Spend has what running calls
-    have reserved among it (`reserved`); `seconds_*` is talk time alone, and `reserved_s` what stays reserved beyond."""
+def figures(desk: Desk, account: Account) -> UsageRow:
+    """What an account has used today and this month."""
     _use_zone(desk)
     usage = desk.store.usage(account.id)
     found = ceilings(account, desk.settings, usage, desk.store.report_only()) + own_ceilings(account.own, usage)
     limits = [_limit(account, each) for each in found]
     talking_s = int(desk.store.talking_s(account.id, desk.clock())) if account.lines else 0
-    lines = {"setting": "maxlines", "unit": "calls", "used": str(account.lines), "limit": str(account.maxlines)}
+    if account.maxlines:
+        limits.append(
+            {
+                "setting": "maxlines",
+                "unit": "calls",
+                "used": str(account.lines),
+                "limit": str(account.maxlines),
+                "percent": _percent(account.lines, account.maxlines),
+            }
+        )
     return {
         "day": date_of(usage.day).isoformat(),
         "spent_today": written(usage.spent_today + account.reserved),
@@ -88,8 +151,7 @@ def figures(desk: Desk, account: Account) -> dict[str, Any]:
         "blocked": usage.blocked,
         "blocked_until": _blocked_until(desk, usage) if usage.blocked else None,
         "extra": written(usage.extra),
-        "limits": limits
-        + ([lines | {"percent": _percent(account.lines, account.maxlines)}] if account.maxlines else []),
+        "limits": limits,
     }
 
 
@@ -99,7 +161,7 @@ def _blocked_until(desk: Desk, usage: Usage) -> float:
     return day_starts_at(ends, ZoneInfo(desk.settings.timezone or "UTC"))
 
 
-def _limit(account: Account, each: Ceiling) -> dict[str, Any]:
+def _limit(account: Account, each: Ceiling) -> LimitRow:
     money_counts = each.unit is Unit.MONEY
     used = each.limit - each.left(account.reserved if money_counts else account.reserved_s)
     shown = (written(used), written(each.limit)) if money_counts else (f"{used / 60:.1f}", f"{each.limit / 60:.1f}")

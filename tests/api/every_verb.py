@@ -1,10 +1,11 @@
 """An office that runs on loopback with something in it of everything, and every verb asked of it once, in an order in
 which each has something to say. What is asked for later is there by what was asked before."""
 
+import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -24,12 +25,14 @@ from pysrv.people.permissions import Powers, Role
 from pysrv.service.history import Reading
 from pysrv.store import NewAccount, NewCall, NewTrunk, Route, SavedBinding, Store
 from pysrv.store.account import AccountType
+from pysrv.store.notices import NewDelivery
 from pysrv.store.rows import Attempt, BanRow
 from pysrv.store.web import PersonKind
 from tests.certificates.authority import key_pem, new_key, pem_of, root
-from tests.service.test_office import running
+from tests.service.test_office import datagrams, free_port, running
 
 ONE: Final = 1_000_000
+PATIENCE_S: Final = 20.0
 RATE: Final = Rate("49", ONE, currency="EUR")
 SECRET: Final = "J5XCA3LPOJSSA53PNZSGK4TGOVWGS3TF"
 CSV: Final = "prefix,per_minute,connect_fee,initial_increment,next_increment\n49,1.00,0.10,60,1\n43,2,0,1,1\n"
@@ -38,7 +41,7 @@ OLGA: Final = "olga"
 Said = Mapping[str, Any]  # by verb, what it answered last
 Args = Mapping[str, Any]
 Asked = tuple[str, Args | Callable[[Said], Args]]
-Event = Callable[[Office], None]
+Event = Callable[[Office, int], Awaitable[None] | None]
 
 
 def fill(store: Store) -> None:
@@ -62,6 +65,9 @@ def fill(store: Store) -> None:
     store.add_administrator(OLGA, Role.OWNER, "correct-horse-42")
     _log_in(store)
     _pay(store)
+    store.count_attempt("carrier", "49", now, 60)
+    store.add_notice("test", "", {"who": "root"})
+    store.route_notice(1, [NewDelivery("webhook", "http://127.0.0.1:9/", owner=False)])
     store.commit()
 
 
@@ -100,8 +106,8 @@ def _pay(store: Store) -> None:
         store.take_fact("stripe", fact, lambda *_: ("it is above paymentmaxauto (10.00)",), lock=False)
 
 
-def _while_it_runs(office: Office) -> None:
-    """A call that goes on, a login that failed, an attack."""
+async def _while_it_runs(office: Office, port: int) -> None:
+    """A call that goes on, a login that failed, an attack, and somebody who tries to register."""
     store, now = office._store, time.time()
     account = store.account("alice")
     assert account is not None
@@ -113,8 +119,26 @@ def _while_it_runs(office: Office) -> None:
         packets = {"malformed": 10_000 * max(0, second - 30)}
         office.memory.history.add(Reading(now + 2 * second, packets, {"malformed": "DROP"}, spend={"EUR": ONE}))
 
+    await _register(port)
 
-def _compared(office: Office) -> None:
+
+async def _register(port: int) -> None:
+    lines = (
+        "REGISTER sip:127.0.0.1 SIP/2.0",
+        "Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1;rport",
+        "From: <sip:alice@127.0.0.1>;tag=1",
+        "To: <sip:alice@127.0.0.1>",
+        "Call-ID: trying",
+        "CSeq: 1 REGISTER",
+        "Content-Length: 0",
+    )
+    loop = asyncio.get_running_loop()
+    with datagrams() as phone:
+        await loop.sock_sendto(phone, "\r\n".join([*lines, "", ""]).encode(), ("127.0.0.1", port))
+        assert b"SIP/2.0 401" in await asyncio.wait_for(loop.sock_recv(phone, 4096), PATIENCE_S)
+
+
+def _compared(office: Office, _: int) -> None:
     line = {"difference": "missing_here", "payment_id": "p", "number": 0, "account": "", "at": 1.0}
     lines = [line | {"currency": "EUR", "theirs": 2 * ONE, "ours": 0}]
     found = {"lines": lines, "more": 0, "same": 3, "foreign": 1, "until": 5.0}
@@ -150,9 +174,11 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("status", {}),
     ("settings.set", {"changes": {"securepasswords": "0"}}),
     ("figures", {}),
+    ("schema.show", {}),
     ("history.list", {}),
     ("log.list", {}),
     ("checklist.show", {}),
+    ("backups.report", {"event": "made", "snapshot": "a1"}),
     ("setup.show", {}),
     ("setup.mark", {"step": "domain"}),
     # Calls and records.
@@ -160,7 +186,8 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("calls.show", {"call_id": "running"}),
     ("calls.hangup", {"account": "alice"}),
     ("calls.dial", {"account": "alice", "number": "4940"}),
-    ("calls.trace", {"account": "alice"}),
+    ("calls.trace", {"source": "127.0.0.1"}),
+    ("calls.trace", {"source": "127.0.0.1", "messages": True}),
     ("calls.callback", {"account": "alice", "number": "4940", "first": "4941"}),
     ("messages.send", {"account": "alice", "to": "alice", "text": "hello"}),
     ("cdrs.list", {}),
@@ -237,6 +264,9 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("certificate.remove", {}),
     ("certificate.renew", {}),
     ("certificate.csr", {"names": ["pbx.example"]}),
+    ("settings.set", lambda _: {"changes": {"localhttpport": str(free_port())}}),
+    ("certificate.order", {"directory": "https://127.0.0.1:9/", "agreed": True, "names": ["pbx.example"]}),
+    ("certificate.forget", {}),
     # Security.
     ("bans.list", {}),
     ("bans.add", {"prefix": "198.51.100.9", "expires_at": 0.0, "rule": "manual", "reason": "r"}),
@@ -291,7 +321,7 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("own.forget", {"id": "aa"}),
     ("own.revoke", lambda said: {"id": said["own.show"]["sessions"][0]["id"]}),
     ("own.password", {"password": "c0rrect-horse-45"}),
-    lambda office: _log_in(office._store),
+    lambda office, _: _log_in(office._store),
     ("people.sessions", {}),
     ("people.revoke", lambda said: {"id": said["people.sessions"]["sessions"][0]["id"]}),
     ("trail.list", {}),
@@ -307,13 +337,14 @@ async def answers(directory: Path) -> list[tuple[str, dict[str, Any]]]:
     """Every verb with each of its answers."""
     found: list[tuple[str, dict[str, Any]]] = []
     said: dict[str, Any] = {}
-    async with running(directory, fill) as (office, _):
-        _while_it_runs(office)
+    async with running(directory, fill) as (office, port):
+        await _while_it_runs(office, port)
         root = office.control.session("root")
         olga = office.control.session("web:olga", Licence(Powers.of(Role.OWNER), proven=True, person=OLGA))
         for step in STEPS:
             if callable(step):
-                step(office)
+                if (event := step(office, port)) is not None:
+                    await event
                 continue
             verb, told = step
             session = olga if verb.startswith("own.") else root

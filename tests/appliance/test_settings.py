@@ -5,7 +5,7 @@ import pytest
 from appliance.config.load import layered, load, parse_file
 from appliance.config.profiles import Profile, changes, diff
 from appliance.config.schema import ROWS, UnknownSetting
-from appliance.config.settings import BadSettings, Settings, Source, parse_all, warnings
+from appliance.config.settings import BadSettings, Settings, SettingSource, parse_all, warnings
 
 
 def test_values_have_the_types_of_their_kinds() -> None:
@@ -21,9 +21,9 @@ def test_values_have_the_types_of_their_kinds() -> None:
 
 def test_a_later_layer_wins_and_the_source_says_which() -> None:
     settings = load("maxlines = 2\ncalltimeout = '1h'", {"maxlines": "3"}).settings
-    assert (settings.maxlines, settings.source("maxlines")) == (3, Source.STORED)
-    assert (settings.calltimeout, settings.source("CALLTIMEOUT")) == (3600.0, Source.FILE)
-    assert settings.source("mediatimeout") is Source.DEFAULT
+    assert (settings.maxlines, settings.source("maxlines")) == (3, SettingSource.STORED)
+    assert (settings.calltimeout, settings.source("CALLTIMEOUT")) == (3600.0, SettingSource.FILE)
+    assert settings.source("mediatimeout") is SettingSource.DEFAULT
 
 
 def test_a_change_makes_a_new_snapshot_and_leaves_the_old_one() -> None:
@@ -36,7 +36,7 @@ def test_a_change_makes_a_new_snapshot_and_leaves_the_old_one() -> None:
 
 def test_taking_a_change_back_uncovers_the_file() -> None:
     settings = load("maxlines = 2", {"maxlines": "3"}).settings.with_changes({"maxlines": None})
-    assert (settings.maxlines, settings.source("maxlines")) == (2, Source.FILE)
+    assert (settings.maxlines, settings.source("maxlines")) == (2, SettingSource.FILE)
 
 
 def test_a_snapshot_cannot_be_changed() -> None:

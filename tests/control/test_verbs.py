@@ -270,7 +270,7 @@ def test_a_ban_is_stored_with_who_and_why_and_the_gate_is_told(root: Operator, s
     root.ask("bans.add", prefix="192.0.2.0/24", expires_at=NOW + 60, reason="noise")
     (ban,) = root.ask("bans.list")["bans"]
     assert (ban["prefix"], ban["rule"], ban["reason"], ban["who"]) == ("192.0.2.0/24", "operator", "noise", "root")
-    assert root.ask("bans.remove", prefix="192.0.2.0/24") == {"lifted": ["192.0.2.0/24"]}
+    assert root.ask("bans.remove", prefix="192.0.2.0/24")["lifted"] == ["192.0.2.0/24"]
     assert service.told == [("ban", "192.0.2.0/24", NOW + 60), ("unban", "192.0.2.0/24")]
     with pytest.raises(WireError, match="not banned"):
         root.ask("bans.remove", prefix="192.0.2.0/24")

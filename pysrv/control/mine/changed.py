@@ -110,7 +110,7 @@ def pin(holder: Holder, _: Any) -> Answer:
         raise WireError("invalid", "this account is no calling card, so it has no PIN")
     told = cards.changed(holder.desk, holder.account.name, cards.GENERATED, None)
     holder.changed()
-    return told
+    return {"pin": told}
 
 
 def limits(holder: Holder, args: Limits) -> Answer:

@@ -171,7 +171,7 @@ def call(holder: Holder, args: CallId) -> Answer:
 
 
 def _explained(rate: Rate | None, seconds: int) -> list[Answer]:
-    return list(charge_shape(charge(rate, seconds))["lines"]) if rate is not None and seconds else []
+    return [dict(each) for each in charge_shape(charge(rate, seconds))["lines"]] if rate is not None and seconds else []
 
 
 def devices(holder: Holder, _: Any) -> Answer:
