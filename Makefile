@@ -19,7 +19,7 @@ comma := ,
 RUN_ARGS = $(addprefix --interface ,$(IFACE)) $(addprefix --listen ,$(LISTEN)) \
 	$(if $(STATE),--state $(STATE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(ARGS)
 
-.PHONY: run demo test test-kernels image image-check image-verify check pictures bench setup install clean docs
+.PHONY: run demo test test-kernels image image-check image-compare image-verify check pictures bench setup install clean docs
 
 run: setup
 	@exec .venv/bin/appliance run --demo-accounts $(RUN_ARGS)
@@ -42,6 +42,10 @@ test-kernels:
 image:
 	@appliance/setup.sh image
 	@exec nice -n 5 $(PYTHON) -m image $(ARGS)
+
+image-compare:
+	@appliance/setup.sh image
+	@exec nice -n 5 $(PYTHON) -m image compare $(ARGS)
 
 image-verify:
 	@appliance/setup.sh image

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from image import base, build, formats, sbom, signing, variables
+from image import base, build, compare, formats, page, sbom, signing, variables
 from image.layout import BadLayout
 from image.progress import BuildError, Progress
 from image.report import report, table
@@ -29,6 +29,8 @@ def main(arguments: list[str]) -> int:
     """Build what the words say; returns the exit status."""
     if arguments[:1] == ["verify"]:
         return _verify(arguments[1:])
+    if arguments[:1] == ["compare"]:
+        return _compare(arguments[1:])
     if arguments in (["help"], ["--help"]):
         print(variables.table())
         return 0
@@ -67,8 +69,30 @@ def _build(chosen: variables.Variables, progress: Progress) -> None:
         asdict(chosen) | {"signing_key": signer}, contents, sizes, progress.steps, _said(WORK / "logs" / "packer.log")
     )
     (OUT / "report.json").write_text(json.dumps(told, indent=1) + "\n")
+    page.write(OUT)
     progress.say(f"done: {OUT}")
     print(table(told))
+
+
+def _compare(arguments: list[str]) -> int:
+    """`compare first=FILE second=FILE`, or `compare [NAME=VALUE...]`, which builds twice: whether both are the same."""
+    given = dict(word.partition("=")[::2] for word in arguments)
+    disks = [Path(given.pop(name)) for name in ("first", "second") if name in given]
+    if disks and (len(disks) != 2 or given):
+        return _refuse("say first=FILE and second=FILE, or variables of a build, which is then made twice")
+    progress = Progress(WORK / "logs")
+    try:
+        chosen = variables.read([f"{name}={value}" for name, value in given.items()])
+        for work in () if disks else (WORK, WORK / "again"):
+            (work / "logs").mkdir(parents=True, exist_ok=True)
+            progress.say(f"build in {work}")
+            disks.append(build.run(chosen, base.provide(chosen, work, progress), work, progress)[0])
+        return compare.main(disks[0], disks[1], WORK, progress)
+    except variables.BadVariable as error:
+        return _refuse(str(error))
+    except (BuildError, BadLayout, OSError) as error:
+        progress.say(f"failed: {error}")
+        return 1
 
 
 def _verify(arguments: list[str]) -> int:

@@ -14,6 +14,17 @@ chmod 755 $place/.venv/bin/appliance
 ln -s $place/.venv/bin/appliance /usr/local/bin/appliance
 # As the environment is: by content, so that a start writes nothing and two builds are alike.
 $place/.venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash $place/appliance $place/pysrv
+# What was imported while the environment was made has a time in it, and no two builds have the same.
+$place/.venv/bin/python - "$place/.venv" <<'PYTHON'
+import sys
+from importlib.util import source_from_cache
+from pathlib import Path
+from py_compile import PycInvalidationMode, compile
+
+for kept in Path(sys.argv[1]).rglob("*.pyc"):
+    if kept.read_bytes()[4:8] == bytes(4):  # PEP 552: no flag, so a time
+        compile(source_from_cache(kept), doraise=True, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+PYTHON
 chown -R root:root $place
 chmod -R go-w,a+rX $place
 install -d -m 755 /etc/appliance

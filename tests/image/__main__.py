@@ -6,8 +6,10 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
+from image import page
 from image.__main__ import OUT
 from image.build import own_network
 from tests.image import judge, machine
@@ -21,7 +23,7 @@ SIZES_MIB = (4096, 6144)  # the second machine's disk is larger than the image's
 def main(arguments: list[str]) -> int:
     """Boot, look, judge; returns the exit status."""
     given = dict(word.partition("=")[::2] for word in arguments)
-    firmware = given.pop("firmware", ",".join(machine.FIRMWARE)).split(",")
+    firmware = given.pop("firmware", ",".join(machine.USUAL)).split(",")
     image = Path(given.pop("image", "") or _newest())
     wrong = [*given, *(each for each in firmware if each not in machine.FIRMWARE)]
     lacking = [name for name in (machine.QEMU, "qemu-img") if not shutil.which(name)]
@@ -55,14 +57,14 @@ def _check(image: Path, firmware: list[str]) -> int:
             handed = machine.NAME if number else ""  # the first is left alone
             booted = machine.boot(image, each, size, Path(place), LIMIT_S, bool(handed))
         told = judge.heard(booted.said)
-        _keep(each, booted, told)
-        rows += [
-            (each, row) for row in (*_outside(booted), *judge.judge(told, booted.console, size, booted.ssh, handed))
-        ]
+        judged = [*_outside(booted), *judge.judge(told, booted.console, size, booted.ssh, handed)]
+        _keep(each, booted, told, judged)
+        rows += [(each, row) for row in judged]
         secrets.append(told.get("secrets", {}))
         figures.append(_figures(booted, told))
     if len(secrets) > 1:
         rows.append(("all", judge.shared(*secrets[:2])))
+    page.write(OUT)
     print(judge.table(rows))
     print("\n".join([*figures, f"{image.name}: {image.stat().st_size / 1e6:.0f} MB"]))
     failed = sum(not row.good for _, row in rows)
@@ -85,11 +87,12 @@ def _figures(booted: machine.Booted, told: dict[str, object]) -> str:
     return f"{booted.firmware}: {told.get('times', '')}; {used}, of the host {booted.resident_bytes / 1e6:.0f} MB"
 
 
-def _keep(name: str, booted: machine.Booted, told: dict[str, object]) -> None:
+def _keep(name: str, booted: machine.Booted, told: dict[str, object], judged: list[judge.Check]) -> None:
     """For whoever asks why."""
     OUT.mkdir(parents=True, exist_ok=True)
+    kept = {"at": time.time(), "rows": [asdict(row) for row in judged], **told}
     (OUT / f"check-{name}.console").write_text(booted.console)
-    (OUT / f"check-{name}.json").write_text(json.dumps({"at": time.time(), **told}, indent=1) + "\n")
+    (OUT / f"check-{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,13 +13,17 @@ import ssl
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 QEMU = "qemu-system-x86_64"
-FIRMWARE = ("bios", "uefi")
+FIRMWARE = ("bios", "uefi", "secureboot")
+USUAL = FIRMWARE[:2]  # what image-check boots unless it is told otherwise
 OVMF = Path("/usr/share/OVMF")
+# Secure Boot: with the keys of Microsoft, which signs Debian's shim.
+VARIABLES = {"uefi": "OVMF_VARS_4M.fd", "secureboot": "OVMF_VARS_4M.ms.fd"}
 MEMORY_MB = 1024
 HTTPS, SIP, SSH = 18443, 15060, 10022
 FORWARDS = (f"tcp:127.0.0.1:{HTTPS}-:8443", f"udp:127.0.0.1:{SIP}-:5060", f"tcp:127.0.0.1:{SSH}-:22")
@@ -50,21 +54,33 @@ def credentials() -> dict[str, bytes]:
     }
 
 
-def command(disk: Path, firmware: str, place: Path) -> list[str]:
-    """qemu's, for a machine whose lines and firmware variables lie in `place`."""
+FORWARDED = (
+    "-netdev", f"user,id=net,{','.join(f'hostfwd={each}' for each in FORWARDS)}",
+    "-device", "virtio-net-pci,netdev=net",
+)  # fmt: skip
+
+
+def command(
+    disk: Path,
+    firmware: str,
+    place: Path,
+    network: Sequence[str] = FORWARDED,
+    told: Mapping[str, bytes] | None = None,
+) -> list[str]:
+    """qemu's, for a machine whose lines and firmware variables lie in `place`. `told`: its system credentials."""
     words = [
-        QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel", "tcg,tb-size=256",
+        QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,tb-size=256",
+        "-machine", "q35,smm=on" if firmware == "secureboot" else "q35",
         "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB), "-device", "virtio-rng-pci",
         "-serial", f"file:{place / 'console'}", "-serial", f"file:{place / 'said'}",
-        "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe",
-        "-netdev", f"user,id=net,{','.join(f'hostfwd={each}' for each in FORWARDS)}",
-        "-device", "virtio-net-pci,netdev=net",
+        "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe", *network,
     ]  # fmt: skip
-    if firmware == "uefi":
-        code, own = OVMF / "OVMF_CODE_4M.fd", place / "vars"
+    if firmware in VARIABLES:
+        code = OVMF / ("OVMF_CODE_4M.secboot.fd" if firmware == "secureboot" else "OVMF_CODE_4M.fd")
         words += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}"]
-        words += ["-drive", f"if=pflash,format=raw,file={own}"]
-    for name, content in credentials().items():
+        words += ["-drive", f"if=pflash,format=raw,file={place / 'vars'}"]
+        words += ["-global", "driver=cfi.pflash01,property=secure,value=on"] if firmware == "secureboot" else []
+    for name, content in (credentials() if told is None else told).items():
         value = base64.b64encode(content).decode()
         words += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={value}"]
     if (place / SEED).exists():
@@ -72,15 +88,16 @@ def command(disk: Path, firmware: str, place: Path) -> list[str]:
     return words
 
 
-def hand_in(place: Path) -> None:
-    """What a hypervisor may say, as NoCloud's disk: name, network, a key; and a program, which must not run."""
+def hand_in(place: Path, network: Mapping[str, Any] | None = None) -> None:
+    """What a hypervisor may say, as NoCloud's disk: name, network (of eth0, as netplan has it), a key; and a program,
+    which must not run."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "check", "-f", str(place / "key")], check=True)
     named = {"dhcp4": True, "nameservers": {"addresses": [SERVER]}}
     texts = {
         "meta-data": {
             "instance-id": "check-1", "local-hostname": NAME, "public-keys": [(place / "key.pub").read_text().strip()],
         },
-        "network-config": {"version": 2, "ethernets": {"eth0": named}},
+        "network-config": {"version": 2, "ethernets": {"eth0": network or named}},
     }  # fmt: skip
     (place / "user-data").write_text(f"#cloud-config\nbootcmd: [[touch, {RAN}]]\nruncmd: [[touch, {RAN}]]\n")
     for name, content in texts.items():
@@ -107,14 +124,20 @@ class Booted:
     resident_bytes: int
 
 
-def boot(image: Path, firmware: str, size_mib: int, place: Path, limit_s: float, handed: bool = False) -> Booted:
-    """Boot an overlay of the image that is `size_mib` large, until it has said everything or the time is up. `handed`:
-    the hypervisor says name, network and key."""
+def overlay(image: Path, firmware: str, size_mib: int, place: Path) -> Path:
+    """A disk over the image, which stays as it is, and the firmware's variables."""
     disk = place / "disk.qcow2"
     make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image), str(disk), f"{size_mib}M"]
     subprocess.run(make, check=True)
-    if firmware == "uefi":
-        shutil.copyfile(OVMF / "OVMF_VARS_4M.fd", place / "vars")
+    if firmware in VARIABLES:
+        shutil.copyfile(OVMF / VARIABLES[firmware], place / "vars")
+    return disk
+
+
+def boot(image: Path, firmware: str, size_mib: int, place: Path, limit_s: float, handed: bool = False) -> Booted:
+    """Boot an overlay of the image that is `size_mib` large, until it has said everything or the time is up. `handed`:
+    the hypervisor says name, network and key."""
+    disk = overlay(image, firmware, size_mib, place)
     if handed:
         hand_in(place)
     began = time.monotonic()

@@ -19,7 +19,8 @@ def test_the_machines_ports_are_on_loopback_alone(firmware: str) -> None:
     forwards = re.findall(r"hostfwd=(\w+):([0-9.]+):", network)
     assert forwards == [("tcp", "127.0.0.1"), ("udp", "127.0.0.1"), ("tcp", "127.0.0.1")]
     assert "tcg,tb-size=256" in words
-    assert ("pflash" in " ".join(words)) == (firmware == "uefi")
+    assert ("pflash" in " ".join(words)) == (firmware != "bios")
+    assert ("q35,smm=on" in words) == (firmware == "secureboot")
 
 
 def test_what_looks_around_comes_in_whole_and_fits_the_firmwares_tables() -> None:
