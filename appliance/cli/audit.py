@@ -19,7 +19,7 @@ from appliance.cli.table import Command, Session, option
 
 STYLES = {Grade.PASS: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red", Grade.ABSENT: "dim"}
 WIDTH = 34  # of a check's name
-OFFICE_S = 20.0
+WANTED = "audit.wanted"  # below the runtime directory; appliance-audit.path names it too
 
 
 def _asked(ask: Callable[[str], dict[str, Any]]) -> Callable[[str], Mapping[str, Any] | None]:
@@ -51,18 +51,39 @@ def machine(session: Session, root: Path) -> Machine:
 
 
 def _audit(
-    session: Session, areas: Sequence[str], everything: bool, explain: str, fix: bool, yes: bool, root: Path
+    session: Session,
+    areas: Sequence[str],
+    everything: bool,
+    explain: str,
+    fix: bool,
+    yes: bool,
+    record: bool,
+    root: Path,
 ) -> Answer:
     if explain:
         return _explained(explain)
     if os.geteuid() != 0:
         raise Failure(Exit.NOT_PERMITTED, "only root can read what the audit reads", "run it as root")
+    if record and (areas or root != Path("/")):
+        raise Failure(
+            Exit.USAGE, "--record keeps the audit of the whole running machine", "leave --area and --root out"
+        )
+    if record:
+        (session.runtime / WANTED).unlink(missing_ok=True)  # whoever asks from now on gets another one
     chosen = _chosen(areas)
     report = audits.run(machine(session, root), chosen)
     if fix:
         report = _fixed(session, root, report, chosen, yes)
+    if record:
+        _record(session, report)
     failed = any(each.grade is Grade.FAIL for each in report.findings)
     return Answer(report.to_dict(), tuple(_human(report, everything)), Exit.REFUSED if failed else Exit.OK)
+
+
+def _record(session: Session, report: audits.Report) -> None:
+    """Tell the office, which shows it and says what got worse."""
+    told = report.to_dict()
+    session.link().office("audit.report", {name: told[name] for name in ("made_at", "host", "score", "findings")})
 
 
 def _chosen(areas: Sequence[str]) -> list[Check]:
@@ -177,6 +198,7 @@ COMMANDS = (
             option("--all", "everything", is_flag=True, help="Show what passes, and what cannot be read here, too."),
             option("--explain", default="", metavar="NAME", help="Say what a check reads, why, and how it is mended."),
             option("--fix", is_flag=True, help="Show each safe fix and what it changes, ask, apply, judge anew."),
+            option("--record", is_flag=True, help="Tell the office, for panel, API, metrics and notices."),
             option("--yes", is_flag=True, help="With --fix: do not ask."),
             option(
                 "--root",

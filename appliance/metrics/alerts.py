@@ -149,6 +149,22 @@ ALERTS: Final = (
         "appliance notices list",
     ),
     Alert(
+        "ApplianceAuditFailed",
+        "appliance_service_audit_failed_checks > 0",
+        "1h",
+        W,
+        "The audit of the machine has checks that fail",
+        "appliance audit; docs/audit.md",
+    ),
+    Alert(
+        "ApplianceAuditOld",
+        "time() - (appliance_service_audit_timestamp_seconds > 0) > 3 * 86400",
+        "1h",
+        W,
+        "The machine was not audited for three days",
+        "systemctl status appliance-audit.timer; appliance audit --record",
+    ),
+    Alert(
         "ApplianceHepDrops",
         "rate(appliance_service_hep_dropped_total[15m]) > 0",
         "15m",

@@ -138,5 +138,14 @@ ROWS: Final = (
         _each(lambda f: f.web_refusals),
         "reason",
     ),
+    _row(
+        "audit_timestamp_seconds",
+        G,
+        "Unix time at which the machine was audited last; 0: never",
+        "audit_at",
+        _one(lambda f: f.audit_at),
+    ),
+    _row("audit_score", G, "score of that audit, 0 to 100", "audit_score", _one(lambda f: f.audit_score)),
+    _row("audit_failed_checks", G, "checks of that audit that fail", "audit_failed", _one(lambda f: f.audit_failed)),
     _row("traces", G, "calls whose messages are remembered", "traces", _one(lambda f: f.traces)),
 )

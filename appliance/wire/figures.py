@@ -25,4 +25,7 @@ class OfficeFigures:
     hep_sent: int = 0
     hep_dropped: int = 0
     traces: int = 0
+    audit_at: float = 0.0  # when the machine was audited last, 0: never
+    audit_score: int = 0  # 0 to 100
+    audit_failed: int = 0  # checks that fail
     web_refusals: dict[str, int] = field(default_factory=dict)  # by reason

@@ -193,6 +193,13 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "'appliance certificate show' shows it; it is tried again by itself.",
             times=frozenset({"ends_at"}),
         ),
+        "audit_worse": Kind(
+            Severity.WARNING,
+            Audience.ADMINISTRATORS,
+            "{count} checks of the machine that passed fail now",
+            "The audit of the machine found what was in order the time before: {checks}. The score is {score} of 100.",
+            "'appliance audit --explain NAME' says why it matters and what to do, 'appliance audit' audits anew.",
+        ),
         "test": Kind(
             Severity.CRITICAL,
             Audience.ADMINISTRATORS,

@@ -6,6 +6,7 @@ from typing import Final
 ABSENT: Final[Mapping[str, str]] = {
     "accounts.reveal": "a password in clear is not shown in a browser; 'appliance accounts reveal' and the API can",
     "accounts.verify": "trying passwords is for the machine and for programs",
+    "audit.report": "whoever audits the machine as root tells of it",
     "backups.report": "whoever makes backups as root tells of them",
     "bans.remove": "the page lifts by bans.lift, which forgives what was counted too",
     "blacklist.put": "many entries at once come by the command or a program; the page adds one",

@@ -38,6 +38,7 @@ class Figures:
         running = list(self._accounting.running.values())
         answered = [call for call in running if call.answered is not None]
         sent, dropped = self.exported()
+        audit_at, audit_score, audit_failed = self._store.machine_audit_counts()
         return wire.OfficeFigures(
             started_at=self._started_at,
             generation=generation,
@@ -57,6 +58,9 @@ class Figures:
             hep_sent=sent,
             hep_dropped=dropped,
             traces=self._tap.traces.held[0],
+            audit_at=audit_at,
+            audit_score=audit_score,
+            audit_failed=audit_failed,
             web_refusals=self.web_refusals(),
         )
 

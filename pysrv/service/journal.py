@@ -37,6 +37,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "count": "how often it happened",
     "event": "message of a payment gateway, by its name for it",
     "facts": "how many things a gateway said",
+    "failed": "how many checks of the machine fail",
     "first": "call of a callback that rings first, by the product's name for it",
     "for_s": "for how long, seconds",
     "gateway": "payment gateway",
@@ -56,6 +57,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "repetition": "how often that source was banned before",
     "rule": "rule of the gate or of the defence",
     "scope": "what was banned: an address, or one port of it",
+    "score": "score of the audit of the machine, 0 to 100",
     "seconds": "talk time",
     "securepasswords": "level at which secrets are kept",
     "setting": "setting that decided",
@@ -68,6 +70,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "to": "number of a transfer's or a forward's target",
     "user": "user name that was claimed",
     "window_s": "time over which was counted, seconds",
+    "worse": "checks of the machine that passed the time before and fail now",
 }
 
 

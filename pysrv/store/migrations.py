@@ -13,6 +13,7 @@ from pysrv.store import (
     schema,
     schema_accounts,
     schema_api,
+    schema_audits,
     schema_backups,
     schema_bans,
     schema_cards,
@@ -69,6 +70,11 @@ def _backup_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _audit_schema(db: sqlite_utils.Database) -> None:
+    for statement in schema_audits.STATEMENTS_7:
+        db.execute(statement)
+
+
 STATEMENTS_4 = (
     *schema_accounts.STATEMENTS,
     *schema_tariffs.STATEMENTS,
@@ -99,6 +105,7 @@ MIGRATIONS = (
         _people_schema,
     ),
     Migration(6, "what is known of the backups", _backup_schema),
+    Migration(7, "audits of the machine", _audit_schema),
 )
 LATEST = MIGRATIONS[-1].number
 

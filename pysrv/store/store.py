@@ -20,6 +20,7 @@ from pysrv.store.firewall import FirewallReading, FirewallWriting
 from pysrv.store.history import HistoryReading
 from pysrv.store.imports import RateWriting
 from pysrv.store.lists import ListReading, ListWriting
+from pysrv.store.machine_audits import MachineAuditReading, MachineAuditWriting
 from pysrv.store.notices import NoticeReading, NoticeWriting
 from pysrv.store.payment_reading import PaymentReading
 from pysrv.store.payments import PaymentWriting
@@ -67,6 +68,7 @@ class Reader(
     SetupReading,
     TrafficReading,
     BackupReading,
+    MachineAuditReading,
 ):
     """Every question and no change. One thread at a time."""
 
@@ -101,6 +103,7 @@ class Store(
     SetupWriting,
     TrafficReading,
     BackupWriting,
+    MachineAuditWriting,
 ):
     """Every question and every change. One process, one thread."""
 

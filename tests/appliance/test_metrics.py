@@ -42,6 +42,9 @@ OFFICE = wire.OfficeFigures(
     hep_sent=14,
     hep_dropped=15,
     traces=16,
+    audit_at=30.5,
+    audit_score=87,
+    audit_failed=4,
     web_refusals={"foreign_form": 17},
     inputs={"markup": 18},
 )
@@ -85,6 +88,7 @@ def test_a_reading_is_told_in_full() -> None:
         "queue_delay_seconds": 0.0125, "up": 1, "start_time_seconds": 7.5, "settings_generation": 3, "registrations": 6,
         "transactions": 8, "connections": 9, "malformed_total": 10, "overloads_total": 11, "faults_total": 12,
         "notices_waiting": 13, "hep_sent_total": 14, "hep_dropped_total": 15, "traces": 16,
+        "audit_timestamp_seconds": 30.5, "audit_score": 87, "audit_failed_checks": 4,
     }  # fmt: skip
     assert {row.name for row in metrics.ROWS} == {name[0] for name in told}
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from appliance.audit import mending
+from appliance.cli.link import exchange
 from appliance.config.schema import ROWS
 from tests.appliance.audit import tree
 from tests.appliance.namespaces import Namespace
@@ -54,6 +55,10 @@ def test_a_running_appliance_is_read(namespace: Namespace, tmp_path: Path) -> No
         process.line(SERVES)
         done = audit(*where, *areas, "--json", before=before)
         found = grades(done)
+        recorded = audit(*where, "--record", "--json", before=before)
+        [shown] = exchange(tmp_path / "run" / "office.sock", [("audit.show", {})])
+    assert shown["report"]["score"] == json.loads(recorded.stdout)["score"]
+    assert {each["name"]: each["grade"] for each in shown["report"]["findings"]} == grades(recorded)
     assert done.returncode == 1, done.stderr  # nobody has a second factor yet
     passed = {"gate.answers", "gate.native", "gate.kernel", "gate.steered", "gate.plan", "gate.rules_act",
               "database.closed", "database.whole", "database.schema", "database.trail",

@@ -1,0 +1,105 @@
+"""Verbs about audits of the machine: what root tells is kept, shown and compared, and who must hear of it does."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.wire import WireError
+from pysrv.control import Control
+from pysrv.store import Store
+from pysrv.store.machine_audits import MOST_KEPT
+from tests.control.office import NOW, Operator, Service
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
+        yield opened
+
+
+def operator(store: Store, service: Service | None = None) -> Operator:
+    return Operator(Control(store, service, clock=lambda: NOW).session("root"))
+
+
+def found(name: str, grade: str, value: str = "seen") -> dict[str, Any]:
+    return {"name": name, "area": name.partition(".")[0], "what": "w", "why": "y", "grade": grade, "value": value,
+            "weight": 2, "fix": "f", "mendable": False}  # fmt: skip
+
+
+def tell(who: Operator, at: float, score: int, **grades: str) -> dict[str, Any]:
+    findings = [found(f"kernel.{name}", grade.replace("_", " ")) for name, grade in grades.items()]
+    return who.ask("audit.report", made_at=at, host="pbx", score=score, findings=findings)
+
+
+def test_before_the_first_audit_there_is_none(store: Store) -> None:
+    assert operator(store).ask("audit.show") == {"report": None, "scores": []}
+    assert store.machine_audit_counts() == (0.0, 0, 0)
+
+
+def test_the_newest_audit_is_shown_whole_and_earlier_ones_by_their_score(store: Store) -> None:
+    who = operator(store)
+    tell(who, NOW, 50, swap="fail", apparmor="pass")
+    tell(who, NOW + 86_400, 90, swap="warn", apparmor="pass", lockdown="not_here")
+    shown = who.ask("audit.show")
+    assert shown["scores"] == [{"at": NOW + 86_400, "score": 90}, {"at": NOW, "score": 50}]
+    report = shown["report"]
+    assert (report["at"], report["host"], report["score"], report["failed"], report["warned"]) == (
+        NOW + 86_400,
+        "pbx",
+        90,
+        0,
+        1,
+    )
+    assert [(each["name"], each["grade"]) for each in report["findings"]] == [
+        ("kernel.swap", "warn"), ("kernel.apparmor", "pass"), ("kernel.lockdown", "not here"),
+    ]  # fmt: skip
+    assert store.audit_rows()[0].action == "audit"
+
+
+def test_what_passed_and_fails_now_is_told_to_administrators_once(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = Service()
+    who = operator(store, service)
+    caplog.set_level(logging.INFO, "pysrv.audit")
+    assert tell(who, NOW, 100, swap="pass", apparmor="pass") == {"worse": []}
+    assert store.unrouted_notices() == []
+    assert tell(who, NOW + 1, 60, swap="fail", apparmor="warn") == {"worse": ["kernel.swap"]}
+    [notice] = store.unrouted_notices()
+    assert (notice.kind, notice.figures) == ("audit_worse", {"count": 1, "checks": "kernel.swap", "score": 60})
+    assert service.told == [("notices",)]
+    assert "machine audited score=60 failed=1 worse=kernel.swap" in caplog.text
+    assert tell(who, NOW + 2, 60, swap="fail", apparmor="warn") == {"worse": []}  # nothing new
+    assert len(store.unrouted_notices()) == 1
+    assert who.ask("audit.show")["report"]["worse"] == []
+
+
+def test_metrics_have_the_newest_score(store: Store) -> None:
+    tell(operator(store), NOW, 87, swap="fail")
+    assert store.machine_audit_counts() == (NOW, 87, 1)
+
+
+def test_a_year_of_scores_is_kept_and_no_more(store: Store) -> None:
+    who = operator(store)
+    for number in range(MOST_KEPT + 3):
+        tell(who, NOW + number, 80, swap="fail")
+    assert len(store.machine_audit_scores(10_000)) == MOST_KEPT
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"score": 101}, "is no audit"),
+        ({"findings": [found("kernel.x", "fine")]}, "grade"),
+        ({"findings": [found("kernel.x", "fail", "v" * 601)]}, "longer than 600"),
+        ({"host": 5}, "host"),
+    ],
+)
+def test_what_is_no_audit_is_refused(store: Store, changes: dict[str, Any], words: str) -> None:
+    told = {"made_at": NOW, "host": "pbx", "score": 5, "findings": [found("kernel.x", "fail")]} | changes
+    with pytest.raises(WireError, match=words):
+        operator(store).ask("audit.report", **told)
+    assert store.machine_audit() is None
