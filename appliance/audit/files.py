@@ -1,10 +1,12 @@
 """Owners and modes: the image's table where there is one, and what is secret or root's on every machine."""
 
+import os
 import pwd
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from appliance import ownership
 from appliance.audit import mending
@@ -22,6 +24,7 @@ SET_ID: Final = frozenset(
      "/usr/lib/polkit-1/polkit-agent-helper-1", "/usr/bin/pkexec"}
 )  # fmt: skip
 SYSTEM: Final = ("/etc", "/usr", "/opt")
+OTHERS: Final = ("/srv", "/var/lib", "/home", "/root")
 WORLD: Final = 0o002
 
 
@@ -95,30 +98,38 @@ def _table(machine: Machine) -> Reading:
     return none_of([line.removeprefix(above) for line in found], nothing=f"{count} looked at")
 
 
+@dataclass(slots=True)
+class Seen:
+    """What one walk over the system came by: paths with their status."""
+
+    open: list[tuple[str, os.stat_result]] = field(default_factory=list)
+    set_id: list[str] = field(default_factory=list)
+
+
+def _seen(machine: Machine) -> Seen:
+    def walk() -> Seen:
+        seen = Seen()
+        for path, found in machine.walk(*SYSTEM, *OTHERS):
+            mode = found.st_mode
+            if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID) and path not in SET_ID:
+                seen.set_id.append(path)
+            if mode & WORLD and not mode & stat.S_ISVTX and not stat.S_ISLNK(mode) and path.startswith(SYSTEM):
+                seen.open.append((path, found))
+        return seen
+
+    return cast(Seen, machine.once("files.seen", walk))
+
+
 def _open_files(machine: Machine) -> Reading:
-    found = [
-        str(path)
-        for path, seen in machine.walk(*SYSTEM)
-        if seen.st_mode & WORLD and not stat.S_ISLNK(seen.st_mode) and not seen.st_mode & stat.S_ISVTX
-    ]
-    return none_of(found)
+    return none_of([path for path, _ in _seen(machine).open])
 
 
 def _close_files(machine: Machine) -> list[Step]:
-    return [
-        step
-        for path, seen in machine.walk(*SYSTEM)
-        if seen.st_mode & WORLD and not stat.S_ISLNK(seen.st_mode) and not seen.st_mode & stat.S_ISVTX
-        for step in mending.mode(machine, path, 0o7777 & ~WORLD)
-    ]
+    return [step for path, _ in _seen(machine).open for step in mending.mode(machine, path, 0o7777 & ~WORLD)]
 
 
 def _set_id(machine: Machine) -> Reading:
-    found = [
-        str(path)
-        for path, seen in machine.walk("/usr", "/opt", "/srv", "/var/lib", "/home", "/root")
-        if stat.S_ISREG(seen.st_mode) and seen.st_mode & (stat.S_ISUID | stat.S_ISGID) and str(path) not in SET_ID
-    ]
+    found = [path for path in _seen(machine).set_id if not path.startswith("/etc/")]
     return none_of(found, nothing="none that is not Debian's")
 
 

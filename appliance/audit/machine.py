@@ -197,6 +197,12 @@ class Machine:
             return None
         return Process(pid, {name: value.strip() for name, _, value in rows}, tuple(words), group)
 
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for this look."""
+        if (key,) not in self._said:
+            self._said[(key,)] = make()
+        return self._said[(key,)]
+
     def walk(self, *places: str) -> Iterator[tuple[str, os.stat_result]]:
         """Everything below, on the same file system, by the machine's own paths; links are not followed."""
         for place in places:

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from appliance.audit.machine import Machine, demand_systemd
 from appliance.audit.row import Check, Grade, Judge, Reading, Unreadable, none_of, passed, verdict
@@ -56,6 +56,10 @@ class Socket:
 
 def sockets(machine: Machine) -> list[Socket]:
     """All that listen. Raises Unreadable."""
+    return cast(list[Socket], machine.once("network.sockets", lambda: _listening(machine)))
+
+
+def _listening(machine: Machine) -> list[Socket]:
     programs = _programs(machine)
     found = []
     for protocol in LISTENING:

@@ -65,7 +65,8 @@ class Verb:
     """One row: what it is about, the shape of the arguments, what it does, and whether it changes anything.
 
     `writes`: it writes to the store. `acts`: it changes what runs instead. `also` names further areas that certain
-    arguments write to, `held` those that what waits is about.
+    arguments write to, `held` those that what waits is about. `told`: root's own program tells of the machine, in
+    commands and paths that validateinput would take for an attack; from anybody else it is screened all the same.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Verb:
     acts: bool = False
     also: Callable[[Any], Iterable[Area]] = lambda _: ()
     held: Callable[[Desk], Iterable[Area]] = lambda _: ()
+    told: bool = False
 
     @property
     def changes(self) -> bool:
@@ -165,7 +167,7 @@ ROWS = (
     Verb("schema.show", Area.STATE, Nothing, schema.show),
     Verb("checklist.show", Area.SECURITY, Nothing, checklist.show),
     Verb("audit.show", Area.SECURITY, Nothing, machine_audit.show),
-    Verb("audit.report", Area.SECURITY, machine_audit.Report, machine_audit.report, writes=True),
+    Verb("audit.report", Area.SECURITY, machine_audit.Report, machine_audit.report, writes=True, told=True),
     Verb("setup.show", Area.SETTINGS, Nothing, setup.show),
     Verb("setup.mark", Area.SETTINGS, setup.MarkStep, setup.mark, writes=True),
     Verb("bans.list", Area.SECURITY, paging.PageOf, security.bans),
@@ -373,7 +375,8 @@ class Session:
         if self._licence is not None:
             self._licence.check(verb, args, verb.held(self._desk))
         try:
-            self._desk.screen(message.get("args"))
+            if not verb.told or self._licence is not None:
+                self._desk.screen(message.get("args"))
             return self._desk.carry_out(lambda: verb.act(self._desk, args), noted, writes=verb.writes)
         except BaseException:
             if verb.name.startswith(("rates.", "lists.", "sheets.")):

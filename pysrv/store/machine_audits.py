@@ -33,8 +33,8 @@ class MachineAuditReading(Reading):
         )
         if row is None:
             return None
-        *facts, findings, worse = row
-        return MachineAudit(*facts, tuple(json.loads(findings)), tuple(json.loads(worse)))
+        at, host, score, failed, warned, findings, worse = row
+        return MachineAudit(at, host, score, failed, warned, tuple(json.loads(findings)), tuple(json.loads(worse)))
 
     def machine_audit_counts(self) -> tuple[float, int, int]:
         """(when, score, how many failed) of the newest; 0 as the time: there was none."""

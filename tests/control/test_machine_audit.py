@@ -9,6 +9,8 @@ import pytest
 
 from appliance.wire import WireError
 from pysrv.control import Control
+from pysrv.control.table import Licence
+from pysrv.people.permissions import Powers, Role
 from pysrv.store import Store
 from pysrv.store.machine_audits import MOST_KEPT
 from tests.control.office import NOW, Operator, Service
@@ -56,7 +58,7 @@ def test_the_newest_audit_is_shown_whole_and_earlier_ones_by_their_score(store: 
     assert [(each["name"], each["grade"]) for each in report["findings"]] == [
         ("kernel.swap", "warn"), ("kernel.apparmor", "pass"), ("kernel.lockdown", "not here"),
     ]  # fmt: skip
-    assert store.audit_rows()[0].action == "audit"
+    assert store.last_audit("audit") == NOW
 
 
 def test_what_passed_and_fails_now_is_told_to_administrators_once(
@@ -103,3 +105,15 @@ def test_what_is_no_audit_is_refused(store: Store, changes: dict[str, Any], word
     with pytest.raises(WireError, match=words):
         operator(store).ask("audit.report", **told)
     assert store.machine_audit() is None
+
+
+COMMAND = "select it; drop table accounts; -- 'x' or 1=1 <script>"
+
+
+def test_roots_words_about_the_machine_are_not_taken_for_an_attack_but_others_are(store: Store) -> None:
+    told = {"made_at": NOW, "host": "pbx", "score": 5, "findings": [found("kernel.x", "fail", COMMAND)]}
+    control = Control(store, None, clock=lambda: NOW)
+    with pytest.raises(WireError, match="validateinput"):
+        control.session("ann", Licence(Powers.of(Role.OWNER), proven=True)).do("audit.report", told)
+    control.session("root").do("audit.report", told)
+    assert operator(store).ask("audit.show")["report"]["findings"][0]["value"] == COMMAND
