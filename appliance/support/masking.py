@@ -18,7 +18,7 @@ LEAST_DIGITS: Final = 7  # fewer are a port or a figure as well; short numbers s
 _FIELD: Final = re.compile(rf"""\b({"|".join(PERSONAL)})=("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^\s,;]+)""")
 _NAME: Final = re.compile(r"[\w.+-]+")
 _URI: Final = re.compile(r"\b(sips?|tel|mailto):([^\s@;>:,]+)", re.IGNORECASE)
-_MAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+_MAIL: Final = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 _V4: Final = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
 _V6: Final = re.compile(
     r"(?<![0-9A-Za-z:])(?=[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:)[0-9A-Fa-f:]+(?:\.\d+){0,3}(?![0-9A-Za-z:])"
