@@ -21,6 +21,7 @@ from pysrv.certificates.selfsigned import write
 
 FILE_NAME: Final = "order.json"
 LONGEST_SLEEP_S: Final = 600.0  # a clock may be set, and files may change
+LONGEST_ORDER_S: Final = 600.0  # whatever an authority does, the next order is made
 _log = logging.getLogger("pysrv.certificates")
 T = TypeVar("T")
 
@@ -62,9 +63,10 @@ class Renewer:
         clock: Callable[[], float],
         failed: Callable[[Standing, float], None] = lambda _standing, _ends_at: None,
         renewed: Callable[[str, str], None] = lambda _before, _after: None,
+        longest_order_s: float = LONGEST_ORDER_S,
     ) -> None:
         self._directory, self._held, self._clock = directory, held, clock
-        self._failed, self._renewed = failed, renewed
+        self._failed, self._renewed, self._longest_order_s = failed, renewed, longest_order_s
         self._standing = kept(directory)
         self._asked = asyncio.Event()
         self._running = False
@@ -78,6 +80,11 @@ class Renewer:
         key = before.key if before is not None and before.directory == directory else new_key()
         self._keep(Standing(directory, email, names, key))
         self._asked.set()
+
+    def was_brought(self) -> bool:
+        """The operator has brought a certificate: an order that has come to nothing so far is forgotten, or it would
+        replace what he brought. False: there is none."""
+        return self._standing is not None and not self._standing.fingerprint and self.forget()
 
     def forget(self) -> bool:
         """Order no more; what was issued serves until it ends. False: no order stands."""
@@ -126,14 +133,23 @@ class Renewer:
             self.challenges.clear()
 
     async def _attempt(self, standing: Standing) -> bool:
-        before = self._held.fingerprint
+        before, laid_down = self._held.fingerprint, self._held.laid_down()
         try:
-            pem = await beside(lambda: self._order(standing))
+            async with asyncio.timeout(self._longest_order_s):
+                pem = await beside(lambda: self._order(standing))
             if self._standing is not standing:
                 return False  # forgotten, or ordered otherwise meanwhile
+            if (there := self._held.laid_down())[0] and there != laid_down:
+                self.was_brought()
+                return False
             self._held.put(pem)
         except CertificateError as error:
             self._note_failure(standing, error.message, error.hint)
+            return False
+        except TimeoutError:
+            problem = f"the authority was not done after {self._longest_order_s:.0f} s"
+            hint = "it is tried again by itself; the authority's status page may say more"
+            self._note_failure(standing, problem, hint)
             return False
         except Exception as error:
             _log.exception("an order at %s failed", standing.directory)

@@ -78,10 +78,12 @@ def show(desk: Desk, _: Any) -> CertificateAnswer:
 
 
 def put(desk: Desk, args: Brought) -> CertificateAnswer:
-    """certificate.set: it serves from the next connection on."""
+    """certificate.set: it serves from the next connection on. An order that has brought none so far is forgotten."""
     held = _held(desk)
     before = held.fingerprint
     held.put(args.pem.encode())
+    if desk.renewer is not None and desk.renewer.was_brought():
+        desk.store.note(desk.who, "certificate.forget", "certificate", "", "")
     desk.store.note(desk.who, "certificate.set", "certificate", before, held.fingerprint)
     return _shape(desk, held)
 

@@ -2,6 +2,7 @@
 renewed in time; and what is said when it comes to nothing."""
 
 import asyncio
+import contextlib
 import ssl
 import stat
 import time
@@ -189,10 +190,56 @@ async def test_one_that_the_operator_brought_is_never_replaced(office: Office, p
     assert standing is not None and not office.renewer._is_due(standing)
     ordered = office.renewer.shown()
     assert ordered is not None and ordered.issued and not ordered.in_use
+    # nor one that is brought while the authority still works
+    trying, another = asyncio.create_task(office.renewer.attempt()), new_key()
+    await asyncio.sleep(0)
+    office.held.put(
+        key_pem(another) + pem_of(authority.sign(NAME, (NAME,), another, time.time()), authority.certificate)
+    )
+    brought = office.held.fingerprint
+    assert not await trying
+    assert office.held.fingerprint == brought and office.renewer.shown() is not None
     office.operator().ask("certificate.forget")
     assert not (office.directory / FILE_NAME).exists()
     with pytest.raises(WireError, match="no certificate is ordered"):
         office.operator().ask("certificate.forget")
+
+
+async def test_an_order_that_has_come_to_nothing_ends_when_one_is_brought(office: Office) -> None:
+    office.renewer.order(f"https://127.0.0.1:{free_ports(1)[0]}/dir", "", (NAME,))
+    assert not await office.renewer.attempt()
+    assert (office.renewer.shown() or pytest.fail("forgotten")).failures == 1
+    key, authority = new_key(), root(time.time())
+    pem = key_pem(key) + pem_of(authority.sign(NAME, (NAME,), key, time.time()), authority.certificate)
+    told = office.operator().ask("certificate.set", pem=pem.decode())
+    assert told["certificate"]["own"] and told["order"] is None
+    assert not (office.directory / FILE_NAME).exists()
+
+
+async def test_an_authority_that_never_ends_its_answer_keeps_no_other_order_from_being_made(office: Office) -> None:
+    key, authority = new_key(), root(time.time())
+    server_pem = office.directory / "server.pem"
+    server_pem.write_bytes(key_pem(key) + pem_of(authority.sign("x", ("127.0.0.1",), key, time.time())))
+    (office.directory / AUTHORITIES_NAME).write_bytes(pem_of(authority.certificate))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server_pem)
+    over = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not over.is_set():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.1)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0, ssl=context) as server:
+        renewer = Renewer(office.directory, office.held, office.now, longest_order_s=1.0)
+        renewer.order(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/dir", "", (NAME,))
+        assert not await renewer.attempt()
+        over.set()
+    ordered = renewer.shown()
+    assert ordered is not None and not ordered.running and "was not done after 1 s" in ordered.problem
 
 
 @pytest.mark.parametrize(
