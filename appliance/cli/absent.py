@@ -8,6 +8,9 @@ ABSENT: Final[Mapping[str, str]] = {
     "bans.clear": "'appliance bans lift all' lifts them by 'bans.lift'",
     "bans.whom": "asked before a ban on the page; 'appliance firewall test' says whom an address is",
     "firewall.whom": "what firewall.add answers, asked again for the page's banner",
+    "tunnel.show": "'appliance tunnel' asks the keeper itself, so that it works while the office is down",
+    "tunnel.add": "'appliance tunnel add' asks the keeper itself",
+    "tunnel.remove": "'appliance tunnel remove' asks the keeper itself",
     "rates.compare": "the page's look before a deck replaces another; the command imports what its file says",
 }
 PERSONAL: Final = "own."

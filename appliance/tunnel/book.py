@@ -64,34 +64,34 @@ class Book:
         return f"{four}/32", f"{six}/128"
 
     def peer(self, name: str) -> Peer:
-        """Raises WireError("no_peer")."""
+        """Raises WireError("not_found")."""
         for peer in self.peers:
             if peer.name == name:
                 return peer
-        raise WireError("no_peer", f"the tunnel has no peer {name!r:.60}", "'appliance tunnel show' lists them")
+        raise WireError("not_found", f"the tunnel has no peer {name!r:.60}", "'appliance tunnel show' lists them")
 
     def with_peer(self, name: str, public_key: str, by: str, now: float) -> "Book":
-        """One more peer. Raises WireError: "bad_name", "peer_exists", "bad_key", "too_many"."""
+        """One more peer. Raises WireError: "invalid", "conflict"."""
         if not NAME.fullmatch(name):
             hint = "letters, digits and . _ @ - , at most 32, a letter or digit first"
-            raise WireError("bad_name", f"{name!r:.60} cannot be a peer's name", hint)
+            raise WireError("invalid", f"{name!r:.60} cannot be a peer's name", hint)
         keys.checked_public_key(public_key)
         for peer in self.peers:
             if name == peer.name:
-                raise WireError("peer_exists", f"there is a peer {name!r} already", "remove it, or choose another name")
+                raise WireError("conflict", f"there is a peer {name!r} already", "remove it, or choose another name")
             if public_key == peer.public_key:
-                raise WireError("peer_exists", f"this key is that of {peer.name!r}", "each peer has a key of its own")
+                raise WireError("conflict", f"this key is that of {peer.name!r}", "each peer has a key of its own")
         if public_key == keys.public_key(self.private_key):
-            raise WireError("bad_key", "that is the appliance's own key", "take the peer's")
+            raise WireError("invalid", "that is the appliance's own key", "take the peer's")
         if len(self.peers) >= MOST_PEERS:
-            raise WireError("too_many", f"the tunnel has {MOST_PEERS} peers at most", "remove one that is not used")
+            raise WireError("conflict", f"the tunnel has {MOST_PEERS} peers at most", "remove one that is not used")
         taken = {peer.number for peer in self.peers}
         number = next(each for each in range(OWN + 1, MOST_PEERS + OWN + 2) if each not in taken)
         new = Peer(name, number, public_key, keys.shared_secret(), round(now, 3), by)
         return replace(self, peers=(*self.peers, new))
 
     def without_peer(self, name: str) -> "Book":
-        """One peer less. Raises WireError("no_peer")."""
+        """One peer less. Raises WireError("not_found")."""
         gone = self.peer(name)
         return replace(self, peers=tuple(peer for peer in self.peers if peer is not gone))
 
@@ -121,14 +121,14 @@ def _candidate() -> ipaddress.IPv4Network:
 
 
 def network4(text: str) -> str:
-    """The IPv4 network inside the tunnel. Raises WireError("bad_network")."""
+    """The IPv4 network inside the tunnel. Raises WireError("invalid")."""
     try:
         net = ipaddress.IPv4Network(text)
     except ValueError as error:
-        raise WireError("bad_network", f"{text!r:.60} is no IPv4 network: {error}", "such as 10.99.7.0/24") from None
+        raise WireError("invalid", f"{text!r:.60} is no IPv4 network: {error}", "such as 10.99.7.0/24") from None
     if not net.is_private or net.prefixlen not in IPV4_BITS:
         hint = f"a private one with /{IPV4_BITS[0]} to /{IPV4_BITS[-1]}, such as 10.99.7.0/24"
-        raise WireError("bad_network", f"{net} cannot be the network inside the tunnel", hint)
+        raise WireError("invalid", f"{net} cannot be the network inside the tunnel", hint)
     return str(net)
 
 
@@ -141,9 +141,9 @@ def host(text: str) -> str:
     except ValueError:
         if not HOST.fullmatch(name) or len(name) > 253:
             hint = "a name or an address, with :PORT where another one is forwarded to the tunnel's"
-            raise WireError("bad_endpoint", f"{text!r:.80} is no place that peers could be told", hint) from None
+            raise WireError("invalid", f"{text!r:.80} is no place that peers could be told", hint) from None
     if port and not 1 <= int(port) <= 65535:
-        raise WireError("bad_endpoint", f"{port} is no port", "1 to 65535")
+        raise WireError("invalid", f"{port} is no port", "1 to 65535")
     written = f"[{name}]" if ":" in name else name
     return f"{written}:{int(port)}" if port else written
 

@@ -147,7 +147,7 @@ class Tunnel:
         )
         if new.network4 != kept.network4 and kept.peers:
             hint = "remove the peers first: their addresses lie in it"
-            raise WireError("peers_exist", "the network inside cannot change while there are peers", hint)
+            raise WireError("conflict", "the network inside cannot change while there are peers", hint)
         if new.on:
             self._port(new.port)
         self._become(new)
@@ -254,9 +254,9 @@ class Tunnel:
 
     def _port(self, port: int) -> int:
         if not 1 <= port <= 65535:
-            raise WireError("bad_port", f"{port} is no port", "1 to 65535")
+            raise WireError("invalid", f"{port} is no port", "1 to 65535")
         if any(first <= port <= last for first, last in self._place.taken):
-            raise WireError("bad_port", f"udp port {port} is for SIP or media here", "choose another one")
+            raise WireError("invalid", f"udp port {port} is for SIP or media here", "choose another one")
         return port
 
     def _endpoint(self, kept: Book) -> str:

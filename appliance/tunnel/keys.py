@@ -19,7 +19,7 @@ def private_key() -> str:
 
 
 def public_key(private: str) -> str:
-    """The public key that belongs to a private one. Raises WireError("bad_key")."""
+    """The public key that belongs to a private one. Raises WireError("invalid")."""
     return _text(X25519PrivateKey.from_private_bytes(key_bytes(private)).public_key().public_bytes_raw())
 
 
@@ -29,25 +29,25 @@ def shared_secret() -> str:
 
 
 def key_bytes(text: str) -> bytes:
-    """The 32 bytes of a key. Raises WireError("bad_key")."""
+    """The 32 bytes of a key. Raises WireError("invalid")."""
     try:
         found = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         found = b""
     if len(found) != KEY_BYTES or _text(found) != text:
-        raise WireError("bad_key", "that is no key of WireGuard", "32 bytes in base64, as 'wg pubkey' prints them")
+        raise WireError("invalid", "that is no key of WireGuard", "32 bytes in base64, as 'wg pubkey' prints them")
     return found
 
 
 def checked_public_key(text: str) -> str:
-    """A public key that somebody brings. Raises WireError("bad_key"); a point of low order, with which every secret is
+    """A public key that somebody brings. Raises WireError("invalid"); a point of low order, with which every secret is
     nought, is none (RFC 7748, 6.1)."""
     point = X25519PublicKey.from_public_bytes(key_bytes(text))
     try:
         _ALL.exchange(point)
     except ValueError:
         raise WireError(
-            "bad_key", "that key would keep no secret", "make another with 'wg genkey | wg pubkey'"
+            "invalid", "that key would keep no secret", "make another with 'wg genkey | wg pubkey'"
         ) from None
     return text
 

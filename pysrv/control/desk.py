@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pysrv.control")
 
 
+class Keeper(Protocol):
+    """The keeper, asked by hand: what it answers is waited for. Raises WireError."""
+
+    def __call__(self, verb: wire.KeeperVerb, args: Any = None) -> Mapping[str, Any]: ...
+
+
 class Live(Protocol):
     """The running service, as far as operators reach into it. Every method is quick and called after the commit."""
 
@@ -138,7 +144,8 @@ class ListImport:
 class Desk:
     """One operator at work. `file` holds the settings file's values, `live` the service if it runs, `memory` what it
     remembers of itself; `person` is the administrator who came over the network, with his `powers`. `is_aside`: in
-    another thread, over a connection that only reads."""
+    another thread, over a connection that only reads.
+    `keeper` answers while it is waited for."""
 
     store: Store
     clock: Callable[[], float]
@@ -154,6 +161,7 @@ class Desk:
     memory: "Memory | None" = None
     is_aside: bool = False
     renewer: Renewer | None = None
+    keeper: Keeper | None = None
     _after: list[Callable[[Live], None]] = field(default_factory=list)
 
     def loaded(self) -> Loaded:

@@ -43,11 +43,12 @@ from pysrv.control import (
     setup,
     sheets,
     tracing,
+    tunnel,
     usage,
     watching,
 )
 from pysrv.control.answer import answer_of
-from pysrv.control.desk import Desk, Live, fault, refusals
+from pysrv.control.desk import Desk, Keeper, Live, fault, refusals
 from pysrv.control.mine import MINE, Mine
 from pysrv.people.permissions import PROVEN, Area, Powers
 from pysrv.store import Store, StoreCode, StoreError
@@ -224,6 +225,9 @@ ROWS = (
     Verb("cdrs.show", Area.RECORDS, quoting.CallNamed, quoting.explain),
     Verb("refusals.list", Area.RECORDS, refused.RefusalsOf, refused.list_all),
     Verb("analyze.traffic", Area.RECORDS, analyze.TrafficOf, analyze.traffic),
+    Verb("tunnel.show", Area.PEOPLE, Nothing, tunnel.show),
+    Verb("tunnel.add", Area.PEOPLE, tunnel.AddPeer, tunnel.add, writes=True),
+    Verb("tunnel.remove", Area.PEOPLE, tunnel.PeerNamed, tunnel.remove, writes=True),
     Verb("people.list", Area.PEOPLE, Nothing, people.list_all),
     Verb("people.add", Area.PEOPLE, people.AddPerson, people.add, writes=True),
     Verb("people.set", Area.PEOPLE, people.SetPerson, people.change, writes=True),
@@ -287,11 +291,13 @@ class Control:
         memory: watching.Memory | None = None,
         certificates: Certificates | None = None,
         renewer: Renewer | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         """`file` holds the settings file's typed values, `clock` gives Unix seconds; `certificates` are what a running
-        office serves with, `renewer` orders them."""
+        office serves with, `renewer` orders them, `keeper` answers by hand."""
         self._store, self._live, self._file, self._clock = store, live, file or {}, clock
         self._memory, self._certificates, self._renewer = memory, certificates, renewer
+        self._keeper = keeper
 
     def session(self, who: str, licence: Licence | None = None) -> "Session":
         """A conversation with one operator; `who` goes into the audit trail. Without a licence he may do everything:
@@ -300,7 +306,7 @@ class Control:
         person, powers = (licence.person, licence.powers) if licence is not None else ("", None)
         desk = Desk(
             self._store, self._clock, self._live, self._file, who, person, powers, self._certificates,
-            memory=self._memory, renewer=self._renewer,
+            memory=self._memory, renewer=self._renewer, keeper=self._keeper,
         )  # fmt: skip
         return Session(desk, licence)
 

@@ -27,6 +27,7 @@ from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
 from pysrv.net.hep import HepExport
 from pysrv.net.host import protected_of_host
+from pysrv.net.keeper_call import KeeperCall
 from pysrv.net.keyed_hash import keyed_hash
 from pysrv.net.names import Names
 from pysrv.net.player import Player
@@ -135,7 +136,13 @@ class Office:
         self._service.counts.connections = lambda: len(self._tcp) + len(self._tls)
         self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
         self.control = Control(
-            self._store, self._service, file, memory=self.memory, certificates=self._certificates, renewer=self._renewer
+            self._store,
+            self._service,
+            file,
+            memory=self.memory,
+            certificates=self._certificates,
+            renewer=self._renewer,
+            keeper=KeeperCall(keeper),
         )
         self._control_socket = ControlSocket(
             Path(options.runtime) / "office.sock",

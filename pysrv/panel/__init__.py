@@ -23,6 +23,7 @@ from pysrv.panel.pages import (
     told,
     trail,
     trunks,
+    tunnel,
     why,
     you,
 )
@@ -50,6 +51,7 @@ ROUTES = (
     *certificate.ROUTES,
     *setup.ROUTES,
     *people.ROUTES,
+    *tunnel.ROUTES,
     *trail.ROUTES,
     *you.ROUTES,
 )

@@ -29,7 +29,12 @@ from pysrv.store.notices import NewDelivery
 from pysrv.store.rows import Attempt, BanRow
 from pysrv.store.web import PersonKind
 from tests.certificates.authority import key_pem, new_key, pem_of, root
+<<<<<<< HEAD
 from tests.service.test_office import datagrams, free_port, running
+=======
+from tests.lab.tunnel import KeeperHere
+from tests.service.test_office import running
+>>>>>>> e4168c1 (Panel: the tunnel's peers are shown, let in once and shut out; verbs, API, trail)
 
 ONE: Final = 1_000_000
 PATIENCE_S: Final = 20.0
@@ -109,6 +114,7 @@ def _pay(store: Store) -> None:
 async def _while_it_runs(office: Office, port: int) -> None:
     """A call that goes on, a login that failed, an attack, and somebody who tries to register."""
     store, now = office._store, time.time()
+    office.control._keeper = KeeperHere(office._state)
     account = store.account("alice")
     assert account is not None
     store.open_call(NewCall("running", account.id, "alice", "4930", "127.0.0.1", "carrier", RATE, above=(RATE,)))
@@ -306,6 +312,9 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("people.add", {"name": "otto", "role": "support", "password": "c0rrect-horse-44", "email": "o@example.org"}),
     ("people.set", {"name": "otto", "display_name": "Otto"}),
     ("people.list", {}),
+    ("tunnel.add", {"name": "laptop"}),
+    ("tunnel.show", {}),
+    ("tunnel.remove", {"name": "laptop"}),
     ("people.sessions", {}),
     ("tokens.add", {"name": "otto", "label": "p", "scopes": ["accounts:read"]}),
     ("tokens.list", {}),

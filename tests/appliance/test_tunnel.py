@@ -192,7 +192,7 @@ def test_the_office_lets_peers_in_and_cannot_open_the_tunnel(namespace: str, hou
         assert row["name"] == "x" and "private" not in json.dumps(row)
         assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("x", "olga"))["ok"]
         assert house.said[-2:] == ["tunnel: peer x added by olga", "tunnel: peer x removed by olga"]
-        assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("x"))["error"]["code"] == "no_peer"
+        assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("x"))["error"]["code"] == "not_found"
         tunnel.close()
     none = json.loads(answer(FakeGate(), Caller.ROOT, wire.request(1, "tunnel"), house.said.append))
     assert none["error"]["code"] == "no_tunnel"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from appliance.cli.link import Link
 from appliance.tunnel import keys
 from tests.lab.network import Lab, entered
 from tests.lab.product import Product
@@ -53,11 +54,13 @@ def test_a_peer_loads_the_panel_through_the_tunnel_and_an_outsider_does_not(
     gateway, outside = lab.hosts[admin].gateway, lab.hosts["bob"].gateway
     shown = product.command("tunnel", "on", "--endpoint", gateway)
     four, six = shown["addresses"]
-    told = read(product.command("tunnel", "add", "laptop")["text"])
+    office = Link(product.state, product.runtime)  # as the panel asks, and the keeper by the office
+    told = read(office.running_office("tunnel.add", {"name": "laptop"})["text"])
     with TunnelPeer(lab, lab.hosts[admin], told) as peer:
         until(lambda: answer(lab, admin, four) == 303, product.log())
         assert peer.heard().handshake_at > 0
         assert answer(lab, admin, six) == 303
+        assert office.running_office("tunnel.show")["tunnel"]["peers"][0]["handshake_at"] > 0
         row = product.command("tunnel", "peer", "laptop")
         assert row["handshake_at"] > 0 and row["endpoint"].startswith(lab.hosts[admin].address)
         # Outside it the panel is shut, to the same machine as well.

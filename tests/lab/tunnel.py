@@ -2,13 +2,21 @@
 
 import configparser
 import http.client
+import json
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
+from appliance import verbs, wire
+from appliance.config.options import RunOptions
 from appliance.kernel import wireguard
+from appliance.kernel.fake import FakeGate
 from appliance.kernel.uapi import Heard, PeerRow
+from appliance.tunnel.keeping import Tunnel, place_of
+from appliance.wire import KeeperVerb
 from tests.lab.network import Host, Lab, entered
 
 PATIENCE_S: Final = 10.0
@@ -83,3 +91,23 @@ def page(host: Host, address: str, port: int, path: str, patience_s: float = PAT
         return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+class KeeperHere:
+    """The keeper's verbs about the tunnel in this process, with a real book; the tunnel itself stays off."""
+
+    def __init__(self, directory: Path) -> None:
+        self.said: list[str] = []
+        place = place_of(RunOptions(state=str(directory), runtime=str(directory / "run"), listen=("192.0.2.1",)))
+        self.tunnel = Tunnel(place, lambda _port: None, self.said.append)
+        self.tunnel.start()
+
+    def __call__(self, verb: KeeperVerb, args: Any = None) -> Mapping[str, Any]:
+        """As pysrv.net.keeper_call."""
+        line = verbs.answer(
+            FakeGate(), verbs.Caller.OFFICE, wire.request(1, verb, args), self.said.append, tunnel=self.tunnel
+        )
+        reply = json.loads(line)
+        if not reply["ok"]:
+            raise wire.WireError(**reply["error"])
+        return dict(reply["result"])
