@@ -29,12 +29,8 @@ from pysrv.store.notices import NewDelivery
 from pysrv.store.rows import Attempt, BanRow
 from pysrv.store.web import PersonKind
 from tests.certificates.authority import key_pem, new_key, pem_of, root
-<<<<<<< HEAD
-from tests.service.test_office import datagrams, free_port, running
-=======
 from tests.lab.tunnel import KeeperHere
-from tests.service.test_office import running
->>>>>>> e4168c1 (Panel: the tunnel's peers are shown, let in once and shut out; verbs, API, trail)
+from tests.service.test_office import datagrams, free_port, running
 
 ONE: Final = 1_000_000
 PATIENCE_S: Final = 20.0
