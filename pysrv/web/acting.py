@@ -40,7 +40,8 @@ def do(
     if who.kind is PersonKind.ACCOUNT:
         digest = who.session.digest if who.session is not None else ""
         try:
-            return office.control.mine(who.name, who.who, proven=who.licence.proven, session=digest).do(verb, args)
+            mine = office.control.mine(who.name, who.who, proven=who.licence.proven, session=digest)
+            return mine.do(verb, args, noted)
         finally:
             office.turn()
     session = office.control.session(who.who, who.licence)

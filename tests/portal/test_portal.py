@@ -254,8 +254,10 @@ async def test_a_reseller_adds_a_customer_books_for_him_and_locks_him(home: Home
     await browser.get("/portal/customers")
     added = await browser.post("/portal/customers", {"customer": "dora", "password": PASSWORD})
     assert added.headers["Location"] == "/portal/customers/dora"
-    assert (await browser.post("/portal/customers/dora/credit", {"amount": "12.50", "note": "cash"})).status == 303
-    assert (await browser.post("/portal/customers/dora/credit", {"amount": "much"})).status == 422
+    paid = {"amount": "12.50", "note": "cash"} | await once(browser, "dora")
+    assert (await browser.post("/portal/customers/dora/credit", paid)).status == 303
+    much = {"amount": "much"} | await once(browser, "dora")
+    assert (await browser.post("/portal/customers/dora/credit", much)).status == 422
     assert (await browser.post("/portal/customers/dora/set", {"maxlines": "99", "was-maxlines": "5"})).status == 422
     assert (await browser.post("/portal/customers/dora/set", {"maxlines": "2", "was-maxlines": "5"})).status == 303
     assert (await browser.post("/portal/customers/dora/enable", {"enabled": "0"})).status == 303
@@ -268,14 +270,40 @@ async def test_a_reseller_adds_a_customer_books_for_him_and_locks_him(home: Home
     assert refused.status == 422 and "x@y.example" in refused.text and PASSWORD not in refused.text
 
 
+async def once(browser: Browser, customer: str) -> dict[str, str]:
+    """The number of the form on the customer's page."""
+    page = (await browser.get(f"/portal/customers/{customer}")).text
+    part = page.partition("/credit")[2].partition("</form>")[0]
+    return dict(re.findall(r'name="(once)" value="([^"]+)"', part))
+
+
+async def test_credit_that_is_sent_twice_is_booked_once(home: Home) -> None:
+    house, _ = home
+    browser = await enter(home, "rex")
+    paid = {"amount": "5", "note": "cash"} | await once(browser, "cora")
+
+    def balance() -> int:
+        return house.store.account("cora").balance  # type: ignore[union-attr]
+
+    for _ in range(2):
+        assert (await browser.post("/portal/customers/cora/credit", paid)).status == 303
+    assert balance() == 55 * ONE
+    other = await browser.post("/portal/customers/cora/credit", paid | {"amount": "6"})
+    assert other.status == 409 and "was sent already" in other.text
+    assert (await browser.post("/portal/customers/cora/credit", {"amount": "5"})).status == 400
+    assert balance() == 55 * ONE
+    assert (await browser.post("/portal/customers/cora/credit", paid | await once(browser, "cora"))).status == 303
+    assert balance() == 60 * ONE
+
+
 async def test_money_of_customers_wants_the_password_again(home: Home) -> None:
     house, _ = home
     browser = await enter(home, "rex")
     house.offset = 700.0
-    await browser.get("/portal/customers/cora")
-    asked = await browser.post("/portal/customers/cora/credit", {"amount": "5"})
-    assert asked.status == 403 and "proof_password" in asked.text
-    again = await browser.post("/portal/customers/cora/credit", {"amount": "5", "proof_password": PASSWORD})
+    paid = {"amount": "5"} | await once(browser, "cora")
+    asked = await browser.post("/portal/customers/cora/credit", paid)
+    assert asked.status == 403 and "proof_password" in asked.text and paid["once"] in asked.text
+    again = await browser.post("/portal/customers/cora/credit", paid | {"proof_password": PASSWORD})
     assert again.status == 303
     assert house.store.account("cora").balance == 55 * ONE  # type: ignore[union-attr]
 

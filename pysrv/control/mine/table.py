@@ -62,16 +62,19 @@ class Mine:
     def __init__(self, desk: Desk, account: str, proven: bool, session: str = "") -> None:
         self._desk, self._account, self._proven, self._session = desk, account, proven, session
 
-    def do(self, name: str, args: Mapping[str, Any] | None = None) -> Answer:
-        """What a verb says. Raises WireError; a fault of our own is logged and raised as `internal`."""
+    def do(
+        self, name: str, args: Mapping[str, Any] | None = None, noted: Callable[[Answer], None] = lambda _: None
+    ) -> Answer:
+        """What a verb says. Raises WireError; a fault of our own is logged and raised as `internal`. `noted` is told
+        what it says before that is committed, and may write too, if the verb does: both are on disk, or neither."""
         try:
-            return self._act(name, args or {})
+            return self._act(name, args or {}, noted)
         except WireError:
             raise
         except Exception as error:
             raise fault(error) from None
 
-    def _act(self, name: str, args: Mapping[str, Any]) -> Answer:
+    def _act(self, name: str, args: Mapping[str, Any], noted: Callable[[Answer], None]) -> Answer:
         verb = MINE.get(name)
         if verb is None:
             raise WireError("unknown_verb", f"there is no verb {name!r:.60}")
@@ -84,4 +87,4 @@ class Mine:
         if verb.proof and not self._proven:
             raise WireError("unproven", "this wants your password again", "type it, then repeat what you did")
         holder, told = Holder(self._desk, account, self._session), wire.from_dict(verb.args, args)
-        return self._desk.carry_out(lambda: verb.act(holder, told), writes=verb.writes)
+        return self._desk.carry_out(lambda: verb.act(holder, told), noted, writes=verb.writes)

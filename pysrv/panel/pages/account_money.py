@@ -9,10 +9,10 @@ from aiohttp import web
 
 from appliance.wire import WireError
 from pysrv.billing import money
-from pysrv.panel.once import do_once
 from pysrv.panel.pages.accounts import address, one
 from pysrv.people.permissions import Area
 from pysrv.web.acting import do, form, seen
+from pysrv.web.once import do_once
 from pysrv.web.routes import Route
 
 MUCH: Final = 1000 * money.MICRO  # micro-units, of whichever currency: more is asked about

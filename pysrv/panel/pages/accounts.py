@@ -8,11 +8,11 @@ from aiohttp import web
 from appliance.config.account import FIELDS, TYPES
 from appliance.wire import WireError
 from pysrv.panel.forms import Input, Shape, answered, choices, drawn, tried, unit_in, whole
-from pysrv.panel.once import fresh
 from pysrv.passwords.made import made_up
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, form, language, page, seen
 from pysrv.web.identity import identity
+from pysrv.web.once import fresh
 from pysrv.web.rendering import catalogue
 from pysrv.web.routes import Route
 from pysrv.web.words import N_

@@ -9,6 +9,7 @@ from appliance.wire import WireError
 from pysrv.portal.pages.rows import shows, takes, tried
 from pysrv.store.account import AccountType
 from pysrv.web.acting import do, form, page, seen
+from pysrv.web.once import do_once, fresh
 from pysrv.web.problems import status_of
 
 FIELDS = ("display_name", "email", "phone", "deck", "maxlines", "maxdailycredit", "maxmonthlycredit",
@@ -59,19 +60,30 @@ async def password(request: web.Request) -> web.Response:
 
 
 async def credit(request: web.Request) -> web.Response:
-    """What was paid, or is taken back."""
-    fields = await form(request)
-    args = {"amount": fields.get("amount", ""), "note": fields.get("note", "")}
-    return _tried(request, "mine.credit_customer", args, fields)
+    """What was paid, or is taken back: the form counts once."""
+    fields, name = await form(request), request.match_info["name"]
+    args = {"customer": name, "amount": fields.get("amount", ""), "note": fields.get("note", "")}
+    try:
+        do_once(request, fields, "mine.credit_customer", args, lambda _: "")
+    except WireError as error:
+        if error.code == "unproven":
+            raise
+        return _refused(request, error, fields)
+    return seen(_at(name))
 
 
 def _tried(request: web.Request, verb: str, args: dict[str, Any], typed: dict[str, str] | None = None) -> web.Response:
     name = request.match_info["name"]
     if error := tried(request, verb, {"customer": name} | args):
-        if error.code == "forbidden" or (error.code == "not_found" and "customer" in error.message):
-            raise error
-        return _one(request, error, typed)
+        return _refused(request, error, typed)
     return seen(_at(name))
+
+
+def _refused(request: web.Request, error: WireError, typed: dict[str, str] | None) -> web.Response:
+    """The page again with what is wrong; raises it where there is no such customer, so no page."""
+    if error.code == "forbidden" or (error.code == "not_found" and "customer" in error.message):
+        raise error
+    return _one(request, error, typed)
 
 
 def _list(request: web.Request, error: WireError | None = None, values: dict[str, str] | None = None) -> web.Response:
@@ -94,6 +106,7 @@ def _one(request: web.Request, error: WireError | None = None, typed: dict[str, 
         error=error,
         names=FIELDS,
         typed=typed or {},
+        once=fresh(),
     )
 
 
