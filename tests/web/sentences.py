@@ -26,7 +26,7 @@ UNSEEN = (
     "pysrv/store/calls.py", "pysrv/control/backups.py", "pysrv/control/copies.py", "pysrv/store/copying.py",
 )  # fmt: skip
 RAISED = re.compile(
-    r".*Error|Refuse|TooMany|TooFast|Bad[A-Z]\w*|Unknown[A-Z]\w*|_?not_found|_?refuse|_?invalid|PaymentRefused|Problem|Form|Shortfall|_named|Row|_step|of_q850|of_status|Grade"
+    r".*Error|Refuse|TooMany|TooFast|Bad[A-Z]\w*|Unknown[A-Z]\w*|_?not_found|_?refuse|_?invalid|PaymentRefused|Problem|Form|Shortfall|_named|Row|_Step|of_q850|of_status|Grade"
 )
 PARTS = (
     "%(n)s to %(o)s", "%(n)s = %(w)s", "%(v)s, %(n)s = %(w)s", "one of %(w)s", "true or false",
