@@ -6,9 +6,11 @@ The office sees nothing of the machine beside its own part: it judges nothing he
 import logging
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
+from appliance import wire
 from appliance.wire import WireError
+from pysrv.control.answer import Moment
 from pysrv.control.desk import Desk
 from pysrv.store.machine_audits import MachineAudit
 
@@ -18,7 +20,7 @@ MOST_NAMED: Final = 6  # in a notice
 _log = logging.getLogger("pysrv.audit")
 
 
-class Grade(StrEnum):
+class AuditGrade(StrEnum):
     """How a check of the machine ended."""
 
     PASS = "pass"  # noqa: S105 - a grade
@@ -35,7 +37,7 @@ class Found:
     area: str
     what: str
     why: str
-    grade: Grade
+    grade: AuditGrade
     value: str
     weight: int
     fix: str
@@ -52,24 +54,67 @@ class Report:
     findings: tuple[Found, ...]
 
 
-def show(desk: Desk, _: Any) -> dict[str, Any]:
+class AuditShown(TypedDict):
+    """One audit of the machine: so many checks `failed` and `warned`; `worse` names what had passed the time before."""
+
+    at: Moment
+    host: str
+    score: int
+    failed: int
+    warned: int
+    findings: list[Found]
+    worse: tuple[str, ...]
+
+
+class ScoreRow(TypedDict):
+    """The score of an earlier audit."""
+
+    at: Moment
+    score: int
+
+
+class AuditAnswer(TypedDict):
+    """The newest audit of the machine, and the scores of all; `report` null: there was none."""
+
+    report: AuditShown | None
+    scores: list[ScoreRow]
+
+
+class ReportAnswer(TypedDict):
+    """The checks that had passed the time before."""
+
+    worse: list[str]
+
+
+def show(desk: Desk, _: Any) -> AuditAnswer:
     """audit.show: the newest audit of the machine, what got worse since the one before, and the scores of earlier ones;
     `report` is null while there was none."""
     found = desk.store.machine_audit()
-    scores = [{"at": at, "score": score} for at, score in desk.store.machine_audit_scores(SCORES)]
+    scores: list[ScoreRow] = [{"at": at, "score": score} for at, score in desk.store.machine_audit_scores(SCORES)]
     if found is None:
         return {"report": None, "scores": scores}
-    return {"report": asdict(found) | {"findings": list(found.findings), "worse": list(found.worse)}, "scores": scores}
+    shown: AuditShown = {
+        "at": found.at,
+        "host": found.host,
+        "score": found.score,
+        "failed": found.failed,
+        "warned": found.warned,
+        "findings": [wire.from_dict(Found, each) for each in found.findings],
+        "worse": found.worse,
+    }
+    return {"report": shown, "scores": scores}
 
 
-def report(desk: Desk, args: Report) -> dict[str, Any]:
+def report(desk: Desk, args: Report) -> ReportAnswer:
     """audit.report: kept with what got worse, which is also told to administrators."""
     _check(args)
     before = desk.store.machine_audit()
-    passed = {each["name"] for each in before.findings if each["grade"] == Grade.PASS} if before is not None else set()
-    worse = tuple(each.name for each in args.findings if each.grade is Grade.FAIL and each.name in passed)
-    failed = sum(each.grade is Grade.FAIL for each in args.findings)
-    warned = sum(each.grade is Grade.WARN for each in args.findings)
+    passed = (
+        {each["name"] for each in before.findings if each["grade"] == AuditGrade.PASS} if before is not None else set()
+    )
+    worse = tuple(each.name for each in args.findings if each.grade is AuditGrade.FAIL and each.name in passed)
+    failed = sum(each.grade is AuditGrade.FAIL for each in args.findings)
+    warned = sum(each.grade is AuditGrade.WARN for each in args.findings)
     told = tuple(asdict(each) | {"grade": str(each.grade)} for each in args.findings)
     desk.store.add_machine_audit(
         desk.who, MachineAudit(args.made_at, args.host, args.score, failed, warned, told, worse)

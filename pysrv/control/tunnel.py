@@ -27,25 +27,25 @@ class PeerNamed:
     name: str
 
 
-class Shown(TypedDict):
+class TunnelAnswer(TypedDict):
     """The tunnel as it is."""
 
     tunnel: wire.TunnelStatus
 
 
-class Added(TypedDict):
+class PeerAdded(TypedDict):
     """A peer that was added. `text`: his configuration; a private key that was made here is told this once."""
 
     peer: wire.TunnelPeer
     text: str
 
 
-def show(desk: Desk, _: Any) -> Shown:
+def show(desk: Desk, _: Any) -> TunnelAnswer:
     """tunnel.show"""
     return {"tunnel": wire.from_dict(wire.TunnelStatus, _asked(desk, KeeperVerb.TUNNEL, wire.TunnelQuery(heard=True)))}
 
 
-def add(desk: Desk, args: AddPeer) -> Added:
+def add(desk: Desk, args: AddPeer) -> PeerAdded:
     """tunnel.add"""
     said = _asked(desk, KeeperVerb.TUNNEL_ADD, wire.NewPeer(args.name, args.public_key, desk.who))
     made = wire.from_dict(wire.PeerMade, said)

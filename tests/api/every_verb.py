@@ -13,6 +13,7 @@ from typing import Any, Final
 import pyotp
 
 from appliance import networks
+from appliance.wire import KeeperVerb, PeerMade, TunnelPeer, TunnelStatus, to_dict
 from pysrv.billing.cdr import Carried, Cdr
 from pysrv.billing.payment import Fact, FactKind
 from pysrv.billing.quote import CallQuotes, Match, Quote
@@ -180,6 +181,30 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("history.list", {}),
     ("log.list", {}),
     ("checklist.show", {}),
+    (
+        "audit.report",
+        {
+            "made_at": 1.0,
+            "host": "pbx",
+            "score": 90,
+            "findings": [
+                {
+                    "name": "n",
+                    "area": "a",
+                    "what": "w",
+                    "why": "y",
+                    "grade": "warn",
+                    "value": "v",
+                    "weight": 1,
+                    "fix": "f",
+                }
+            ],
+        },
+    ),
+    ("audit.show", {}),
+    ("tunnel.show", {}),
+    ("tunnel.add", {"name": "olga"}),
+    ("tunnel.remove", {"name": "olga"}),
     ("backups.report", {"event": "made", "snapshot": "a1"}),
     ("setup.show", {}),
     ("setup.mark", {"step": "domain"}),
@@ -338,6 +363,13 @@ ALONE: Final[Asked] = ("context", {"file": {"calltimeout": "3h"}})
 """Only a single run, without a running office, is told what the settings file says."""
 
 
+def _keeper(verb: KeeperVerb, _: Any) -> dict[str, Any]:
+    """What the keeper says of a tunnel: only root can have one."""
+    peer = TunnelPeer(OLGA, "a key", ("10.9.0.2",), 1.0)
+    status = TunnelStatus(on=True, port=51820, endpoint="", public_key="k", interface="wg", peers=(peer,))
+    return to_dict(PeerMade(peer, "[Interface]") if verb is KeeperVerb.TUNNEL_ADD else status)
+
+
 async def answers(directory: Path) -> list[tuple[str, dict[str, Any]]]:
     """Every verb with each of its answers."""
     found: list[tuple[str, dict[str, Any]]] = []
@@ -345,6 +377,7 @@ async def answers(directory: Path) -> list[tuple[str, dict[str, Any]]]:
     async with running(directory, fill) as (office, port):
         await _while_it_runs(office, port)
         root = office.control.session("root")
+        root._desk.keeper = _keeper
         olga = office.control.session("web:olga", Licence(Powers.of(Role.OWNER), proven=True, person=OLGA))
         for step in STEPS:
             if callable(step):

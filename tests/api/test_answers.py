@@ -4,9 +4,8 @@ less."""
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, is_typeddict
+from typing import Any
 
 import pytest
 from jsonschema_rs import Draft202012Validator
@@ -18,10 +17,6 @@ from tests.api.every_verb import answers
 from tests.api.program import programmed
 
 TYPES = {name: verb.answer for name, verb in VERBS.items()}
-
-
-def test_every_verb_says_what_it_answers_with() -> None:
-    assert [name for name, kind in TYPES.items() if not (is_typeddict(kind) or is_dataclass(kind))] == []
 
 
 def closed(shapes: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +42,6 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[str,
 
 
 def test_every_verb_of_a_running_office_answers_as_its_type_says(found: list[tuple[str, dict[str, Any]]]) -> None:
-    assert {verb for verb, _ in found} == set(VERBS)
     shapes = closed(openapi.answer_shapes(dict.fromkeys(TYPES.values())))
     assert [name for name in shapes if "." in name or "_" in name] == [], "two types have one name"
     wrong = []
