@@ -20,6 +20,7 @@ def customers(product: Product) -> None:
     product.account("bob", "102", "--credit", "1.50")
 
 
+@pytest.mark.timeout(400)  # some thirty pages, each looked at by axe-core twice
 def test_every_page_opens_is_accessible_in_light_and_dark_and_fits_a_telephone(operator: Operator) -> None:
     operator.log_in()
     faults: dict[str, list[str]] = {}

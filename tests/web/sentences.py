@@ -15,7 +15,8 @@ from pysrv.web.rendering import PYSRV
 ROOT = PYSRV.parent
 ROOMS = (
     "pysrv/control", "pysrv/store", "pysrv/web", "pysrv/panel", "pysrv/portal", "pysrv/certificates", "pysrv/people",
-    "pysrv/limits", "pysrv/service", "pysrv/billing", "pysrv/payments/offer.py", "pysrv/payments/cashier.py",
+    "pysrv/limits", "pysrv/service", "pysrv/office", "pysrv/ports.py", "pysrv/billing", "pysrv/payments/offer.py",
+    "pysrv/payments/cashier.py",
     "pysrv/payments/units.py", "pysrv/calls/causes.py", "appliance/config/fields.py", "appliance/config/textual.py",
     "appliance/config/settings.py", "appliance/config/scanners.py", "appliance/config/account.py",
 )  # fmt: skip
@@ -26,9 +27,13 @@ UNSEEN = (
     "pysrv/store/calls.py", "pysrv/control/backups.py", "pysrv/control/copies.py", "pysrv/store/copying.py",
 )  # fmt: skip
 RAISED = re.compile(
-    r".*Error|Refuse|TooMany|TooFast|Bad[A-Z]\w*|Unknown[A-Z]\w*|_?not_found|_?refuse|_?invalid|PaymentRefused|Problem|Form|Shortfall|_named|Row|_Step|of_q850|of_status|Grade"
+    r".*Error|Refuse|TooMany|TooFast|Bad[A-Z]\w*|Unknown[A-Z]\w*|_?not_found|_?refuse|_?invalid|PaymentRefused|Problem"
+    r"|Form|Shortfall|_named|Row|_?[Ss]tep|of_q850|of_status|Grade|_fail"
 )
 PARTS = (
+    "tls.pem: %(v)s; %(w)s serves: %(a)s", "the last good one", "the appliance's own certificate",
+    "%(a)s refuses: %(b)s",
+    "end user", "traffic sender", "reseller", "trunk", "calling card",
     "%(n)s to %(o)s", "%(n)s = %(w)s", "%(v)s, %(n)s = %(w)s", "one of %(w)s", "true or false",
     "true, false or auto (%(w)s)", "%(v)s, or empty", "%(v)s, separated by commas", "an https:// URL, or empty",
     "%(w)s earns %(a)s and pays %(b)s", "%(w)s earns %(a)s; no cost known: %(v)s", "give the trunk a rate deck",
@@ -43,7 +48,7 @@ SAYING = (
     "billing/quote.py", "billing/tariff.py", "control/probe.py", "service/pricing.py", "service/spending.py",
     "service/fraud.py", "service/exposure.py", "limits/fraud.py", "limits/own.py", "limits/entrances.py",
     "control/quoting.py", "service/quotes.py", "service/trust.py", "limits/trusted.py", "calls/causes.py",
-    "config/strictness.py",
+    "office/front.py", "certificates/renewer.py", "certificates/held.py",
 )  # fmt: skip
 NAMED = (
     "hint",
@@ -95,7 +100,9 @@ def _files() -> Iterator[Path]:
 def _of_file(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         values: list[ast.expr] = []
-        if isinstance(node, ast.Call) and RAISED.fullmatch(getattr(node.func, "id", getattr(node.func, "attr", ""))):
+        called = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+        says = str(path).endswith(SAYING)
+        if isinstance(node, ast.Call) and (RAISED.fullmatch(called) or (says and called == "append")):
             values = [*node.args, *(each.value for each in node.keywords)]
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
@@ -104,7 +111,7 @@ def _of_file(path: Path) -> Iterator[str]:
                 values = list(node.value.values)
             elif name in NAMED and node.value is not None:
                 values = [node.value]
-        elif isinstance(node, ast.Return) and node.value is not None and str(path).endswith(SAYING):
+        elif isinstance(node, ast.Return) and node.value is not None and says:
             values = [node.value]
         for value in values:
             for words in _words(value):
