@@ -5,6 +5,7 @@ import re
 
 from pysrv.people.permissions import Role
 from pysrv.store import NewAccount
+from pysrv.store.machine_audits import MachineAudit
 from tests.web.house import PASSWORD, Browser, House
 
 Panel = tuple[House, Browser]
@@ -53,6 +54,21 @@ async def test_whoever_may_not_change_settings_sees_the_list_and_mends_nothing(p
     assert "/panel/checklist/fix" not in (await browser.get("/panel/checklist")).text
     assert (await browser.post("/panel/checklist/fix", {"name": "blocknotbilledcalls"})).status == 403
     assert house.store.generation() == 0
+
+
+async def test_the_audit_of_the_machine_is_shown_with_what_is_open_in_it(panel: Panel) -> None:
+    house, browser = panel
+    assert "The machine was not audited yet." in (await browser.get("/panel/checklist")).text
+    findings = (
+        {"name": "kernel.swap", "grade": "fail", "value": "/dev/<b>vda3"},
+        {"name": "kernel.x", "grade": "pass"},
+    )
+    house.store.add_machine_audit("root", MachineAudit(1_700_000_000.0, "pbx", 71, 1, 0, findings, ("kernel.swap",)))
+    page = (await browser.get("/panel/checklist")).text
+    assert "<strong>71 / 100</strong>" in page
+    assert "<code>/dev/&lt;b&gt;vda3</code>" in page
+    assert "In order the time before, and open now:" in page
+    assert "kernel.x" not in page
 
 
 def score(page: str) -> int:
