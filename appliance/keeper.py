@@ -157,7 +157,7 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
     bounds = verbs.Bounds(
         (options.rtp_first, options.rtp_last), frozenset((("udp", options.sip_port), ("tcp", options.sip_port)))
     )
-    tunnel = Tunnel(place_of(options), lambda _port: None, say)
+    tunnel = Tunnel(place_of(options), gate.guard_tunnel, say)
     tunnel.start()
     listener = Listener(
         runtime / "keeper.sock",

@@ -157,15 +157,58 @@ static inline u32 judge_connection(const struct policy *policy, struct packet *p
 	return verdict ? verdict : VERDICT_tcp_service;
 }
 
+#define TUNNEL_INITIATION 1
+#define TUNNEL_RESPONSE 2
+#define TUNNEL_COOKIE 3
+#define TUNNEL_DATA 4
+
+/* Has it the form of one of WireGuard's four messages (drivers/net/wireguard/messages.h)? The type is one byte, and three
+ * that are nought; all lengths but that of data are exact. */
+static __always_inline u32 judge_tunnel(const struct cursor *cursor, const struct packet *packet)
+{
+	const u8 *at = cursor->at + sizeof(struct udp_header);
+	u32 bytes = packet->payload_bytes;
+	bool whole;
+
+	if ((void *)(at + 4) > cursor->end || at[1] || at[2] || at[3])
+		return VERDICT_tunnel_malformed;
+	switch (at[0]) {
+	case TUNNEL_INITIATION:
+		whole = bytes == 148;
+		break;
+	case TUNNEL_RESPONSE:
+		whole = bytes == 92;
+		break;
+	case TUNNEL_COOKIE:
+		whole = bytes == 64;
+		break;
+	case TUNNEL_DATA:
+		whole = bytes >= 32;
+		break;
+	default:
+		whole = false;
+	}
+	return whole ? VERDICT_tunnel_message : VERDICT_tunnel_malformed;
+}
+
+static __always_inline bool for_tunnel(const struct packet *packet)
+{
+	u32 zero = 0, *port = tunnel_port.lookup(&zero);
+
+	return packet->protocol == PROTOCOL_UDP && port && *port && *port == BIG16(packet->target_port);
+}
+
 /* A port that is not ours to guard, and every port for a source on the allow list. */
-static inline u32 judge_other(const struct policy *policy, struct packet *packet)
+static inline u32 judge_other(const struct policy *policy, const struct cursor *cursor, struct packet *packet)
 {
 	u64 eighths = packet->protocol == PROTOCOL_TCP ? EIGHTHS_OTHER : EIGHTHS_STRANGER;
 	u32 verdict = judge_speed(policy, packet, known_source(packet) ? EIGHTHS_ALL : eighths);
 
 	if (verdict)
 		return verdict;
-	return packet->class == SOURCE_ALLOWED ? VERDICT_source_allowed : VERDICT_other_port;
+	if (packet->class == SOURCE_ALLOWED)
+		return VERDICT_source_allowed;
+	return for_tunnel(packet) ? judge_tunnel(cursor, packet) : VERDICT_other_port;
 }
 
 /* UDP or TCP whose ports are known. */
@@ -184,7 +227,7 @@ static inline u32 judge_ports(struct xdp_md *ctx, const struct policy *policy, c
 		return relay(ctx, policy, cursor, packet, bytes, action);
 	}
 	if (packet->class == SOURCE_ALLOWED || !service_ports.lookup(&service))
-		return judge_other(policy, packet);
+		return judge_other(policy, cursor, packet);
 	if (packet->protocol == PROTOCOL_TCP)
 		return judge_connection(policy, packet, bytes);
 	return judge_datagram(ctx, policy, cursor, packet, bytes);

@@ -25,6 +25,7 @@ MAP("array", u32, u32, active, 1, 0); /* which of the two policies is in force *
 MAP("array", u32, struct pulse, pulse, 1, 0); /* the service's last sign of life */
 MAP("prog", u32, u32, stages, MAX_STAGES, 0); /* programs that a packet may be handed on to */
 MAP("hash", struct service_port, u32, service_ports, MAX_SERVICE_PORTS, 0); /* ports that are guarded as signalling */
+MAP("array", u32, u32, tunnel_port, 1, 0); /* UDP port of the administrators' tunnel; 0: there is none */
 MAP("hash", struct address, struct source, sources, MAX_ADDRESSES, BPF_F_NO_PREALLOC); /* single addresses that are allowed or known */
 MAP("lpm_trie", struct network, struct source, source_nets, MAX_NETWORKS, BPF_F_NO_PREALLOC); /* networks that are allowed or known */
 MAP("hash", struct endpoint, struct pair, pairs, MAX_PAIRS, BPF_F_NO_PREALLOC); /* single devices that are known or banned */

@@ -24,6 +24,7 @@ class MemoryTables:
         self._rows[MapName.POLICY][0] = policy.fresh()
         self._states: dict[Endpoint, StreamState] = {}
         self.beat = (0, 0)
+        self.tunnel_port = 0
         self.list_slots = MemorySlots()
         self.firewall = MemoryRules()
         self.witness = MemoryWitness()
@@ -62,6 +63,9 @@ class MemoryTables:
 
     def pulse(self, at_ns: int, delay_ns: int) -> None:
         self.beat = (at_ns, delay_ns)
+
+    def guard_tunnel(self, port: int) -> None:
+        self.tunnel_port = port
 
     def tallies(self) -> list[tuple[int, int, int]]:
         return list(self.verdicts.values())

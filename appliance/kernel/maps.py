@@ -252,6 +252,7 @@ class KernelTables:
         self._maps[MapName.SCANNERS].raw = policy.DoubleBuffer(self._maps[MapName.SCANNERS].raw, known.raw)
         self._stages = _Map(handles["stages"], _PLAIN)
         self._pulse = _Map(handles["pulse"], _PLAIN)
+        self._tunnel = _Map(handles["tunnel_port"], _PLAIN)
         self._states = _Map(handles["stream_state"], _STATE)
         self._paths = _Map(handles["paths"], _PLAIN)
         self.list_slots = KernelSlots(handles)
@@ -330,6 +331,10 @@ class KernelTables:
         """The office's last sign of life, and how long a datagram waits for it."""
         row = {"at_ns": at_ns, "delay_ns": delay_ns}
         self._pulse.raw.update(self._pulse.key.pack_number(0), self._pulse.leaf.pack(row))
+
+    def guard_tunnel(self, port: int) -> None:
+        """The UDP port on which messages must be WireGuard's; 0: none."""
+        self._tunnel.raw.update(self._tunnel.key.pack_number(0), self._tunnel.leaf.pack_number(port))
 
     def set_stage(self, place: int, program_fd: int | None) -> None:
         """The program that packets are handed on to at this place; None: none."""

@@ -103,6 +103,12 @@ class GateSurface(AnswerVerbs):
                 if rows := part.get(name):
                     self.tables.put_many(name, rows)
 
+    # The administrators' tunnel
+
+    def guard_tunnel(self, port: int) -> None:
+        """From now on what comes to this UDP port must be a message of WireGuard; 0: none. No plan speaks of it."""
+        self.tables.guard_tunnel(port)
+
     # Lists
 
     def lists(self) -> list[wire.ListStatus]:

@@ -61,6 +61,8 @@ def test_a_peer_loads_the_panel_through_the_tunnel_and_an_outsider_does_not(
         assert peer.heard().handshake_at > 0
         assert answer(lab, admin, six) == 303
         assert office.running_office("tunnel.show")["tunnel"]["peers"][0]["handshake_at"] > 0
+        counted = {each["verdict"]: each["packets"] for each in product.command("status")["keeper"]["tallies"]}
+        assert counted["tunnel_message"] > 5 and counted["tunnel_malformed"] == 0
         row = product.command("tunnel", "peer", "laptop")
         assert row["handshake_at"] > 0 and row["endpoint"].startswith(lab.hosts[admin].address)
         # Outside it the panel is shut, to the same machine as well.
