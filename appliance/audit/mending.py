@@ -4,8 +4,10 @@ What a fix writes stands in files of the audit's own name, so that taking it bac
 touches SSH, users, the packet filter, mounts, units or the network's addresses.
 """
 
+import errno
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +57,7 @@ def put(machine: Machine, path: str, begins: str, text: str, head: str = HEAD) -
 
 
 def mode(machine: Machine, path: str | Path, most: int, owner: int | None = None) -> list[Step]:
-    """Take the bits away that are not in `most`; give it to user and group `owner` when that is another's."""
+    """Take the bits away that are not in `most`; give it to user `owner` when that is another's."""
     found = machine.stat(path)
     if stat.S_ISLNK(found.st_mode):
         return []
@@ -63,24 +65,64 @@ def mode(machine: Machine, path: str | Path, most: int, owner: int | None = None
     steps = []
     if now & ~most:
         steps.append(
-            Step(f"changes the mode of {path} from {now:o} to {now & most:o}", lambda: _mode(machine, path, most))
+            Step(
+                f"changes the mode of {path} from {now:o} to {now & most:o}",
+                lambda: _on(machine, path, found, lambda held: os.fchmod(held, _mode_of(held) & most)),
+            )
         )
     if owner is not None and found.st_uid != owner:
-        steps.append(Step(f"gives {path} to user {owner}", lambda: _own(machine, path, owner)))
+        steps.append(
+            Step(
+                f"gives {path} to user {owner}",
+                lambda: _on(machine, path, found, lambda held: _give(held, owner)),
+            )
+        )
     return steps
 
 
-def _mode(machine: Machine, path: str | Path, most: int) -> None:
-    """Never through a link that somebody laid there meanwhile."""
-    descriptor = os.open(machine.at(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def _mode_of(descriptor: int) -> int:
+    return stat.S_IMODE(os.fstat(descriptor).st_mode)
+
+
+def _give(descriptor: int, owner: int) -> None:
+    found = os.fstat(descriptor)
+    if not stat.S_ISDIR(found.st_mode) and found.st_nlink != 1:
+        raise OSError(errno.EMLINK, "it has another name somewhere else")
+    os.fchown(descriptor, owner, -1)
+
+
+def _on(machine: Machine, path: str | Path, judged: os.stat_result, deed: Callable[[int], None]) -> None:
+    """Do it to the very file that was judged, or not at all. Raises OSError.
+
+    What lies below the office's directory is the office's to rename: between the question and the answer it could lay a
+    link to a file of root's, or to a directory of root's further up, or give a file of root's another name.
+    """
+    descriptor = _opened(machine, path)
     try:
-        os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) & most)
+        found = os.fstat(descriptor)
+        if (found.st_dev, found.st_ino, found.st_uid) != (judged.st_dev, judged.st_ino, judged.st_uid):
+            raise OSError(errno.ESTALE, "it is another one than was looked at", str(path))
+        deed(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _own(machine: Machine, path: str | Path, owner: int) -> None:
-    os.chown(machine.at(path), owner, -1, follow_symlinks=False)
+def _opened(machine: Machine, path: str | Path) -> int:
+    """A descriptor of it: each directory is opened in the one above it, and a link is followed only where nobody but
+    root can lay one."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    place = machine.at(path)
+    held = os.open("/", flags | os.O_DIRECTORY)
+    try:
+        for name in place.parts[1:-1]:
+            above = os.fstat(held)
+            safe = above.st_uid == 0 and not above.st_mode & 0o022
+            way = flags & ~os.O_NOFOLLOW if safe else flags
+            held, left = os.open(name, way | os.O_DIRECTORY, dir_fd=held), held
+            os.close(left)
+        return os.open(place.name, flags, dir_fd=held)
+    finally:
+        os.close(held)
 
 
 def journal(machine: Machine, name: str, value: str) -> list[Step]:

@@ -26,6 +26,7 @@ WRITER_LOCK: Final = f"{DATABASE}.lock"
 PASSED_OVER: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", WRITER_LOCK, COPY)
 BITE: Final = 1 << 20
 MOST_LIST_BYTES: Final = 16 * 1024 * 1024
+LABEL: Final = "security.selinux"  # every file has one where it is used, and it cannot be taken away
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,19 @@ def read(place: Path) -> Contents:
         raise BackupError(f"this backup's {LIST} cannot be read", "take another one") from None
     _compare(place, contents)
     return contents
+
+
+def make_plain(place: Path) -> None:
+    """Nothing but names and bytes is left of a set that `read` found good: everything is root's, closed, without bits
+    that change a program's user, without capabilities and access lists. What a repository has of these was written by
+    whoever writes to it. Raises OSError."""
+    for directory, _, files in os.walk(place, followlinks=False):
+        for path, mode in [(directory, 0o700), *((os.path.join(directory, name), 0o600) for name in files)]:
+            os.chown(path, 0, 0, follow_symlinks=False)
+            for name in os.listxattr(path, follow_symlinks=False):
+                if name != LABEL:
+                    os.removexattr(path, name, follow_symlinks=False)
+            os.chmod(path, mode)
 
 
 def _compare(place: Path, contents: Contents) -> None:

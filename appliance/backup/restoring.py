@@ -50,8 +50,10 @@ def restore_into(backups: Backups, named: str, target: Path) -> Restored:
         if any(target.iterdir()):
             raise BackupError(f"{target} is not empty", "name a directory that is, or one that is not there")
         room = target / f".{ROOM}"
+        room.mkdir(mode=0o700)
         place = repository.restore(snapshot, room)
         found = contents.read(place)
+        contents.make_plain(place)
         for each in sorted(place.iterdir()):
             each.rename(target / each.name)
         shutil.rmtree(room)
@@ -78,11 +80,14 @@ def restore(backups: Backups, office: Office, named: str, runtime: Path) -> Rest
 @contextmanager
 def _unused(state: Path) -> Iterator[None]:
     """Hold the writer's lock of the database: an office may outlive its keeper (--pin). Raises BackupError."""
+    path = state / contents.OFFICE / contents.WRITER_LOCK
     try:
-        held = os.open(state / contents.OFFICE / contents.WRITER_LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        held = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         yield
         return
+    except OSError as error:
+        raise BackupError(f"{path}: {error.strerror}", "it is no file of the database's: remove it") from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
@@ -104,6 +109,7 @@ def _replaced(backups: Backups, office: Office, named: str) -> Restored:
         room.mkdir(mode=0o700)
         place = repository.restore(snapshot, room)
         found = contents.read(place)
+        contents.make_plain(place)
         _give(place / contents.OFFICE)
         judged = office.copies("verify", place, lambda _done, _total: None)
         aside = _swap(state, place)
@@ -115,17 +121,14 @@ def _replaced(backups: Backups, office: Office, named: str) -> Restored:
 
 
 def _give(office: Path) -> None:
-    """To the office's user; there is no link in it (contents.read)."""
+    """To the office's user; there is no link in it, and it is closed (contents.read, make_plain)."""
     try:
         user = account()
     except LaunchError as error:
         raise BackupError(str(error)) from None
     for place, _, files in os.walk(office):
-        os.chmod(place, 0o700)
-        os.chown(place, user.pw_uid, user.pw_gid, follow_symlinks=False)
-        for name in files:
-            os.chmod(Path(place, name), 0o600)
-            os.chown(Path(place, name), user.pw_uid, user.pw_gid, follow_symlinks=False)
+        for path in (Path(place), *(Path(place, name) for name in files)):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def _swap(state: Path, place: Path) -> Path | None:

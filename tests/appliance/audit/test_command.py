@@ -186,3 +186,37 @@ def test_a_mode_is_not_changed_through_a_link(root: Path) -> None:
     with pytest.raises(OSError):
         steps[0].do()
     assert place.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("way", ["a link further up", "another file", "a link of root's own"])
+def test_nothing_of_roots_is_given_away_through_what_the_office_lays_there_meanwhile(root: Path, way: str) -> None:
+    office = root / "var/lib/appliance/office"
+    (office / "d").mkdir(parents=True)
+    os.chown(office, tree.UID, tree.UID)
+    (office / "d" / "shadow").write_text("left there by root")
+    shadow = root / "etc/shadow"
+    before = shadow.stat()
+    steps = mending.mode(tree.machine(root), "/var/lib/appliance/office/d/shadow", 0o600, tree.UID)
+    assert len(steps) == 2  # shown to somebody, who reads for a while
+    (office / "d").rename(office / "e")
+    if way == "a link further up":
+        (office / "d").symlink_to(root / "etc")
+        os.chown(office / "d", tree.UID, tree.UID, follow_symlinks=False)
+    elif way == "another file":
+        (office / "d").mkdir()
+        os.link(shadow, office / "d" / "shadow")
+    else:
+        (office / "d").symlink_to(root / "etc")
+    for step in steps:
+        with pytest.raises(OSError):
+            step.do()
+    assert (shadow.stat().st_uid, shadow.stat().st_mode) == (before.st_uid, before.st_mode)
+
+
+def test_a_file_of_the_offices_is_closed_and_given_to_it(root: Path) -> None:
+    place = root / "var/lib/appliance/office/d/x"
+    place.parent.mkdir(parents=True)
+    place.touch(0o644)
+    for step in mending.mode(tree.machine(root), "/var/lib/appliance/office/d/x", 0o600, tree.UID):
+        step.do()
+    assert (place.stat().st_mode & 0o777, place.stat().st_uid) == (0o600, tree.UID)

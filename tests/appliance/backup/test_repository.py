@@ -1,7 +1,10 @@
 """Backups over a real repository of restic, with an office that only writes a file."""
 
+import hashlib
 import json
+import os
 import shutil
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +12,11 @@ from typing import Any
 import pytest
 
 from appliance.backup import record
-from appliance.backup.contents import COPY, DATABASE, OFFICE
+from appliance.backup.contents import COPY, DATABASE, LIST, OFFICE, WRITER_LOCK
 from appliance.backup.making import Backups
 from appliance.backup.place import BackupError, Options
 from appliance.backup.restoring import restore, restore_into
+from appliance.launch import account
 
 JUDGED = {"accounts": 1, "cdrs": 0, "balances": {}, "head": "", "broken_at": 0, "schema": 6}
 
@@ -145,3 +149,43 @@ def test_one_run_at_a_time(made: tuple[Backups, Office, Path]) -> None:
         ):
             with pytest.raises(BackupError, match="another backup runs"):
                 attempt()
+
+
+def test_nothing_but_bytes_comes_back_of_a_set_that_somebody_made_himself(made: tuple[Backups, Office, Path]) -> None:
+    """Whoever has the repository's password writes modes, owners and capabilities into it; root restores them."""
+    backups, office, directory = made
+    repository, room = backups.repository()[1], directory / "theirs"
+    place = repository.restore(repository.snapshots()[0], room)
+    listed = json.loads((place / LIST).read_text())
+    capability = struct.pack("<IIIII", 0x02000001, 1 << 7, 0, 0, 0)  # VFS_CAP_REVISION_2, CAP_SETUID
+    for name in ("settings.toml", f"{OFFICE}/shell"):
+        (place / name).write_bytes(b"#!")
+        listed["files"][name] = hashlib.sha256(b"#!").hexdigest()
+        os.chown(place / name, 4711, 4711)
+        (place / name).chmod(0o6777)
+    os.setxattr(place / OFFICE / "shell", "security.capability", capability)
+    (place / LIST).write_text(json.dumps(listed))
+    (place / OFFICE).chmod(0o777)
+    repository.save(place, ("kind=full",), full=True, heard=lambda _done, _total: None)
+    looked = directory / "looked"
+    looked.mkdir(mode=0o755)
+    restore_into(backups, "latest", looked)
+    restore(backups, office, "latest", directory / "run")
+    for found, owner in (
+        (looked / "settings.toml", 0), (looked / OFFICE, 0), (looked / OFFICE / "shell", 0),
+        (directory / "state" / "settings.toml", 0), (directory / "state" / OFFICE / "shell", account().pw_uid),
+    ):  # fmt: skip
+        seen = found.stat()
+        assert (seen.st_uid, seen.st_mode & 0o7777) == (owner, 0o700 if found.is_dir() else 0o600), found
+        assert "security.capability" not in os.listxattr(found)
+
+
+def test_what_the_office_left_in_the_place_of_its_lock_holds_nobody_up(made: tuple[Backups, Office, Path]) -> None:
+    backups, office, directory = made
+    lock = directory / "state" / OFFICE / WRITER_LOCK
+    os.mkfifo(lock)
+    restore(backups, office, "latest", directory / "run")
+    lock.unlink(missing_ok=True)
+    lock.symlink_to("/etc/passwd")
+    with pytest.raises(BackupError, match="levels of symbolic links"):
+        restore(backups, office, "latest", directory / "run")
