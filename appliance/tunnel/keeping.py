@@ -25,6 +25,7 @@ from appliance.wire import WireError
 
 FILE: Final = "tunnel.json"
 NAME: Final = "appl-tunnel"
+MOST_WHO: Final = 120  # characters of who lets somebody in
 LOOK_EVERY: Final = 5  # ticks, of a second each
 
 
@@ -156,6 +157,7 @@ class Tunnel:
 
     def add(self, new: wire.NewPeer) -> wire.PeerMade:
         """One more peer, and his configuration."""
+        _check_who(new.by)
         private = "" if new.public_key else keys.private_key()
         public = new.public_key or keys.public_key(private)
         made = self._made().with_peer(new.name, public, new.by, self._wall())
@@ -168,6 +170,7 @@ class Tunnel:
 
     def remove(self, ref: wire.PeerRef) -> None:
         """A peer less; what he has open ends."""
+        _check_who(ref.by)
         self._become(self._made().without_peer(ref.name))
         self._say(f"tunnel: peer {ref.name} removed{f' by {ref.by}' if ref.by else ''}")
 
@@ -306,6 +309,12 @@ def _shown(kept: Book, peer: book.Peer, heard: uapi.Heard) -> wire.TunnelPeer:
         peer.name, peer.public_key, kept.addresses(peer.number), peer.added_at, peer.added_by, heard.endpoint,
         heard.handshake_at, heard.received_bytes, heard.sent_bytes,
     )  # fmt: skip
+
+
+def _check_who(text: str) -> None:
+    """Raises WireError for what would be more than a name in the journal and on root's terminal: the office says it."""
+    if len(text) > MOST_WHO or not text.isprintable():
+        raise WireError("invalid", f"{text!r:.60} is nobody's name", f"at most {MOST_WHO} printable characters")
 
 
 def _loopback(address: str) -> bool:

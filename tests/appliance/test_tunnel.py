@@ -190,6 +190,9 @@ def test_the_office_lets_peers_in_and_cannot_open_the_tunnel(namespace: str, hou
         assert "PrivateKey" in asked(Caller.OFFICE, "tunnel_add", wire.NewPeer("x", by="olga"))["result"]["text"]
         (row,) = asked(Caller.OFFICE, "tunnel")["result"]["peers"]
         assert row["name"] == "x" and "private" not in json.dumps(row)
+        for who in ("olga\nkeeper: tunnel off", "\x1b[2J", "o" * 121):  # a line of the journal, or root's terminal
+            assert asked(Caller.OFFICE, "tunnel_add", wire.NewPeer("y", by=who))["error"]["code"] == "invalid"
+            assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("x", who))["error"]["code"] == "invalid"
         assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("x", "olga"))["ok"]
         assert house.said[-2:] == ["tunnel: peer x added by olga", "tunnel: peer x removed by olga"]
         assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("x"))["error"]["code"] == "not_found"
