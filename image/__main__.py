@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from image import base, build, compare, formats, page, sbom, signing, variables
+from image import base, build, bundle, compare, formats, layout, page, sbom, signing, variables
 from image.layout import BadLayout
 from image.progress import BuildError, Progress
 from image.report import report, table
@@ -21,7 +21,8 @@ OUT: Final = base.CODE / "build" / "image"
 PROGRAMS: Final = {
     "packer": "packer", "mmdebstrap": "mmdebstrap", "qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils",
     "mcopy": "mtools", "mkfs.vfat": "dosfstools", "sfdisk": "fdisk", "mke2fs": "e2fsprogs", "zstd": "zstd",
-    "ssh-keygen": "openssh-client", "unshare": "util-linux", "ip": "iproute2",
+    "rauc": "rauc", "mksquashfs": "squashfs-tools", "openssl": "openssl", "ssh-keygen": "openssh-client",
+    "unshare": "util-linux", "ip": "iproute2",
 }  # fmt: skip
 
 
@@ -54,11 +55,16 @@ def _build(chosen: variables.Variables, progress: Progress) -> None:
     if not key.is_file():  # said before an hour of work, not after it
         raise BuildError(f"signing_key={chosen.signing_key}: there is no such file")
     disk = base.provide(chosen, WORK, progress)
-    sealed, contents = build.run(chosen, disk, WORK, progress)
+    pair = bundle.signer(chosen, WORK, progress)
+    sealed, contents = build.run(chosen, disk, pair[1], WORK, progress)
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     named = formats.Named(OUT, build.NAME, chosen.version, base.EPOCH)
     made = formats.write(sealed, tuple(chosen.formats.split(",")), named, progress)
+    with progress.step("update"):
+        whole = layout.disk(chosen.disk_mib, chosen.root_mib)
+        system = bundle.slot_image(sealed, whole, WORK / bundle.CONTENT, progress)
+        made.append(bundle.write(system, chosen.version, pair, named.path(bundle.END), progress))
     with progress.step("bill of materials, digests, signature"):
         bill = named.path("cdx.json")
         bill.write_text(sbom.bill(contents, build.NAME, chosen.version, base.EPOCH) + "\n")

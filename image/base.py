@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from image import layout
+from image import boot, layout
 from image.packages import LEFT_OUT, PACKAGES
 from image.progress import BuildError, Progress
 from image.variables import Variables
@@ -28,15 +28,7 @@ EPOCH: Final = 1735689600  # every time stamp of the base: 2025-01-01
 _BARE: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}  # of programs in the chroot
 # Wheels of every age of the C library that the suite can run; pip takes the newest that fits.
 _GLIBC: Final = ("2_41", "2_39", "2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2014")
-KERNEL_LINE: Final = (
-    "console=tty0 console=ttyS0,115200 net.ifnames=0 quiet loglevel=3 panic=10 "
-    "lockdown=integrity slab_nomerge randomize_kstack_offset=on vsyscall=none systemd.ssh_auto=no"
-)
-_EARLY: Final = f"search.fs_uuid {layout.ROOT_UUID} root\nset prefix=($root)/boot/grub\n"
-_BIOS_MODULES: Final = (
-    *("biosdisk", "part_gpt", "ext2", "search_fs_uuid", "normal", "linux", "serial", "terminal", "configfile"),
-    *("echo", "test"),
-)
+INITRAMFS: Final = CODE / "image" / "initramfs"
 
 
 def provide(variables: Variables, work: Path, progress: Progress) -> Path:
@@ -55,7 +47,8 @@ def provide(variables: Variables, work: Path, progress: Progress) -> Path:
 def digest(variables: Variables) -> str:
     """Names a base disk: the same when suite, mirror, packages, wheels and this package's base files are the same."""
     parts = [variables.suite, variables.mirror, str(variables.disk_mib), str(variables.root_mib), *PACKAGES, *LEFT_OUT]
-    parts += [path.read_text() for path in (LOCK, Path(__file__), Path(layout.__file__))]
+    sources = (LOCK, Path(__file__), Path(boot.__file__), Path(layout.__file__), *sorted(INITRAMFS.iterdir()))
+    parts += [path.read_text() for path in sources]
     return hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]
 
 
@@ -68,9 +61,10 @@ def _make(variables: Variables, place: Path, made: Path, progress: Progress) -> 
         _environment(root, progress)
     with progress.step("base: settings that boot"):
         _prepare(root)
+        _initial(root, progress)
     with progress.step("base: file systems"):
         whole = layout.disk(variables.disk_mib, variables.root_mib)
-        core = _grub(root, progress)
+        core = boot.second_stage(root, progress)
         _file_systems(root, place, whole, progress)
     with progress.step("base: disk"):
         raw = _disk(place, whole, core, root, progress)
@@ -141,12 +135,12 @@ def _prepare(root: Path) -> None:
     texts = {
         "etc/hostname": "appliance\n",
         "etc/hosts": "127.0.0.1 localhost\n127.0.1.1 appliance\n::1 localhost\n",
-        "etc/fstab": f"UUID={layout.ROOT_UUID} / ext4 rw,noatime,errors=remount-ro 0 1\n",
+        "etc/fstab": "# The root is what the kernel was told (boot/grub/slot.cfg).\n",
         "etc/machine-id": "",
         "etc/apt/sources.list": "# This machine is updated as a whole, from its own images. It asks no archive.\n",
         "etc/systemd/network/80-dhcp.network": "[Match]\nName=en* eth*\n\n[Network]\nDHCP=yes\nLLMNR=no\n",
-        "etc/default/grub": _grub_defaults(),
-        "boot/grub/grub.cfg": _grub_menu(root),
+        boot.SLOT_MENU: boot.slot_menu(_kernel(root), sealed=False),
+        str(SEED / "slot.cfg"): boot.slot_menu(_kernel(root), sealed=True),
         str(SEED / "packages"): "\n".join(PACKAGES) + "\n",
     }
     for name, text in texts.items():
@@ -171,59 +165,38 @@ def _kernel(root: Path) -> str:
     return image.name.removeprefix("vmlinuz-")
 
 
-def _grub_defaults() -> str:
-    return (
-        "GRUB_DEFAULT=0\nGRUB_TIMEOUT=0\nGRUB_DISTRIBUTOR=Debian\nGRUB_DISABLE_OS_PROBER=true\n"
-        f'GRUB_CMDLINE_LINUX_DEFAULT=""\nGRUB_CMDLINE_LINUX="{KERNEL_LINE}"\nGRUB_TERMINAL="console serial"\n'
-    )
-
-
-def _grub_menu(root: Path) -> str:
-    kernel = _kernel(root)
-    return (
-        f"set timeout=0\nsearch --no-floppy --fs-uuid --set=root {layout.ROOT_UUID}\n"
-        "serial --unit=0 --speed=115200\nterminal_input console serial\nterminal_output console serial\n"
-        "menuentry 'appliance' {\n"
-        f"  linux /boot/vmlinuz-{kernel} root=UUID={layout.ROOT_UUID} ro {KERNEL_LINE}\n"
-        f"  initrd /boot/initrd.img-{kernel}\n}}\n"
-    )
-
-
-def _grub(root: Path, progress: Progress) -> bytes:
-    """GRUB's modules below /boot, and its second stage for BIOS."""
-    modules = root / "boot/grub/i386-pc"
-    modules.mkdir(parents=True, exist_ok=True)
-    for pattern in ("*.mod", "*.lst"):
-        for path in (root / "usr/lib/grub/i386-pc").glob(pattern):
-            shutil.copy2(path, modules)
-    (root / "early.cfg").write_text(_EARLY)
-    command = ["chroot", str(root), "grub-mkimage", "-O", "i386-pc", "-d", "/usr/lib/grub/i386-pc", "-o", "/core.img"]
-    command += ["-c", "/early.cfg", "-p", "/boot/grub", *_BIOS_MODULES]
-    progress.run(command, log="grub")
-    core = (root / "core.img").read_bytes()
-    for name in ("core.img", "early.cfg"):
-        (root / name).unlink()
-    return core
+def _initial(root: Path, progress: Progress) -> None:
+    """The initial file system anew, with what finds the state; here, because emulated it takes minutes."""
+    place = root / "etc/initramfs-tools"
+    for name, target in (("hook", "hooks/appliance"), ("state", "scripts/local-bottom/appliance")):
+        (place / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(INITRAMFS / name, place / target)
+        (place / target).chmod(0o755)
+    progress.run(["chroot", root, "update-initramfs", "-u"], log="initramfs", env=_BARE)
 
 
 def _file_systems(root: Path, place: Path, whole: layout.Disk, progress: Progress) -> None:
     esp, about = place / "esp.img", os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH), "MTOOLS_SKIP_CHECK": "1"}
     _blank(esp, whole["esp"].size)
     progress.run(["mkfs.vfat", "-F", "32", "--invariant", "-i", "A0D0C0FE", "-n", "ESP", esp], env=about, log="esp")
-    menu = place / "esp.cfg"
-    menu.write_text(_EARLY + "configfile $prefix/grub.cfg\n")
-    progress.run(["mmd", "-i", esp, "::/EFI", "::/EFI/BOOT", "::/EFI/debian"], env=about, log="esp")
+    first, menu, counters = place / "first.cfg", place / "menu.cfg", place / "grubenv"
+    first.write_text(boot.first_menu())
+    menu.write_text(boot.menu())
+    counters.write_bytes(boot.environment())
+    progress.run(["mmd", "-i", esp, "::/EFI", "::/EFI/BOOT", "::/EFI/debian", "::/grub"], env=about, log="esp")
     signed, shim = root / "usr/lib/grub/x86_64-efi-signed", root / "usr/lib/shim"
     for source, target in (
-        (shim / "shimx64.efi.signed", "BOOT/BOOTX64.EFI"),
-        (shim / "mmx64.efi.signed", "BOOT/mmx64.efi"),
-        (signed / "grubx64.efi.signed", "BOOT/grubx64.efi"),
-        (menu, "debian/grub.cfg"),
-        (menu, "BOOT/grub.cfg"),
+        (shim / "shimx64.efi.signed", "EFI/BOOT/BOOTX64.EFI"),
+        (shim / "mmx64.efi.signed", "EFI/BOOT/mmx64.efi"),
+        (signed / "grubx64.efi.signed", "EFI/BOOT/grubx64.efi"),
+        (first, "EFI/debian/grub.cfg"),
+        (first, "EFI/BOOT/grub.cfg"),
+        (menu, "grub/grub.cfg"),
+        (counters, boot.ENVIRONMENT),
     ):
         os.utime(source, (EPOCH, EPOCH))
-        progress.run(["mcopy", "-m", "-i", esp, source, f"::/EFI/{target}"], env=about, log="esp")
-    _blank(place / "root.img", whole["root"].size)
+        progress.run(["mcopy", "-m", "-i", esp, source, f"::/{target}"], env=about, log="esp")
+    _blank(place / "root.img", whole[layout.slot_name("A")].size)
     options = ["-q", "-t", "ext4", "-L", "root", "-U", layout.ROOT_UUID]
     options += ["-E", f"hash_seed={layout.ROOT_UUID},root_owner=0:0", "-d", str(root)]
     fake = os.environ | {"E2FSPROGS_FAKE_TIME": str(EPOCH)}
@@ -237,13 +210,13 @@ def _disk(place: Path, whole: layout.Disk, core: bytes, root: Path, progress: Pr
     script.write_text(layout.sfdisk_script(whole))
     with script.open() as given:
         progress.run(["sfdisk", "-q", raw], stdin=given)
-    for name in ("esp", "root"):
-        seek = f"seek={whole[name].start // layout.MIB}"
+    for name, target in (("esp", "esp"), ("root", layout.slot_name("A"))):
+        seek = f"seek={whole[target].start // layout.MIB}"
         copy = ["dd", f"if={place / f'{name}.img'}", f"of={raw}", "bs=1M", seek, "conv=notrunc,sparse", "status=none"]
         progress.run(copy)
-    boot = (root / "usr/lib/grub/i386-pc/boot.img").read_bytes()
+    loader = (root / "usr/lib/grub/i386-pc/boot.img").read_bytes()
     with raw.open("r+b") as disk:
-        first = layout.first_stage(boot, disk.read(layout.SECTOR), whole["bios"].start)
+        first = layout.first_stage(loader, disk.read(layout.SECTOR), whole["bios"].start)
         disk.seek(0)
         disk.write(first)
         disk.seek(whole["bios"].start)

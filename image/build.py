@@ -82,8 +82,10 @@ def surroundings(cache: Path) -> dict[str, str]:
     return dict(os.environ) | {"CHECKPOINT_DISABLE": "1", "PACKER_CACHE_DIR": str(cache)}
 
 
-def run(variables: Variables, disk: Path, work: Path, progress: Progress) -> tuple[Path, dict[str, object]]:
-    """The sealed disk and what it says that it holds. Raises BuildError."""
+def run(
+    variables: Variables, disk: Path, certificate: Path, work: Path, progress: Progress
+) -> tuple[Path, dict[str, object]]:
+    """The sealed disk and what it says that it holds. It takes updates that `certificate` signed. Raises BuildError."""
     out, console = work / "built", work / "logs" / "console.log"
     shutil.rmtree(out, ignore_errors=True)
     private = work / "private"
@@ -93,7 +95,7 @@ def run(variables: Variables, disk: Path, work: Path, progress: Progress) -> tup
         identity, credential = key(private)
         chosen = values(
             variables, base=disk, out=out, key=identity, key_credential=credential, product=product(private),
-            files=CODE / "image/files", console=console,
+            files=CODE / "image/files", console=console, certificate=certificate,
         )  # fmt: skip
         about = surroundings(work / "cache")
         command = own_network(packer("build", chosen, "-color=false", "-timestamp-ui"))

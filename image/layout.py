@@ -1,9 +1,10 @@
 """The disk as numbers: which partition lies where, what sfdisk is told, and how BIOS finds its way to the kernel. Pure.
 
-A GPT disk (UEFI 2.10, section 5.3) with four places: GRUB's second stage for BIOS, the EFI system partition, the root
-file system, and what is left for the state. The state's partition is made and grown by the machine itself at its first
-boot (files/etc/repart.d), so it is on no image and on no two machines alike. GRUB's first two stages are patched as
-grub-bios-setup does it (GRUB 2.12: util/setup.c, include/grub/i386/pc/boot.h), which needs a block device.
+A GPT disk (UEFI 2.10, section 5.3) with five places: GRUB's second stage for BIOS, the EFI system partition, two slots
+of the same size for the system, and what is left for the state. An image is delivered with the system in slot A; an
+update fills the slot that is not running (boot.py). The state's partition is made and grown by the machine itself at
+its first boot (initramfs/state), so it is on no image and on no two machines alike. GRUB's first two stages are patched
+as grub-bios-setup does it (GRUB 2.12: util/setup.c, include/grub/i386/pc/boot.h), which needs a block device.
 """
 
 import struct
@@ -14,7 +15,7 @@ SECTOR: Final = 512
 MIB: Final = 1 << 20
 GRAIN: Final = MIB  # every partition begins and ends on it
 TAIL: Final = MIB  # kept free behind the last one, for the second copy of the table
-ROOT_UUID: Final = "6f1c2a54-7e0b-4c1d-9a55-52c4e1d3a0a1"  # of the file system; the same in every build
+ROOT_UUID: Final = "6f1c2a54-7e0b-4c1d-9a55-52c4e1d3a0a1"  # of the file system; the same in every build and slot
 DISK_ID: Final = "6f1c2a54-7e0b-4c1d-9a55-52c4e1d3a0d0"
 
 # Offsets that GRUB fixes for boot.img and diskboot.img.
@@ -59,20 +60,27 @@ _PLACES: Final = (
     (14, "bios", "21686148-6449-6E6F-744E-656564454649", 3),
     (15, "esp", "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", 60),
 )
+SLOTS: Final = {"A": 1, "B": 2}  # numbers of their partitions
 _ROOT_TYPE: Final = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"  # root, x86-64
 LEAST_STATE_MIB: Final = 512
 
 
 def disk(size_mib: int, root_mib: int) -> Disk:
-    """The lay-out of a disk. Raises BadLayout when too little is left for the state."""
+    """The lay-out of a disk with slots of `root_mib`. Raises BadLayout when too little is left for the state."""
     at, rows = GRAIN, []
-    for number, name, kind, mib in (*_PLACES, (1, "root", _ROOT_TYPE, root_mib)):
+    slots = [(number, slot_name(each), _ROOT_TYPE, root_mib) for each, number in SLOTS.items()]
+    for number, name, kind, mib in (*_PLACES, *slots):
         rows.append(Partition(number, name, kind, at, mib * MIB))
         at += mib * MIB
     least = (at + TAIL) // MIB + LEAST_STATE_MIB
     if size_mib < least:
-        raise BadLayout(f"a disk of {size_mib} MiB is too small for a root of {root_mib}: give it {least} or more")
+        raise BadLayout(f"a disk of {size_mib} MiB is too small for two slots of {root_mib}: give it {least} or more")
     return Disk(size_mib * MIB, tuple(rows))
+
+
+def slot_name(slot: str) -> str:
+    """The name of a slot's partition: root-a, root-b."""
+    return f"root-{slot.lower()}"
 
 
 def sfdisk_script(whole: Disk) -> str:

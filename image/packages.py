@@ -29,6 +29,9 @@ PACKAGES: Final = {
     "ca-certificates": "whom TLS trusts",
     "restic": "backups: encrypted, deduplicated, here or elsewhere",
     "netbase": "names of protocols and services",
+    # updates
+    "rauc": "writes a signed update into the slot that does not run (appliance/slots.py)",
+    "rauc-service": "its service, which starts when it is asked",
     # first boot
     "cloud-init": "network, name and an operator's key from whoever runs the hypervisor (etc/cloud/cloud.cfg.d)",
     # keeps

@@ -33,6 +33,7 @@ from appliance.cli import (
     trunks,
     trying,
     tunnel,
+    update,
     usage,
 )
 from appliance.cli.table import Book
@@ -64,6 +65,7 @@ BOOK = Book(
         gate.GROUP,
         tunnel.GROUP,
         selftest.GROUP,
+        update.GROUP,
     ),
     commands=(
         *service.COMMANDS,
@@ -94,6 +96,7 @@ BOOK = Book(
         *tunnel.COMMANDS,
         *selftest.COMMANDS,
         *audit.COMMANDS,
+        *update.COMMANDS,
         *completion.COMMANDS,
     ),
 )

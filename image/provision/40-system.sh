@@ -7,16 +7,22 @@ find . -type f | while read -r path; do
     case $path in ./usr/local/lib/appliance/*) mode=755 ;; esac
     install -D -o root -g root -m $mode "$path" "/${path#./}"
 done
-# The state has a partition of its own, which the first boot makes (etc/repart.d). Nothing on it is ever executed.
+# The state has a partition of its own, which the initial file system makes, checks, and lays over /etc and /var: the
+# rest of a slot is read-only (image/initramfs/state). Nothing on it is ever executed.
 install -d -m 755 /var/lib/appliance
-options=noatime,nodev,nosuid,noexec,x-systemd.growfs,x-systemd.after=systemd-repart.service,x-systemd.device-timeout=120s
-echo "PARTLABEL=state /var/lib/appliance ext4 $options 0 2" >>/etc/fstab
+install -m 644 /tmp/updates.pem /etc/rauc/updates.pem
+options=noatime,nodev,nosuid,noexec,x-systemd.growfs,x-systemd.device-timeout=120s
+echo "PARTLABEL=state /var/lib/appliance ext4 $options 0 0" >>/etc/fstab
+# GRUB's counters, which an update changes.
+install -d -m 700 /boot/efi
+options=noatime,nodev,nosuid,noexec,umask=0077,flush,nofail,x-systemd.device-timeout=60s
+echo "PARTLABEL=esp /boot/efi vfat $options 0 0" >>/etc/fstab
 ln -sf /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d
 nft --check --file /etc/nftables.conf
 sshd -t
 apparmor_parser --replace --write-cache --skip-kernel-load /etc/apparmor.d/appliance-*
 systemctl --quiet enable nftables apparmor appliance appliance-console appliance-keys appliance-wizard appliance-cloud \
-    appliance-audit.timer \
+    appliance-audit.timer appliance-trial \
     systemd-networkd systemd-timesyncd
 # Builds go in over SSH, which runs on until the machine is sealed; the next boot does not start it.
 systemctl --quiet disable ssh
@@ -24,6 +30,9 @@ systemctl --quiet mask ssh.socket sshd-keygen.service getty@tty1.service serial-
     apt-daily.timer apt-daily-upgrade.timer systemd-firstboot.service ctrl-alt-del.target debug-shell.service \
     proc-sys-fs-binfmt_misc.automount e2scrub_all.timer e2scrub_reap.service grub-common.service \
     systemd-pcrlock-make-policy.service cloud-init-hotplugd.socket cloud-init-hotplugd.service
+# What the slots have done: the partition is made before; nothing makes a slot's own files anew, which the next would hide.
+systemctl --quiet mask systemd-repart.service ldconfig.service systemd-update-done.service systemd-hwdb-update.service \
+    systemd-journal-catalog-update.service systemd-sysusers.service
 install -d /etc/systemd/system-generators
 for name in systemd-ssh-generator systemd-getty-generator systemd-gpt-auto-generator systemd-rc-local-generator \
     systemd-hibernate-resume-generator; do

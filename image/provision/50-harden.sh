@@ -6,7 +6,7 @@ find / -xdev -type f \( -perm -4000 -o -perm -2000 \) ! -path '*/dbus-daemon-lau
 # The profiles of programs that are not here.
 find /etc/apparmor.d -maxdepth 1 -type f ! -name 'appliance-*' -delete
 chmod 700 /root
-chmod 600 /boot/grub/grub.cfg
+chmod 600 /boot/grub/slot.cfg
 chmod 600 /boot/System.map-* /boot/config-* /boot/vmlinuz-* 2>/dev/null || true
 chmod 600 /etc/ssh/sshd_config
 sed -i -e 's/^UMASK.*/UMASK 027/' -e 's/^PASS_MAX_DAYS.*/PASS_MAX_DAYS 365/' -e 's/^PASS_MIN_DAYS.*/PASS_MIN_DAYS 1/' \

@@ -1,4 +1,4 @@
-"""`python -m tests.image [image=FILE] [firmware=bios,uefi]`: see the package."""
+"""`python -m tests.image [image=FILE] [firmware=bios,uefi] [updates=uefi]`: see the package."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from image import page
 from image.__main__ import OUT
 from image.build import own_network
-from tests.image import judge, machine
+from tests.image import judge, machine, updates
 from tests.interrupt import INTERRUPTED, interruptible
 
 INSIDE_NAMESPACE = "IMAGE_CHECK_NAMESPACE"
@@ -23,14 +23,15 @@ SIZES_MIB = (4096, 6144)  # the second machine's disk is larger than the image's
 def main(arguments: list[str]) -> int:
     """Boot, look, judge; returns the exit status."""
     given = dict(word.partition("=")[::2] for word in arguments)
-    firmware = given.pop("firmware", ",".join(machine.USUAL)).split(",")
+    firmware = [each for each in given.pop("firmware", ",".join(machine.USUAL)).split(",") if each != "no"]
+    updated = [each for each in given.pop("updates", "uefi").split(",") if each and each != "no"]
     image = Path(given.pop("image", "") or _newest())
-    wrong = [*given, *(each for each in firmware if each not in machine.FIRMWARE)]
+    wrong = [*given, *(each for each in (*firmware, *updated) if each not in machine.FIRMWARE)]
     lacking = [name for name in (machine.QEMU, "qemu-img") if not shutil.which(name)]
     if wrong or lacking or not image.is_file():
         sys.stderr.write(f"image-check: {_refusal(wrong, lacking, image)}\n")
         return 2
-    return _check(image.resolve(), firmware)
+    return _check(image.resolve(), firmware, updated)
 
 
 def _newest() -> str:
@@ -40,13 +41,13 @@ def _newest() -> str:
 
 def _refusal(wrong: list[str], lacking: list[str], image: Path) -> str:
     if wrong:
-        return f"{wrong[0]!r} is none of image=FILE, firmware={','.join(machine.FIRMWARE)}"
+        return f"{wrong[0]!r} is none of image=FILE, firmware={','.join(machine.FIRMWARE)}, updates=no"
     if lacking:
         return f"not installed: {', '.join(lacking)} (appliance/setup.sh image)"
     return f"there is no {image}: 'make image' first"
 
 
-def _check(image: Path, firmware: list[str]) -> int:
+def _check(image: Path, firmware: list[str], updated: list[str]) -> int:
     rows: list[tuple[str, judge.Check]] = []
     secrets: list[dict[str, str]] = []
     figures: list[str] = []
@@ -62,6 +63,9 @@ def _check(image: Path, firmware: list[str]) -> int:
         rows += [(each, row) for row in judged]
         secrets.append(told.get("secrets", {}))
         figures.append(_figures(booted, told))
+    for each in updated:
+        print(f"== {each}: is updated, and takes spoilt updates back", flush=True)
+        rows += _updates(image, each)
     if len(secrets) > 1:
         rows.append(("all", judge.shared(*secrets[:2])))
     page.write(OUT)
@@ -70,6 +74,18 @@ def _check(image: Path, firmware: list[str]) -> int:
     failed = sum(not row.good for _, row in rows)
     print(f"{len(rows) - failed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
+
+
+def _updates(image: Path, firmware: str) -> list[tuple[str, judge.Check]]:
+    if not (update := updates.updates(image)).is_file():
+        return [(firmware, judge.Check("there is an update of the image", False, f"no {update}"))]
+    with tempfile.TemporaryDirectory() as place:
+        said, console, took_s = updates.boot(image, update, firmware, Path(place))
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / f"check-updates-{firmware}.console").write_text(console)
+    (OUT / f"check-updates-{firmware}.said").write_text(said)
+    print(f"   after {took_s:.0f} s", flush=True)
+    return [(firmware, row) for row in updates.judge(updates.heard(said))]
 
 
 def _outside(booted: machine.Booted) -> list[judge.Check]:

@@ -132,7 +132,7 @@ def _hardened(told: dict[str, Any]) -> Iterable[Check]:
 
 def _first_boot(told: dict[str, Any], console: str, disk_mib: int) -> Iterable[Check]:
     yield Check("the disk is as large as it was made", told["disk_bytes"] == disk_mib << 20, f"{told['disk_bytes']}")
-    rest = told["disk_bytes"] - (2 << 30) - (256 << 20)
+    rest = told["disk_bytes"] - (2560 << 20) - (256 << 20)
     yield Check("the state has the rest of it", told["state_bytes"] > rest * 0.85, f"{told['state_bytes'] >> 20} MiB")
     options = set(told["state_options"].split(","))
     yield Check("nothing on it is executed", {"nodev", "nosuid", "noexec"} <= options, told["state_options"])

@@ -45,10 +45,10 @@ ExecStart=/usr/bin/python3 %d/image.inside
 WANTS = "[Unit]\nWants=image-inside.service\n"
 
 
-def credentials() -> dict[str, bytes]:
-    """What brings `inside.py` in and starts it: systemd-debug-generator(8)."""
+def credentials(inside: Path = INSIDE) -> dict[str, bytes]:
+    """What brings a program in and starts it: systemd-debug-generator(8)."""
     return {
-        "image.inside": INSIDE.read_bytes(),
+        "image.inside": inside.read_bytes(),
         "systemd.extra-unit.image-inside.service": UNIT.encode(),
         "systemd.unit-dropin.multi-user.target": WANTS.encode(),
     }
@@ -129,7 +129,7 @@ def overlay(image: Path, firmware: str, size_mib: int, place: Path) -> Path:
     disk = place / "disk.qcow2"
     make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image), str(disk), f"{size_mib}M"]
     subprocess.run(make, check=True)
-    if firmware in VARIABLES:
+@@3@@    if firmware in VARIABLES:
         shutil.copyfile(OVMF / VARIABLES[firmware], place / "vars")
     return disk
 
@@ -138,7 +138,8 @@ def boot(image: Path, firmware: str, size_mib: int, place: Path, limit_s: float,
     """Boot an overlay of the image that is `size_mib` large, until it has said everything or the time is up. `handed`:
     the hypervisor says name, network and key."""
     disk = overlay(image, firmware, size_mib, place)
-    if handed:
+@@@    firmware_variables(firmware, place)
+@@    if handed:
         hand_in(place)
     began = time.monotonic()
     with subprocess.Popen(command(disk, firmware, place), stdin=subprocess.DEVNULL) as guest:
@@ -147,14 +148,14 @@ def boot(image: Path, firmware: str, size_mib: int, place: Path, limit_s: float,
             resident, greeting = _resident(guest.pid), ssh()
         finally:
             guest.kill()
-    return Booted(firmware, *times, greeting, _text(place / "said"), _text(place / "console"), resident)
+    return Booted(firmware, *times, greeting, text(place / "said"), text(place / "console"), resident)
 
 
 def _watch(guest: subprocess.Popen[bytes], place: Path, began: float, limit_s: float) -> tuple[float, float, float]:
     asks: dict[str, Callable[[], bool]] = {
         "https": https,
         "sip": sip,
-        "said": lambda: "@end" in _text(place / "said"),
+        "said": lambda: "@end" in text(place / "said"),
     }
     at = dict.fromkeys(asks, -1.0)
     while min(at.values()) < 0 and guest.poll() is None and time.monotonic() - began < limit_s:
@@ -196,7 +197,8 @@ def sip() -> bool:
             return False
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
+    """What a file says so far; empty before there is one."""
     return path.read_text(errors="replace") if path.exists() else ""
 
 

@@ -12,26 +12,26 @@ from image.layout import MIB, SECTOR, BadLayout
 
 
 def test_partitions_follow_each_other_on_whole_mebibytes_and_leave_room_for_the_state() -> None:
-    whole = layout.disk(4096, 2048)
-    assert [each.name for each in whole.partitions] == ["bios", "esp", "root"]
+    whole = layout.disk(4096, 1280)
+    assert [each.name for each in whole.partitions] == ["bios", "esp", "root-a", "root-b"]
     at = MIB
     for each in whole.partitions:
         assert (each.start, each.start % MIB, each.size % MIB) == (at, 0, 0)
         at = each.end
-    assert whole.size - at == (4096 - 2048 - 64) * MIB
+    assert whole.size - at == (4096 - 2 * 1280 - 64) * MIB
 
 
-@pytest.mark.parametrize(("size", "fits"), [(2048 + 64 + 1 + 512, True), (2048 + 64 + 512, False)])
+@pytest.mark.parametrize(("size", "fits"), [(2560 + 64 + 1 + 512, True), (2560 + 64 + 512, False)])
 def test_a_disk_without_room_for_the_state_is_refused_with_the_size_it_needs(size: int, fits: bool) -> None:
     if fits:
-        assert layout.disk(size, 2048).size == size * MIB
+        assert layout.disk(size, 1280).size == size * MIB
     else:
         with pytest.raises(BadLayout, match=f"give it {size + 1} or more"):
-            layout.disk(size, 2048)
+            layout.disk(size, 1280)
 
 
 def test_sfdisk_makes_the_table_that_was_meant(tmp_path: Path) -> None:
-    whole, raw = layout.disk(3072, 2048), tmp_path / "disk"
+    whole, raw = layout.disk(3200, 1280), tmp_path / "disk"
     with raw.open("wb") as file:
         file.truncate(whole.size)
     subprocess.run(["sfdisk", "-q", raw], input=layout.sfdisk_script(whole), text=True, check=True)
@@ -55,13 +55,13 @@ def test_the_first_stage_knows_where_the_second_lies_and_leaves_the_table_alone(
 
 
 def test_the_second_stage_lists_its_own_rest() -> None:
-    place = layout.disk(4096, 2048)["bios"]
+    place = layout.disk(4096, 1280)["bios"]
     made = layout.second_stage(b"\1" * 1300, place)
     assert len(made) == 3 * SECTOR
     assert struct.unpack_from("<QHH", made, SECTOR - 12) == (place.start // SECTOR + 1, 2, 0x820)
 
 
 def test_a_second_stage_that_does_not_fit_is_refused() -> None:
-    place = layout.disk(4096, 2048)["bios"]
+    place = layout.disk(4096, 1280)["bios"]
     with pytest.raises(BadLayout, match="does not fit"):
         layout.second_stage(bytes(place.size + 1), place)

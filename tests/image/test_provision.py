@@ -15,6 +15,7 @@ from appliance.kernel.headers import CACHE_DIR
 from appliance.launch import OFFICE_KEEPER_SOCKET, OFFICE_RUNTIME, OFFICE_STATE, USER, VIEW
 from appliance.ownership import read
 from appliance.prerequisites import BPFFS, CAPABILITIES, GATE, PARENT
+from appliance.slots import COUNTERS
 from appliance.unit import ENVIRONMENT
 from appliance.wizard.machine import KEYS
 from image import base, build, ova
@@ -24,7 +25,7 @@ from image.variables import Variables
 HERE = base.CODE / "image"
 PROVISION = sorted((HERE / "provision").glob("*.sh"))
 FILES = HERE / "files"
-SCRIPTS = [*PROVISION, *(FILES / "usr/local/lib/appliance").iterdir()]
+SCRIPTS = [*PROVISION, *base.INITRAMFS.iterdir(), *(FILES / "usr/local/lib/appliance").iterdir()]
 OFFICE_UNIT = "appliance-office.service"
 UNITS = sorted((FILES / "etc/systemd/system").glob("*.*"))
 PROFILES = sorted((FILES / "etc/apparmor.d").iterdir())
@@ -58,9 +59,11 @@ def test_packer_runs_every_provisioner_in_the_order_of_its_number() -> None:
 def test_packer_takes_the_template_with_the_values_of_a_build(tmp_path: Path) -> None:
     identity, credential = build.key(tmp_path)
     (tmp_path / "product.tar").touch()
+    (tmp_path / "certificate.pem").touch()
     chosen = build.values(
         Variables(), base=tmp_path / "base.qcow2", out=tmp_path / "out", key=identity, key_credential=credential,
         product=tmp_path / "product.tar", files=FILES, console=tmp_path / "console",
+        certificate=tmp_path / "certificate.pem",
     )  # fmt: skip
     assert set(TEMPLATE["variables"]) == set(chosen)
     command, about = build.packer("validate", chosen), build.surroundings(tmp_path)
@@ -94,8 +97,8 @@ def test_the_services_user_and_directories_are_the_products_own() -> None:
     assert f"User={USER}\nGroup={USER}\n" in OFFICE
     assert Path("/var/cache/appliance") == CACHE_DIR
     assert "CacheDirectory=appliance\n" in SERVICE
-    (mount,) = re.findall(r'^echo "PARTLABEL=(\w+) (\S+) ', text("40-system.sh"), re.M)
-    assert mount == ("state", DEFAULT_STATE)
+    mounts = re.findall(r'^echo "PARTLABEL=(\w+) (\S+) ', text("40-system.sh"), re.M)
+    assert mounts == [("state", DEFAULT_STATE), ("esp", str(COUNTERS.parents[1]))]
     assert "\nLabel=state\n" in (FILES / "etc/repart.d/50-state.conf").read_text()
 
 

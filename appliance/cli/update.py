@@ -1,0 +1,108 @@
+"""`appliance update`: the image's two slots, and what fills, confirms or takes one back. Only on the image."""
+
+import os
+from pathlib import Path
+
+import click
+
+from appliance.cli.exits import Exit, Failure
+from appliance.cli.show import Answer, Column, line, table, yes_no
+from appliance.cli.table import Command, Group, Session, argument, option
+from appliance.slots import SlotError, Slots, State, here, run
+
+SHOWN = (
+    Column("name", "slot"),
+    Column("running", "runs", yes_no),
+    Column("next", "starts next", yes_no),
+    Column("good", "good", yes_no),
+    Column("version", "version"),
+    Column("installed_at", "installed"),
+)
+
+
+def _slots() -> Slots:
+    if not here():
+        raise Failure(Exit.NOT_RUNNING, "this machine has no slots", "only the image has them: see image/README.md")
+    if os.geteuid() != 0:
+        raise Failure(Exit.NOT_PERMITTED, "only root changes or sees the slots", "run it as root")
+    return Slots()
+
+
+def _answer(found: State, *words: str) -> Answer:
+    rows = [
+        {
+            "name": each.name, "running": each.running, "next": each.next, "good": each.good, "version": each.version,
+            "installed_at": each.installed_at,
+        }
+        for each in found.slots
+    ]  # fmt: skip
+    trial = [line(f"slot {found.trial} is on trial: it is taken back unless it proves healthy", "yellow")]
+    human = (*(line(each) for each in words), table(SHOWN, rows, "no slots"), *(trial if found.trial else ()))
+    return Answer({"slots": rows, "trial": found.trial or None}, human)
+
+
+def _status(_session: Session) -> Answer:
+    slots = _slots()
+    try:
+        return _answer(slots.look())
+    except SlotError as error:
+        raise Failure(Exit.REFUSED, str(error)) from None
+
+
+def _install(_session: Session, file: Path, reboot: bool) -> Answer:
+    slots = _slots()
+    if not file.is_file():
+        raise Failure(Exit.NOT_FOUND, f"there is no file {file}", "an update is called appliance-VERSION.raucb")
+    try:
+        version = slots.contents(file)
+        found = slots.install(file)
+        words = f"version {version} is in slot {found.other.name} and starts with the next restart, on trial"
+        if reboot:
+            run(["systemctl", "--no-block", "reboot"])
+    except SlotError as error:
+        raise Failure(Exit.REFUSED, str(error), "the slot that runs is as it was") from None
+    return _answer(found, words)
+
+
+def _rollback(_session: Session, reboot: bool) -> Answer:
+    slots = _slots()
+    try:
+        found = slots.rollback()
+        if reboot:
+            run(["systemctl", "--no-block", "reboot"])
+    except SlotError as error:
+        raise Failure(Exit.REFUSED, str(error)) from None
+    chosen = next((each.name for each in found.slots if each.next), "?")
+    return _answer(found, f"slot {chosen} starts with the next restart")
+
+
+def _confirm(_session: Session) -> Answer:
+    slots = _slots()
+    try:
+        found = slots.confirm()
+    except SlotError as error:
+        raise Failure(Exit.REFUSED, str(error)) from None
+    return _answer(found, f"slot {found.running.name} stays")
+
+
+REBOOT = option("--reboot", is_flag=True, default=False, help="Restart the machine at once.")
+FILE = click.Path(path_type=Path)
+GROUP = Group("update", "The system of the image: two slots, updated as a whole.", "status")
+COMMANDS = (
+    Command("update status", "Show both slots: which runs, which starts next, which version each holds.", _status),
+    Command(
+        "update install",
+        "Write a signed update into the slot that does not run; the next restart tries it.",
+        _install,
+        (argument("file", metavar="FILE", type=FILE), REBOOT),
+        more="A slot on trial that does not prove healthy (/readyz and SIP answer) restarts the machine; after three "
+        "starts the other slot runs again. What the machine was set to stays with either.",
+    ),
+    Command(
+        "update rollback",
+        "Start the other slot from the next restart on, or take back an update that waits for its restart.",
+        _rollback,
+        (REBOOT,),
+    ),
+    Command("update confirm", "End the trial of the slot that runs now, by hand.", _confirm),
+)

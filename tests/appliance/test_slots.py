@@ -1,0 +1,129 @@
+"""The slots: what RAUC and GRUB's counters say, read; and what may be done in which state.
+
+RAUC itself runs on the image alone, where `make image-check` updates it; GRUB's program runs here.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from appliance.cli import BOOK
+from appliance.cli.exits import Exit
+from appliance.slots import Slot, SlotError, Slots, here, run, state
+
+VERSION = "1.0"
+
+
+def told(*, b_good: bool = False, b_next: bool = False, b_version: str = "") -> str:
+    """RAUC's status of a machine that runs slot A."""
+    written = {
+        "bundle": {"compatible": "appliance-amd64", "version": b_version},
+        "installed": {"timestamp": "2026-01-02T03:04:05Z", "count": 1},
+    }
+    common = {"class": "rootfs", "type": "ext4", "parent": None, "mountpoint": None}
+    a = common | {"device": "/dev/vda1", "bootname": "A", "state": "booted", "boot_status": "good", "slot_status": {}}
+    b = common | {"device": "/dev/vda2", "bootname": "B", "state": "inactive"}
+    b |= {"boot_status": "good" if b_good else "bad", "slot_status": written if b_version else {}}
+    primary = "rootfs.1" if b_next else "rootfs.0"
+    return json.dumps({"booted": "A", "boot_primary": primary, "slots": [{"rootfs.0": a}, {"rootfs.1": b}]})
+
+
+class Machine:
+    """Slots whose RAUC says `status` and notes what it is told; GRUB's counters are a file of GRUB's own program."""
+
+    def __init__(self, place: Path, status: str, *counters: str) -> None:
+        self.asked: list[str] = []
+        self._status = status
+        block, version = place / "grubenv", place / "version"
+        subprocess.run(["grub-editenv", block, "create"], check=True)
+        subprocess.run(["grub-editenv", block, "set", "ORDER=A B", *counters], check=True)
+        version.write_text(VERSION + "\n")
+        self.slots = Slots(block, version, self._run)
+
+    def _run(self, command: Sequence[str]) -> str:
+        if command[0] != "rauc":
+            return run(command)
+        if command[1:3] == ["status", "--detailed"]:
+            return self._status
+        self.asked.append(" ".join(command[1:]))
+        return ""
+
+
+def test_an_image_as_it_is_delivered_runs_a_and_has_nothing_in_b() -> None:
+    found = state(told(), "ORDER=A B\n", VERSION)
+    assert found.slots == (Slot("A", True, True, True, VERSION, ""), Slot("B", False, False, False, "", ""))
+    assert (found.trial, found.running.name, found.other.name) == ("", "A", "B")
+
+
+def test_an_update_that_waits_for_its_start_is_on_trial_and_starts_next() -> None:
+    found = state(told(b_good=True, b_next=True, b_version="2.0"), "ORDER=B A\nTRIAL=B\n", VERSION)
+    assert found.trial == "B"
+    assert found.other == Slot("B", False, True, True, "2.0", "2026-01-02T03:04:05Z")
+
+
+@pytest.mark.parametrize("said", ["", "[]", '{"slots": [{"rootfs.0": {}}]}', '{"slots": 3}'])
+def test_a_status_that_cannot_be_read_is_a_fault_with_words(said: str) -> None:
+    with pytest.raises(SlotError, match="see 'rauc status'"):
+        state(said, "", VERSION)
+
+
+def test_confirming_ends_the_trial_in_grubs_counters(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, told(), "TRIAL=A", "A_TRY=1")
+    assert machine.slots.confirm().trial == ""
+    assert machine.asked == ["status mark-good booted"]
+
+
+@pytest.mark.parametrize(
+    ("found", "trial", "asked"),
+    [
+        ({"b_good": True, "b_version": "0.9"}, "", "status mark-active other"),
+        ({"b_good": True, "b_next": True, "b_version": "2.0"}, "TRIAL=B", "status mark-active booted"),
+    ],
+)
+def test_going_back_starts_the_other_slot_or_takes_back_what_waits(
+    tmp_path: Path, found: dict[str, Any], trial: str, asked: str
+) -> None:
+    machine = Machine(tmp_path, told(**found), trial or "A_TRY=0")
+    machine.slots.rollback()
+    assert machine.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("found", "trial", "why"),
+    [({}, "", "holds nothing that could be started"), ({"b_version": "2.0"}, "TRIAL=B", "failed its trial")],
+)
+def test_there_is_no_way_back_to_what_is_empty_or_failed(
+    tmp_path: Path, found: dict[str, Any], trial: str, why: str
+) -> None:
+    machine = Machine(tmp_path, told(**found), trial or "A_TRY=0")
+    with pytest.raises(SlotError, match=f"slot B {why}: install an update instead"):
+        machine.slots.rollback()
+    assert machine.asked == []
+
+
+def test_a_program_that_fails_says_why_in_one_line() -> None:
+    with pytest.raises(SlotError, match=r"^sh: Failed to check: wrong signature$"):
+        run(["sh", "-c", "echo rauc-Message: hello; echo 'LastError: Failed to check: wrong signature' >&2; exit 1"])
+    with pytest.raises(SlotError, match="nowhere cannot be run"):
+        run(["nowhere"])
+
+
+def test_the_kernel_says_which_slot_runs(tmp_path: Path) -> None:
+    line = tmp_path / "cmdline"
+    assert here(line) == ""
+    line.write_text("root=PARTUUID=1 ro rauc.slot=B appliance.trial quiet\n")
+    assert here(line) == "B"
+
+
+@pytest.mark.skipif(bool(here()), reason="this is the image")
+@pytest.mark.parametrize("words", [["status"], ["confirm"], ["rollback"], ["install", "x.raucb"]])
+def test_a_machine_without_slots_says_so(words: list[str]) -> None:
+    result = CliRunner().invoke(BOOK.root, ["update", *words], env=dict(os.environ))
+    assert result.exit_code == Exit.NOT_RUNNING
+    assert "this machine has no slots" in result.output
