@@ -18,6 +18,7 @@ COMMAND_LINE: Final = Path("/proc/cmdline")
 VERSION: Final = Path("/etc/appliance/version")
 SLOT_WORD, TRIAL_WORD = "rauc.slot=", "appliance.trial"  # on the kernel's command line, by GRUB
 PATIENCE_S: Final = 3600.0  # writing a slot on a slow disk
+ASKED, BUSY = 3, "Timeout was reached"  # of a status that D-Bus gave up; GLib's words
 
 Run = Callable[[Sequence[str]], str]
 
@@ -129,8 +130,18 @@ class Slots:
 
     def look(self) -> State:
         """Both slots, now."""
-        status = self.run(["rauc", "status", "--detailed", "--output-format=json"])
+        status = self._status()
         return state(status, self.run(["grub-editenv", str(self.counters), "list"]), self.version.read_text().strip())
+
+    def _status(self) -> str:
+        """RAUC's service gives up after 25 s of a busy machine; asked again, it has started by then."""
+        for left in reversed(range(ASKED)):
+            try:
+                return self.run(["rauc", "status", "--detailed", "--output-format=json"])
+            except SlotError as error:
+                if not left or BUSY not in str(error):
+                    raise
+        raise AssertionError  # ASKED is above 0
 
     def contents(self, file: Path) -> str:
         """The version that an update brings, once its signature and the machine that it is for are right."""

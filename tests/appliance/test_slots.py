@@ -114,6 +114,28 @@ def test_a_program_that_fails_says_why_in_one_line() -> None:
         run(["nowhere"])
 
 
+@pytest.mark.parametrize(("timeouts", "words"), [(2, ""), (3, "Timeout was reached"), (0, "no such bus")])
+def test_a_status_that_a_busy_machine_gave_up_is_asked_for_again(tmp_path: Path, timeouts: int, words: str) -> None:
+    machine, asked = Machine(tmp_path, told()), list[str]()
+
+    def busy(command: Sequence[str]) -> str:
+        if command[0] == "rauc":
+            asked.append(command[1])
+            if len(asked) <= timeouts:
+                raise SlotError("rauc: error calling D-Bus method: Timeout was reached")
+            if words:
+                raise SlotError("rauc: no such bus")
+        return machine._run(command)
+
+    slots = Slots(machine.slots.counters, machine.slots.version, busy)
+    if words:
+        with pytest.raises(SlotError, match=words):
+            slots.look()
+        assert len(asked) == max(timeouts, 1)
+    else:
+        assert slots.look().running.name == "A"
+
+
 def test_the_kernel_says_which_slot_runs(tmp_path: Path) -> None:
     line = tmp_path / "cmdline"
     assert here(line) == ""
