@@ -29,8 +29,8 @@ class SlotError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One of the two. `good`: GRUB may start it. `version` is empty where nothing was ever installed; `installed_at` is
-    RAUC's text (RFC 3339), empty in the slot that an image was delivered with."""
+    """One of the two. `good`: GRUB may start it. `version` is empty where nothing was installed, as in the slot that an
+    image was delivered with once it does not run; so is `installed_at`, which is RAUC's text (RFC 3339)."""
 
     name: str
     running: bool
