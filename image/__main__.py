@@ -89,10 +89,11 @@ def _compare(arguments: list[str]) -> int:
     progress = Progress(WORK / "logs")
     try:
         chosen = variables.read([f"{name}={value}" for name, value in given.items()])
+        certificate = bundle.signer(chosen, WORK, progress)[1]
         for work in () if disks else (WORK, WORK / "again"):
             (work / "logs").mkdir(parents=True, exist_ok=True)
             progress.say(f"build in {work}")
-            disks.append(build.run(chosen, base.provide(chosen, work, progress), work, progress)[0])
+            disks.append(build.run(chosen, base.provide(chosen, work, progress), certificate, work, progress)[0])
         return compare.main(disks[0], disks[1], WORK, progress)
     except variables.BadVariable as error:
         return _refuse(str(error))

@@ -129,7 +129,7 @@ def overlay(image: Path, firmware: str, size_mib: int, place: Path) -> Path:
     disk = place / "disk.qcow2"
     make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image), str(disk), f"{size_mib}M"]
     subprocess.run(make, check=True)
-@@3@@    if firmware in VARIABLES:
+    if firmware in VARIABLES:
         shutil.copyfile(OVMF / VARIABLES[firmware], place / "vars")
     return disk
 
@@ -138,8 +138,7 @@ def boot(image: Path, firmware: str, size_mib: int, place: Path, limit_s: float,
     """Boot an overlay of the image that is `size_mib` large, until it has said everything or the time is up. `handed`:
     the hypervisor says name, network and key."""
     disk = overlay(image, firmware, size_mib, place)
-@@@    firmware_variables(firmware, place)
-@@    if handed:
+    if handed:
         hand_in(place)
     began = time.monotonic()
     with subprocess.Popen(command(disk, firmware, place), stdin=subprocess.DEVNULL) as guest:
