@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from appliance import ownership
+from appliance.audit import table as audits
+from appliance.cli import audit
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.gate import exposition
 from appliance.cli.link import Link
@@ -43,6 +45,7 @@ def entries(session: Session, version: str, lines: int) -> tuple[Entry, ...]:
         Entry("metrics.txt", "counters of gate and office", lambda: exposition(link), Masked.ADDRESSES),
         Entry("office.json", "the office of itself", lambda: link.running_office("status")),
         Entry("history.json", "figures of the last quarter of an hour", lambda: link.running_office("history.list")),
+        Entry("audit.json", "the machine judged by every check", lambda: _audited(session)),
         Entry("checklist.json", "how safely it is set up", _office(link, "checklist.show")),
         Entry("certificate.json", "the certificate, without its key", _office(link, "certificate.show")),
         Entry("schema.json", "the database's tables; no row of them", _office(link, "schema.show"), Masked.NOTHING),
@@ -63,6 +66,10 @@ def _keeper(link: Link, verb: KeeperVerb) -> Asked:
 
 def _log(link: Link, lines: int) -> Asked:
     return lambda: link.running_office("log.list", {"level": "info", "words": "", "limit": lines})
+
+
+def _audited(session: Session) -> Any:
+    return audits.run(audit.machine(session, Path("/"))).to_dict()
 
 
 def _owners() -> str:

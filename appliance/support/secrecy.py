@@ -30,6 +30,7 @@ _FORMS: Final = tuple(
         (r"\b(bearer|basic|digest)\s+[A-Za-z0-9._~+/=-]{6,}", rf"\1 {GONE}"),
         (r"(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*://)[^\s/@]+@", rf"\1{GONE}@"),
         (r"\b(sips?:[^\s:@;>]+):[^\s@;>]+@", rf"\1:{GONE}@"),
+        (r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)", GONE),  # 32 bytes: a key of WireGuard, or of anything
         (r"\b(a=crypto:\d+ \S+ inline:)\S+", rf"\1{GONE}"),
         (rf"""((?:{_NAMES})["']?\s*[:=]\s*){_VALUE}""", rf"\1{GONE}"),
         (rf"\b((?:{_NAMES})(?:\s+(?:is|was))?\s+)(?:'[^']*'|\"[^\"]*\")", rf"\1{GONE}"),

@@ -71,8 +71,8 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planted
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("APPLIANCE_ADMIN_PASSWORD", SECRETS["environment"])
-    for name in ("tls.pem", "secrets.key"):
-        (shell.state / "office" / name).write_text(SECRETS["file"])
+    for name in ("office/tls.pem", "office/secrets.key", "backup.password", "tunnel.key"):
+        (shell.state / name).write_text(SECRETS["file"])
     (shell.state / "settings.toml").write_text(f'stripewebhooksecret = "{SETTING}"\n')
     with (
         office(shell.runtime, shell.database, Service(), memory=memory),
@@ -121,6 +121,7 @@ def test_it_has_what_helps(planted: Planted) -> None:
     assert json.loads(files["gate.json"])["interfaces"][0]["mode"] == "native"
     assert {"accounts", "cdrs"} <= {row["name"] for row in json.loads(files["schema.json"])["tables"]}
     assert "CREATE TABLE" in files["schema.json"]
+    assert json.loads(files["audit.json"])["findings"]
     assert json.loads(files["versions.json"])["packages"]["aiohttp"]
     assert "-rw" in files["modes.txt"] and "secrets.key" in files["modes.txt"]
     assert "== driver of" in files["machine.txt"] or "== routes" in files["machine.txt"]

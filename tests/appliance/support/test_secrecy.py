@@ -44,6 +44,11 @@ def test_a_long_run_of_letters_and_digits_goes_by_itself() -> None:
     assert without_secrets("made 4f1Zq0mYp8T2xW6bR9cV3nK7 today") == f"made {GONE} today"
 
 
+def test_a_key_goes_whatever_stands_in_it() -> None:
+    key = "aB3/dE6/gH9/jK2/mN5/pQ8/sT1/vW4/yZ7/bC0/fG3="
+    assert without_secrets(f"peer {key} is up") == f"peer {GONE} is up"
+
+
 @pytest.mark.parametrize(
     "text",
     [
