@@ -59,10 +59,9 @@ async def test_whoever_may_not_change_settings_sees_the_list_and_mends_nothing(p
 async def test_the_audit_of_the_machine_is_shown_with_what_is_open_in_it(panel: Panel) -> None:
     house, browser = panel
     assert "The machine was not audited yet." in (await browser.get("/panel/checklist")).text
-    findings = (
-        {"name": "kernel.swap", "grade": "fail", "value": "/dev/<b>vda3"},
-        {"name": "kernel.x", "grade": "pass"},
-    )
+    rest = {"area": "kernel", "what": "w", "why": "y", "weight": 1, "fix": "f", "mendable": False}
+    swap = rest | {"name": "kernel.swap", "grade": "fail", "value": "/dev/<b>vda3"}
+    findings = (swap, rest | {"name": "kernel.x", "grade": "pass", "value": ""})
     house.store.add_machine_audit("root", MachineAudit(1_700_000_000.0, "pbx", 71, 1, 0, findings, ("kernel.swap",)))
     page = (await browser.get("/panel/checklist")).text
     assert "<strong>71 / 100</strong>" in page

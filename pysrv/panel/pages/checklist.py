@@ -29,7 +29,8 @@ def _page(request: web.Request, error: Any) -> web.Response:
     told = do(request, "checklist.show")
     bad = sum(each["grade"] != "pass" for each in told["findings"])
     audit = do(request, "audit.show")["report"]
-    wrong = [each for grade in ("fail", "warn") for each in (audit or {}).get("findings", ()) if each["grade"] == grade]
+    findings = audit["findings"] if audit is not None else ()
+    wrong = [each for grade in ("fail", "warn") for each in findings if each["grade"] == grade]
     return answered(request, "panel/checklist.html", error, told=told, bad=bad, audit=audit, wrong=wrong)
 
 
