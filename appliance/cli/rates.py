@@ -1,6 +1,7 @@
 """`appliance rates`: decks of prices in and out, and what a call would cost."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from appliance.cli.show import Answer, Column, console, facts, line, moment, tab
 from appliance.cli.table import Command, Group, Session, argument, option
 
 CHUNK_LINES = 1000
+COMPARED_ROWS = 2000  # prefixes in use that one `rates.compare` looks at (pysrv.control.decks)
 MOST_DECK_BYTES = 512 * 1024 * 1024
 
 DECK_COLUMNS = (
@@ -59,7 +61,9 @@ def read_deck(path: str) -> list[str]:
         raise Failure(Exit.REFUSED, words, "save the file as 'CSV UTF-8'") from None
 
 
-def _import(session: Session, deck: str, file: str, currency: str, tax: str, effective: str) -> Answer:
+def _import(
+    session: Session, deck: str, file: str, currency: str, tax: str, effective: str, dry_run: bool, yes: bool
+) -> Answer:
     lines = read_deck(file)
     pieces = range(0, len(lines), CHUNK_LINES)
     rows: list[Request] = [
@@ -69,7 +73,28 @@ def _import(session: Session, deck: str, file: str, currency: str, tax: str, eff
     begin = {"deck": deck} | {
         name: value for name, value in (("currency", currency), ("tax", tax), ("effective", effective)) if value
     }
-    requests = [("rates.begin", begin), *rows, ("rates.commit", {})]
+    requests = [("rates.begin", begin), *rows]
+    decks = session.link().office("rates.decks")["decks"]
+    held = max((each["rates"] for each in decks if each["name"] == deck), default=0)
+    asks = bool(held) and not yes and file != "-" and sys.stdin.isatty() and not session.json
+    if dry_run or asks:
+        pieces_held: list[Request] = [("rates.compare", {"on": True})] * (held // COMPARED_ROWS + 1)
+        told = _sent(session, deck, file, [*requests, *pieces_held], lines)[-len(pieces_held) :]
+        counts = {name: sum(each[name] for each in told) for name in ("added", "changed", "removed")}
+        value = {"deck": deck, "rates": told[0]["new"], "dry_run": True} | counts
+        words = ", ".join(f"{count} {name}" for name, count in counts.items())
+        if dry_run:
+            return Answer(value, (line(f"{deck}: of its rates there would be {words}; nothing was imported"),))
+        click.confirm(f"{deck} is in use with {held} rates: {words}. Replace it?", abort=True, err=True)
+    result = _sent(session, deck, file, [*requests, ("rates.commit", {})], lines)[-1]
+    since = f"in force from {moment(result['effective_at'])}" if "effective_at" in result else "in force for new calls"
+    return Answer(result, (line(f"{deck}: {result['rates']} prefixes, {since}"),))
+
+
+def _sent(
+    session: Session, deck: str, file: str, requests: Sequence[Request], lines: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Sends a deck; a refusal names the file."""
     with bar_of(session, f"{Path(file).name} -> {deck}") as bar:
         task = bar.add_task("", total=len(lines))
 
@@ -77,15 +102,12 @@ def _import(session: Session, deck: str, file: str, currency: str, tax: str, eff
             bar.update(task, completed=min((done - 1) * CHUNK_LINES, len(lines)))
 
         try:
-            results = session.link().office_all(requests, progress)
+            return session.link().office_all(requests, progress)
         except Failure as failure:
             if failure.code != "bad_rate":
                 raise
             words = f"{file}, {failure.message}"
             raise Failure(failure.exit_code, words, failure.hint or "nothing was imported", failure.code) from None
-    result = results[-1]
-    since = f"in force from {moment(result['effective_at'])}" if "effective_at" in result else "in force for new calls"
-    return Answer(result, (line(f"{deck}: {result['rates']} prefixes, {since}"),))
 
 
 def bar_of(session: Session, words: str) -> Progress:
@@ -166,10 +188,13 @@ COMMANDS = (
             option("--currency", default="", metavar="CODE", help="Of the prices; the base currency when not said."),
             option("--tax", default="", metavar="NAME", help="Tax on every price; see 'appliance taxes'."),
             option("--effective", default="", metavar="DATE", help="From when it holds; at once when not said."),
+            option("--dry-run", is_flag=True, default=False, help="Only count what it would change."),
+            option("--yes", is_flag=True, default=False, help="Do not ask before a deck in use is replaced."),
         ),
         "The header names the columns: prefix and per_minute, and if wanted connect_fee, initial_increment, "
         "next_increment, minimum, destination, free_seconds, rounding, time_class, valid_from, valid_until. An error "
-        "names line and column. The deck of the same name is replaced, now or on the day that it is effective.",
+        "names line and column. The deck of the same name is replaced, now or on the day that it is effective; at a "
+        "terminal that is asked first, with how many rates are added, changed and removed.",
     ),
     Command(
         "rates list",

@@ -9,7 +9,7 @@ import csv
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NotRequired
 
 from aiohttp import web
 
@@ -19,6 +19,8 @@ from pysrv.api.endpoint import ROOT, Argument
 from pysrv.api.repeats import HEADER, encoded
 from pysrv.api.rest import admit, touch
 from pysrv.control import Session
+from pysrv.control.decks import DeckImported
+from pysrv.control.sheets import SheetImported
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, heard
 from pysrv.web.identity import identity
@@ -36,13 +38,23 @@ _under_way: set[str] = set()
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import as the document prints it: POST of CSV to `path`, with these parameters; `verb` says its last word."""
+    """One import as the document prints it: POST of CSV to `path`, with these parameters, and this answer."""
 
     path: str
-    verb: str
+    answer: Any
     says: str
     placed: tuple[Argument, ...]
     told: tuple[Argument, ...]
+
+
+class DeckAnswer(DeckImported):
+    """The deck that was imported. With `dry_run` it was not: of its rates so many are new (`added`) or different
+    (`changed`), and of those in use so many would be `removed`."""
+
+    dry_run: NotRequired[bool]
+    added: NotRequired[int]
+    changed: NotRequired[int]
+    removed: NotRequired[int]
 
 
 def _text(name: str) -> Argument:
@@ -51,14 +63,20 @@ def _text(name: str) -> Argument:
 
 DECK: Final = Import(
     "/decks/{deck}",
-    "rates.commit",
-    "Import a rate deck as CSV: it replaces the deck of that name, whole or not at all.",
+    DeckAnswer,
+    "Import a rate deck as CSV: it replaces the deck of that name, whole or not at all. `dry_run`: nothing is "
+    "replaced, and what would be is counted.",
     (Argument("deck", "deck", str, required=True),),
-    (_text("currency"), _text("tax"), _text("effective")),
+    (
+        _text("currency"),
+        _text("tax"),
+        _text("effective"),
+        Argument("dry_run", "dry_run", bool, required=False, default=False),
+    ),
 )
 SHEET: Final = Import(
     "/sheets",
-    "sheets.commit",
+    SheetImported,
     "Import a sheet of accounts as CSV, whole or not at all. `update`: it may change accounts that exist; `dry_run`: "
     "everything is checked and taken back.",
     (),
@@ -73,13 +91,25 @@ IMPORTS: Final = (DECK, SHEET)
 async def _deck(request: web.Request) -> web.Response:
     told = _asked(request, DECK)
     deck = arguments.text("deck", request.match_info["deck"])
-    line = 1
+    line, dry_run = 1, told.pop("dry_run", False)
     with _importing(request) as session:
         session.do("rates.begin", {"deck": deck, **told})
         async for text in _bites(request, MOST_DECK_BYTES):
             session.do("rates.rows", {"first_line": line, "text": text})
             line += text.count("\n")
-        return _said(session.do("rates.commit"))
+        return _said(await _counted(request, session) if dry_run else session.do("rates.commit"))
+
+
+async def _counted(request: web.Request, session: Session) -> dict[str, Any]:
+    """What the deck would change, in bites."""
+    counts, after = dict.fromkeys(("added", "changed", "removed"), 0), ""
+    while True:
+        part = session.do("rates.compare", {"after": after})
+        counts = {name: count + part[name] for name, count in counts.items()}
+        if part["next"] is None:
+            return {"deck": part["deck"], "rates": part["new"], "dry_run": True} | counts
+        after = part["next"]
+        await _breathe(request)
 
 
 async def _sheet(request: web.Request) -> web.Response:

@@ -112,7 +112,8 @@ def _shapes() -> dict[str, Any]:
 
 def _answers() -> dict[str, Any]:
     """The schemas of what verbs answer with; lists that an endpoint cuts into pages say what a page has."""
-    shapes = answer_shapes(dict.fromkeys(VERBS[each.verb].answer for each in (*ENDPOINTS, *IMPORTS)))
+    verbs = [VERBS[endpoint.verb].answer for endpoint in ENDPOINTS]
+    shapes = answer_shapes(dict.fromkeys([*verbs, *(each.answer for each in IMPORTS)]))
     for endpoint in ENDPOINTS:
         if endpoint.pages is not None:
             shape = shapes[VERBS[endpoint.verb].answer.__name__]
@@ -179,7 +180,7 @@ def _operation(endpoint: Endpoint, shapes: dict[str, Any]) -> dict[str, Any]:
         parameters += [_LIMIT, _AFTER] if endpoint.pages else []
     if parameters:
         made["parameters"] = parameters
-    return made | {"responses": _responses(endpoint.status, _answer(verb), _refused(endpoint, verb))}
+    return made | {"responses": _responses(endpoint.status, _answer(verb.answer), _refused(endpoint, verb))}
 
 
 def _refused(endpoint: Endpoint, verb: Verb) -> set[int]:
@@ -232,8 +233,8 @@ def _body(endpoint: Endpoint, held: dict[str, Any]) -> dict[str, Any]:
     return {"required": bool(required), "content": {JSON: {"schema": schema}}}
 
 
-def _answer(verb: Verb) -> dict[str, Any]:
-    return {"$ref": _REFS.format(name=verb.answer.__name__)}
+def _answer(kind: Any) -> dict[str, Any]:
+    return {"$ref": _REFS.format(name=kind.__name__)}
 
 
 def _import(each: Import) -> dict[str, Any]:
@@ -245,7 +246,7 @@ def _import(each: Import) -> dict[str, Any]:
             *(_parameter(argument, "query", {}) for argument in each.told),
         ],
         "requestBody": {"required": True, "content": {CSV: {"schema": {"type": "string"}}}},
-        "responses": _responses(201, _answer(VERBS[each.verb]), _OF_IMPORTS),
+        "responses": _responses(201, _answer(each.answer), _OF_IMPORTS),
     }
 
 

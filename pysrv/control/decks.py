@@ -16,6 +16,7 @@ from pysrv.store.rows import Deck
 
 EXPORT_ROWS = COMPARED_ROWS = 2000
 MOST_LISTED = 1_000_000
+COMPARED_ALL = "~"  # behind every prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,11 @@ class DeckRows:
 
 @dataclass(frozen=True, slots=True)
 class CompareDeck:
-    """The next piece of what an import would change: prefixes behind `after`, from the first on when it is empty."""
+    """The next piece of what an import would change: prefixes behind `after`, from the first on when it is empty; with
+    `on` behind where the last piece ended, for those who cannot wait for it."""
 
     after: str = ""
+    on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class RatesRead(TypedDict):
 
 class DeckComparison(TypedDict):
     """Part of what an import would change: `held` rates are in use, `new` were read; `gone` are prefixes in use that it
-    lacks. `next` null: that was all. So many `accounts` and `trunks` use the deck; `free`: calls without a price cost
+    lacks. `next` null: that was all. Of this part's rates so many are `added`,
+    `changed` and `removed`. So many `accounts` and `trunks` use the deck; `free`: calls without a price cost
     nothing."""
 
     deck: str
@@ -120,6 +124,9 @@ class DeckComparison(TypedDict):
     new: int
     gone: tuple[str, ...]
     next: str | None
+    added: int
+    changed: int
+    removed: int
     accounts: int
     trunks: int
     free: bool
@@ -188,6 +195,7 @@ def rate_shape(rate: Rate) -> RateRow:
 def begin(desk: Desk, args: BeginDeck) -> DeckBegun:
     """rates.begin: one import at a time for each connection."""
     desk.close()
+    desk.compared = ""
     settings = desk.settings
     if args.tax and args.tax != NO_TAX and desk.store.tax(args.tax) is None:
         raise not_found("tax", args.tax)
@@ -218,7 +226,9 @@ def compare(desk: Desk, args: CompareDeck) -> DeckComparison:
     """rates.compare: what the deck being imported would change of the one in use, and whom that is about. `gone` are
     prefixes that it does not have; `next` is what to ask for then, None at the end. `free`: calls without a price cost
     nothing."""
-    found = desk.store.import_compare(_import(desk), args.after, COMPARED_ROWS)
+    after = desk.compared if args.on else args.after
+    found = desk.store.import_compare(_import(desk), after, COMPARED_ROWS)
+    desk.compared = found.next if found.next is not None else COMPARED_ALL
     trunks = sum(trunk.deck == found.deck for trunk in desk.store.trunks())
     return {
         "deck": found.deck,
@@ -226,6 +236,9 @@ def compare(desk: Desk, args: CompareDeck) -> DeckComparison:
         "new": found.new,
         "gone": found.gone,
         "next": found.next,
+        "added": found.added,
+        "changed": found.changed,
+        "removed": found.removed,
         "accounts": len(desk.store.accounts_using("deck", found.deck, MOST_LISTED)),
         "trunks": trunks,
         "free": not desk.settings.blocknotbilledcalls,

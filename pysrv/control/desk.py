@@ -156,6 +156,7 @@ class Desk:
     powers: Powers | None = None
     certificates: Certificates | None = None
     import_id: int | None = None
+    compared: str = ""  # up to which prefix the import was compared with the deck in use
     list_import: ListImport | None = None
     sheet: "SheetImport | None" = None
     memory: "Memory | None" = None

@@ -23,6 +23,15 @@ _SAME = (
     "CROSS JOIN rates AS r ON r.import_id = ? AND r.prefix = each.value"  # in this order: the piece is the small one
 )
 _PREFIXES = "SELECT DISTINCT prefix FROM rates WHERE import_id = ? AND prefix > ? ORDER BY prefix LIMIT ?"
+_LAST = "~"  # behind every prefix: those are digits
+_WITHIN = "SELECT count(*) FROM rates WHERE import_id = ? AND prefix > ? AND prefix <= ?"
+_VALUES = tuple(name.strip() for name in RATE.split(",") if name.strip() not in ("prefix", "time_class", "valid_from"))
+_BOTH = (  # in this order: the part in use is the small one
+    f"SELECT count(*), sum({' AND '.join(f'held.{name} = new.{name}' for name in _VALUES)}) "  # noqa: S608
+    "FROM rates AS held CROSS JOIN rates AS new ON new.import_id = ?1 AND new.prefix = held.prefix "
+    "AND new.time_class = held.time_class AND new.valid_from = held.valid_from "
+    "WHERE held.import_id = ?2 AND held.prefix > ?3 AND held.prefix <= ?4"
+)
 _GONE = (
     "SELECT each.value FROM json_each(?) AS each "
     "WHERE NOT EXISTS (SELECT 1 FROM rates WHERE import_id = ? AND prefix = each.value)"
@@ -119,7 +128,13 @@ class RateWriting(RateMemory):
         prefixes = [str(row[0]) for row in rows]
         gone = tuple(str(row[0]) for row in self._all(_GONE, (json.dumps(prefixes), import_id)))
         behind = prefixes[-1] if len(prefixes) == limit else None
-        return DeckChange(deck, self._rates(held_id), self._rates(import_id), gone, behind)
+        ends = behind if behind is not None else _LAST
+        held_here, new_here = (int(self._all(_WITHIN, (each, after, ends))[0][0]) for each in (held_id, import_id))
+        both, same = self._all(_BOTH, (import_id, held_id, after, ends))[0]
+        return DeckChange(
+            deck, self._rates(held_id), self._rates(import_id), gone, behind,
+            added=new_here - int(both), changed=int(both) - int(same or 0), removed=held_here - int(both),
+        )  # fmt: skip
 
     def _rates(self, import_id: int) -> int:
         return int((self._one("SELECT count(*) FROM rates WHERE import_id = ?", (import_id,)) or (0,))[0])

@@ -193,13 +193,17 @@ class StoredPosting:
 @dataclass(frozen=True, slots=True)
 class DeckChange:
     """Part of what an import would change: `held` rates are in use, `new` were read; `gone` are prefixes in use that it
-    lacks. `next`: the prefix behind which to go on, None at the end."""
+    lacks. `next`: the prefix behind which to go on, None at the end. Of this part's rates it would have so many
+    `added`, `changed` and `removed`; one is the same by prefix, time class and the instant from which it holds."""
 
     deck: str
     held: int
     new: int
     gone: tuple[str, ...]
     next: str | None
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,6 +302,9 @@ async def test_a_deck_comes_as_one_post(home: Home) -> None:
     deck = b"prefix,destination,per_minute\n" + b"".join(b"49%d,x,0.01\n" % number for number in range(3000))
     made = await program.said("POST", "/decks/retail", deck, headers=csv)
     assert made["rates"] == 3000
+    other = deck.replace(b"\n490,x,0.01", b"\n33,x,0.01").replace(b"\n491,x,0.01", b"\n491,x,2")
+    told = await program.said("POST", "/decks/retail?dry_run=true", other, headers=csv)
+    assert told == {"deck": "retail", "rates": 3000, "dry_run": True, "added": 1, "changed": 1, "removed": 1}
     rates = await program.said("GET", "/decks/retail/rates?limit=1000")
     rest = await program.said("GET", f"/decks/retail/rates?limit=1000&after={rates['next']}")
     assert len(rates["rates"]) == 1000 and rest["rates"][0]["prefix"] > rates["rates"][-1]["prefix"]

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from appliance.cli.exits import Exit
+from appliance.cli.rates import COMPARED_ROWS
+from pysrv.control import decks
 from tests.appliance.test_cli import Shell, down, service, up  # noqa: F401
 
 DECK = "prefix;per_minute;time_class\n49;0,12;\n49171;0,30;peak\n"
@@ -72,3 +76,36 @@ def test_an_account_pays_in_its_own_currency(up: Shell) -> None:  # noqa: F811
     assert up.run("accounts", "add", "alice", "--deck", "retail", "--currency", "USD").exit_code == Exit.OK
     (level,) = up.json("rates", "quote", "4930123", "--account", "alice")["levels"]
     assert (level["total"], level["currency"]) == ("0.24", "USD")
+
+
+def test_a_dry_run_counts_what_a_deck_would_change_and_changes_nothing(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+    file = tmp_path / "new.csv"
+    many = "".join(f"33{number},1\n" for number in range(COMPARED_ROWS + 1))
+    file.write_text(f"prefix,per_minute\n49,1\n{many}")
+    first = up.json("rates", "import", "retail", str(file), "--dry-run")
+    assert (first["dry_run"], first["added"], first["changed"], first["removed"]) == (True, COMPARED_ROWS + 2, 0, 0)
+    assert up.json("rates")["decks"] == []
+    assert up.run("rates", "import", "retail", str(file)).exit_code == Exit.OK
+    file.write_text(f"prefix,per_minute\n49,2\n{many.removeprefix('330,1')}7,1\n")
+    counted = up.json("rates", "import", "retail", str(file), "--dry-run")
+    assert (counted["added"], counted["changed"], counted["removed"]) == (1, 1, 1)
+    assert up.json("rates", "list", "retail", "--prefix", "49")["rates"][0]["per_minute"] == "1.00"
+    assert COMPARED_ROWS == decks.COMPARED_ROWS
+
+
+def test_at_a_terminal_a_deck_in_use_is_replaced_after_a_word(
+    up: Shell,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    file, words = tmp_path / "new.csv", ("rates", "import", "retail")
+    file.write_text("prefix,per_minute\n49,1\n")
+    assert up.run(*words, str(file)).exit_code == Exit.OK  # there was none: nobody is asked
+    file.write_text("prefix,per_minute\n49,2\n48,1\n")
+    asked = up.run(*words, str(file), stdin="n\n")
+    assert asked.exit_code != Exit.OK and "1 added, 1 changed, 0 removed. Replace it?" in asked.stderr
+    assert up.json("rates")["decks"][0]["rates"] == 1
+    assert up.run(*words, str(file), stdin="y\n").exit_code == Exit.OK
+    assert up.run(*words, str(file), "--yes").exit_code == Exit.OK
+    assert up.json("rates")["decks"][0]["rates"] == 2
