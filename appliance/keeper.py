@@ -15,6 +15,7 @@ from pathlib import Path
 
 from appliance import verbs
 from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, OPTIONS_VARIABLE, Mode, Relay, RunOptions
+from appliance.errands import Errands
 from appliance.fallback import HeldGate, Load, XdpGate, hold
 from appliance.kernel import ruleset
 from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, Launch, account, environment, tidy
@@ -159,22 +160,28 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
     )
     tunnel = Tunnel(place_of(options), gate.guard_tunnel, say)
     tunnel.start()
+    errands = Errands(Path(options.state), runtime, say, by_unit=bool(options.office_unit))
     listener = Listener(
         runtime / "keeper.sock",
         callers,
         user.pw_gid,
-        lambda caller, line: verbs.answer(gate, caller, line, say, bounds, tunnel),
+        lambda caller, line: verbs.answer(gate, caller, line, say, bounds, tunnel, errands),
         say,
     )
     await listener.start()
     office = _office(options, runtime)
     notify_ready()
     running = asyncio.create_task(office.run())
-    others = [asyncio.create_task(told.wait()), asyncio.create_task(_tick(gate, tunnel))]
+    others = [
+        asyncio.create_task(told.wait()),
+        asyncio.create_task(_tick(gate, tunnel)),
+        asyncio.create_task(errands.run()),
+    ]
     await asyncio.wait([running, *others], return_when=asyncio.FIRST_COMPLETED)
     status = running.result() if running.done() else 0
     if told.is_set():
         say("stopping")
+    errands.stop()
     await office.stop()
     await listener.stop()
     tunnel.close()

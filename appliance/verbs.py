@@ -59,6 +59,12 @@ class Tunnel(Protocol):
     def remove(self, ref: wire.PeerRef, /) -> None: ...
 
 
+class Errands(Protocol):
+    """What the keeper has done by others. May raise WireError."""
+
+    def backup(self, work: wire.BackupWork, /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """One row of the table: who may say it, the dataclass of its arguments, and what it does."""
@@ -123,7 +129,11 @@ TUNNEL_VERBS: Mapping[KeeperVerb, Verb] = {
     KeeperVerb.TUNNEL_ADD: Verb(_BOTH, wire.NewPeer, lambda tunnel, args: tunnel.add(args)),
     KeeperVerb.TUNNEL_REMOVE: Verb(_BOTH, wire.PeerRef, lambda tunnel, args: tunnel.remove(args)),
 }
-VERBS: Mapping[KeeperVerb, Verb] = {**GATE_VERBS, **TUNNEL_VERBS}
+# Verbs that others carry out for the keeper: no word of them says where or how.
+ERRANDS: Mapping[KeeperVerb, Verb] = {
+    KeeperVerb.BACKUP: Verb(_BOTH, wire.BackupWanted, lambda errands, args: errands.backup(args.work)),
+}
+VERBS: Mapping[KeeperVerb, Verb] = {**GATE_VERBS, **TUNNEL_VERBS, **ERRANDS}
 _BY_NAME: Mapping[str, Verb] = {str(name): verb for name, verb in VERBS.items()}
 
 
@@ -159,8 +169,10 @@ def answer(
     report: Callable[[str], None],
     bounds: Bounds | None = None,
     tunnel: Tunnel | None = None,
+    errands: Errands | None = None,
 ) -> bytes:
-    """The reply to one request line; without `bounds` a plan may name any port, without `tunnel` there is none.
+    """The reply to one request line; without `bounds` a plan may name any port, without `tunnel` there is none,
+    without `errands` none is run.
 
     A fault of our own is reported and refused as `internal`.
     """
@@ -168,7 +180,7 @@ def answer(
     try:
         message = wire.decode(line)
         ident = _ident(message)
-        return wire.reply(ident, _act(gate, caller, message, bounds, tunnel))
+        return wire.reply(ident, _act(gate, caller, message, bounds, tunnel, errands))
     except WireError as error:
         return wire.refusal(ident, error)
     except Exception as error:
@@ -183,7 +195,14 @@ def _ident(message: dict[str, Any]) -> int:
     return ident
 
 
-def _act(gate: Gate, caller: Caller, message: dict[str, Any], bounds: Bounds | None, tunnel: Tunnel | None) -> Any:
+def _act(
+    gate: Gate,
+    caller: Caller,
+    message: dict[str, Any],
+    bounds: Bounds | None,
+    tunnel: Tunnel | None,
+    errands: Errands | None,
+) -> Any:
     name = message.get("verb")
     verb = _BY_NAME.get(name) if isinstance(name, str) else None
     if verb is None:
@@ -193,6 +212,10 @@ def _act(gate: Gate, caller: Caller, message: dict[str, Any], bounds: Bounds | N
     args = wire.from_dict(verb.args, message.get("args", {}))
     if bounds is not None and isinstance(args, wire.Plan):
         bounds.check(args)
+    if verb in ERRANDS.values():
+        if errands is None:
+            raise WireError("no_errands", "this keeper has nothing done by others")
+        return verb.act(errands, args)
     if verb not in TUNNEL_VERBS.values():
         return verb.act(gate, args)
     if tunnel is None:

@@ -16,6 +16,7 @@ from appliance.backup.restic import Made, Repository, Snapshot
 
 SET, LOCK = "set", "lock"
 STEPS: Final = ("copy", "save", "tidy")
+TELL_S: Final = 1.0
 MOST_TOLD: Final = 500  # snapshots that the office is told of
 
 Heard = Callable[[str, int, int], None]  # step, done, in all
@@ -29,6 +30,9 @@ class Office(Protocol):
 
     def tell(self, report: Mapping[str, Any]) -> None:
         """The verb `backups.report`, by the running office or a single run of it."""
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        """The same of how far it is, to an office that runs; never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,10 @@ class Backups:
     def make(self, office: Office, heard: Heard, *, full: bool = False) -> Made:
         """One backup; what fails is noted, and told to the office, before it is raised."""
         options, repository = self.repository()
+        heard = _both(heard, office)
         with self.alone():
+            heard("copy", 0, 1)
+            repository.unlock()
             try:
                 made, kind, taken_at = self._made(repository, office, heard, full)
                 record.write(
@@ -114,8 +121,12 @@ class Backups:
 
     def _failed(self, office: Office, error: BackupError) -> None:
         record.write(self.place, record.read(self.place).failed(self._clock(), error.message))
+        told = {"event": "failed", "place": self.place.options().shown}
         try:
-            office.tell({"event": "failed", "failure": error.message, "place": self.place.options().repository})
+            try:
+                office.tell(told | {"failure": error.message})
+            except BackupError:  # the words are another program's, and may be such as the office does not take
+                office.tell(told | {"failure": "'appliance backup show' says why"})
         except BackupError as silent:
             raise BackupError(f"{error.message}; and the office was not told: {silent.message}", error.hint) from None
 
@@ -123,6 +134,8 @@ class Backups:
         """Look whether the repository is whole; how many backups it holds."""
         options, repository = self.repository()
         with self.alone():
+            office.progress("check", 0, 0)
+            repository.unlock()
             try:
                 repository.check(data=data)
             except BackupError as error:
@@ -149,7 +162,7 @@ class Backups:
         kept = ("ident", "at", "host", "kind", "size_bytes", "version")
         checked_at = record.read(self.place).checked_at
         return {
-            "place": options.repository,
+            "place": options.shown,
             "local": options.is_local,
             "every_h": options.every_h,
             "checked_at": checked_at,
@@ -182,3 +195,17 @@ class Backups:
             yield
         finally:
             os.close(held)
+
+
+def _both(heard: Heard, office: Office) -> Heard:
+    """Tells the caller each time, and the office about once a second."""
+    told_at, step_told = 0.0, ""
+
+    def tell(step: str, done: int, total: int) -> None:
+        nonlocal told_at, step_told
+        heard(step, done, total)
+        if step != step_told or time.monotonic() - told_at >= TELL_S:
+            told_at, step_told = time.monotonic(), step
+            office.progress(step, done, total)
+
+    return tell

@@ -20,6 +20,7 @@ MOST_BYTES: Final = 64 * 1024
 REMOTE: Final = ("sftp:", "s3:", "rest:", "b2:", "azure:", "gs:", "swift:", "rclone:")
 LONGEST_KEPT: Final = 10_000
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
+_SECRET: Final = re.compile(r"(://[^/@:\s]*:)[^/@\s]*@")
 # What decides how programs run, rather than whom the repository lets in.
 _FORBIDDEN: Final = ("LD_", "RESTIC_", "PYTHON", "PATH", "HOME", "IFS", "BASH", "ENV")
 
@@ -61,6 +62,11 @@ class Options:
             check_variable(name, value)
 
     @property
+    def shown(self) -> str:
+        """The repository as it may be shown: without a password in its address."""
+        return masked(self.repository)
+
+    @property
     def is_local(self) -> bool:
         """Whether the repository lies in a directory of this machine."""
         return not self.repository.startswith(REMOTE)
@@ -73,6 +79,11 @@ NUMBERS: Final = ("every_h", "at_h", *KEPT)
 def _within(name: str, value: object, least: int, most: int) -> None:
     if type(value) is not int or not least <= value <= most:
         raise BackupError(f"{name} is {value!r}, and must be a whole number from {least} to {most}")
+
+
+def masked(text: str) -> str:
+    """A text without the passwords of addresses in it."""
+    return _SECRET.sub(r"\1***@", text)
 
 
 def check_repository(text: str) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.backup.place import KEPT, BackupError, Options, Place
+from appliance.backup.place import KEPT, BackupError, Options, Place, masked
 
 PROGRAM: Final = "/usr/bin/restic"
 TAG: Final = "appliance"
@@ -108,7 +108,7 @@ class Repository:
         self._demand(self._run("forget", "--prune", *chosen), "could not be tidied")
 
     def unlock(self) -> None:
-        """Take away locks of runs that were killed."""
+        """Take away locks of runs that were killed; those of runs that live stay."""
         self._run("unlock")
 
     # -- the program ----------------------------------------------------------------------------------------------
@@ -169,7 +169,8 @@ class Repository:
             hint = f"put the repository's password into {self._place.password_file}"
         elif "already locked" in done.stderr:
             hint = "another run holds it; when none does, 'appliance backup unlock'"
-        return BackupError(f"the repository {what}: {words.removeprefix('Fatal: ')[:MOST_SAID]}", hint)
+        shown = masked(words.removeprefix("Fatal: "))[:MOST_SAID]
+        return BackupError(f"the repository {what}: {shown}", hint)
 
 
 @contextmanager

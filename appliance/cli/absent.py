@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 ABSENT: Final[Mapping[str, str]] = {
+    "backups.list": "'appliance backup list' asks the repository itself",
+    "backups.make": "'appliance backup now' makes one itself, without keeper and office",
     "bans.remove": "'appliance bans lift' lifts the same and forgives what was counted",
     "bans.clear": "'appliance bans lift all' lifts them by 'bans.lift'",
     "bans.whom": "asked before a ban on the page; 'appliance firewall test' says whom an address is",

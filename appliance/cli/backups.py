@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
+from appliance import errands
 from appliance.backup import record
 from appliance.backup.making import Backups
 from appliance.backup.place import KEPT, NUMBERS, REMOTE, BackupError, Options
@@ -21,6 +22,7 @@ from appliance.cli.passwords import password_of
 from appliance.cli.show import Answer, Column, facts, line, moment, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.release import version
+from appliance.wire import BackupWork
 
 COLUMNS = (
     Column("short", "backup"),
@@ -30,7 +32,7 @@ COLUMNS = (
     Column("host", "of"),
     Column("version", "version"),
 )
-STEP_WORDS = {"copy": "copies the database", "save": "saves", "tidy": "forgets what is old"}
+STEP_WORDS = {"check": "checks", "copy": "copies the database", "save": "saves", "tidy": "forgets what is old"}
 KEEP_IT = (
     "Keep this password somewhere else as well: without it no backup can be read, and where the machine is lost, so is "
     "the file that holds it."
@@ -60,6 +62,11 @@ class _Office:
     def tell(self, report: Mapping[str, Any]) -> None:
         with _told():
             self._link.office("backups.report", report)
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        with contextlib.suppress(Failure):
+            report = {"event": "progress", "step": step, "done": done, "total": total}
+            self._link.running_office("backups.report", report)
 
 
 @contextlib.contextmanager
@@ -110,7 +117,10 @@ def _now(session: Session, full: bool, if_due: bool) -> Answer:
     with _refusals():
         backups = _backups(session)
         options = backups.place.options()
-        if if_due and not _due(backups, options):
+        wanted = errands.take(session.runtime) if if_due else None
+        if wanted is BackupWork.CHECK:
+            return _check(session, data=False)
+        if if_due and wanted is None and not _due(backups, options):
             return Answer({"made": None, "due": False}, (line("no backup is due", "dim"),))
         first = [] if backups.place.is_set_up else _set_up_words(backups, options)
         progress = _Progress(session)
@@ -130,7 +140,7 @@ def _set_up_words(backups: Backups, options: Options, password: str = "") -> lis
     """Set up, and what is to be said of it: a new password is shown this once."""
     done = backups.set_up(options, password)
     where = "made" if done.made else "was there, and opens"
-    said: list[RenderableType] = [line(f"repository {done.options.repository} {where}")]
+    said: list[RenderableType] = [line(f"repository {done.options.shown} {where}")]
     if done.password:
         said += [facts((("password", done.password),)), line(KEEP_IT, "yellow")]
     if done.options.is_local:
@@ -145,7 +155,7 @@ def _init(session: Session, repository: str | None, password: str | None, env: t
         typed = password_of(password).text if password is not None else ""
         words = _set_up_words(backups, chosen, typed)
         shown = backups.place.options()
-    return Answer({"repository": shown.repository, "local": shown.is_local}, tuple(words))
+    return Answer({"repository": shown.shown, "local": shown.is_local}, tuple(words))
 
 
 def _named(repository: str | None, env: tuple[str, ...], before: Options) -> dict[str, Any]:
@@ -183,7 +193,7 @@ def _show(session: Session) -> Answer:
         schedule = f"every {options.every_h} h" + (f", from {options.at_h}:00" if options.every_h >= 24 else "")
     kept = ", ".join(f"{getattr(options, name)} {name.removeprefix('keep_')}" for name in KEPT)
     shown = (
-        ("repository", options.repository),
+        ("repository", options.shown),
         ("set up", "yes" if backups.place.is_set_up else "no: 'appliance backup init', or 'appliance backup now'"),
         ("schedule", schedule),
         ("kept", kept),
@@ -192,7 +202,8 @@ def _show(session: Session) -> Answer:
         ("last checked", moment(last.checked_at) or "never"),
         ("last failure", f"{moment(last.failed_at)}: {last.failure}" if last.failed_at else ""),
     )
-    value = asdict(options) | {"environment": sorted(options.environment), "set_up": backups.place.is_set_up}
+    hidden = {"repository": options.shown, "environment": sorted(options.environment)}
+    value = asdict(options) | hidden | {"set_up": backups.place.is_set_up}
     return Answer(value | {"last": asdict(last)}, (facts(shown),))
 
 
@@ -203,8 +214,8 @@ def _list(session: Session) -> Answer:
             return Answer({"repository": "", "backups": []}, (line("no backups are set up: 'appliance backup init'"),))
         options, repository = backups.repository()
         found = [asdict(each) | {"short": each.short} for each in reversed(repository.snapshots())]
-    human = (table(COLUMNS, found, "no backup yet: 'appliance backup now'"), line(options.repository, "dim"))
-    return Answer({"repository": options.repository, "backups": found}, human)
+    human = (table(COLUMNS, found, "no backup yet: 'appliance backup now'"), line(options.shown, "dim"))
+    return Answer({"repository": options.shown, "backups": found}, human)
 
 
 def _check(session: Session, data: bool) -> Answer:
@@ -300,7 +311,12 @@ COMMANDS = (
         _now,
         (
             option("--full", is_flag=True, default=False, help="Read everything anew, whatever earlier ones hold."),
-            option("--if-due", is_flag=True, default=False, help="Only when the schedule wants one: for timers."),
+            option(
+                "--if-due",
+                is_flag=True,
+                default=False,
+                help="Only when schedule or panel want one: for timers.",
+            ),
         ),
         "The first one is full, later ones save what has changed; each can be restored by itself. Where no place was "
         "chosen it makes a repository in STATE/backup/repository.",

@@ -165,6 +165,22 @@ ALERTS: Final = (
         "systemctl status appliance-audit.timer; appliance audit --record",
     ),
     Alert(
+        "ApplianceBackupFailed",
+        "appliance_service_backup_failed > 0",
+        "15m",
+        W,
+        "The last backup was not made, or the repository is damaged",
+        "appliance backup show; appliance backup check",
+    ),
+    Alert(
+        "ApplianceBackupOld",
+        "time() - (appliance_service_backup_last_success_timestamp_seconds > 0) > 3 * 86400",
+        "1h",
+        W,
+        "No backup was made for three days",
+        "appliance backup show; appliance backup now",
+    ),
+    Alert(
         "ApplianceHepDrops",
         "rate(appliance_service_hep_dropped_total[15m]) > 0",
         "15m",

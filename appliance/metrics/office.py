@@ -148,4 +148,19 @@ ROWS: Final = (
     _row("audit_score", G, "score of that audit, 0 to 100", "audit_score", _one(lambda f: f.audit_score)),
     _row("audit_failed_checks", G, "checks of that audit that fail", "audit_failed", _one(lambda f: f.audit_failed)),
     _row("traces", G, "calls whose messages are remembered", "traces", _one(lambda f: f.traces)),
+    _row(
+        "backup_last_success_timestamp_seconds",
+        G,
+        "Unix time at which the last backup was made; 0: never",
+        "backup_at",
+        _one(lambda f: f.backup_at),
+    ),
+    _row("backup_last_size_bytes", G, "what the last backup holds", "backup_bytes", _one(lambda f: f.backup_bytes)),
+    _row(
+        "backup_failed",
+        G,
+        "1 while the last backup was not made, or the repository is damaged",
+        "backup_failed",
+        _one(lambda f: f.backup_failed),
+    ),
 )

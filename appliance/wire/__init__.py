@@ -21,12 +21,14 @@ from appliance.wire.registrations import Refresh, RefreshRef
 from appliance.wire.sources import Ban, KnownPair, Pair, PairBan, Prefix, Source, SourceClass
 from appliance.wire.status import GateStatus, Interface
 from appliance.wire.tunnel import NewPeer, PeerMade, PeerRef, TunnelPeer, TunnelQuery, TunnelStatus, TunnelSwitch
-from appliance.wire.verbs import PROTOCOL_VERSION, Hello, KeeperVerb, WireError
+from appliance.wire.verbs import PROTOCOL_VERSION, BackupWanted, BackupWork, Hello, KeeperVerb, WireError
 
 __all__ = [
     "MAX_LINE_BYTES",
     "PROTOCOL_VERSION",
     "Applied",
+    "BackupWanted",
+    "BackupWork",
     "Ban",
     "Challenge",
     "Events",

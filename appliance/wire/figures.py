@@ -28,4 +28,7 @@ class OfficeFigures:
     audit_at: float = 0.0  # when the machine was audited last, 0: never
     audit_score: int = 0  # 0 to 100
     audit_failed: int = 0  # checks that fail
+    backup_at: float = 0.0  # when the last one was made, 0: never
+    backup_bytes: int = 0  # what it holds
+    backup_failed: int = 0  # 1 while the last one was not made
     web_refusals: dict[str, int] = field(default_factory=dict)  # by reason

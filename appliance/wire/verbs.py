@@ -39,6 +39,7 @@ class KeeperVerb(StrEnum):
     FORGET = "forget"  # RefreshRef -> {}
     OFFENDERS = "offenders"  # Top -> {"offenders": [Offender]}
     SAMPLES = "samples"  # SampleQuery -> {"samples": [Sample]}
+    BACKUP = "backup"  # BackupWanted -> {}: have a backup made or checked, as root chose it
     LISTS = "lists"  # {} -> {"lists": [ListStatus]}
     LOAD_LIST = "load_list"  # ListChunk -> ListStatus: the last chunk puts the list in force, all of it at once
     DROP_LIST = "drop_list"  # ListRef -> {}
@@ -46,6 +47,20 @@ class KeeperVerb(StrEnum):
     TUNNEL_SWITCH = "tunnel_switch"  # TunnelSwitch -> TunnelStatus: root alone
     TUNNEL_ADD = "tunnel_add"  # NewPeer -> PeerMade
     TUNNEL_REMOVE = "tunnel_remove"  # PeerRef -> {}
+
+
+class BackupWork(StrEnum):
+    """What can be had done with backups."""
+
+    NOW = "now"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupWanted:
+    """Have this done; where and how is the keeper's to know."""
+
+    work: BackupWork = BackupWork.NOW
 
 
 @dataclass(frozen=True, slots=True)

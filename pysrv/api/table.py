@@ -22,6 +22,8 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/audit", "audit.show", "The newest audit of the machine, with its score."),
     Endpoint("GET", "/refusals", "refusals.list", "Why calls and logins were refused, newest first."),
     Endpoint("GET", "/analysis", "analyze.traffic", "Today's traffic against the usual, the most abnormal first."),
+    Endpoint("GET", "/backups", "backups.list", "The backups, the place they lie in, and how the last one ended."),
+    Endpoint("POST", "/backups", "backups.make", "Have a backup made, or the repository checked.", status=202),
     Endpoint("GET", "/certificate", "certificate.show", "The certificate of SIP and web."),
     Endpoint("PUT", "/certificate", "certificate.set", "Serve with another certificate.", secret=True),
     Endpoint("DELETE", "/certificate", "certificate.remove", "Go back to the appliance's own certificate."),

@@ -249,6 +249,8 @@ ROWS = (
     Verb("tokens.remove", Area.PEOPLE, people.TokenRef, people.remove_token, writes=True),
     Verb("trail.list", Area.TRAIL, people.TrailOf, people.trail),
     Verb("trail.verify", Area.TRAIL, people.NotedHead, people.verify_trail),
+    Verb("backups.list", Area.BACKUPS, Nothing, backups.list_all),
+    Verb("backups.make", Area.BACKUPS, backups.Work, backups.make, acts=True),
     Verb("backups.report", Area.BACKUPS, backups.Report, backups.report, writes=True),
     Verb("registrations.list", Area.STATE, calls.RegistrationsOf, calls.registrations),
 )

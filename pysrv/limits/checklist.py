@@ -203,7 +203,7 @@ CHECKS: Final = (
         "certificate", "Certificate", "People learn to click warnings away, and then do so when it matters.", 1,
         "/panel/setup?step=certificate", _certificate,
     ),
-    Check("backup", "Backups", "A disk fails on a day of its own choice.", 2, "/panel/checklist#backup", _backup),
+    Check("backup", "Backups", "A disk fails on a day of its own choice.", 2, "/panel/backups", _backup),
     Check(
         "localdomain", "Domain", "Passwords are kept for the domain, and phones are sent to it.", 1,
         "/panel/settings/localdomain", _domain,

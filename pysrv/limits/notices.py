@@ -200,6 +200,14 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "The audit of the machine found what was in order the time before: {checks}. The score is {score} of 100.",
             "'appliance audit --explain NAME' says why it matters and what to do, 'appliance audit' audits anew.",
         ),
+        "backup_failed": Kind(
+            Severity.CRITICAL,
+            Audience.ADMINISTRATORS,
+            "no backup was made",
+            "The backup in {place} was not made, or is damaged: {why}.",
+            "'appliance backup show' shows the place, 'appliance backup now' tries again, 'appliance backup check' "
+            "looks whether it is whole.",
+        ),
         "test": Kind(
             Severity.CRITICAL,
             Audience.ADMINISTRATORS,

@@ -39,6 +39,7 @@ class Figures:
         answered = [call for call in running if call.answered is not None]
         sent, dropped = self.exported()
         audit_at, audit_score, audit_failed = self._store.machine_audit_counts()
+        backup = self._store.backup_state()
         return wire.OfficeFigures(
             started_at=self._started_at,
             generation=generation,
@@ -62,6 +63,9 @@ class Figures:
             audit_score=audit_score,
             audit_failed=audit_failed,
             web_refusals=self.web_refusals(),
+            backup_at=backup.made_at,
+            backup_bytes=backup.size_bytes,
+            backup_failed=int(backup.failed_at > 0),
         )
 
     def _sums(self, amounts: Iterable[tuple[str, int]]) -> dict[str, int]:

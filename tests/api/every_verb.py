@@ -31,11 +31,13 @@ from pysrv.store.rows import Attempt, BanRow
 from pysrv.store.web import PersonKind
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.lab.tunnel import KeeperHere
+from tests.net.keeper import Keeper
 from tests.service.test_office import datagrams, free_port, running
 
 ONE: Final = 1_000_000
 PATIENCE_S: Final = 20.0
 RATE: Final = Rate("49", ONE, currency="EUR")
+BACKUP: Final = {"ident": "a1", "at": 1.0, "host": "vm", "kind": "full", "size_bytes": 9, "version": "0.1.0"}
 SECRET: Final = "J5XCA3LPOJSSA53PNZSGK4TGOVWGS3TF"
 CSV: Final = "prefix,per_minute,connect_fee,initial_increment,next_increment\n49,1.00,0.10,60,1\n43,2,0,1,1\n"
 OLGA: Final = "olga"
@@ -141,6 +143,14 @@ async def _register(port: int) -> None:
         assert b"SIP/2.0 401" in await asyncio.wait_for(loop.sock_recv(phone, 4096), PATIENCE_S)
 
 
+async def _keeper_comes(office: Office, _: int) -> None:
+    """One that does what it is asked; it goes with the office."""
+    await Keeper(office._gate._path).start()
+    async with asyncio.timeout(PATIENCE_S):
+        while office._gate.status is None:
+            await asyncio.sleep(0.01)
+
+
 def _compared(office: Office, _: int) -> None:
     line = {"difference": "missing_here", "payment_id": "p", "number": 0, "account": "", "at": 1.0}
     lines = [line | {"currency": "EUR", "theirs": 2 * ONE, "ours": 0}]
@@ -205,7 +215,11 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("tunnel.show", {}),
     ("tunnel.add", {"name": "olga"}),
     ("tunnel.remove", {"name": "olga"}),
-    ("backups.report", {"event": "made", "snapshot": "a1"}),
+    _keeper_comes,
+    ("backups.make", {}),
+    ("backups.report", {"event": "made", "snapshot": "a1", "place": "/srv/backup", "snapshots": [BACKUP]}),
+    ("backups.report", {"event": "progress", "step": "save", "done": 1, "total": 2}),
+    ("backups.list", {}),
     ("setup.show", {}),
     ("setup.mark", {"step": "domain"}),
     # Calls and records.

@@ -47,6 +47,9 @@ OFFICE = wire.OfficeFigures(
     audit_failed=4,
     web_refusals={"foreign_form": 17},
     inputs={"markup": 18},
+    backup_at=19.5,
+    backup_bytes=20,
+    backup_failed=1,
 )
 TALLIES = (wire.Tally("banned", "DROP", "banned", 10, 1000, 3), wire.Tally("sip_request", "PASS", "SIP", 5, 50))
 
@@ -89,6 +92,7 @@ def test_a_reading_is_told_in_full() -> None:
         "transactions": 8, "connections": 9, "malformed_total": 10, "overloads_total": 11, "faults_total": 12,
         "notices_waiting": 13, "hep_sent_total": 14, "hep_dropped_total": 15, "traces": 16,
         "audit_timestamp_seconds": 30.5, "audit_score": 87, "audit_failed_checks": 4,
+        "backup_last_success_timestamp_seconds": 19.5, "backup_last_size_bytes": 20, "backup_failed": 1,
     }  # fmt: skip
     assert {row.name for row in metrics.ROWS} == {name[0] for name in told}
 

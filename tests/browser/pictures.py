@@ -128,6 +128,7 @@ def _populate(product: Product, lab: Lab) -> None:
         product.command("accounts", "set", name, "--deck", "retail")
     product.command("trunks", "add", "carrier", lab.hosts["trunk"].address, "--prefix", "49")
     product.command("ban", "203.0.113.9", "--reason", "guessed passwords")
+    product.command("backup", "now")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Service:
         self.held: dict[str, str] = {}
         self.guarded: dict[str, str] = {}
         self.names: dict[str, str] = {}
+        self.keeper_is_there = True
         self.remembered = Traces(lambda _dialog, _tag: None)
         self.on_notices: Callable[[], None] = lambda: None
         self.on_payments: Callable[[], None] = lambda: None
@@ -84,6 +85,10 @@ class Service:
 
     def account_changed(self, name: str) -> None:
         self.told.append(("account", name))
+
+    def backup_wanted(self, work: wire.BackupWork, refused: Callable[[str], None]) -> bool:
+        self.told.append(("backup", work, refused))
+        return self.keeper_is_there
 
     def notices_told(self) -> None:
         self.told.append(("notices",))

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from appliance.cli.link import Link
 from tests.e2e.conftest import RATES
 from tests.e2e.test_calls import closed, newest_cdr, pause
 from tests.lab.carrier import Carrier, answering
@@ -29,8 +31,13 @@ def there(tmp_path: Path) -> Iterator[tuple[Lab, Product]]:
         yield lab, product
 
 
+def asked_of(product: Product, verb: str, **args: Any) -> dict[str, Any]:
+    """A verb of the running office, over its socket."""
+    return Link(product.state, product.runtime).running_office(verb, args)
+
+
 def balances(product: Product) -> dict[str, str]:
-    return {each["name"]: each["balance"] for each in product.command("accounts", "list")["accounts"]}
+    return {each["name"]: each["balance"] for each in asked_of(product, "accounts.list")["accounts"]}
 
 
 def asked(database: Path, sql: str) -> list[Any]:
@@ -45,6 +52,19 @@ def kept_adding(product: Product, stop: threading.Event, names: list[str]) -> No
         names.append(name)
 
 
+def asked_for_by_the_panel(product: Product) -> None:
+    """Office to keeper to root's command and back, with the office told how it went."""
+    link = Link(product.state, product.runtime)
+    assert link.running_office("backups.make")["running"]["work"] == "now"
+    until = time.monotonic() + 60
+    while link.running_office("backups.list")["running"] and time.monotonic() < until:
+        pause(0.2)
+    told = link.running_office("backups.list")
+    assert (told["running"], told["refusal"], told["state"]["failure"]) == (None, "", "")
+    assert [each["kind"] for each in told["backups"]] == ["incremental", "full"]
+
+
+@pytest.mark.timeout(300)  # two starts and a dozen commands, on a machine that others use
 def test_a_lost_machine_comes_back_with_its_money_passwords_and_trail(
     there: tuple[Lab, Product], tmp_path: Path
 ) -> None:
@@ -75,21 +95,22 @@ def test_a_lost_machine_comes_back_with_its_money_passwords_and_trail(
         finished = newest_cdr(product)
         alice.dial("4989123456")
         alice.wait("CALL_ESTABLISHED")
-        (running,) = [each["call_id"] for each in product.command("calls", "list")["calls"]]
+        (running,) = [each["call_id"] for each in asked_of(product, "calls.list")["calls"]]
         writer.start()
         before = len(names)
         made = product.command("backup", "now")["made"]
-        assert made["size_bytes"] > 0
         stop.set()
         writer.join()
+        assert made["size_bytes"] > 0
         assert len(names) > before
+        asked_for_by_the_panel(product)
         kinds = [each["kind"] for each in product.command("backup", "list")["backups"]]
-        assert kinds == ["full"]
+        assert kinds == ["incremental", "full"]
         with pytest.raises(ProductError, match="the appliance runs"):
             product.command("restore", "--yes")
-        backup_check = product.command("checklist", "--all")["findings"]
+        backup_check = asked_of(product, "checklist.show")["findings"]
         assert next(each["grade"] for each in backup_check if each["name"] == "backup") == "pass"
-        fingerprint = product.command("certificate", "show")["certificate"]["fingerprint"]
+        fingerprint = asked_of(product, "certificate.show")["certificate"]["fingerprint"]
     finally:
         stop.set()
         alice.close()
@@ -101,7 +122,7 @@ def test_a_lost_machine_comes_back_with_its_money_passwords_and_trail(
         product.command("restore", "--yes")
     product.command("backup", "init", str(repository), "--password", "-", stdin=password + "\n")
     seen = tmp_path / "seen"
-    product.command("restore", "--into", str(seen))
+    product.command("restore", made["snapshot"], "--into", str(seen))
     held = dict(asked(seen / "office" / "appliance.db", "SELECT name, balance FROM accounts"))
     posted = dict(
         asked(
@@ -111,14 +132,14 @@ def test_a_lost_machine_comes_back_with_its_money_passwords_and_trail(
         )
     )
     assert held == posted  # one moment, not a mixture of several
-    restored = product.command("restore", "--yes")
+    restored = product.command("restore", made["snapshot"], "--yes")
     assert restored["aside"] is None
     assert restored["database"]["broken_at"] == 0
 
     product.start()
     # Its lease is a promise of this boot still: the call is taken up, or settled at once when that has ended.
-    for each in product.command("calls", "list")["calls"]:
-        product.command("calls", "hangup", each["call_id"])
+    for each in asked_of(product, "calls.list")["calls"]:
+        asked_of(product, "calls.hangup", call_id=each["call_id"])
     cut = newest_cdr(product)
     assert cut["call_id"] == running
     now = balances(product)
@@ -126,12 +147,12 @@ def test_a_lost_machine_comes_back_with_its_money_passwords_and_trail(
     expected = {name: Decimal(micro) / MICRO for name, micro in held.items()}
     expected["alice"] -= Decimal(cut["charge"])
     assert {name: Decimal(balance) for name, balance in now.items()} == expected
-    assert finished["call_id"] in {each["call_id"] for each in product.command("cdrs", "--limit", "9")["cdrs"]}
-    assert product.command("settings", "get", "maxlines")["value"] == "7"
+    assert finished["call_id"] in {each["call_id"] for each in asked_of(product, "cdrs.list", limit=9)["cdrs"]}
+    assert asked_of(product, "settings.get", name="maxlines")["value"] == "7"
     assert product.command("accounts", "verify", "alice", "--password", "-", stdin=PASSWORD + "\n")["right"]
-    assert product.command("certificate", "show")["certificate"]["fingerprint"] == fingerprint
-    chain = product.command("trail", "verify", "--head", restored["database"]["head"])
+    assert asked_of(product, "certificate.show")["certificate"]["fingerprint"] == fingerprint
+    chain = asked_of(product, "trail.verify", head=restored["database"]["head"])
     assert chain["broken_at"] == 0
     assert 0 < chain["noted_at"] < chain["rows"]
-    newest = [each["action"] for each in product.command("trail", "list")["trail"]]
+    newest = [each["action"] for each in asked_of(product, "trail.list")["trail"]]
     assert "restore" in newest

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config.options import CANNOT_RUN, DEFAULT_RUNTIME, DEFAULT_STATE
+from appliance.errands import WANTED
 from appliance.kernel.headers import CACHE_DIR
 from appliance.launch import OFFICE_KEEPER_SOCKET, OFFICE_RUNTIME, OFFICE_STATE, USER, VIEW
 from appliance.ownership import read
@@ -113,8 +114,8 @@ def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
     for path in UNITS:
         if path.is_file():
             (tmp_path / path.name).write_text(re.sub(r"(?m)^(Exec\w+=\W?)\S+", r"\1/bin/true", path.read_text()))
-    named = [str(path) for path in sorted(tmp_path.iterdir()) if path.suffix == ".service"]
-    assert len(named) == 8
+    named = [str(path) for path in sorted(tmp_path.iterdir()) if path.suffix in {".service", ".path", ".timer"}]
+    assert len(named) == 12
     done = subprocess.run(["systemd-analyze", "verify", *named], capture_output=True, text=True, check=False)
     known = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     newer = [key for key, since in NEWER.items() if int(known) < since]
@@ -165,12 +166,20 @@ def test_the_unit_shows_the_office_what_a_keeper_would_show_it() -> None:
     assert f"--office-unit {OFFICE_UNIT}\n" in SERVICE
 
 
-@pytest.mark.parametrize(("unit", "most"), [("appliance.service", 3.0), ("appliance-office.service", 2.0)])
+@pytest.mark.parametrize(
+    ("unit", "most"),
+    [("appliance.service", 3.0), ("appliance-office.service", 2.0), ("appliance-backup.service", 5.0)],
+)
 def test_a_unit_is_exposed_as_little_as_it_can_be(unit: str, most: float) -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(FILES / "etc/systemd/system" / unit)]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     (score,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", said)
     assert float(score) < most
+
+
+def test_a_backup_that_is_wanted_is_laid_where_the_unit_looks() -> None:
+    unit = (FILES / "etc/systemd/system/appliance-backup.path").read_text()
+    assert f"PathExists={DEFAULT_RUNTIME}/{WANTED}\n" in unit
 
 
 def test_the_table_of_owners_can_be_read_and_names_every_file_of_ours() -> None:

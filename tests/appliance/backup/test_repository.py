@@ -25,7 +25,7 @@ class Office:
     """Copies a text; judges what is put back by it."""
 
     def __init__(self, state: Path) -> None:
-        self.state, self.told = state, list[Mapping[str, Any]]()
+        self.state, self.told, self.steps = state, list[Mapping[str, Any]](), list[str]()
         self.says("one")
 
     def says(self, text: str) -> None:
@@ -40,6 +40,9 @@ class Office:
             raise BackupError("the database is damaged")
         heard(1, 1)
         return dict(JUDGED)
+
+    def progress(self, step: str, done: int, total: int) -> None:
+        self.steps.append(step)
 
     def tell(self, report: Mapping[str, Any]) -> None:
         json.dumps(report)
@@ -80,6 +83,7 @@ def test_a_backup_is_made_listed_put_back_and_what_it_replaces_is_kept(made: tup
     first, second = repository.snapshots()
     assert (first.kind, second.kind) == ("full", "incremental")
     assert [report["event"] for report in office.told] == ["made"]
+    assert list(dict.fromkeys(office.steps)) == ["copy", "save", "tidy"]
     assert len(office.told[-1]["snapshots"]) == 2
     assert not list(backups.place.directory.glob("set*"))
 

@@ -1,0 +1,73 @@
+"""What the keeper has done by others: laid down for a unit, or started, and never twice at once."""
+
+import asyncio
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from appliance import errands
+from appliance.cli.backups import _now
+from appliance.cli.table import Session
+from appliance.errands import WANTED, Errands, take
+from appliance.wire import BackupWork, WireError
+
+
+def made(directory: Path, *, by_unit: bool) -> tuple[Errands, list[str]]:
+    said: list[str] = []
+    return Errands(directory / "state", directory, said.append, by_unit=by_unit), said
+
+
+@pytest.mark.parametrize("work", BackupWork)
+def test_what_is_wanted_is_laid_for_the_unit_and_taken_once(tmp_path: Path, work: BackupWork) -> None:
+    keeper, _ = made(tmp_path, by_unit=True)
+    keeper.backup(work)
+    keeper.backup(work)
+    assert stat.S_IMODE((tmp_path / WANTED).stat().st_mode) == 0o600
+    assert take(tmp_path) is work
+    assert take(tmp_path) is None
+
+
+def test_a_word_that_cannot_be_laid_is_refused(tmp_path: Path) -> None:
+    keeper = Errands(tmp_path, tmp_path / "nowhere", lambda _: None, by_unit=True)
+    with pytest.raises(WireError, match="No such file"):
+        keeper.backup(BackupWork.NOW)
+
+
+def test_one_runs_at_a_time_and_ends_with_the_keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nexec sleep 600\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    keeper, _ = made(tmp_path, by_unit=False)
+    keeper.backup(BackupWork.NOW)
+    with pytest.raises(WireError, match="runs already"):
+        keeper.backup(BackupWork.CHECK)
+    keeper.stop()
+    keeper.backup(BackupWork.CHECK)
+    keeper.stop()
+
+
+async def test_the_schedule_is_looked_at_where_a_place_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, ...]] = []
+    keeper = Errands(tmp_path / "state", tmp_path, lambda _: None, by_unit=False, look_s=0.0)
+    monkeypatch.setattr(keeper, "_start", started.append)
+    task = asyncio.create_task(keeper.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not started
+    (tmp_path / "state" / "backup").mkdir(parents=True)
+    (tmp_path / "state" / "backup" / "options.toml").touch()
+    while not started:
+        await asyncio.sleep(0)
+    task.cancel()
+    assert started[0] == errands.IF_DUE
+
+
+def test_nothing_is_made_before_a_place_is_chosen(tmp_path: Path) -> None:
+    answer = _now(Session(tmp_path / "state", tmp_path, None, json=True), full=False, if_due=True)
+    assert answer.value == {"made": None, "due": False}
+    assert not (tmp_path / "state").exists()
