@@ -19,7 +19,7 @@ comma := ,
 RUN_ARGS = $(addprefix --interface ,$(IFACE)) $(addprefix --listen ,$(LISTEN)) \
 	$(if $(STATE),--state $(STATE)) $(if $(RUNTIME),--runtime $(RUNTIME)) $(ARGS)
 
-.PHONY: run demo test test-kernels image image-check image-compare image-verify check pictures bench setup install clean docs
+.PHONY: run demo test test-kernels image image-check image-compare image-test image-verify check pictures bench setup install clean docs
 
 run: setup
 	@exec .venv/bin/appliance run --demo-accounts $(RUN_ARGS)
@@ -50,6 +50,10 @@ image-compare:
 image-verify:
 	@appliance/setup.sh image
 	@exec $(PYTHON) -m image verify $(ARGS)
+
+image-test:
+	@appliance/setup.sh image
+	@exec nice -n 5 $(PYTHON) -m tests.image.acceptance $(ARGS)
 
 image-check:
 	@appliance/setup.sh image

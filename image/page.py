@@ -26,7 +26,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 <h1>appliance {{ told.variables.version }}</h1>
 <p>{{ told.system }}, Linux {{ told.kernel }}; {{ told.packages.debian }} Debian packages and
 {{ told.packages.python }} of Python, {{ mb(told.installed_bytes) }} installed.
-Signed by <code>{{ told.variables.signing_key }}</code>.</p>
+Signed by <code>{{ told.variables.signing_key | default("nobody") }}</code>.</p>
 
 <h2>Files</h2><table><tr><th>file</th><th>size</th><th>SHA-256</th></tr>
 {% for name, size in told.files.items() -%}

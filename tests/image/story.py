@@ -1,0 +1,280 @@
+"""An operator's day with a booted machine, step by step; every step raises when it does not come out."""
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.operator import CHROMIUM, Operator
+from tests.image.judge import Check
+from tests.image.yard import MACHINE, Guest, Yard
+from tests.lab.carrier import Carrier, answering
+from tests.lab.phones import Phone
+from tests.lab.tones import seconds_with_tone
+
+NEW_PASSWORD, PHONE_PASSWORD = "my own long words 7", "correct-horse-42"
+RELAYED, SCANNER = "rtp_relayed", "scanner_agent"  # verdicts.def
+NUMBER, TALK_S, HERTZ = "4989123456", 6.0, 440
+DECK = "prefix,per_minute,connect_fee,initial_increment,next_increment\n4989,1.20,0.05,1,1\n"
+PATIENCE_S = 240.0  # an emulated machine on a busy host takes seconds to hash a password
+OPEN = frozenset({22, 5060, 5061, 8443})  # SSH: a key was handed in
+TRIED = (*range(1, 1025), 2049, 3306, 3389, 4444, 5000, 5432, 6379, 8000, 8080, 8088, 8888, 9090, 9100, 11211, 27017)
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+OPTIONS = (
+    "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {at}:5099;branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n"
+    "From: <sip:x@{at}>;tag=1\r\nTo: <sip:{to}>\r\nCall-ID: {branch}@{at}\r\nCSeq: 1 OPTIONS\r\n"
+    "Content-Length: 0\r\n\r\n"
+)
+
+
+class Failed(Exception):
+    """A step that did not come out, by its name."""
+
+
+class Day:
+    """The machine, its people, and what they have seen."""
+
+    def __init__(self, guest: Guest, yard: Yard, place: Path) -> None:
+        self.guest, self.yard, self.place = guest, yard, place
+        self.figures: dict[str, float | int | str] = {}
+        self._phones: dict[str, Phone] = {}
+        self._before: dict[str, Any] = {}
+        self._rows: list[Check] = []
+
+    def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """In their order; telephones and carrier are taken down at the end, whatever happened."""
+        carrier = Carrier(self.yard, self.yard.hosts["carrier"], self.place / "carrier", answering())
+        try:
+            yield "the operator finishes the set-up in Chromium", self.set_up
+            yield "a second account, a priced deck and a trunk", self.furnish
+            yield "the machine itself says what it is", self.look
+            yield "two telephones register with digest", self.register
+            yield "a priced call goes out, its audio through the gate", self.call
+            yield "who guesses passwords is shut out, telephones are not", self.attack
+            yield "nothing answers but what is meant to", self.scan
+            yield "the machine is started anew", self.restart
+            yield "everything is still there", self.still_there
+        finally:
+            for phone in self._phones.values():
+                phone.close()
+            carrier.close()
+
+    def seen(self) -> list[Check]:
+        """What was found on the way."""
+        return self._rows
+
+    def set_up(self) -> None:
+        """/panel/setup from the first password to the first account, in a browser in the operator's namespace."""
+        wrapper = self.place / "chromium"
+        space = self.guest.operator.namespace
+        wrapper.write_text(f'#!/bin/sh\nexec nsenter --net=/run/netns/{space} {CHROMIUM} "$@"\n')
+        wrapper.chmod(0o755)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=str(wrapper), args=["--no-sandbox", "--disable-gpu"])
+            try:
+                page = browser.new_context(ignore_https_errors=True).new_page()
+                operator = Operator(page, f"https://{MACHINE}:8443", self.guest.password())
+                page.set_default_timeout(PATIENCE_S * 1000)
+                self._walk(operator)
+            finally:
+                browser.close()
+
+    def _walk(self, operator: Operator) -> None:
+        page = operator.page
+
+        def go_on(name: str = "Done, go on") -> None:
+            before = page.locator("main h2").first.inner_text()
+            page.get_by_role("button", name=name).click()
+            page.wait_for_function("before => document.querySelector('main h2')?.innerText !== before", arg=before)
+
+        operator.log_in()
+        operator.go("/panel/setup")
+        page.get_by_label("New password").fill(NEW_PASSWORD)
+        page.get_by_label("The same again").fill(NEW_PASSWORD)
+        page.get_by_role("button", name="Done, go on").click()
+        page.wait_for_url(re.compile("/panel/login"))
+        operator.log_in(password=NEW_PASSWORD)
+        operator.go("/panel/setup")
+        assert page.get_by_label("Address or network").input_value() == self.guest.operator.address
+        go_on()
+        page.get_by_label("Domain").fill("pbx.example")
+        for _ in ("domain", "certificate"):
+            go_on()
+        shown = page.locator("main").inner_text()
+        assert "native" in shown, shown[:400]
+        go_on()
+        page.get_by_label("Profile").select_option("compatible")
+        go_on()
+        go_on("Skip")  # the trunk
+        page.get_by_label("Name", exact=True).fill("alice")
+        page.get_by_label("Password").fill(PHONE_PASSWORD)
+        page.get_by_label("Numbers").fill("101")
+        go_on()
+        page.get_by_role("button", name="Skip").click()  # mail
+        page.wait_for_url(re.compile("/panel/$"))
+
+    def furnish(self) -> None:
+        """By the command line, over SSH with the key that the seed handed in."""
+        self.guest.shell("cat >/run/deck.csv", stdin=DECK)
+        self.guest.commands(
+            "rates import retail /run/deck.csv",
+            f"accounts add bob --password - --number 102 <<<'{PHONE_PASSWORD}'",
+            "accounts set alice --credit 10.00 --deck retail",
+            f"trunks add carrier {self.yard.hosts['carrier'].address} --prefix 49",
+        )
+
+    def look(self) -> None:
+        """Native XDP on virtio-net, Secure Boot, by the machine's own words."""
+        status = self.guest.command("status")
+        modes = [f"{each['name']} {each['mode']}" for each in status["keeper"]["interfaces"]]
+        driver = self.guest.shell("readlink /sys/class/net/eth0/device/driver").strip().rpartition("/")[2]
+        native = (modes, driver) == (["eth0 native"], "virtio_net")
+        self._rows.append(Check("the gate is native XDP on virtio_net", native, f"{modes} {driver}"))
+        if self.guest.firmware == "secureboot":
+            state = self.guest.shell(f"od -An -tu1 -j4 -N1 {SECURE_BOOT}").strip()
+            self._rows.append(Check("the firmware has checked every signature", state == "1", f"SecureBoot={state}"))
+        self.figures["memory used, bytes"] = int(self.guest.shell("free -b").splitlines()[1].split()[2])
+        self.figures["root used, bytes"] = int(self.guest.shell("df --output=used -B1 /").split()[-1])
+
+    def register(self) -> None:
+        """baresip, with REGISTER, 401, REGISTER, 200."""
+        for user, number in (("alice", 101), ("bob", 102)):
+            directory = self.place / f"phone-{number}"
+            host = self.yard.hosts[user]
+            self._phones[user] = Phone(self.yard, host, directory, user, PHONE_PASSWORD, tone_hz=HERTZ)
+            self._phones[user].registered(PATIENCE_S)
+        self._both_registered()
+
+    def _both_registered(self) -> None:
+        found = self._registered()
+        assert found == sorted(self.yard.hosts[user].address for user in ("alice", "bob")), found
+
+    def call(self) -> None:
+        """The carrier echoes what it hears: alice hears her own tone, which has passed the gate twice."""
+        alice, relayed = self._phones["alice"], self._tally(RELAYED)
+        alice.dial(NUMBER)
+        alice.wait("CALL_ESTABLISHED", PATIENCE_S)
+        time.sleep(TALK_S)
+        alice.hang_up()
+        alice.wait("CALL_CLOSED", PATIENCE_S)
+        heard = seconds_with_tone(alice.heard(), HERTZ)
+        record = self._record()
+        assert heard > TALK_S / 2, f"{heard:.1f} s of the tone were heard"
+        assert (record["account"], record["callee"]) == ("alice", NUMBER), record
+        # 0.05 for the connection and 0.02 for each begun second
+        wanted = 5 + 2 * -(-record["billable_seconds"] // 1)
+        assert round(float(record["charge"]) * 100) == wanted, record
+        packets = self._tally(RELAYED) - relayed
+        found = f"{packets} packets, {heard:.1f} s heard, {record['billable_seconds']} s cost {record['charge']}"
+        self._rows.append(Check("the audio was relayed at the card", packets > 50 * TALK_S, found))
+        self.figures["call charged"] = record["charge"]
+
+    def attack(self) -> None:
+        """SIPVicious guesses alice's password, and nothing of it comes past the card; then the operator bans it."""
+        attacker, dropped = self.yard.hosts["attacker"], self._tally(SCANNER)
+        command = ["timeout", "60", "svcrack", "--maximumtime=10", "-u", "alice", "-r", "100-400", MACHINE]
+        said = self.yard.run(attacker.namespace, command, 120)
+        dropped = self._tally(SCANNER) - dropped
+        assert dropped > 0, f"the gate has not seen it: {(said.stdout + said.stderr)[-400:]}"
+        assert self._answers("attacker"), "a stranger's OPTIONS is not answered"
+        self.guest.command(f"ban {attacker.address} --reason 'guesses passwords'")
+        bans = self.guest.command("bans list")["bans"]
+        assert [each["reason"] for each in bans if each["source"] == attacker.address] == ["guesses passwords"], bans
+        assert not self._answers("attacker"), "the attacker is still answered"
+        self._rows.append(Check("the guesses end at the card", True, f"{dropped} packets dropped as {SCANNER}"))
+        self._both_registered()
+
+    def scan(self) -> None:
+        """Connections to a thousand ports from a stranger's address."""
+        found = asyncio.run(self._open())
+        self._rows.append(Check("only the meant ports are open", found == OPEN, f"{len(TRIED)} tried: {sorted(found)}"))
+        assert found == OPEN, sorted(found)
+
+    async def _open(self) -> frozenset[int]:
+        order = [*sorted(OPEN), *random.sample(TRIED, len(TRIED))]
+        gate = asyncio.Semaphore(128)
+
+        async def tried(port: int) -> int:
+            async with gate:
+                with self.yard.socket(self.yard.hosts["scanner"].namespace, 1) as asking:
+                    asking.setblocking(False)
+                    try:
+                        patience = 30.0 if port in OPEN else 4.0
+                        loop = asyncio.get_running_loop()
+                        await asyncio.wait_for(loop.sock_connect(asking, (MACHINE, port)), patience)
+                    except (OSError, TimeoutError):
+                        return 0
+                    return port
+
+        return frozenset(await asyncio.gather(*map(tried, order))) - {0}
+
+    def restart(self) -> None:
+        """By root's word; the machine comes up by itself."""
+        self._before = self._state()
+        boot = self.guest.shell("cat /proc/sys/kernel/random/boot_id")
+        self.guest.shell("systemctl --no-block reboot")
+        self.guest.wait("the end", lambda: not self.guest.ready(), PATIENCE_S)
+        self.figures["seconds of a restart"] = round(self.guest.wait("/readyz", self.guest.ready, PATIENCE_S * 4), 1)
+        assert self.guest.shell("cat /proc/sys/kernel/random/boot_id") != boot
+
+    def still_there(self) -> None:
+        """Accounts, money, records, bans, the gate; and the attacker is still shut out."""
+        after = self._state()
+        wrong = {name: (value, after[name]) for name, value in self._before.items() if after[name] != value}
+        assert not wrong, wrong
+        assert not self._answers("attacker"), "the attacker is answered again"
+        units = self.guest.shell("systemctl --failed --plain --no-legend")
+        assert not units.strip(), units
+        self.figures["systemd-analyze"] = self.guest.shell("systemd-analyze time").splitlines()[0]
+
+    def _state(self) -> dict[str, Any]:
+        accounts, records, trunks, domain, bans, status = self.guest.commands(
+            "accounts list", "cdrs", "trunks list", "settings get localdomain", "bans list", "status"
+        )
+        return {
+            "accounts": [(each["name"], each["balance"], each["numbers"]) for each in accounts["accounts"]],
+            "records": [(each["callee"], each["charge"]) for each in records["cdrs"]],
+            "trunks": [each["name"] for each in trunks["trunks"]],
+            "domain": domain["value"],
+            "bans": sorted(each["source"] for each in bans["bans"]),
+            "registrations": self._registered(),
+            "gate": [f"{each['name']} {each['mode']}" for each in status["keeper"]["interfaces"]],
+            "secrets": self.guest.shell("sha256sum /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"),
+        }
+
+    def _registered(self) -> list[str]:
+        """Who is: the telephones' addresses."""
+        return sorted(each["remote_host"] for each in self.guest.command("registrations")["registrations"])
+
+    def _record(self) -> dict[str, Any]:
+        """The newest call's, written when the relay's last figures are in."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            if found := self.guest.command("cdrs --limit 1")["cdrs"]:
+                return dict(found[0])
+            time.sleep(1)
+        raise Failed("no record was written")
+
+    def _tally(self, verdict: str) -> int:
+        tallies = self.guest.command("status")["keeper"]["tallies"]
+        return sum(int(each["packets"]) for each in tallies if each["verdict"] == verdict)
+
+    def _answers(self, peer: str) -> bool:
+        host = self.yard.hosts[peer]
+        with self.yard.socket(host.namespace) as asking:
+            asking.bind((host.address, 5099))
+            asking.settimeout(4.0)
+            for _ in range(3):
+                branch = f"{random.randrange(1 << 40):x}"
+                asking.sendto(OPTIONS.format(to=MACHINE, at=host.address, branch=branch).encode(), (MACHINE, 5060))
+                try:
+                    asking.recv(4096)
+                except TimeoutError:
+                    continue
+                return True
+        return False
