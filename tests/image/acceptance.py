@@ -41,6 +41,7 @@ STEP_FAULTS = (
     BrowserError,
 )  # fmt: skip
 SLOWER = 1.3  # times plain Debian's first answer
+LYNIS = WORK / "lynis"
 READY_S, SIZE_MIB = 1200.0, 8192
 
 
@@ -130,7 +131,7 @@ def _day(told: Told, image: Path, firmware: str, place: Path, *, lynis: bool) ->
     print(f"== the machine boots: {firmware}, {SIZE_MIB} MiB", flush=True)
     with Yard(PEERS, tag="imagetest") as yard:
         guest = Guest(yard, yard.hosts["operator"], image, place, firmware, SIZE_MIB)
-        guest.extra = hardening.disk(place) if lynis else []
+        guest.extra = hardening.disk(LYNIS, place) if lynis else []
         with guest:
             with told.step("HTTPS says that calls can be taken"):
                 guest.wait("/readyz", guest.ready, READY_S)
@@ -159,6 +160,8 @@ def _end(told: Told, image: Path) -> int:
 def entry(run: Callable[[list[str]], int]) -> int:
     """In a network namespace of its own, and again on Ctrl-C with everything taken down."""
     if INSIDE_NAMESPACE not in os.environ:
+        if "lynis=yes" in sys.argv[1:]:
+            hardening.fetch(LYNIS)
         words = own_network([sys.executable, "-m", "tests.image.acceptance", *sys.argv[1:]])
         os.execvpe(words[0], words, os.environ | {INSIDE_NAMESPACE: "1"})
     interruptible()

@@ -14,12 +14,18 @@ LABEL = "lynis"
 TIMEOUT_S = 3600.0
 
 
-def disk(place: Path) -> list[str]:
-    """qemu's words for a disk with Debian's package on it, fetched as packages are."""
+def fetch(kept: Path) -> None:
+    """Debian's package into `kept`, as packages are fetched: before the run has a network of its own."""
+    kept.mkdir(parents=True, exist_ok=True)
+    if not any(kept.glob("lynis_*.deb")):
+        subprocess.run(["apt-get", "download", "-qq", "lynis"], cwd=kept, check=True)
+
+
+def disk(kept: Path, place: Path) -> list[str]:
+    """qemu's words for a disk with what `fetch` has brought."""
     unpacked, image = place / "lynis", place / "lynis.img"
     unpacked.mkdir()
-    subprocess.run(["apt-get", "download", "-qq", "lynis"], cwd=place, check=True)
-    (package,) = place.glob("lynis_*.deb")
+    package = max(kept.glob("lynis_*.deb"))
     subprocess.run(["dpkg-deb", "-x", package, unpacked], check=True)
     make = ["mke2fs", "-q", "-t", "ext4", "-L", LABEL, "-d", str(unpacked), str(image), "32M"]
     subprocess.run(make, check=True, capture_output=True)
