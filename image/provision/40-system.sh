@@ -15,7 +15,7 @@ options=noatime,nodev,nosuid,noexec,x-systemd.growfs,x-systemd.device-timeout=12
 echo "PARTLABEL=state /var/lib/appliance ext4 $options 0 0" >>/etc/fstab
 # GRUB's counters, which an update changes.
 install -d -m 700 /boot/efi
-options=noatime,nodev,nosuid,noexec,umask=0077,flush,nofail,x-systemd.device-timeout=60s
+options=noatime,nodev,nosuid,noexec,umask=0077,flush,nofail,x-systemd.device-timeout=300s
 echo "PARTLABEL=esp /boot/efi vfat $options 0 0" >>/etc/fstab
 ln -sf /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d
 nft --check --file /etc/nftables.conf
