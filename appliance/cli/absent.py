@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 ABSENT: Final[Mapping[str, str]] = {
+    "audit.show": "'appliance audit' audits the machine itself, and says it all",
     "backups.list": "'appliance backup list' asks the repository itself",
     "backups.make": "'appliance backup now' makes one itself, without keeper and office",
     "bans.remove": "'appliance bans lift' lifts the same and forgives what was counted",
@@ -13,7 +14,6 @@ ABSENT: Final[Mapping[str, str]] = {
     "tunnel.show": "'appliance tunnel' asks the keeper itself, so that it works while the office is down",
     "tunnel.add": "'appliance tunnel add' asks the keeper itself",
     "tunnel.remove": "'appliance tunnel remove' asks the keeper itself",
-    "rates.compare": "the page's look before a deck replaces another; the command imports what its file says",
 }
 PERSONAL: Final = "own."
 """Verbs of this prefix are for people who logged in at the panel: whoever has the machine has no such session."""
