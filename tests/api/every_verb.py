@@ -377,7 +377,7 @@ ALONE: Final[Asked] = ("context", {"file": {"calltimeout": "3h"}})
 """Only a single run, without a running office, is told what the settings file says."""
 
 
-def _keeper(verb: KeeperVerb, _: Any) -> dict[str, Any]:
+def keeper_says(verb: KeeperVerb, _: Any) -> dict[str, Any]:
     """What the keeper says of a tunnel: only root can have one."""
     peer = TunnelPeer(OLGA, "a key", ("10.9.0.2",), 1.0)
     status = TunnelStatus(on=True, port=51820, endpoint="", public_key="k", interface="wg", peers=(peer,))
@@ -391,7 +391,7 @@ async def answers(directory: Path) -> list[tuple[str, dict[str, Any]]]:
     async with running(directory, fill) as (office, port):
         await _while_it_runs(office, port)
         root = office.control.session("root")
-        root._desk.keeper = _keeper
+        root._desk.keeper = keeper_says
         olga = office.control.session("web:olga", Licence(Powers.of(Role.OWNER), proven=True, person=OLGA))
         for step in STEPS:
             if callable(step):

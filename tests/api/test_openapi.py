@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -23,6 +24,7 @@ from pysrv.certificates.renewer import Renewer
 from pysrv.control import Control
 from pysrv.control.watching import Memory
 from pysrv.web import server
+from tests.api.every_verb import keeper_says
 from tests.api.program import Program, programmed
 from tests.control.office import Service
 
@@ -63,7 +65,8 @@ async def test_nothing_that_the_document_allows_or_forbids_breaks_the_house(
         (tmp_path / "certificates").mkdir()
         served = Certificates(tmp_path / "certificates", ["127.0.0.1"], lambda: "", lambda: "", time.time)
         renewer = Renewer(tmp_path / "certificates", served, time.time)
-        house.control = Control(house.store, Service(), memory=Memory(), certificates=served, renewer=renewer)
+        office: dict[str, Any] = {"memory": Memory(), "certificates": served, "renewer": renewer, "keeper": keeper_says}
+        house.control = Control(house.store, Service(), **office)
         await asyncio.to_thread(_walk, program, str(tmp_path / "panel.pem"))
 
 
