@@ -127,7 +127,7 @@ def third() -> dict[str, Any]:
     found["spoilt"] = broken(
         ("mv", f"{BROKEN}/usr/lib/systemd/off", f"{BROKEN}/usr/lib/systemd/systemd"),
         ("mv", f"{BROKEN}/opt/appliance/pysrv/__main__.py", f"{BROKEN}/opt/appliance/pysrv/off.py"),
-        ("sed", "-i", "s/appliance.trial$/appliance.trial --limit-s 60/", limit),
+        ("sed", "-i", "s/-m appliance.trial$/& --limit-s 60/", limit),
     )
     tried(2)
     return found
