@@ -17,6 +17,7 @@ from pysrv.store import (
     schema_backups,
     schema_bans,
     schema_cards,
+    schema_checklist,
     schema_fraud,
     schema_listing,
     schema_notices,
@@ -75,6 +76,11 @@ def _audit_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _checklist_schema(db: sqlite_utils.Database) -> None:
+    for statement in schema_checklist.STATEMENTS_8:
+        db.execute(statement)
+
+
 STATEMENTS_4 = (
     *schema_accounts.STATEMENTS,
     *schema_tariffs.STATEMENTS,
@@ -106,6 +112,7 @@ MIGRATIONS = (
     ),
     Migration(6, "what is known of the backups", _backup_schema),
     Migration(7, "audits of the machine", _audit_schema),
+    Migration(8, "indexes for what the security checklist counts", _checklist_schema),
 )
 LATEST = MIGRATIONS[-1].number
 

@@ -1,9 +1,7 @@
 """How far the first set-up has come, and what the security checklist counts."""
 
 from pysrv.store.database import Reading, Writing
-
-_ACCOUNTS = "FROM accounts WHERE removed_at IS NULL AND enabled = 1"
-_LAX_AUTH = "needauth IN (0, 2, 5)"  # nothing, a tech prefix, a user name: none of it is a secret
+from pysrv.store.schema_checklist import DECKLESS, IN_USE, LAX, WEAK
 
 
 class SetupReading(Reading):
@@ -15,23 +13,24 @@ class SetupReading(Reading):
 
     def weak_names(self, limit: int) -> list[str]:
         """Accounts whose password waits for its replacement."""
-        sql = f"SELECT name {_ACCOUNTS} AND weak_since > 0 ORDER BY name LIMIT ?"
-        return [str(name) for (name,) in self._all(sql, (limit,))]
+        return self._names(WEAK, limit)
 
     def lax_names(self, limit: int) -> list[str]:
         """Accounts that need no secret to call."""
-        sql = f"SELECT name {_ACCOUNTS} AND {_LAX_AUTH} ORDER BY name LIMIT ?"
-        return [str(name) for (name,) in self._all(sql, (limit,))]
+        return self._names(LAX, limit)
 
     def deckless_names(self, limit: int) -> list[str]:
         """Accounts whose calls no rate deck of their own prices, and which are below nobody whose deck would."""
-        sql = f"SELECT name {_ACCOUNTS} AND deck = '' AND parent_id IS NULL ORDER BY name LIMIT ?"
-        return [str(name) for (name,) in self._all(sql, (limit,))]
+        return self._names(DECKLESS, limit)
 
     def last_audit(self, action: str) -> float | None:
         """When something was last done; None: never."""
         row = self._one("SELECT max(at) FROM audit WHERE action = ?", (action,))
         return None if row is None or row[0] is None else float(row[0])
+
+    def _names(self, fault: str, limit: int) -> list[str]:
+        sql = f"SELECT name FROM accounts WHERE {IN_USE} AND {fault} ORDER BY name LIMIT ?"  # noqa: S608 our own words
+        return [str(name) for (name,) in self._all(sql, (limit,))]
 
 
 class SetupWriting(SetupReading, Writing):

@@ -14,6 +14,7 @@ import aiohttp
 from pysrv import api
 from pysrv.billing.cdr import Cdr
 from pysrv.certificates.held import Certificates
+from pysrv.certificates.renewer import Renewer
 from pysrv.control import Control
 from pysrv.control.watching import Memory
 from pysrv.panel import ROUTES as PANEL
@@ -24,6 +25,7 @@ from pysrv.store.rows import BanRow, NewTrunk, SavedBinding
 from pysrv.web import entrance
 from pysrv.web.routes import Route
 from tests.control.office import Service
+from tests.lab.tunnel import KeeperHere
 from tests.web.house import PASSWORD, Answer, Browser, House, living
 
 ONE = 1_000_000
@@ -184,7 +186,10 @@ async def ground(tmp_path: Path, words: str = "plain") -> AsyncIterator[Ground]:
         service = Service()
         # what stands behind it has to hold without it
         service.apply_settings(service.settings().with_changes({"validateinput": "0"}, 1))
-        house.control = Control(house.store, service, {}, house.watch.now, Memory(), certificates=served)
+        house.control = Control(
+            house.store, service, {}, house.watch.now, Memory(), certificates=served,
+            renewer=Renewer(place, served, house.watch.now), keeper=KeeperHere(tmp_path),
+        )  # fmt: skip
         populate(house, words)
         yield Ground(house, browser, tmp_path)
 
