@@ -7,6 +7,7 @@ root may do any of it, and only on the image.
 """
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -120,6 +121,11 @@ def _reason(said: Sequence[str]) -> str:
     return (named or list(said) or [""])[-1].removeprefix("LastError:").strip()
 
 
+def _order(version: str) -> tuple[int, ...]:
+    """The numbers of a version, which is how versions are compared; none at all is older than any."""
+    return tuple(int(number) for number in re.findall(r"[0-9]+", version))
+
+
 @dataclass(frozen=True, slots=True)
 class Slots:
     """The machine's own. Every method raises SlotError."""
@@ -151,9 +157,12 @@ class Slots:
         except (ValueError, KeyError, TypeError) as error:
             raise SlotError(f"{file} cannot be read ({error}): see 'rauc info {file}'") from None
 
-    def install(self, file: Path) -> State:
-        """Write an update into the slot that does not run, and start that one, on trial, from the next start on."""
-        self.contents(file)
+    def install(self, file: Path, *, older: bool = False) -> State:
+        """Write an update into the slot that does not run, and start that one, on trial, from the next start on. One
+        that is `older` than what runs is refused unless it is meant: a signature does not keep old holes away."""
+        brought, runs = self.contents(file), self.version.read_text().strip()
+        if not older and _order(brought) < _order(runs):
+            raise SlotError(f"version {brought or '(none)'} is older than {runs}, which runs")
         self.run(["rauc", "install", str(file.absolute())])
         return self.look()
 

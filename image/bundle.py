@@ -33,7 +33,8 @@ def signer(variables: Variables, work: Path, progress: Progress) -> tuple[Path, 
     place = work / "updates"
     key, certificate = place / KEY, place / CERTIFICATE
     if not certificate.exists():
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o700)  # before the key is in it
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"]
         command += ["-days", str(DAYS), "-subj", "/O=appliance/CN=updates", "-keyout", str(key)]
         progress.run([*command, "-out", certificate], log="signing")

@@ -60,23 +60,23 @@ class Backups:
         """Make the repository, or take one over that `password` opens. Nothing is chosen before that has worked."""
         self.place.make()
         chosen = options if options.repository else replace(options, repository=str(self.place.local))
-        before = self.place.password_file.read_text() if self.place.password_file.exists() else ""
-        fresh = ""
-        if password:
-            self.place.write(self.place.password_file, password + "\n")
-        elif not before:
+        fresh, file = "", self.place.password_file
+        if password:  # the one that opened the place so far is kept until this one has opened it
+            file = self.place.tried_file
+            self.place.write(file, password + "\n")
+        elif not file.exists():
             fresh = self.place.make_password()
-        repository = Repository(self.place, chosen)
+        repository = Repository(self.place, chosen, password_file=file)
         try:
             made = not repository.exists()
             if made:
                 repository.make()
         except BaseException:
-            if before:
-                self.place.write(self.place.password_file, before)
-            else:
-                self.place.password_file.unlink(missing_ok=True)
+            if password or fresh:
+                file.unlink(missing_ok=True)
             raise
+        if password:
+            file.replace(self.place.password_file)
         self.place.choose(chosen)
         return SetUp(chosen, fresh, made)
 

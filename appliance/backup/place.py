@@ -115,6 +115,7 @@ class Place:
     def __init__(self, state: Path) -> None:
         self.state, self.directory = state, state / DIRECTORY
         self.options_file, self.password_file = self.directory / OPTIONS, self.directory / PASSWORD
+        self.tried_file = self.directory / (PASSWORD + ".tried")  # a password before it has opened anything
         self.local = self.directory / LOCAL
 
     def make(self) -> None:

@@ -53,11 +53,18 @@ class Made:
     added_bytes: int
 
 
-class Repository:
-    """One repository, as the options say. Every method raises BackupError."""
+KINDS = ("full", "incremental")  # a tag is whatever somebody with the repository wrote
 
-    def __init__(self, place: Place, options: Options, program: str = PROGRAM) -> None:
+
+class Repository:
+    """One repository, as the options say. Every method raises BackupError. `password_file`: another one than the
+    place's."""
+
+    def __init__(
+        self, place: Place, options: Options, program: str = PROGRAM, password_file: Path | None = None
+    ) -> None:
         self._place, self._options, self._program = place, options, program
+        self._password_file = password_file or place.password_file
 
     def exists(self) -> bool:
         """Whether there is one that the password opens. False: there is none. Raises BackupError for another password
@@ -119,7 +126,7 @@ class Repository:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": os.environ.get("HOME") or "/root",  # ssh looks for its keys there
             "LANG": "C.UTF-8",
-            "RESTIC_PASSWORD_FILE": str(self._place.password_file.absolute()),
+            "RESTIC_PASSWORD_FILE": str(self._password_file.absolute()),
             "RESTIC_REPOSITORY": self._options.repository,
             "RESTIC_CACHE_DIR": str((self._place.directory / CACHE).absolute()),
             "RESTIC_PROGRESS_FPS": "2",
@@ -198,9 +205,9 @@ def _progress(line: str, heard: Heard) -> bool:
 def _snapshot(row: dict[str, Any]) -> Snapshot:
     noted = dict(tag.partition("=")[::2] for tag in row.get("tags") or () if "=" in tag)
     at = datetime.fromisoformat(_shortened(str(row["time"]))).timestamp()
-    size = noted.get("bytes", "")
+    size, kind = noted.get("bytes", ""), noted.get("kind")
     return Snapshot(
-        str(row["id"]), at, str(row.get("hostname", "")), str(row["paths"][0]), noted.get("kind", "full"),
+        str(row["id"]), at, str(row.get("hostname", "")), str(row["paths"][0]), kind if kind in KINDS else KINDS[0],
         int(size) if size.isdecimal() else 0, noted.get("version", ""),
     )  # fmt: skip
 

@@ -49,13 +49,13 @@ def _status(_session: Session) -> Answer:
         raise Failure(Exit.REFUSED, str(error)) from None
 
 
-def _install(_session: Session, file: Path, reboot: bool) -> Answer:
+def _install(_session: Session, file: Path, reboot: bool, older: bool) -> Answer:
     slots = _slots()
     if not file.is_file():
         raise Failure(Exit.NOT_FOUND, f"there is no file {file}", "an update is called appliance-VERSION.raucb")
     try:
         version = slots.contents(file)
-        found = slots.install(file)
+        found = slots.install(file, older=older)
         words = f"version {version} is in slot {found.other.name} and starts with the next restart, on trial"
         if reboot:
             run(["systemctl", "--no-block", "reboot"])
@@ -85,6 +85,7 @@ def _confirm(_session: Session) -> Answer:
     return _answer(found, f"slot {found.running.name} stays")
 
 
+OLDER = option("--older", is_flag=True, default=False, help="Take a version that is older than the one that runs.")
 REBOOT = option("--reboot", is_flag=True, default=False, help="Restart the machine at once.")
 FILE = click.Path(path_type=Path)
 GROUP = Group("update", "The system of the image: two slots, updated as a whole.", "status")
@@ -94,9 +95,10 @@ COMMANDS = (
         "update install",
         "Write a signed update into the slot that does not run; the next restart tries it.",
         _install,
-        (argument("file", metavar="FILE", type=FILE), REBOOT),
+        (argument("file", metavar="FILE", type=FILE), REBOOT, OLDER),
         more="A slot on trial that does not prove healthy (/readyz and SIP answer) restarts the machine; after three "
-        "starts the other slot runs again. What the machine was set to stays with either.",
+        "starts the other slot runs again. What the machine was set to stays with either. An older version, with holes "
+        "that were closed since, is refused unless --older is given.",
     ),
     Command(
         "update rollback",

@@ -37,8 +37,9 @@ def told(*, b_good: bool = False, b_next: bool = False, b_version: str = "") -> 
 class Machine:
     """Slots whose RAUC says `status` and notes what it is told; GRUB's counters are a file of GRUB's own program."""
 
-    def __init__(self, place: Path, status: str, *counters: str) -> None:
+    def __init__(self, place: Path, status: str, *counters: str, brings: str = "") -> None:
         self.asked: list[str] = []
+        self._brings = brings
         self._status = status
         block, version = place / "grubenv", place / "version"
         subprocess.run(["grub-editenv", block, "create"], check=True)
@@ -51,6 +52,8 @@ class Machine:
             return run(command)
         if command[1:3] == ["status", "--detailed"]:
             return self._status
+        if command[1] == "info":
+            return json.dumps({"compatible": "appliance-amd64", "version": self._brings})
         self.asked.append(" ".join(command[1:]))
         return ""
 
@@ -105,6 +108,23 @@ def test_there_is_no_way_back_to_what_is_empty_or_failed(
     with pytest.raises(SlotError, match=f"slot B {why}: install an update instead"):
         machine.slots.rollback()
     assert machine.asked == []
+
+
+@pytest.mark.parametrize("version", ["0.9", "0.9.9", "0.10.3", ""])
+def test_an_older_update_is_taken_only_where_it_is_meant(tmp_path: Path, version: str) -> None:
+    machine, file = Machine(tmp_path, told(), brings=version), tmp_path / "x.raucb"
+    with pytest.raises(SlotError, match=r"is older than 1\.0, which runs"):
+        machine.slots.install(file)
+    assert machine.asked == []
+    machine.slots.install(file, older=True)
+    assert machine.asked == [f"install {file}"]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0.1", "1.10", "2", "10.0-rc1"])
+def test_the_same_version_and_newer_ones_are_taken(tmp_path: Path, version: str) -> None:
+    machine = Machine(tmp_path, told(), brings=version)
+    machine.slots.install(tmp_path / "x.raucb")
+    assert machine.asked == [f"install {tmp_path / 'x.raucb'}"]
 
 
 def test_a_program_that_fails_says_why_in_one_line() -> None:

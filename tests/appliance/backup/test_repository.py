@@ -15,6 +15,7 @@ from appliance.backup import record
 from appliance.backup.contents import COPY, DATABASE, LIST, OFFICE, WRITER_LOCK
 from appliance.backup.making import Backups
 from appliance.backup.place import BackupError, Options
+from appliance.backup.restic import _snapshot
 from appliance.backup.restoring import restore, restore_into
 from appliance.launch import account
 
@@ -137,6 +138,9 @@ def test_a_password_that_does_not_open_it_changes_nothing(made: tuple[Backups, O
     with pytest.raises(BackupError, match="wrong password"):
         backups.set_up(backups.place.options(), "another")
     assert backups.place.password() == kept
+    assert not backups.place.tried_file.exists()
+    assert not backups.set_up(backups.place.options(), kept).made
+    assert backups.place.password() == kept
     backups.place.write(backups.place.password_file, "another\n")
     with pytest.raises(BackupError, match="wrong password") as caught:
         backups.make(office, silent)
@@ -193,3 +197,9 @@ def test_what_the_office_left_in_the_place_of_its_lock_holds_nobody_up(made: tup
     lock.symlink_to("/etc/passwd")
     with pytest.raises(BackupError, match="levels of symbolic links"):
         restore(backups, office, "latest", directory / "run")
+
+
+@pytest.mark.parametrize("kind", ["full", "incremental", "anything; else", ""])
+def test_a_kind_that_is_none_is_a_full_backup_s(kind: str) -> None:
+    row = {"id": "a1", "time": "2026-01-02T03:04:05Z", "hostname": "h", "paths": ["/"], "tags": [f"kind={kind}"]}
+    assert _snapshot(row).kind == (kind if kind == "incremental" else "full")
