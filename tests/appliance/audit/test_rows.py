@@ -391,8 +391,10 @@ def test_a_damaged_database_and_a_changed_trail_are_found(tmp_path: Path) -> Non
     with Reader.open(path) as reader:
         assert walked(reader)["broken_at"] == 0
         assert walked(reader)["damage"] == []
+        (page,) = reader._one("SELECT rootpage FROM sqlite_master WHERE name = 'cdrs'") or (0,)
+        (size,) = reader._one("PRAGMA page_size") or (0,)
     raw = path.read_bytes()
-    path.write_bytes(raw[: len(raw) // 2] + b"\xff" * 4096 + raw[len(raw) // 2 + 4096 :])
+    path.write_bytes(raw[: (page - 1) * size] + b"\xff" * size + raw[page * size :])
     with Reader.open(path) as reader:
         assert walked(reader)["damage"]
 
