@@ -122,8 +122,8 @@ def report(desk: Desk, args: Report) -> ReportAnswer:
     named = ", ".join(worse[:MOST_NAMED]) + (", ..." if len(worse) > MOST_NAMED else "")
     (_log.warning if worse else _log.info)("machine audited score=%d failed=%d worse=%s", args.score, failed, named)
     if worse:
-        figures: dict[str, str | int] = {"count": len(worse), "checks": named, "score": args.score}
-        if desk.store.add_notice("audit_worse", "", figures, f"{args.made_at:.0f}"):
+        key = f"{args.made_at:.0f}"
+        if desk.store.add_notice("audit_worse", "", {"count": len(worse), "checks": named, "score": args.score}, key):
             desk.after_commit(lambda live: live.notices_told())
     return {"worse": list(worse)}
 

@@ -23,6 +23,7 @@ _PLACE: Final = re.compile(r"(?:\b([a-z][a-z_0-9]*)=)?%[-#0 +]*\d*(?:\.\d+)?[dio
 FIELDS: Final[Mapping[str, str]] = {
     "account": "account, by name",
     "accounts": "how many accounts",
+    "address": "address that the tunnel gave to the appliance",
     "authority": "address of the ACME directory at which a certificate is ordered",
     "by": "account that forwards a call, by name",
     "call": "call, by the product's name for it",
