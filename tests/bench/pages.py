@@ -15,6 +15,7 @@ from pysrv.control.watching import Memory
 from pysrv.panel import ROUTES
 from pysrv.store import NewAccount, NewCall, Store
 from tests.bench.report import Row, compare, say
+from tests.lab.tunnel import KeeperHere
 from tests.web.house import living
 
 ACCOUNTS, CALLS, TIMES = 100_000, 1_000, 15
@@ -34,7 +35,8 @@ async def _measured(directory: Path) -> dict[str, float]:
         place = directory / "certificates"
         place.mkdir()
         served = Certificates(place, ["127.0.0.1"], lambda: "", lambda: "", time.time)
-        house.control = Control(house.store, None, {}, time.time, Memory(), certificates=served)
+        keeper = KeeperHere(directory)
+        house.control = Control(house.store, None, {}, time.time, Memory(), certificates=served, keeper=keeper)
         await browser.get("/panel/login")
         await browser.log_in("olga")
         found = {}
