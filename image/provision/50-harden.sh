@@ -9,8 +9,9 @@ chmod 700 /root
 chmod 600 /boot/grub/slot.cfg
 chmod 600 /boot/System.map-* /boot/config-* /boot/vmlinuz-* 2>/dev/null || true
 chmod 600 /etc/ssh/sshd_config
-sed -i -e 's/^UMASK.*/UMASK 027/' -e 's/^PASS_MAX_DAYS.*/PASS_MAX_DAYS 365/' -e 's/^PASS_MIN_DAYS.*/PASS_MIN_DAYS 1/' \
-    /etc/login.defs
+# Debian 13 has some of them as comments alone.
+sed -i -E '/^(UMASK|PASS_MAX_DAYS|PASS_MIN_DAYS)\b/d' /etc/login.defs
+printf '%s\n' 'UMASK 027' 'PASS_MAX_DAYS 365' 'PASS_MIN_DAYS 1' >>/etc/login.defs
 # What whoever comes to a door is told; nothing about what is behind it.
 echo 'This system is private. Access is for authorised persons only; it is monitored and logged, and whoever enters
 without authority may be prosecuted by law. If you were not invited, disconnect now.' | tee /etc/issue >/etc/issue.net
