@@ -149,6 +149,7 @@ def look() -> dict[str, Any]:
         "sysctl": settings(),
         "confined": confined(),
         "denied": [line for line in out("journalctl", "-k", "-b", "-o", "cat").splitlines() if '"DENIED"' in line][:20],
+        "audit": json.loads(out("appliance", "audit", "--json") or "{}").get("findings", []),
         "owners": out("env", "PYTHONPATH=/opt/appliance", PYTHON, "-P", "-m", "appliance.ownership").splitlines()[-20:],
         "screen": screen(),
         "active": {

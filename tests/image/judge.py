@@ -15,6 +15,8 @@ OWNERS = frozenset({"python", "python3"})
 SET_ID = ("/usr/lib/dbus-1.0/dbus-daemon-launch-helper",)
 PROFILES = {"appliance": "appliance-keeper", "appliance-office": "appliance-office"}
 OUTLIVES = {"office": True, "keeper": True}
+# Of the audit, what only an operator can put right: people, prices, notices, policy; and whom the clock follows.
+OPERATORS, NO_NETWORK, MANY = ("service.", "settings."), frozenset({"system.clock"}), 200
 SET_UP = ("Address", "Name", "SSH")
 KEY_FILE, SERVER = "/etc/ssh/authorized_keys/root", "192.0.2.53"
 # Exposures of 10, by `systemd-analyze security`: the keeper needs what it has.
@@ -44,7 +46,7 @@ def judge(told: dict[str, Any], console: str, disk_mib: int, greeting: str = "",
         return [Check("the machine says what it is", False, told.get("fault", "it said nothing"))]
     boot = _handed(told, greeting, handed) if handed else _untouched(told, greeting)
     rest = _first_boot(told, console, disk_mib)
-    return [*_service(told), *_closed(told), *_hardened(told), *_screen(told), *boot, *rest]
+    return [*_service(told), *_closed(told), *_hardened(told), *_audited(told), *_screen(told), *boot, *rest]
 
 
 def _service(told: dict[str, Any]) -> Iterable[Check]:
@@ -72,6 +74,17 @@ def _closed(told: dict[str, Any]) -> Iterable[Check]:
     yield Check("the packet filter drops by itself", "policy drop" in rules, rules[:60])
     yield Check(
         "and knows the appliance", 'socket cgroupv2 level 2 "system.slice/appliance-office.service"' in rules, ""
+    )
+
+
+def _audited(told: dict[str, Any]) -> Iterable[Check]:
+    """The machine's own audit; of a machine that nobody has set up yet, without a network that leads anywhere."""
+    rows = told["audit"]
+    failed = [row["name"] for row in rows if row["grade"] == "fail" and not row["name"].startswith(OPERATORS)]
+    wrong = sorted({*failed} - NO_NETWORK)
+    judged = sum(row["grade"] in ("pass", "warn", "fail") for row in rows)
+    yield Check(
+        "its own audit finds no fault of the image", judged > MANY and not wrong, ", ".join(wrong) or f"{judged}"
     )
 
 
