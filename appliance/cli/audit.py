@@ -19,7 +19,6 @@ from appliance.cli.table import Command, Session, option
 
 STYLES = {Grade.PASS: "green", Grade.WARN: "yellow", Grade.FAIL: "bold red", Grade.ABSENT: "dim"}
 WIDTH = 34  # of a check's name
-WANTED = "audit.wanted"  # below the runtime directory; appliance-audit.path names it too
 
 
 def _asked(ask: Callable[[str], dict[str, Any]]) -> Callable[[str], Mapping[str, Any] | None]:
@@ -68,8 +67,6 @@ def _audit(
         raise Failure(
             Exit.USAGE, "--record keeps the audit of the whole running machine", "leave --area and --root out"
         )
-    if record:
-        (session.runtime / WANTED).unlink(missing_ok=True)  # whoever asks from now on gets another one
     chosen = _chosen(areas)
     report = audits.run(machine(session, root), chosen)
     if fix:
