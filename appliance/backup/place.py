@@ -157,11 +157,11 @@ class Place:
             lines += [f"{name} = {_quoted(value)}" for name, value in sorted(options.environment.items())]
         self.write(self.options_file, "\n".join(lines) + "\n")
 
-    def password(self) -> str:
-        """The repository's password. Raises BackupError."""
-        if not (found := _text(self.password_file).strip()):
+    def password(self, file: Path | None = None) -> str:
+        """The repository's password; `file`: another file's than the place's own. Raises BackupError."""
+        if not (found := _text(file or self.password_file).strip()):
             hint = "'appliance backup init' makes one, or takes that of a repository that is there"
-            raise BackupError(f"there is no password in {self.password_file}", hint)
+            raise BackupError(f"there is no password in {file or self.password_file}", hint)
         return found
 
     def make_password(self) -> str:

@@ -135,7 +135,7 @@ class Repository:
         return {**kept, **self._options.environment, **fixed}
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        self._place.password()  # said in our words when there is none
+        self._place.password(self._password_file)  # said in our words when there is none
         with _found(self._program):
             return subprocess.run(  # noqa: S603
                 [self._program, "--quiet", *words],
@@ -144,7 +144,7 @@ class Repository:
 
     def _watched(self, words: list[str], directory: Path, heard: Heard) -> subprocess.CompletedProcess[str]:
         """A run in a directory; each status line goes to `heard`, the last lines are returned."""
-        self._place.password()
+        self._place.password(self._password_file)
         kept: list[str] = []
         with _found(self._program), (self._place.directory / "restic.log").open("w+", encoding="utf-8") as errors:
             process = subprocess.Popen(  # noqa: S603

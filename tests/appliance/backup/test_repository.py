@@ -147,6 +147,18 @@ def test_a_password_that_does_not_open_it_changes_nothing(made: tuple[Backups, O
     assert str(backups.place.password_file) in caught.value.hint
 
 
+def test_a_new_machine_takes_over_the_repository_of_a_lost_one(made: tuple[Backups, Office, Path]) -> None:
+    backups, _, directory = made
+    fresh = Backups(directory / "fresh", "1.0")
+    there = Options(repository=str(backups.place.local))
+    with pytest.raises(BackupError, match="wrong password"):
+        fresh.set_up(there, "another")
+    assert not fresh.place.password_file.exists()
+    assert not fresh.set_up(there, backups.place.password()).made
+    assert fresh.place.password() == backups.place.password()
+    assert len(fresh.repository()[1].snapshots()) == 1
+
+
 def test_one_run_at_a_time(made: tuple[Backups, Office, Path]) -> None:
     backups, office, directory = made
     with backups.alone():
