@@ -63,6 +63,7 @@ class Errands(Protocol):
     """What the keeper has done by others. May raise WireError."""
 
     def backup(self, work: wire.BackupWork, /) -> None: ...
+    def audit(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ TUNNEL_VERBS: Mapping[KeeperVerb, Verb] = {
 # Verbs that others carry out for the keeper: no word of them says where or how.
 ERRANDS: Mapping[KeeperVerb, Verb] = {
     KeeperVerb.BACKUP: Verb(_BOTH, wire.BackupWanted, lambda errands, args: errands.backup(args.work)),
+    KeeperVerb.AUDIT: Verb(_BOTH, Nothing, lambda errands, _: errands.audit()),
 }
 VERBS: Mapping[KeeperVerb, Verb] = {**GATE_VERBS, **TUNNEL_VERBS, **ERRANDS}
 _BY_NAME: Mapping[str, Verb] = {str(name): verb for name, verb in VERBS.items()}

@@ -5,6 +5,7 @@ from typing import Final
 
 ABSENT: Final[Mapping[str, str]] = {
     "audit.show": "'appliance audit' audits the machine itself, and says it all",
+    "audit.make": "'appliance audit --record' makes one itself",
     "backups.list": "'appliance backup list' asks the repository itself",
     "backups.make": "'appliance backup now' makes one itself, without keeper and office",
     "bans.remove": "'appliance bans lift' lifts the same and forgives what was counted",

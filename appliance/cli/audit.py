@@ -10,6 +10,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from appliance import errands
 from appliance.audit import table as audits
 from appliance.audit.machine import Machine
 from appliance.audit.row import ABOUT, Area, Check, Finding, Grade, Step, Unreadable
@@ -67,6 +68,8 @@ def _audit(
         raise Failure(
             Exit.USAGE, "--record keeps the audit of the whole running machine", "leave --area and --root out"
         )
+    if record:
+        errands.take_audit(session.runtime)
     chosen = _chosen(areas)
     report = audits.run(machine(session, root), chosen)
     if fix:

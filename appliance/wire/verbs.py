@@ -40,6 +40,7 @@ class KeeperVerb(StrEnum):
     OFFENDERS = "offenders"  # Top -> {"offenders": [Offender]}
     SAMPLES = "samples"  # SampleQuery -> {"samples": [Sample]}
     BACKUP = "backup"  # BackupWanted -> {}: have a backup made or checked, as root chose it
+    AUDIT = "audit"  # {} -> {}: have the machine audited, and the office told
     LISTS = "lists"  # {} -> {"lists": [ListStatus]}
     LOAD_LIST = "load_list"  # ListChunk -> ListStatus: the last chunk puts the list in force, all of it at once
     DROP_LIST = "drop_list"  # ListRef -> {}

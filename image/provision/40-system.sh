@@ -22,7 +22,7 @@ nft --check --file /etc/nftables.conf
 sshd -t
 apparmor_parser --replace --write-cache --skip-kernel-load /etc/apparmor.d/appliance-*
 systemctl --quiet enable nftables apparmor appliance appliance-console appliance-keys appliance-wizard appliance-cloud \
-    appliance-audit.timer appliance-trial \
+    appliance-audit.path appliance-audit.timer appliance-trial \
     appliance-backup.path appliance-backup.timer \
     systemd-networkd systemd-timesyncd
 # Builds go in over SSH, which runs on until the machine is sealed; the next boot does not start it.

@@ -20,6 +20,7 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/log", "log.list", "The newest lines of the log."),
     Endpoint("GET", "/checklist", "checklist.show", "The security checklist with its score."),
     Endpoint("GET", "/audit", "audit.show", "The newest audit of the machine, with its score."),
+    Endpoint("POST", "/audit", "audit.make", "Have the machine audited.", status=202),
     Endpoint("GET", "/refusals", "refusals.list", "Why calls and logins were refused, newest first."),
     Endpoint("GET", "/analysis", "analyze.traffic", "Today's traffic against the usual, the most abnormal first."),
     Endpoint("GET", "/backups", "backups.list", "The backups, the place they lie in, and how the last one ended."),

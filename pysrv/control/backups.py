@@ -102,7 +102,7 @@ def make(desk: Desk, args: Work) -> BegunAnswer:
     running, now = desk.memory.backup, desk.clock()
     if running.shown(now) is not None:
         raise WireError("conflict", "a backup runs already", "wait for it; its page shows how far it is")
-    if not desk.live.backup_wanted(args.work, running.ended):
+    if not desk.live.errand(wire.KeeperVerb.BACKUP, wire.BackupWanted(args.work), running.ended):
         hint = "'appliance backup now' makes one on the machine"
         raise WireError("not_running", "the keeper is away, and it has backups made", hint)
     running.begun(str(args.work), now)

@@ -120,8 +120,8 @@ class Live(Protocol):
     def resolved(self, host: str) -> str | None:
         """The address of a trunk's host; None while it is not known."""
 
-    def backup_wanted(self, work: wire.BackupWork, refused: Callable[[str], None]) -> bool:
-        """Ask the keeper for it; `refused` is told why not. False: the keeper is away."""
+    def errand(self, verb: wire.KeeperVerb, args: wire.BackupWanted | None, refused: Callable[[str], None]) -> bool:
+        """Ask the keeper for what root does (BACKUP, AUDIT); `refused` is told why not. False: the keeper is away."""
 
     def notices_told(self) -> None:
         """Something is in the outbox of notices."""

@@ -11,6 +11,7 @@ from typing import Any, Final, TypedDict
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.control.answer import Moment
+from pysrv.control.audit_run import Begun
 from pysrv.control.desk import Desk
 from pysrv.store.machine_audits import MachineAudit
 
@@ -74,10 +75,19 @@ class ScoreRow(TypedDict):
 
 
 class AuditAnswer(TypedDict):
-    """The newest audit of the machine, and the scores of all; `report` null: there was none."""
+    """The newest audit of the machine, and the scores of all; `report` null: there was none. `running_since`: when the
+    one that was asked for here began, null: none runs; `refusal`: why that one came to nothing."""
 
     report: AuditShown | None
     scores: list[ScoreRow]
+    running_since: Moment | None
+    refusal: str
+
+
+class BegunAnswer(TypedDict):
+    """An audit was begun."""
+
+    running_since: Moment | None
 
 
 class ReportAnswer(TypedDict):
@@ -91,8 +101,10 @@ def show(desk: Desk, _: Any) -> AuditAnswer:
     `report` is null while there was none."""
     found = desk.store.machine_audit()
     scores: list[ScoreRow] = [{"at": at, "score": score} for at, score in desk.store.machine_audit_scores(SCORES)]
+    asked = desk.memory.audit if desk.memory is not None else Begun()
+    since = asked.since(desk.clock())  # may find that it came to nothing
     if found is None:
-        return {"report": None, "scores": scores}
+        return {"report": None, "scores": scores, "running_since": since, "refusal": asked.refusal}
     shown: AuditShown = {
         "at": found.at,
         "host": found.host,
@@ -102,12 +114,28 @@ def show(desk: Desk, _: Any) -> AuditAnswer:
         "findings": [wire.from_dict(Found, each) for each in found.findings],
         "worse": found.worse,
     }
-    return {"report": shown, "scores": scores}
+    return {"report": shown, "scores": scores, "running_since": since, "refusal": asked.refusal}
+
+
+def make(desk: Desk, _: Any) -> BegunAnswer:
+    """audit.make: the keeper is asked, and root audits the machine and tells; `audit.show` says when it is done."""
+    hint = "'appliance audit --record' makes one on the machine"
+    if desk.live is None or desk.memory is None:
+        raise WireError("not_running", "the appliance is not running", hint)
+    asked, now = desk.memory.audit, desk.clock()
+    if asked.since(now) is not None:
+        raise WireError("conflict", "an audit of the machine runs already", "wait for it; its page shows what it found")
+    if not desk.live.errand(wire.KeeperVerb.AUDIT, None, asked.ended):
+        raise WireError("not_running", "the keeper is away, and it has audits made", hint)
+    asked.begun(now)
+    return {"running_since": asked.since(now)}
 
 
 def report(desk: Desk, args: Report) -> ReportAnswer:
     """audit.report: kept with what got worse, which is also told to administrators."""
     _check(args)
+    if desk.memory is not None:
+        desk.memory.audit.ended()
     before = desk.store.machine_audit()
     passed = (
         {each["name"] for each in before.findings if each["grade"] == AuditGrade.PASS} if before is not None else set()

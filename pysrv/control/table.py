@@ -168,6 +168,7 @@ ROWS = (
     Verb("schema.show", Area.STATE, Nothing, schema.show),
     Verb("checklist.show", Area.SECURITY, Nothing, checklist.show),
     Verb("audit.show", Area.SECURITY, Nothing, machine_audit.show),
+    Verb("audit.make", Area.SECURITY, Nothing, machine_audit.make, acts=True),
     Verb("audit.report", Area.SECURITY, machine_audit.Report, machine_audit.report, writes=True, told=True),
     Verb("setup.show", Area.SETTINGS, Nothing, setup.show),
     Verb("setup.mark", Area.SETTINGS, setup.MarkStep, setup.mark, writes=True),

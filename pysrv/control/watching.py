@@ -5,6 +5,7 @@ from typing import Final, TypedDict
 
 from appliance.wire import WireError
 from pysrv.control.answer import MicroUnits, Moment, Seconds
+from pysrv.control.audit_run import Begun
 from pysrv.control.backup_run import Running
 from pysrv.control.desk import Desk
 from pysrv.service.history import EVERY_S, SPAN_S, Attack, History, Sample
@@ -20,6 +21,7 @@ class Memory:
     history: History = field(default_factory=History)
     log: Recent = field(default_factory=Recent)
     backup: Running = field(default_factory=Running)
+    audit: Begun = field(default_factory=Begun)
 
 
 @dataclass(frozen=True, slots=True)

@@ -464,13 +464,11 @@ class Service:
         """Somebody sends the web what makes no sense."""
         self._defence.wrong_web_request(address, words)
 
-    def backup_wanted(self, work: wire.BackupWork, refused: Callable[[str], None]) -> bool:
-        """Have the keeper see to a backup; False: it is away."""
+    def errand(self, verb: wire.KeeperVerb, args: wire.BackupWanted | None, refused: Callable[[str], None]) -> bool:
+        """Have the keeper see to what root does; False: it is away."""
         if self._world.gate.status is None:
             return False
-        self._world.gate.ask(
-            wire.KeeperVerb.BACKUP, wire.BackupWanted(work), lambda _: None, lambda error: refused(error.message)
-        )
+        self._world.gate.ask(verb, args, lambda _: None, lambda error: refused(error.message))
         return True
 
     def notices_told(self) -> None:

@@ -212,6 +212,7 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
         },
     ),
     ("audit.show", {}),
+    ("audit.make", {}),
     ("tunnel.show", {}),
     ("tunnel.add", {"name": "olga"}),
     ("tunnel.remove", {"name": "olga"}),

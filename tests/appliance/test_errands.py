@@ -10,7 +10,7 @@ import pytest
 from appliance import errands
 from appliance.cli.backups import _now
 from appliance.cli.table import Session
-from appliance.errands import WANTED, Errands, take
+from appliance.errands import AUDIT_WANTED, WANTED, Errands, take
 from appliance.wire import BackupWork, WireError
 
 
@@ -47,6 +47,58 @@ def test_one_runs_at_a_time_and_ends_with_the_keeper(tmp_path: Path, monkeypatch
     keeper.stop()
     keeper.backup(BackupWork.CHECK)
     keeper.stop()
+
+
+def test_an_audit_that_is_wanted_is_laid_and_taken_with_the_next(tmp_path: Path) -> None:
+    keeper, _ = made(tmp_path, by_unit=True)
+    keeper.audit()
+    assert (tmp_path / AUDIT_WANTED).exists()
+    errands.take_audit(tmp_path)
+    errands.take_audit(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_audit_and_a_backup_run_beside_each_other_but_no_second_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nexec sleep 600\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    keeper, _ = made(tmp_path, by_unit=False)
+    keeper.backup(BackupWork.NOW)
+    keeper.audit()
+    with pytest.raises(WireError, match="an audit of the machine runs already"):
+        keeper.audit()
+    keeper.stop()
+    keeper.audit()
+    keeper.stop()
+
+
+def test_a_command_that_cannot_be_started_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    keeper, _ = made(tmp_path, by_unit=False)
+    with pytest.raises(WireError, match="no audit can be started: No such file"):
+        keeper.audit()
+
+
+async def test_the_machine_is_audited_some_minutes_after_a_start_and_each_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, ...]] = []
+    now = [1000.0]
+    keeper = Errands(tmp_path, tmp_path, lambda _: None, by_unit=False, look_s=0.0, clock=lambda: now[0])
+    monkeypatch.setattr(keeper, "_start", started.append)
+    task = asyncio.create_task(keeper.run())
+    counts = []
+    for passed in (0.0, errands.AUDIT_AFTER_S, 10.0, errands.AUDIT_EVERY_S - 20.0, 20.0):
+        now[0] += passed
+        for _ in range(4):
+            await asyncio.sleep(0)
+        counts.append(len(started))
+    task.cancel()
+    assert counts == [0, 1, 1, 1, 2]
+    assert set(started) == {errands.AUDIT}
 
 
 async def test_the_schedule_is_looked_at_where_a_place_was_chosen(

@@ -86,8 +86,8 @@ class Service:
     def account_changed(self, name: str) -> None:
         self.told.append(("account", name))
 
-    def backup_wanted(self, work: wire.BackupWork, refused: Callable[[str], None]) -> bool:
-        self.told.append(("backup", work, refused))
+    def errand(self, verb: wire.KeeperVerb, args: wire.BackupWanted | None, refused: Callable[[str], None]) -> bool:
+        self.told.append((str(verb), args, refused))
         return self.keeper_is_there
 
     def notices_told(self) -> None:

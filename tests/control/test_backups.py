@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from appliance.config.settings import Settings
-from appliance.wire import BackupWork, WireError
+from appliance.wire import BackupWanted, BackupWork, WireError
 from pysrv.control import Control, Session
 from pysrv.control.backup_run import SILENT_S
 from pysrv.control.watching import Memory
@@ -79,7 +79,7 @@ def test_what_is_asked_for_goes_to_the_keeper_and_its_progress_is_seen(
 ) -> None:
     session, service, _, clock = office
     session.do("backups.make")
-    assert service.told[-1][:2] == ("backup", BackupWork.NOW)
+    assert service.told[-1][:2] == ("backup", BackupWanted(BackupWork.NOW))
     with pytest.raises(WireError, match="runs already"):
         session.do("backups.make", {"work": "check"})
     session.do("backups.report", {"event": "progress", "step": "save", "done": 3, "total": 4})

@@ -9,7 +9,9 @@ import pytest
 
 from appliance.wire import WireError
 from pysrv.control import Control
+from pysrv.control.audit_run import SILENT_S
 from pysrv.control.table import Licence
+from pysrv.control.watching import Memory
 from pysrv.people.permissions import Powers, Role
 from pysrv.store import Store
 from pysrv.store.machine_audits import MOST_KEPT
@@ -37,7 +39,7 @@ def tell(who: Operator, at: float, score: int, **grades: str) -> dict[str, Any]:
 
 
 def test_before_the_first_audit_there_is_none(store: Store) -> None:
-    assert operator(store).ask("audit.show") == {"report": None, "scores": []}
+    assert operator(store).ask("audit.show") == {"report": None, "scores": [], "running_since": None, "refusal": ""}
     assert store.machine_audit_counts() == (0.0, 0, 0)
 
 
@@ -89,6 +91,38 @@ def test_a_year_of_scores_is_kept_and_no_more(store: Store) -> None:
     for number in range(MOST_KEPT + 3):
         tell(who, NOW + number, 80, swap="fail")
     assert len(store.machine_audit_scores(10_000)) == MOST_KEPT
+
+
+def test_one_that_is_asked_for_goes_to_the_keeper_and_runs_until_it_is_told(store: Store) -> None:
+    now, service = [NOW], Service()
+    who = Operator(Control(store, service, {}, lambda: now[0], Memory()).session("root"))
+    assert who.ask("audit.make") == {"running_since": NOW}
+    assert service.told[-1][:2] == ("audit", None)
+    now[0] += 5.0
+    with pytest.raises(WireError, match="runs already"):
+        who.ask("audit.make")
+    assert who.ask("audit.show")["running_since"] == NOW
+    tell(who, now[0], 90, swap="pass")
+    shown = who.ask("audit.show")
+    assert (shown["running_since"], shown["refusal"], shown["report"]["score"]) == (None, "", 90)
+
+
+def test_one_that_comes_to_nothing_says_so(store: Store) -> None:
+    now, service = [NOW], Service()
+    who = Operator(Control(store, service, {}, lambda: now[0], Memory()).session("root"))
+    who.ask("audit.make")
+    service.told[-1][2]("another one runs")
+    shown = who.ask("audit.show")
+    assert (shown["running_since"], shown["refusal"]) == (None, "another one runs")
+    who.ask("audit.make")
+    now[0] += SILENT_S + 1  # whoever made it was killed
+    shown = who.ask("audit.show")
+    assert (shown["running_since"], shown["refusal"]) == (None, "it was begun, and nothing was reported")
+    service.keeper_is_there = False
+    with pytest.raises(WireError, match="keeper is away"):
+        who.ask("audit.make")
+    with pytest.raises(WireError, match="not running"):
+        operator(store).ask("audit.make")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,17 @@ def asked_for_by_the_panel(product: Product) -> None:
     assert [each["kind"] for each in told["backups"]] == ["incremental", "full"]
 
 
+def audited(product: Product) -> None:
+    """The audit that was asked for is done by root's command, and told."""
+    until = time.monotonic() + 120
+    while asked_of(product, "audit.show")["running_since"] and time.monotonic() < until:
+        pause(0.5)
+    told = asked_of(product, "audit.show")
+    assert (told["running_since"], told["refusal"]) == (None, "")
+    judged = {each["name"]: each["grade"] for each in told["report"]["findings"]}
+    assert len(judged) > 100 and {"pass", "fail"} <= set(judged.values())
+
+
 @pytest.mark.timeout(300)  # two starts and a dozen commands, on a machine that others use
 def test_a_lost_machine_comes_back_with_its_money_passwords_and_trail(
     there: tuple[Lab, Product], tmp_path: Path
@@ -95,6 +106,7 @@ def test_a_lost_machine_comes_back_with_its_money_passwords_and_trail(
         finished = newest_cdr(product)
         alice.dial("4989123456")
         alice.wait("CALL_ESTABLISHED")
+        asked_of(product, "audit.make")  # goes on beside the rest
         (running,) = [each["call_id"] for each in asked_of(product, "calls.list")["calls"]]
         writer.start()
         before = len(names)
@@ -108,6 +120,7 @@ def test_a_lost_machine_comes_back_with_its_money_passwords_and_trail(
         assert kinds == ["incremental", "full"]
         with pytest.raises(ProductError, match="the appliance runs"):
             product.command("restore", "--yes")
+        audited(product)
         backup_check = asked_of(product, "checklist.show")["findings"]
         assert next(each["grade"] for each in backup_check if each["name"] == "backup") == "pass"
         fingerprint = asked_of(product, "certificate.show")["certificate"]["fingerprint"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config.options import CANNOT_RUN, DEFAULT_RUNTIME, DEFAULT_STATE
-from appliance.errands import WANTED
+from appliance.errands import AUDIT_WANTED, WANTED
 from appliance.kernel.headers import CACHE_DIR
 from appliance.launch import OFFICE_KEEPER_SOCKET, OFFICE_RUNTIME, OFFICE_STATE, USER, VIEW
 from appliance.ownership import read
@@ -115,7 +115,7 @@ def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
         if path.is_file():
             (tmp_path / path.name).write_text(re.sub(r"(?m)^(Exec\w+=\W?)\S+", r"\1/bin/true", path.read_text()))
     named = [str(path) for path in sorted(tmp_path.iterdir()) if path.suffix in {".service", ".path", ".timer"}]
-    assert len(named) == 12
+    assert len(named) == 13
     done = subprocess.run(["systemd-analyze", "verify", *named], capture_output=True, text=True, check=False)
     known = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     newer = [key for key, since in NEWER.items() if int(known) < since]
@@ -177,9 +177,11 @@ def test_a_unit_is_exposed_as_little_as_it_can_be(unit: str, most: float) -> Non
     assert float(score) < most
 
 
-def test_a_backup_that_is_wanted_is_laid_where_the_unit_looks() -> None:
-    unit = (FILES / "etc/systemd/system/appliance-backup.path").read_text()
-    assert f"PathExists={DEFAULT_RUNTIME}/{WANTED}\n" in unit
+@pytest.mark.parametrize(("name", "wanted"), [("backup", WANTED), ("audit", AUDIT_WANTED)])
+def test_what_is_wanted_is_laid_where_its_unit_looks(name: str, wanted: str) -> None:
+    unit = (FILES / f"etc/systemd/system/appliance-{name}.path").read_text()
+    assert f"PathExists={DEFAULT_RUNTIME}/{wanted}\n" in unit
+    assert f" appliance-{name}.path " in text("40-system.sh")
 
 
 def test_the_table_of_owners_can_be_read_and_names_every_file_of_ours() -> None:

@@ -1,6 +1,6 @@
 """The page of backups: what there is, one more, and who may."""
 
-from appliance.wire import BackupWork
+from appliance.wire import BackupWanted, BackupWork
 from tests.control.test_backups import MADE
 from tests.panel.conftest import Panel
 
@@ -12,7 +12,7 @@ async def test_one_is_asked_for_seen_at_work_and_listed(panel: Panel) -> None:
     first = (await browser.get(AT)).text
     assert "There is no backup yet." in first and "appliance restore" in first
     assert (await browser.post(AT, {"work": "now"})).status == 303
-    assert panel.service.told[-1][:2] == ("backup", BackupWork.NOW)
+    assert panel.service.told[-1][:2] == ("backup", BackupWanted(BackupWork.NOW))
     root.do("backups.report", {"event": "progress", "step": "save", "done": 1, "total": 2})
     page = (await browser.get(AT)).text
     assert "50 %" in page and 'data-refresh="2"' in page and "Back up now" not in page

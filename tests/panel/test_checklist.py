@@ -6,6 +6,7 @@ import re
 from pysrv.people.permissions import Role
 from pysrv.store import NewAccount
 from pysrv.store.machine_audits import MachineAudit
+from tests.panel.conftest import Panel as Opened
 from tests.web.house import PASSWORD, Browser, House
 
 Panel = tuple[House, Browser]
@@ -68,6 +69,23 @@ async def test_the_audit_of_the_machine_is_shown_with_what_is_open_in_it(panel: 
     assert "<code>/dev/&lt;b&gt;vda3</code>" in page
     assert "In order the time before, and open now:" in page
     assert "kernel.x" not in page
+
+
+async def test_the_machine_is_audited_when_somebody_wants_it(panel: Opened) -> None:
+    at, button = "/panel/checklist", "Audit the machine now"
+    assert button in (await panel.browser.get(at)).text
+    assert (await panel.browser.post(f"{at}/audit", {})).status == 303
+    assert panel.service.told[-1][0] == "audit"
+    page = (await panel.browser.get(at)).text
+    assert "The machine is being audited, since" in page and 'data-refresh="2"' in page and button not in page
+    assert (await panel.browser.post(f"{at}/audit", {})).status == 409
+    panel.service.told[-1][2]("<b>full</b>")
+    page = (await panel.browser.get(at)).text
+    assert "&lt;b&gt;full" in page and button in page
+    panel.administrator("read-only")
+    await panel.browser.log_in("read-only")
+    assert button not in (await panel.browser.get(at)).text
+    assert (await panel.browser.post(f"{at}/audit", {})).status == 403
 
 
 def score(page: str) -> int:

@@ -25,16 +25,25 @@ async def fix(request: web.Request) -> web.Response:
     return _page(request, error) if error else seen("/panel/checklist")
 
 
+async def audit(request: web.Request) -> web.Response:
+    """The machine audited now."""
+    _, error = tried(request, "audit.make", {})
+    return _page(request, error) if error else seen("/panel/checklist")
+
+
 def _page(request: web.Request, error: Any) -> web.Response:
     told = do(request, "checklist.show")
     bad = sum(each["grade"] != "pass" for each in told["findings"])
-    audit = do(request, "audit.show")["report"]
+    machine = do(request, "audit.show")
+    audit = machine["report"]
     findings = audit["findings"] if audit is not None else ()
     wrong = [each for grade in ("fail", "warn") for each in findings if each["grade"] == grade]
-    return answered(request, "panel/checklist.html", error, told=told, bad=bad, audit=audit, wrong=wrong)
+    return answered(request, "panel/checklist.html", error, told=told, bad=bad, machine=machine, audit=audit,
+                    wrong=wrong)  # fmt: skip
 
 
 ROUTES = (
     Route("GET", "/panel/checklist", index, area=Area.SECURITY, menu="Checklist", group="Security"),
     Route("POST", "/panel/checklist/fix", fix, area=Area.SETTINGS, writes=True),
+    Route("POST", "/panel/checklist/audit", audit, area=Area.SECURITY, writes=True),
 )
