@@ -84,7 +84,7 @@ class AuditAnswer(TypedDict):
     refusal: str
 
 
-class BegunAnswer(TypedDict):
+class AuditBegunAnswer(TypedDict):
     """An audit was begun."""
 
     running_since: Moment | None
@@ -117,7 +117,7 @@ def show(desk: Desk, _: Any) -> AuditAnswer:
     return {"report": shown, "scores": scores, "running_since": since, "refusal": asked.refusal}
 
 
-def make(desk: Desk, _: Any) -> BegunAnswer:
+def make(desk: Desk, _: Any) -> AuditBegunAnswer:
     """audit.make: the keeper is asked, and root audits the machine and tells; `audit.show` says when it is done."""
     hint = "'appliance audit --record' makes one on the machine"
     if desk.live is None or desk.memory is None:
