@@ -60,15 +60,15 @@ class Front:
     @property
     def feed(self) -> Feed:
         """What happens, while it does."""
-        return self._service.feed
+        return self._service.parts.feed
 
     def settings(self) -> Settings:
         """The settings in force."""
-        return self._service.settings()
+        return self._service.operators.settings()
 
     async def snapshot(self) -> Snapshot:
         """What the page shows."""
-        parts, figures = self._parts, self._service.figures()
+        parts, figures = self._parts, self._service.operators.figures()
         return Snapshot(
             now=time.time(),
             version=VERSION,
@@ -115,33 +115,33 @@ class Front:
     def administers(self, address: str) -> bool:
         """Whether the administrators' part is open to this address (remoteadmin)."""
         begun = bool(self.store.allows())
-        return self._service.trusted.administers(address, begun=begun)
+        return self._service.parts.trusted.administers(address, begun=begun)
 
     def trusts(self, address: str) -> bool:
         """Whether the address is trusted (allowtrustedip and what widens it)."""
-        return bool(self._service.trusted.why(address))
+        return bool(self._service.parts.trusted.why(address))
 
     def vouches(self, address: str) -> bool:
         """Whether somebody has put this very address on the allow list."""
-        return self._service.trusted.vouches(address)
+        return self._service.parts.trusted.vouches(address)
 
     def is_trusted(self, address: str) -> bool:
         """Whether the panel makes this address wait for nothing (allowtrustedip 4)."""
-        return self._service.trusted.opens_console(address)
+        return self._service.parts.trusted.opens_console(address)
 
     def wrong_password(self, address: str, name: str) -> None:
         """Somebody guesses on the web."""
-        self._service.wrong_web_password(address, name)
+        self._service.operators.wrong_web_password(address, name)
         self._parts.soon()
 
     def wrong_request(self, address: str, words: str) -> None:
         """Somebody sends the web what makes no sense."""
-        self._service.wrong_web_request(address, words)
+        self._service.operators.wrong_web_request(address, words)
         self._parts.soon()
 
     def signed_in(self, address: str) -> None:
         """An administrator uses the panel from here."""
-        if self._service.managed_from(address, "an administrator uses the panel from there"):
+        if self._service.operators.managed_from(address, "an administrator uses the panel from there"):
             self._parts.soon()
 
     # -- what an administrator should know ----------------------------------------------------------------------------

@@ -102,19 +102,19 @@ class Office:
         )
         self._service = Service(self._store, loaded.settings, world)
         self._hep_names = Names()
-        self._hep = HepExport(self._service.settings, self._hep_names.address)
-        self._service.tap.export = self._hep.send
-        self._dispatcher = Dispatcher(self._store, self._service.settings, time.time, self.turn)
-        self._service.notices.on_told = self._dispatcher.wake
+        self._hep = HepExport(self._service.operators.settings, self._hep_names.address)
+        self._service.parts.tap.export = self._hep.send
+        self._dispatcher = Dispatcher(self._store, self._service.operators.settings, time.time, self.turn)
+        self._service.parts.notices.on_told = self._dispatcher.wake
         self._cashier = Cashier(
             self._store,
-            self._service.settings,
+            self._service.operators.settings,
             time.time,
             self.turn,
-            self._service.notices.tell,
-            self._service.account_changed,
+            self._service.parts.notices.tell,
+            self._service.operators.account_changed,
         )
-        self._service.on_payments = self._cashier.wake
+        self._service.parts.on_payments = self._cashier.wake
         self._udp = UdpSockets(self._service.receive_datagram, self.turn, delay)
         self._tcp = TcpConnections(
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
@@ -133,11 +133,11 @@ class Office:
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
         )
         self._tls.secure(lambda: self._certificates.context, self._certificates.client_context, self._trunk_name)
-        self._service.counts.connections = lambda: len(self._tcp) + len(self._tls)
-        self._service.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
+        self._service.parts.counts.connections = lambda: len(self._tcp) + len(self._tls)
+        self._service.parts.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
         self.control = Control(
             self._store,
-            self._service,
+            self._service.operators,
             file,
             memory=self.memory,
             certificates=self._certificates,
@@ -174,16 +174,20 @@ class Office:
         )
         logins = Logins(front)
         self._web = Web(front, (*PANEL_ROUTES, *PORTAL_ROUTES, *api.routes()), logins)
-        self._service.counts.web_refusals = self._web.refusals
+        self._service.parts.counts.web_refusals = self._web.refusals
         self._ports = Ports(options.listen, self._tls, self._web)
         desk = ConsoleDesk(
-            self.control, self._store, logins, self._service.trusted.opens_tcp_console, self.turn, time.time
+            self.control, self._store, logins, self._service.parts.trusted.opens_tcp_console, self.turn, time.time
         )
         self._console = ConsoleSockets(
             Path(options.runtime) / "console.sock", desk, MOST_LINE_BYTES, IDLE_S, self._session_s
         )
         self._inside = Inside(
-            self._web, options.https_port, lambda: self._certificates.context, self._console, self._service.trusted
+            self._web,
+            options.https_port,
+            lambda: self._certificates.context,
+            self._console,
+            self._service.parts.trusted,
         )
 
     async def start(self) -> None:
@@ -293,7 +297,7 @@ class Office:
         return self._settings().sessionabsolutetimeout
 
     def _settings(self) -> Settings:
-        return self._service.settings()
+        return self._service.operators.settings()
 
     def _ring(self) -> None:
         try:
@@ -338,7 +342,7 @@ class Office:
             self._ports.follow(self._settings(), again=True)
 
     def _not_renewed(self, standing: Standing, ends_at: float) -> None:
-        self._service.notices.tell(
+        self._service.parts.notices.tell(
             "certificate_failing", "", f"{standing.fingerprint}:{self._store.today()}", names=" ".join(standing.names),
             count=standing.failures, problem=standing.problem, hint=standing.hint, ends_at=int(ends_at),
         )  # fmt: skip

@@ -48,13 +48,13 @@ class Watch:
         self._gate.read_status(lambda answer: None if status.done() else status.set_result(answer))
         self._gate.tallies(lambda answer: None if tallies.done() else tallies.set_result(answer))
         self._gate.flush()
-        return Reading(await status, await tallies, self._service.figures())
+        return Reading(await status, await tallies, self._service.operators.figures())
 
     def _keep(self, tallies: tuple[wire.Tally, ...]) -> None:
         self.tallies = tallies
 
     def _sample(self, now: float) -> history.Reading:
-        figures = self._service.figures()
+        figures = self._service.operators.figures()
         return history.Reading(
             now,
             {tally.verdict: tally.packets for tally in self.tallies},

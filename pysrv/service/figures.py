@@ -4,8 +4,7 @@ Money is micro-units of the payer's currency. Knows the service's parts, not who
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable
 
 from appliance import wire
 from pysrv.calls.registrar import Registrar
@@ -27,14 +26,19 @@ class Figures:
     ) -> None:
         self._store, self._accounting, self._registrar, self._endpoint = store, accounting, registrar, endpoint
         self._tap, self._started_at = tap, clock.wall()
+        self.malformed = 0  # messages
+        self.faults = 0  # of the service itself
+        self.inputs: Counter[str] = Counter()  # refused by validateinput, by rule
         self.connections: Callable[[], int] = lambda: 0
         self.web_refusals: Callable[[], dict[str, int]] = dict
         self.exported: Callable[[], tuple[int, int]] = lambda: (0, 0)  # sent, dropped
 
-    def read(
-        self, *, generation: int, malformed: int, faults: int, inputs: Mapping[str, int] = MappingProxyType({})
-    ) -> wire.OfficeFigures:
-        """Everything at this moment; what only the conductor counts is given."""
+    def refused(self, rule: str) -> None:
+        """Something that came in was refused by this rule of validateinput."""
+        self.inputs[rule] += 1
+
+    def read(self, generation: int) -> wire.OfficeFigures:
+        """Everything at this moment; `generation` is that of the settings in force."""
         running = list(self._accounting.running.values())
         answered = [call for call in running if call.answered is not None]
         sent, dropped = self.exported()
@@ -51,10 +55,10 @@ class Figures:
             registrations=len(self._registrar),
             transactions=sum(self._endpoint.transactions),
             connections=self.connections(),
-            malformed=malformed,
-            inputs=dict.fromkeys((rule.name for rule in RULES), 0) | dict(inputs),
+            malformed=self.malformed,
+            inputs=dict.fromkeys((rule.name for rule in RULES), 0) | dict(self.inputs),
             overloads=self._endpoint.tally.overload,
-            faults=faults,
+            faults=self.faults,
             notices_waiting=self._store.waiting_notices(),
             hep_sent=sent,
             hep_dropped=dropped,

@@ -122,7 +122,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def called(bench: Bench, level: int, display: bytes, callee: str = "102") -> int:
-    bench.service.apply_settings(Settings().with_changes({"validateinput": str(level)}))
+    bench.service.operators.apply_settings(Settings().with_changes({"validateinput": str(level)}))
     alice, bob = Client(bench, "alice", "192.0.2.11"), Client(bench, "bob", "192.0.2.12")
     bob.register()
     sender = b'"%b" <sip:alice@example.org>' % display
@@ -132,7 +132,7 @@ def called(bench: Bench, level: int, display: bytes, callee: str = "102") -> int
 
 def test_a_call_with_markup_in_its_display_name_is_refused_and_counted(bench: Bench) -> None:
     assert called(bench, 3, SCRIPT.encode()) == 400
-    assert bench.service.figures().inputs == {"control": 0, "sql": 0, "markup": 1, "tricks": 0, "alphabet": 0}
+    assert bench.service.operators.figures().inputs == {"control": 0, "sql": 0, "markup": 1, "tricks": 0, "alphabet": 0}
     assert not bench.store.open_calls()
     assert called(bench, 2, SCRIPT.encode()) != 400
     assert called(bench, 3, b"Ann O'Brien") != 400

@@ -223,7 +223,7 @@ def test_the_port_is_for_this_machine_and_trusted_addresses_alone(tmp_path: Path
     with opened(tmp_path) as bench:
         bench.store.add_allow(AllowRow("198.51.100.0/24"))
         for reach in Reach:
-            bench.service.apply_settings(Settings(stored={"remoteadmin": int(reach), "consoleport": 2323}))
-            opens = bench.service.trusted.opens_tcp_console
+            bench.service.operators.apply_settings(Settings(stored={"remoteadmin": int(reach), "consoleport": 2323}))
+            opens = bench.service.parts.trusted.opens_tcp_console
             assert opens("127.0.0.1") and not opens("203.0.113.9")
             assert opens("198.51.100.9") is (reach is not Reach.NOWHERE)

@@ -33,7 +33,7 @@ class Line:
     def set(self, **texts: str) -> None:
         """Change settings of the running service."""
         service = self.bench.service
-        service.apply_settings(service.settings().with_changes(texts))
+        service.operators.apply_settings(service.operators.settings().with_changes(texts))
 
     def account(self, **changes: Any) -> None:
         """Change the account."""
@@ -93,7 +93,7 @@ class Line:
 
 def restarted(bench: Bench) -> None:
     """The same store under another process."""
-    settings = bench.service.settings()
+    settings = bench.service.operators.settings()
     bench.service = Service(bench.store, settings, replace(bench._world(), tokens=source("another process")))
     bench.service.start()
     hear(bench)
@@ -119,11 +119,11 @@ def hear(bench: Bench) -> None:
     """Keeps what people are told as (kind, account, key)."""
     told: list[tuple[str, str, str]] = []
     bench.told = told  # type: ignore[attr-defined]
-    before = bench.service._fraud._tell
+    before = bench.service.parts.fraud._tell
 
     def tell(kind: str, account: str, key: str, **figures: Any) -> None:
         told.append((kind, account, key))
         before(kind, account, key, **figures)
 
-    bench.service._fraud._tell = tell
-    bench.service._brake._tell = tell
+    bench.service.parts.fraud._tell = tell
+    bench.service.parts.brake._tell = tell

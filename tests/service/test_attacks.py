@@ -51,7 +51,7 @@ def test_a_strangers_requests_leave_no_state(bench: Bench, method: str) -> None:
     for _ in range(50):
         bench.receive(stranger.message(method, "102"), stranger.flow)
     assert len(stranger.responses()) == 50
-    assert bench.service.endpoint.transactions == (0, 0)
+    assert bench.service.parts.endpoint.transactions == (0, 0)
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE", "UPDATE", "REFER", "INFO", "OPTIONS", "NOTIFY", "MESSAGE"])
@@ -59,14 +59,14 @@ def test_requests_of_dialogs_that_do_not_exist_leave_no_state(bench: Bench, meth
     stranger = Client(bench, "nobody", STRANGER)
     for _ in range(50):
         bench.receive(stranger.message(method, "102", to=b"<sip:102@example.org>;tag=guessed"), stranger.flow)
-    assert bench.service.endpoint.transactions == (0, 0)
+    assert bench.service.parts.endpoint.transactions == (0, 0)
 
 
 def test_a_number_with_control_characters_neither_forges_a_line_nor_is_stored_as_it_came(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    bench.service.apply_settings(Settings().with_changes({"validateinput": "0"}))  # which would refuse it
+    bench.service.operators.apply_settings(Settings().with_changes({"validateinput": "0"}))  # which would refuse it
     Client(bench, "alice", ALICE).invite("1%0d%0aINFO%20pysrv.auth%1b%5b31m")
     assert [cdr.callee for cdr in bench.store.cdrs()] == ["1\\x0d\\x0aINFO pysrv.auth\\x1b[31m"]
     assert not any("\n" in record.getMessage() for record in caplog.records)
@@ -86,9 +86,9 @@ def test_a_fault_at_one_message_spares_the_others_of_its_turn(
     def broken(*_: object) -> None:
         raise ValueError("broken")
 
-    monkeypatch.setattr(bench.service._registration, "register", broken)
+    monkeypatch.setattr(bench.service.parts.registration, "register", broken)
     alice.register()
-    assert bench.service.faults == 1
+    assert bench.service.parts.counts.faults == 1
     bench.receive(stranger.message("OPTIONS", "102"), stranger.flow)
     assert [answer.status for answer in stranger.responses()] == [200]
     assert "broken" in caplog.text
@@ -100,10 +100,10 @@ def test_a_call_that_money_cannot_follow_is_ended(bench: Bench, monkeypatch: pyt
     def broken(*_: object) -> None:
         raise ValueError("broken")
 
-    monkeypatch.setattr(bench.service.accounting, "opened", broken)
+    monkeypatch.setattr(bench.service.parts.accounting, "opened", broken)
     answer = alice.invite("4930123456")
     assert answer is not None and answer.status >= 400
-    assert not bench.service.b2bua.calls
+    assert not bench.service.parts.b2bua.calls
 
 
 def test_a_call_without_a_price_does_not_leave_unnoticed(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -115,7 +115,7 @@ def test_a_call_without_a_price_does_not_leave_unnoticed(bench: Bench, caplog: p
 
 def test_a_call_without_a_price_is_refused_where_the_operator_asks_for_it(bench: Bench) -> None:
     bench.store.set_account("alice", deck="")
-    bench.service.apply_settings(Settings({"blocknotbilledcalls": 1}))
+    bench.service.operators.apply_settings(Settings({"blocknotbilledcalls": 1}))
     answer = Client(bench, "alice", ALICE).invite("4930123456")
     assert answer is not None and answer.status == 403
 

@@ -38,7 +38,7 @@ def carrier(bench: Bench) -> Client:
 
 
 def ask(bench: Bench, number: str = NUMBER, first: str = "", account: str = "alice") -> Placed | Refuse:
-    said = bench.service.call_back(account, number, first)
+    said = bench.service.operators.call_back(account, number, first)
     bench.turn()
     return said
 
@@ -76,7 +76,7 @@ def funds(bench: Bench) -> tuple[int, int, int]:
 
 
 def hang_up(bench: Bench, call: str) -> None:
-    assert bench.service.hangup(call)
+    assert bench.service.operators.hangup(call)
     bench.turn()
 
 
@@ -185,7 +185,7 @@ def test_a_destination_that_is_busy_ends_the_call_of_the_first_party(
 @pytest.mark.setting("ringtimeout")
 @pytest.mark.parametrize("seconds", [20, 40])
 def test_the_first_party_may_ring_as_long_as_ringtimeout_says(bench: Bench, alice: Client, seconds: int) -> None:
-    bench.service.apply_settings(Settings().with_changes({"ringtimeout": f"{seconds}s"}))
+    bench.service.operators.apply_settings(Settings().with_changes({"ringtimeout": f"{seconds}s"}))
     placed(bench)
     alice.reply(rung(alice), 180)
     bench.sleep(seconds - 1.0)
@@ -264,7 +264,7 @@ def test_a_second_callback_waits_for_the_first_and_repeated_ones_are_held_up(ben
 def test_the_ladder_of_either_call_shows_both(bench: Bench, alice: Client, carrier: Client) -> None:
     call = placed(bench)
     connected(alice, carrier)
-    traces = bench.service.traces()
+    traces = bench.service.operators.traces()
     trace = traces.of_call(call.call_id)
     assert trace is not None and trace is traces.of_call(call.first_call_id)
     assert {noted.flow.remote[0] for noted in trace.messages} == {ALICE, TRUNK}

@@ -28,7 +28,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def use(bench: Bench, **texts: str) -> None:
     """Settings beside the access number."""
-    bench.service.apply_settings(Settings().with_changes({"ivrnumbers": ACCESS} | texts))
+    bench.service.operators.apply_settings(Settings().with_changes({"ivrnumbers": ACCESS} | texts))
 
 
 @pytest.fixture
@@ -339,7 +339,7 @@ def test_a_guess_after_a_wrong_one_is_answered_later_and_later(bench: Bench, pin
 
 
 def test_a_telephone_that_guesses_is_struck_like_one_with_a_wrong_password(bench: Bench, pin: str) -> None:
-    bench.service.apply_settings(
+    bench.service.operators.apply_settings(
         Settings().with_changes(
             {"ivrnumbers": ACCESS, "ivrtries": "1", "maxfailedauthenabledipport": "2", "maxwrongpins": "0"}
         )

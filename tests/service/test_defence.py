@@ -38,7 +38,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def limited(bench: Bench, **limits: object) -> None:
-    bench.service.apply_settings(Settings(limits))
+    bench.service.operators.apply_settings(Settings(limits))
 
 
 def guess(bench: Bench, name: str, port: int, times: int = 1, address: str = BOT) -> None:
@@ -124,7 +124,7 @@ def test_what_makes_no_sense_on_the_web_counts_as_wrong_messages_with_what_was_s
     limited(bench, maxwrongmsgallowed=3)
     for number in range(4):
         assert bench.store.bans() == []
-        bench.service.wrong_web_request(BOT, f"malformed on the web: {number}\r\n")
+        bench.service.operators.wrong_web_request(BOT, f"malformed on the web: {number}\r\n")
     (ban,) = bench.store.bans()
     assert (ban.source, ban.rule, ban.scope, ban.proven) == (BOT, "maxwrongmsgallowed", "address", True)
     assert ban.samples[-1].startswith("malformed on the web: 3") and "\n" not in ban.samples[-1]
@@ -302,9 +302,9 @@ def test_a_ban_of_what_may_be_forged_spares_who_proves_the_address_until_a_prove
 def test_what_nobody_does_by_mistake_bans_at_once_and_by_the_port_beside_phones(bench: Bench) -> None:
     request = parse_datagram(Client(bench, "x", BOT, 6000).message("REGISTER", ""))
     assert isinstance(request, Request)
-    bench.service._defence.decoy(request, Flow("udp", APPLIANCE, (BOT, 6000)), "touched 999")
+    bench.service.parts.defence.decoy(request, Flow("udp", APPLIANCE, (BOT, 6000)), "touched 999")
     Client(bench, "alice", ALICE, 5060).register()
-    bench.service._defence.decoy(request, Flow("udp", APPLIANCE, (ALICE, 6000)), "touched 999")
+    bench.service.parts.defence.decoy(request, Flow("udp", APPLIANCE, (ALICE, 6000)), "touched 999")
     assert banned(bench) == [f"{ALICE}:6000", BOT]
     assert bench.store.bans()[1].reason == "decoyextensions: once is enough"
 
@@ -416,7 +416,7 @@ def test_a_lifted_ban_is_forgotten_with_all_that_was_counted(bench: Bench) -> No
     limited(bench, maxfailedauthenabledipport=3, maxfailedauthenabledip=6)
     guess(bench, "alice", 6000, 4)
     assert bench.store.remove_ban(BOT, "root", 6000)
-    bench.service.unban(BOT, 6000)
+    bench.service.operators.unban(BOT, 6000)
     assert not bench.gate.bans
     guess(bench, "alice", 6000, 3)
     assert banned(bench) == []
@@ -444,8 +444,8 @@ def test_the_gate_counts_with_the_same_figures(bench: Bench) -> None:
 
 
 def test_the_strict_profile_takes_30_messages_a_second_from_an_unknown_address(bench: Bench) -> None:
-    bench.service.apply_settings(Settings().with_changes(changes(Settings(), Profile.STRICT), 2))
-    settings, values = bench.service.settings(), bench.service.plan().limits.values
+    bench.service.operators.apply_settings(Settings().with_changes(changes(Settings(), Profile.STRICT), 2))
+    settings, values = bench.service.operators.settings(), bench.service.plan().limits.values
     assert (settings.maxfailedauthenabledipport, settings.maxfailedauthenabledip) == (5, 20)
     assert settings.maxsubfailauthperiod == HOUR
     assert (values["stranger_burst"], values["stranger_interval"]) == (450, 33_333_333)
@@ -454,7 +454,7 @@ def test_the_strict_profile_takes_30_messages_a_second_from_an_unknown_address(b
 @pytest.mark.setting("autofinetune")
 def test_without_autofinetune_no_queue_at_the_office_shrinks_what_strangers_share(bench: Bench) -> None:
     assert "pressure_delay" not in bench.service.plan().limits.values  # the gate's own 50 ms
-    bench.service.apply_settings(Settings().with_changes({"autofinetune": "false"}, 2))
+    bench.service.operators.apply_settings(Settings().with_changes({"autofinetune": "false"}, 2))
     year_ns = 365 * 86_400 * 10**9
     limits = bench.service.plan().limits
     assert limits.values["pressure_delay"] > year_ns

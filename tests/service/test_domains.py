@@ -25,7 +25,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def use(bench: Bench, **values: str) -> None:
-    bench.service.apply_settings(bench.service.settings().with_changes(values))
+    bench.service.operators.apply_settings(bench.service.operators.settings().with_changes(values))
 
 
 def dial(bench: Bench, uri: str, caller: str = "alice", address: str = ALICE) -> Response | None:

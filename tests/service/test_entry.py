@@ -35,7 +35,7 @@ def enter(bench: Bench, needauth: int, **fields: Any) -> None:
     wanted = {"needauth": needauth, "authip": (place,) if mode.address else ()} | fields
     wanted["techprefix"] = PREFIX if mode.prefix else ""
     bench.store.set_account("alice", **wanted)
-    bench.service.account_changed("alice")
+    bench.service.operators.account_changed("alice")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def test_a_datagram_from_the_right_address_takes_no_binding_away(bench: Bench, e
     assert [answer.status for answer in client.responses()] == [200, 401]
     answer = client.register((b"Expires: 0",))
     assert answer is not None and answer.status == 200
-    assert [binding.aor for binding in bench.service.registrar.all_bindings(WALL + bench.now)] == ["bob"]
+    assert [binding.aor for binding in bench.service.parts.registrar.all_bindings(WALL + bench.now)] == ["bob"]
 
 
 # -- tech prefix --------------------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_a_message_is_sent_with_the_tech_prefix_too(bench: Bench) -> None:
 def test_a_dns_name_is_looked_up_anew_and_one_without_an_address_lets_nobody_in(bench: Bench) -> None:
     enter(bench, 1)
     bench.store.set_account("alice", authip=("pbx.example",))
-    bench.service.account_changed("alice")
+    bench.service.operators.account_changed("alice")
     client = Client(bench, "pbx", OFFICE)
     assert client.invite("102") is not None and not rang(bench)
     bench.names["pbx.example"] = OFFICE
@@ -310,7 +310,7 @@ def test_the_gate_forgets_an_account_that_is_disabled_or_gone(bench: Bench) -> N
     enter(bench, 1, enabled=True)
     before = bench.gate.resyncs
     bench.store.remove_account("alice")
-    bench.service.account_changed("alice")
+    bench.service.operators.account_changed("alice")
     assert OFFICE not in known(bench)
     assert bench.gate.resyncs > before
 

@@ -35,7 +35,7 @@ def test_a_running_call_is_counted_with_its_price_and_what_it_holds(
     bench: Bench, alice: Client, carrier: Client
 ) -> None:
     answer = talking(alice, carrier, NUMBER)
-    figures = bench.service.figures()
+    figures = bench.service.operators.figures()
     assert figures.calls == {"setup": 0, "answered": 1}
     assert figures.per_minute == {"EUR": 600_000}
     account = bench.store.account("alice")
@@ -43,14 +43,14 @@ def test_a_running_call_is_counted_with_its_price_and_what_it_holds(
     assert figures.reserved["EUR"] > 0
     assert (figures.traces, figures.outcomes) == (1, dict.fromkeys(OUTCOMES, 0))
     hang_up(alice, carrier, answer)
-    figures = bench.service.figures()
+    figures = bench.service.operators.figures()
     assert (figures.calls, figures.per_minute, figures.reserved) == ({"setup": 0, "answered": 0}, {}, {})
     assert figures.outcomes == dict.fromkeys(OUTCOMES, 0) | {"answered": 1}
 
 
 def test_a_ringing_call_costs_nothing_yet(bench: Bench, alice: Client) -> None:
     alice.invite(NUMBER)
-    figures = bench.service.figures()
+    figures = bench.service.operators.figures()
     assert (figures.calls, figures.per_minute) == ({"setup": 1, "answered": 0}, {})
 
 
@@ -58,25 +58,25 @@ def test_a_refusal_is_counted_by_its_setting_also_when_no_record_is_kept_of_it(b
     for _ in range(125):
         alice.invite("999000999")
     record = bench.store.cdrs(limit=1)[0]
-    figures = bench.service.figures()
+    figures = bench.service.operators.figures()
     assert figures.refusals == {record.refused_by: 125}
     assert figures.outcomes["refused"] == 125 > len(bench.store.cdrs(limit=200))
 
 
 def test_what_the_ring_knows_is_asked_of_it(bench: Bench, alice: Client) -> None:
-    bench.service.counts.connections = lambda: 3
-    bench.service.counts.exported = lambda: (5, 7)
+    bench.service.parts.counts.connections = lambda: 3
+    bench.service.parts.counts.exported = lambda: (5, 7)
     alice.register()
     bench.receive(b"nonsense\r\n\r\n", alice.flow)
-    figures = bench.service.figures()
+    figures = bench.service.operators.figures()
     assert (figures.connections, figures.hep_sent, figures.hep_dropped) == (3, 5, 7)
     assert (figures.registrations, figures.malformed) == (1, 1)
 
 
 def test_notices_that_wait_are_counted(bench: Bench) -> None:
-    before = bench.service.figures().notices_waiting
+    before = bench.service.operators.figures().notices_waiting
     bench.store.add_notice("spend_blocked", "alice", {"setting": "maxdailycredit", "spent": 1}, "1")
-    assert bench.service.figures().notices_waiting == before + 1
+    assert bench.service.operators.figures().notices_waiting == before + 1
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def phones(bench: Bench) -> dict[str, Client]:
 def forwards(bench: Bench, name: str, **wanted: str | int) -> None:
     bench.store.set_forwards(name, Forwards(**wanted))  # type: ignore[arg-type]
     bench.store.commit()
-    bench.service.account_changed(name)
+    bench.service.operators.account_changed(name)
 
 
 def records(bench: Bench) -> list[Cdr]:
@@ -168,7 +168,7 @@ def test_a_refused_forward_of_a_busy_phone_leaves_the_call_as_it_was(bench: Benc
     phones["bob"].reply(invite, 486)
     assert phones["alice"].responses()[-1].status == 486
     assert [(each[0], each[1]) for each in told(bench)] == [("bob", NUMBER), ("alice", "102")]
-    assert bench.service.faults == 0
+    assert bench.service.parts.counts.faults == 0
 
 
 def test_a_forward_counts_among_the_calls_of_the_one_who_forwards(bench: Bench, phones: dict[str, Client]) -> None:
@@ -188,9 +188,9 @@ def test_a_caller_who_gives_up_while_the_forward_rings_ends_it(bench: Bench, pho
     phones["bob"].reply(invite, 486)
     (onward,) = phones["carrier"].requests()
     phones["carrier"].reply(onward, 180)
-    ((call_id, _),) = bench.service.accounting.running.items()
-    bench.service.hangup(call_id)
+    ((call_id, _),) = bench.service.parts.accounting.running.items()
+    bench.service.operators.hangup(call_id)
     bench.turn()
     assert funds(bench, "bob") == (10_000_000, 0)
-    assert bench.service.accounting.running == {}
-    assert bench.service.faults == 0
+    assert bench.service.parts.accounting.running == {}
+    assert bench.service.parts.counts.faults == 0

@@ -25,7 +25,7 @@ def line(tmp_path: Path) -> Iterator[Line]:
 def listed(line: Line, **entry: object) -> None:
     """An entry as an operator makes it."""
     row = line.bench.store.add_blacklist(BlacklistRow(0, **entry), "test")  # type: ignore[arg-type]
-    line.bench.service.blacklist_changed([row], [])
+    line.bench.service.operators.blacklist_changed([row], [])
 
 
 # -- numbers ------------------------------------------------------------------------------------------------------
@@ -94,10 +94,10 @@ def test_emergency_numbers_pass_everything(line: Line) -> None:
 def test_a_rule_in_report_only_lets_the_call_pass_and_the_next_rule_decides(line: Line) -> None:
     listed(line, side="destination", kind="fixed", digits="8816")
     line.bench.store.set_report_only("blacklists", True, "test")
-    line.bench.service.policy_changed()
+    line.bench.service.operators.policy_changed()
     assert line.dial(IRIDIUM) == "blocksatellitecalls"
     line.bench.store.set_report_only("blocksatellitecalls", True, "test")
-    line.bench.service.policy_changed()
+    line.bench.service.operators.policy_changed()
     assert line.dial(IRIDIUM) == ""
 
 
@@ -107,7 +107,7 @@ def test_nobody_calls_from_an_unwanted_country(line: Line) -> None:
     ident = store.list_begin("CN", "country", "a test", 0)
     store.list_rows_add(ident, b"".join(networks.merged(map(networks.parsed, ["192.0.2.0/28", "203.0.113.0/24"]))))
     store.list_commit(ident)
-    line.bench.service.lists_changed()
+    line.bench.service.operators.lists_changed()
     assert line.dial(BERLIN) == ""
     line.set(blocksourcecountries="CN")
     assert line.dial(BERLIN) == "blocksourcecountries"
@@ -163,9 +163,9 @@ def test_callers_on_a_list_reach_nobody_or_not_that_user(line: Line) -> None:
 def test_an_entry_that_is_removed_or_ran_out_blocks_no_more(line: Line) -> None:
     store, service = line.bench.store, line.bench.service
     row = store.add_blacklist(BlacklistRow(0, "destination", "fixed", "3314"))
-    service.blacklist_changed([row], [])
+    service.operators.blacklist_changed([row], [])
     assert line.dial(PARIS) == "blacklists"
-    service.blacklist_changed([], [store.remove_blacklist(row.id)])
+    service.operators.blacklist_changed([], [store.remove_blacklist(row.id)])
     assert line.dial(PARIS) == ""
 
 
@@ -266,7 +266,7 @@ def test_a_range_is_closed_to_all_only_when_several_accounts_burn_it(line: Line)
     line.set(maxshortcalls="8", callpatternaction="1")
     lines = [line]
     for name in ("carol", "dave"):
-        settings = line.bench.service.settings()
+        settings = line.bench.service.operators.settings()
         new = NewAccount(name, PASSWORD, settings.realm, deck="world", balance=10_000_000)
         line.bench.store.add_account(new, "test")
         lines.append(Line(line.bench, Client(line.bench, name, f"192.0.2.{len(lines) + 20}"), line.carrier))
@@ -280,13 +280,13 @@ def test_a_range_is_closed_to_all_only_when_several_accounts_burn_it(line: Line)
 def test_a_pattern_in_report_only_is_told_and_does_nothing(line: Line) -> None:
     line.set(maxsequentialcalls="10", callpatternaction="3")
     line.bench.store.set_report_only("maxsequentialcalls", True, "test")
-    line.bench.service.policy_changed()
+    line.bench.service.operators.policy_changed()
     assert set(war_dial(line, 252612345000, 15)) == {""}
     assert len(line.notices("call_pattern")) == 1
 
 
 def test_the_lists_of_a_reseller_hold_for_its_customers(line: Line) -> None:
-    store, settings = line.bench.store, line.bench.service.settings()
+    store, settings = line.bench.store, line.bench.service.operators.settings()
     store.add_account(NewAccount("reseller", PASSWORD, settings.realm, type=AccountType.RESELLER, balance=10_000_000))
     listed(line, side="destination", kind="fixed", digits="3314", account="reseller")
     assert line.dial(PARIS) == ""
@@ -351,10 +351,12 @@ def test_the_dearest_calls_end_first(line: Line) -> None:
     assert line.begin(BERLIN)
     assert line.begin(SOMALIA)  # ten units last two minutes
     line.bench.sleep(5)
-    assert len(line.bench.service.accounting.running) == 2
+    assert len(line.bench.service.parts.accounting.running) == 2
     line.set(exposurecut="2m")
     line.bench.sleep(60)
-    assert {call.cdr.callee for call in line.bench.service.accounting.running.values() if not call.ended} == {BERLIN}
+    assert {call.cdr.callee for call in line.bench.service.parts.accounting.running.values() if not call.ended} == {
+        BERLIN
+    }
     for bye in line.carrier.requests():
         line.carrier.reply(bye, 200)
     line.bench.turn()
@@ -367,11 +369,11 @@ def test_the_brake_in_report_only_is_told_and_ends_nothing(line: Line) -> None:
     used_to(line, 100_000, 10_000)
     for name in ("exposurenew", "exposurecut"):
         line.bench.store.set_report_only(name, True, "test")
-    line.bench.service.policy_changed()
+    line.bench.service.operators.policy_changed()
     line.set(exposurecut="2m")
     assert line.begin(SOMALIA)
     line.bench.sleep(60)
-    assert len(line.bench.service.accounting.running) == 1
+    assert len(line.bench.service.parts.accounting.running) == 1
     assert line.notices("exposure")
 
 

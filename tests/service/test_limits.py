@@ -30,7 +30,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def use(bench: Bench, settings: Mapping[str, str]) -> None:
-    bench.service.apply_settings(bench.service.settings().with_changes(dict(settings)))
+    bench.service.operators.apply_settings(bench.service.operators.settings().with_changes(dict(settings)))
 
 
 def talks(bench: Bench, seconds: float, name: str = "alice", address: str = ALICE) -> None:
@@ -286,7 +286,7 @@ def test_a_rule_in_report_only_lets_the_call_pass(bench: Bench) -> None:
     bench.store.set_account("alice", maxlines=1, maxdailycredit=10 * CENT)
     for name in ("maxlines", "maxdailycredit"):
         bench.store.set_report_only(name, True)
-    bench.service.policy_changed()
+    bench.service.operators.policy_changed()
     talks(bench, 12)
     rings(bench)
     assert refusal(bench) == ""
@@ -298,7 +298,9 @@ def test_owners_and_administrators_are_told_before_a_limit_is_reached_and_once_f
 ) -> None:
     told: list[tuple[str, int]] = []
     monkeypatch.setattr(
-        bench.service._spending, "_tell", lambda kind, account, key, **figures: told.append((kind, figures["percent"]))
+        bench.service.parts.spending,
+        "_tell",
+        lambda kind, account, key, **figures: told.append((kind, figures["percent"])),
     )
     bench.store.set_account("alice", maxdailycredit=100 * CENT)
     use(bench, {"spendwarnings": ""})
@@ -400,4 +402,4 @@ def test_plus_and_zeros_are_no_way_abroad_and_odd_digits_are_refused_with_a_reco
     bench.store.set_trunk("carrier", routes=(*carrier.routes, Route("")))
     assert refusal(bench, "+00447700900123") != ""
     assert refusal(bench, "%C2%B2%C2%B2%C2%B2") == "routes"
-    assert bench.service.faults == 0
+    assert bench.service.parts.counts.faults == 0

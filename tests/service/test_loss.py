@@ -214,7 +214,7 @@ def play(directory: Path, seed: int, loss: float) -> tuple[list[tuple[object, ..
         account = bench.store.account("alice")
         assert account is not None
         assert (account.reserved, bench.store.open_calls(), bench.gate.sessions) == (0, [], {})
-        assert bench.service.endpoint.transactions == (0, 0)
+        assert bench.service.parts.endpoint.transactions == (0, 0)
         return list(records), account.balance, stage
 
 

@@ -28,7 +28,7 @@ def ringing(bench: Bench, status: int = 183) -> tuple[RelayStream, ...]:
 
 
 def change(bench: Bench, **values: str) -> None:
-    bench.service.apply_settings(bench.service.settings().with_changes(values))
+    bench.service.operators.apply_settings(bench.service.operators.settings().with_changes(values))
 
 
 @pytest.mark.setting("checkrtpaddr")

@@ -89,15 +89,15 @@ async def test_open_connections_are_counted(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection(HOST, port)
         writer.write(options("tcp", port))
         assert await reader.readline() == b"SIP/2.0 200 OK\r\n"
-        assert office._service.figures().connections == 1
-        (trace,) = office._service.traces().find(source=HOST)
+        assert office._service.operators.figures().connections == 1
+        (trace,) = office._service.operators.traces().find(source=HOST)
         assert [(noted.flow.transport, noted.start_line) for noted in trace.messages] == [
             ("tcp", f"OPTIONS sip:{HOST} SIP/2.0"),
             ("tcp", "SIP/2.0 200 OK"),
         ]
         writer.write_eof()
         await reader.read()  # until the office has let go
-        assert office._service.figures().connections == 0
+        assert office._service.operators.figures().connections == 0
         writer.close()
 
 
@@ -106,7 +106,9 @@ async def test_what_is_heard_and_said_reaches_a_homer_server(tmp_path: Path) -> 
     with datagrams() as homer, datagrams() as us:
         async with running(tmp_path) as (office, port):
             server = f"{HOST}:{homer.getsockname()[1]}"
-            office._service.apply_settings(office._service.settings().with_changes({"hepserver": server}))
+            office._service.operators.apply_settings(
+                office._service.operators.settings().with_changes({"hepserver": server})
+            )
             us.sendto(options("udp", us.getsockname()[1]), (HOST, port))
             packets = [decoded(await asyncio.wait_for(loop.sock_recv(homer, 65_535), 10)) for _ in range(2)]
             assert [packet[15].partition(b"\r\n")[0] for packet in packets] == [
@@ -114,14 +116,16 @@ async def test_what_is_heard_and_said_reaches_a_homer_server(tmp_path: Path) -> 
                 b"SIP/2.0 200 OK",
             ]
             assert [int.from_bytes(packet[7]) for packet in packets] == [us.getsockname()[1], port]
-            figures = office._service.figures()
+            figures = office._service.operators.figures()
             assert (figures.hep_sent, figures.hep_dropped) == (2, 0)
 
 
 async def test_the_log_follows_its_setting(tmp_path: Path) -> None:
     async with running(tmp_path) as (office, _):
         assert office.log_format() == "text"
-        office._service.apply_settings(office._service.settings().with_changes({"logformat": "json"}))
+        office._service.operators.apply_settings(
+            office._service.operators.settings().with_changes({"logformat": "json"})
+        )
         assert office.log_format() == "json"
 
 

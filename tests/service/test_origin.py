@@ -26,7 +26,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def use(bench: Bench, **values: str) -> None:
-    bench.service.apply_settings(bench.service.settings().with_changes(values))
+    bench.service.operators.apply_settings(bench.service.operators.settings().with_changes(values))
 
 
 def bare(bench: Bench, address: str, number: str = "102", from_: bytes = b"<sip:visitor@example.org>") -> int:
@@ -112,7 +112,7 @@ def test_an_address_is_trusted_by_its_setting(
 
 @pytest.mark.setting("allowtrustedip")
 def test_only_an_address_that_somebody_wrote_down_is_vouched_for(bench: Bench) -> None:
-    trusted = bench.service.trusted
+    trusted = bench.service.parts.trusted
     use(bench, trustlanip="true", trustsubnet="true", trustauthip="true")
     trusted.authenticated("203.0.113.99")
     for near in (LAN, "127.0.0.1", "::1", "203.0.113.99"):
@@ -140,7 +140,7 @@ def test_an_address_from_which_somebody_authenticated_is_trusted_for_an_hour(ben
 
 @pytest.mark.setting("allowtrustedip")
 def test_with_4_the_console_honours_trusted_addresses_too(bench: Bench) -> None:
-    trusted = bench.service.trusted
+    trusted = bench.service.parts.trusted
     assert trusted.why(TRUSTED) and not trusted.opens_console(TRUSTED)
     use(bench, allowtrustedip="4")
     assert trusted.opens_console(TRUSTED) and not trusted.opens_console(STRANGER)
@@ -150,7 +150,7 @@ def test_with_4_the_console_honours_trusted_addresses_too(bench: Bench) -> None:
 def test_this_host_is_its_own_addresses_and_not_its_gateway(bench: Bench) -> None:
     bench.own = {"198.51.100.1": THIS_MACHINE, "198.51.100.254": "the default gateway"}
     use(bench, allowtrustedip="1")
-    trusted = bench.service.trusted
+    trusted = bench.service.parts.trusted
     assert [bool(trusted.why(each)) for each in ("198.51.100.1", "198.51.100.254", TRUSTED)] == [True, False, False]
 
 

@@ -67,13 +67,13 @@ class Kernel:
 
     def note(self) -> None:
         """Which call each session is of."""
-        for call_id, call in self.bench.service.accounting.running.items():
+        for call_id, call in self.bench.service.parts.accounting.running.items():
             if call.session:
                 self.call_of[call.session] = call_id
 
     def forget_strangers(self) -> None:
         """A service that is back says which sessions it wants; the others end now."""
-        wanted = {call.session for call in self.bench.service.accounting.running.values()}
+        wanted = {call.session for call in self.bench.service.parts.accounting.running.values()}
         for number, session in self.sessions.items():
             if number not in wanted and session.closed is None:
                 session.closed = self.bench.now
@@ -96,7 +96,7 @@ class Killed(Stage):
         self.dead = True
         self.run(away_s)
         bench, before = self.bench, self.bench.service
-        bench.service = Service(bench.store, before.settings(), bench._world())
+        bench.service = Service(bench.store, before.operators.settings(), bench._world())
         bench.service.start()
         self.dead = False
         self.kernel.note()

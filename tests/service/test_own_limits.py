@@ -23,7 +23,7 @@ def own(bench: Bench, name: str = "alice", **limits: int) -> None:
     """Her limits are these; without any, there are none."""
     bench.store.set_own_limits(name, replace(NONE, **limits))
     bench.store.commit()
-    bench.service.account_changed(name)
+    bench.service.operators.account_changed(name)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_operator_who_lowers_his_limit_later_wins_over_a_higher_own_one(bench
     own(bench, maxdailycredit=5_000 * CENT)
     assert refusal(bench) == ""
     bench.store.set_account("alice", maxdailycredit=10 * CENT)
-    bench.service.account_changed("alice")
+    bench.service.operators.account_changed("alice")
     assert refusal(bench) == "maxdailycredit"
 
 
@@ -135,9 +135,9 @@ def test_a_telephone_that_its_owner_removes_is_not_called_any_more(bench: Bench)
     bob = Client(bench, "bob", BOB)
     bob.register()
     (held,) = bench.store.bindings("bob")
-    assert not bench.service.unregister("alice", held.contact) and bench.store.bindings("bob") == [held]
-    assert bench.service.unregister("bob", held.contact)
-    assert bench.store.bindings("bob") == [] and not bench.service.unregister("bob", held.contact)
+    assert not bench.service.operators.unregister("alice", held.contact) and bench.store.bindings("bob") == [held]
+    assert bench.service.operators.unregister("bob", held.contact)
+    assert bench.store.bindings("bob") == [] and not bench.service.operators.unregister("bob", held.contact)
     caller = Client(bench, "alice", ALICE)
     caller.invite("102")
     bench.take(ALICE)

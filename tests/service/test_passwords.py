@@ -34,13 +34,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 def told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Kinds of notice and their accounts."""
     heard: list[tuple[str, str]] = []
-    passwords = bench.service._passwords
+    passwords = bench.service.parts.passwords
     monkeypatch.setattr(passwords, "_tell", lambda kind, account, _key, **_figures: heard.append((kind, account)))
     return heard
 
 
 def use(bench: Bench, **settings: str) -> None:
-    bench.service.apply_settings(bench.service.settings().with_changes(settings))
+    bench.service.operators.apply_settings(bench.service.operators.settings().with_changes(settings))
 
 
 def registers(bench: Bench, port: int = 5060, expires: int = 3600) -> int:
@@ -183,10 +183,12 @@ def test_a_key_that_cannot_be_made_leaves_everything_as_it_is(bench: Bench, tmp_
 
 
 def test_a_start_takes_the_level_of_the_settings(bench: Bench) -> None:
-    settings = bench.service.settings().with_changes({"securepasswords": "0", "localdomain": "sip.example.org"})
+    settings = bench.service.operators.settings().with_changes(
+        {"securepasswords": "0", "localdomain": "sip.example.org"}
+    )
     bench.store.protect(0)
     bench.store.set_account("carol", password=WEAK)
-    Passwords(bench.store, settings, bench.service._world.clock, lambda *_a, **_k: None, lambda _name: None)
+    Passwords(bench.store, settings, bench.service.parts.world.clock, lambda *_a, **_k: None, lambda _name: None)
     account = bench.store.account("carol")
     assert account is not None
     assert (account.realm, account.ha1_md5) == ("sip.example.org", ha1("carol", "sip.example.org", WEAK, "md5"))

@@ -75,14 +75,14 @@ def test_a_change_that_nobody_confirms_is_taken_back_in_time(bench: Bench) -> No
     store.add_firewall_rule(Rule(0, "deny", "192.0.2.0/24", ""))
     store.set_report_only("listed", True)
     hold(store, WALL + bench.now, 60.0, "a test", undo)
-    bench.service.apply_settings(bench.service.settings().with_changes({"maxlines": "9"}))
-    bench.service.policy_changed()
+    bench.service.operators.apply_settings(bench.service.operators.settings().with_changes({"maxlines": "9"}))
+    bench.service.operators.policy_changed()
     bench.sleep(59.0)
-    assert (bench.service.settings().maxlines, len(bench.service.plan().firewall)) == (9, 1)
+    assert (bench.service.operators.settings().maxlines, len(bench.service.plan().firewall)) == (9, 1)
     assert bench.service.get_timer() is not None
     bench.sleep(2.0)
     plan = bench.service.plan()
-    assert bench.service.settings().maxlines == Settings().maxlines
+    assert bench.service.operators.settings().maxlines == Settings().maxlines
     assert (plan.firewall, plan.report_only) == ((), ())
     assert store.pending_change() is None
     assert "change.not confirmed" in [row.action for row in store.audit()]
@@ -92,9 +92,9 @@ def test_a_change_that_was_confirmed_stays(bench: Bench) -> None:
     undo = snapshot(bench.store)
     bench.store.add_firewall_rule(Rule(0, "deny", "192.0.2.0/24", ""))
     hold(bench.store, WALL + bench.now, 60.0, "a test", undo)
-    bench.service.policy_changed()
+    bench.service.operators.policy_changed()
     bench.store.drop_pending_change("confirmed")
-    bench.service.policy_changed()
+    bench.service.operators.policy_changed()
     bench.sleep(61.0, step=5.0)
     assert len(bench.service.plan().firewall) == 1
 
@@ -130,10 +130,10 @@ def test_an_office_that_is_killed_while_a_change_waits_takes_it_back_when_its_ti
         settings = Settings().with_changes(store.overrides())
         again = Bench(store, settings, Time(away_s))
         assert len(again.service.plan().firewall) == rules
-        assert again.service.settings().maxlines == (9 if rules else Settings().maxlines)
+        assert again.service.operators.settings().maxlines == (9 if rules else Settings().maxlines)
         again.sleep(61.0, step=1.0)
         assert again.service.plan().firewall == ()
-        assert again.service.settings().maxlines == Settings().maxlines
+        assert again.service.operators.settings().maxlines == Settings().maxlines
 
 
 def test_lists_that_the_gate_lacks_are_loaded_and_others_dropped(bench: Bench) -> None:
@@ -150,7 +150,7 @@ def test_lists_that_the_gate_lacks_are_loaded_and_others_dropped(bench: Bench) -
     ]
     rows = b"".join(base64.b64decode(chunk.packed) for chunk in keeper.loaded)
     assert [networks.text(row) for row in networks.rows(rows)] == ["198.51.100.2", "198.51.100.3", "203.0.113.0/24"]
-    assert bench.service.lists_held() == {"same": same, "new": new}
+    assert bench.service.operators.lists_held() == {"same": same, "new": new}
 
 
 def test_a_list_that_is_replaced_while_it_is_loaded_is_loaded_anew(bench: Bench) -> None:
@@ -160,10 +160,10 @@ def test_a_list_that_is_replaced_while_it_is_loaded_is_loaded_anew(bench: Bench)
     verb, _, done, _ = bench.gate.asked.pop(0)
     done({"lists": []})
     new = stored(bench.store, "feed", ["203.0.113.1"])
-    bench.service.lists_changed()
+    bench.service.operators.lists_changed()
     keeper.answer()
     assert verb is KeeperVerb.LISTS
-    assert bench.service.lists_held() == {"feed": new}
+    assert bench.service.operators.lists_held() == {"feed": new}
     assert not [chunk for chunk in keeper.loaded if chunk.digest != new and chunk.last]
 
 
@@ -177,7 +177,7 @@ def test_a_list_that_the_gate_refuses_does_not_hold_up_the_others(bench: Bench) 
     _, _, _, refused = bench.gate.asked.pop(0)
     refused(WireError("gate_full", "the gate is full"))
     keeper.answer()
-    assert bench.service.lists_held() == {"good": good}
+    assert bench.service.operators.lists_held() == {"good": good}
 
 
 def test_countries_of_rules_travel_as_one_list_for_each_action(bench: Bench) -> None:
@@ -195,19 +195,19 @@ def test_countries_of_rules_travel_as_one_list_for_each_action(bench: Bench) -> 
         texts.setdefault(chunk.kind, set()).update(map(networks.text, found))
     assert texts[ListKind.COUNTRY_DENY] == {"198.51.100.0/24", "203.0.113.0/24"}
     assert {"192.0.2.0/24", "10.0.0.0/8", "fe80::/10"} <= texts[ListKind.COUNTRY_ALLOW]
-    assert set(bench.service.lists_held()) == set(COUNTRIES.values())
+    assert set(bench.service.operators.lists_held()) == set(COUNTRIES.values())
 
 
 def test_the_plan_names_rules_report_only_and_the_protected(bench: Bench) -> None:
     bench.store.add_firewall_rule(Rule(0, "deny", "192.0.2.0/24", "", "udp", 5060))
     bench.store.set_report_only("listed", True)
-    assert bench.service.managed_from("203.0.113.7", "an administrator")
-    assert not bench.service.managed_from("203.0.113.7", "an administrator"), "known already"
+    assert bench.service.operators.managed_from("203.0.113.7", "an administrator")
+    assert not bench.service.operators.managed_from("203.0.113.7", "an administrator"), "known already"
     plan = bench.service.plan()
     assert plan.firewall == (wire.FirewallRule("192.0.2.0/24", wire.FirewallAction.DENY, "udp", 5060),)
     assert plan.report_only == ("listed",)
     assert plan.protected == ("203.0.113.7",)
-    assert bench.service.protected() == {"203.0.113.7": "an administrator"}
+    assert bench.service.operators.protected() == {"203.0.113.7": "an administrator"}
 
 
 @pytest.mark.parametrize(

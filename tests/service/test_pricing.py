@@ -60,7 +60,7 @@ def parsed(texts: Mapping[str, str | int]) -> Settings:
 def call(bench: Bench, number: str, **settings: str | int) -> Response | None:
     """What the shop hears when it calls."""
     if settings:
-        bench.service.apply_settings(parsed(settings))
+        bench.service.operators.apply_settings(parsed(settings))
     return Client(bench, "shop", SHOP).invite(number)
 
 
@@ -249,7 +249,7 @@ def test_the_order_of_trunks_is_the_one_that_is_set(bench: Bench, mode: str, tru
 @pytest.mark.setting("routingsamples")
 def test_a_trunk_that_answers_nothing_sinks(bench: Bench) -> None:
     for _ in range(20):
-        bench.store.count_attempt("other", GERMANY[:5], bench.service._world.clock.wall())
+        bench.store.count_attempt("other", GERMANY[:5], bench.service.parts.world.clock.wall())
     call(bench, GERMANY, routing="cost", routingsamples=21)
     assert asked(bench) == ["other"]
     call(bench, GERMANY, routing="cost", routingsamples=20)
@@ -258,7 +258,7 @@ def test_a_trunk_that_answers_nothing_sinks(bench: Bench) -> None:
 
 @pytest.mark.setting("routingminasr")
 def test_the_least_asr_is_the_one_that_is_set(bench: Bench) -> None:
-    now = bench.service._world.clock.wall()
+    now = bench.service.parts.world.clock.wall()
     for each in range(40):
         bench.store.count_attempt("other", GERMANY[:5], now, 60 if each % 10 == 0 else 0)
     call(bench, GERMANY, routing="cost", routingminasr=10)
@@ -269,7 +269,7 @@ def test_the_least_asr_is_the_one_that_is_set(bench: Bench) -> None:
 
 @pytest.mark.setting("routingwindow")
 def test_what_lies_before_the_window_does_not_count(bench: Bench) -> None:
-    past = bench.service._world.clock.wall() - 5 * 3600
+    past = bench.service.parts.world.clock.wall() - 5 * 3600
     for _ in range(40):
         bench.store.count_attempt("other", GERMANY[:5], past)
     call(bench, GERMANY, routing="cost", routingwindow="1d")
@@ -400,7 +400,7 @@ def test_an_emergency_call_takes_the_first_route_and_costs_nobody_anything(bench
 
 def test_by_quality_the_ways_carry_what_they_were_worth(bench: Bench) -> None:
     values = Settings({"routing": "quality"})
-    now = bench.service._world.clock.wall()
+    now = bench.service.parts.world.clock.wall()
     bench.store.count_attempt("other", GERMANY[:5], now, 60)
     ways = Routing(bench.store, quotes(bench), lambda: values).ways(GERMANY, (), now)
     assert [(way.trunk.name, way.quality.asr, way.quality.acd_s) for way in ways] == [

@@ -19,7 +19,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def only_reports(bench: Bench, *settings: str) -> None:
     for name in settings:
         bench.store.set_report_only(name, True)
-    bench.service.policy_changed()
+    bench.service.operators.policy_changed()
 
 
 def counted(bench: Bench) -> dict[str, int]:

@@ -125,6 +125,6 @@ def test_a_trunk_over_tls_is_called_from_the_port_of_tls(bench: Bench) -> None:
 def test_the_gate_guards_the_port_of_tls_where_it_is_open(
     bench: Bench, texts: dict[str, str], ports: list[tuple[str, int]]
 ) -> None:
-    bench.service.apply_settings(Settings().with_changes(texts, 1))
+    bench.service.operators.apply_settings(Settings().with_changes(texts, 1))
     always = [("udp", APPLIANCE[1]), ("tcp", APPLIANCE[1])]
     assert list(bench.service.plan().service_ports) == always + ports

@@ -236,7 +236,9 @@ def test_a_user_without_a_device_is_unavailable_and_the_record_ends_no_earlier_t
 def test_a_refusal_names_the_setting_that_caused_it(
     bench: Bench, alice: Client, bob: Client, changes: dict[str, Any], number: str, status: int, setting: str
 ) -> None:
-    bench.service.apply_settings(bench.service.settings().with_changes({"blocknotbilledcalls": "1"}))
+    bench.service.operators.apply_settings(
+        bench.service.operators.settings().with_changes({"blocknotbilledcalls": "1"})
+    )
     bob.register()
     bench.take(BOB)
     if changes:
@@ -253,7 +255,7 @@ def test_a_refusal_names_the_setting_that_caused_it(
 def test_a_call_that_credit_does_not_buy_a_second_of_is_refused(bench: Bench, alice: Client) -> None:
     bench.store.adjust("alice", -9_995_000)
     answer = alice.invite(NUMBER)
-    assert answer is not None and answer.status == bench.service.settings().quotadiscreason
+    assert answer is not None and answer.status == bench.service.operators.settings().quotadiscreason
     assert bench.store.cdrs()[0].refused_by == "credit"
     assert not bench.take(TRUNK)
 
@@ -340,7 +342,7 @@ def test_calls_that_died_with_the_process_are_settled_at_the_next_start(
     (call,) = bench.store.open_calls()
     assert not call.snapshot
     bench.now += 3600
-    again = Service(bench.store, bench.service.settings(), bench._world())
+    again = Service(bench.store, bench.service.operators.settings(), bench._world())
     again.start()
     assert not bench.store.open_calls()
     (record,) = bench.store.cdrs()
@@ -356,7 +358,7 @@ def test_an_answered_call_outlives_a_restart_and_is_charged_for_all_of_it(
     (call,) = bench.store.open_calls()
     assert call.snapshot
     bench.now += 3
-    bench.service = Service(bench.store, bench.service.settings(), bench._world())
+    bench.service = Service(bench.store, bench.service.operators.settings(), bench._world())
     bench.service.start()
     bench.turn()
     assert [row.call_id for row in bench.store.open_calls()] == [call.call_id]
@@ -377,17 +379,17 @@ def test_an_answered_call_outlives_a_restart_and_is_charged_for_all_of_it(
 def test_bindings_survive_a_restart(bench: Bench, alice: Client, bob: Client) -> None:
     bob.register()
     bench.take(BOB)
-    bench.service = Service(bench.store, bench.service.settings(), bench._world())
+    bench.service = Service(bench.store, bench.service.operators.settings(), bench._world())
     bench.service.start()
     alice.invite("102")
     assert [request.method for request in bob.requests()] == [b"INVITE"]
 
 
 def test_a_phone_is_asked_to_dial_and_then_calls_like_any_other(bench: Bench, alice: Client, bob: Client) -> None:
-    assert not bench.service.dial("bob", "101")  # no phone of his is registered
+    assert not bench.service.operators.dial("bob", "101")  # no phone of his is registered
     bob.register()
     bench.take(BOB)
-    assert bench.service.dial("bob", "4930111")
+    assert bench.service.operators.dial("bob", "4930111")
     bench.turn()
     (asked,) = bob.requests()
     assert asked.method == b"REFER" and (asked.headers.get(b"refer-to") or b"").startswith(b"<sip:4930111@")
@@ -397,10 +399,10 @@ def test_a_phone_is_asked_to_dial_and_then_calls_like_any_other(bench: Bench, al
 
 
 def test_a_text_of_the_api_reaches_every_device_under_the_accounts_name(bench: Bench, bob: Client) -> None:
-    assert bench.service.page("alice", "102", "hello") == 0
+    assert bench.service.operators.page("alice", "102", "hello") == 0
     bob.register()
     bench.take(BOB)
-    assert bench.service.page("alice", "102", "grüß dich") == 1
+    assert bench.service.operators.page("alice", "102", "grüß dich") == 1
     bench.turn()
     (message,) = bob.requests()
     assert (message.method, message.from_.uri.user, message.body.decode()) == (b"MESSAGE", b"alice", "grüß dich")
@@ -409,11 +411,11 @@ def test_a_text_of_the_api_reaches_every_device_under_the_accounts_name(bench: B
 
 def test_listeners_hear_of_devices_calls_refusals_and_settings(bench: Bench, alice: Client, bob: Client) -> None:
     heard: list[Happening] = []
-    bench.service.feed.listen(heard.append)
+    bench.service.parts.feed.listen(heard.append)
     bob.register()
     bench.take(BOB)
     alice.ask("INVITE", "999999")  # nobody
-    bench.service.apply_settings(bench.service.settings().with_changes({"maxlines": "3"}, 9))
+    bench.service.operators.apply_settings(bench.service.operators.settings().with_changes({"maxlines": "3"}, 9))
     bench.turn()
     kinds = [each.kind for each in heard]
     assert kinds[:2] == [Kind.REGISTERED, Kind.CALL_BEGUN] and kinds[-2:] == [Kind.CALL_REFUSED, Kind.SETTINGS]

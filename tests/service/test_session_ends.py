@@ -30,11 +30,11 @@ def carrier(bench: Bench) -> Client:
 
 
 def use(bench: Bench, **values: str) -> None:
-    bench.service.apply_settings(bench.service.settings().with_changes(values))
+    bench.service.operators.apply_settings(bench.service.operators.settings().with_changes(values))
 
 
 def running(bench: Bench) -> int:
-    return len(bench.service.accounting.running)
+    return len(bench.service.parts.accounting.running)
 
 
 @pytest.mark.setting("calltimeout")
@@ -124,7 +124,7 @@ def test_a_registration_is_granted_no_more_than_sessionabsolutetimeout(bench: Be
     for value, granted in (("12h", 3600), ("10m", 600), ("30s", 30)):
         use(bench, sessionabsolutetimeout=value)
         alice.register((b"Expires: 7200",))
-        (binding,) = bench.service.registrar.all_bindings(WALL + bench.now)
+        (binding,) = bench.service.parts.registrar.all_bindings(WALL + bench.now)
         assert binding.expires_at == WALL + bench.now + granted
 
 

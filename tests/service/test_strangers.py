@@ -23,7 +23,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def use(bench: Bench, **values: object) -> None:
-    bench.service.apply_settings(Settings(stored=values))
+    bench.service.operators.apply_settings(Settings(stored=values))
 
 
 def over_tcp(client: Client) -> Client:
@@ -43,7 +43,7 @@ def banned(bench: Bench) -> list[tuple[str, str]]:
 def test_a_scanner_gets_no_answer_over_any_transport(bench: Bench, method: str, tcp: bool) -> None:
     client = Client(bench, "x", ATTACKER)
     assert (over_tcp(client) if tcp else client).ask(method, "100", extra=SCANNER) is None
-    assert bench.service.endpoint.transactions == (0, 0)
+    assert bench.service.parts.endpoint.transactions == (0, 0)
 
 
 def test_with_an_empty_list_a_scanner_is_answered_like_anybody(bench: Bench) -> None:

@@ -37,13 +37,13 @@ def drawn(trace: Trace) -> list[str]:
 
 
 def latest(bench: Bench, account: str) -> Trace:
-    return next(bench.service.traces().find(account))
+    return next(bench.service.operators.traces().find(account))
 
 
 def test_both_legs_of_a_call_are_one_ladder(bench: Bench, alice: Client, carrier: Client) -> None:
     hang_up(alice, carrier, talking(alice, carrier, NUMBER))
     (record,) = bench.store.cdrs()
-    trace = bench.service.traces().of_call(record.call_id)
+    trace = bench.service.operators.traces().of_call(record.call_id)
     assert trace is not None
     assert (trace.account, len(trace.legs)) == ("alice", 2)
     assert drawn(trace) == [
@@ -56,10 +56,10 @@ def test_both_legs_of_a_call_are_one_ladder(bench: Bench, alice: Client, carrier
 def test_a_refused_call_has_a_trace_under_its_records_name(bench: Bench, alice: Client) -> None:
     assert alice.invite("999000999") is not None
     (record,) = bench.store.cdrs()
-    trace = bench.service.traces().of_call(record.call_id)
+    trace = bench.service.operators.traces().of_call(record.call_id)
     assert trace is not None
     assert drawn(trace)[-1] == f"1>0 {record.sip_status} {drawn(trace)[-1].split(' ', 2)[2]}"
-    assert bench.service.traces().held == (1, 0)
+    assert bench.service.operators.traces().held == (1, 0)
 
 
 def test_a_wrong_password_is_found_by_the_name_that_was_claimed(bench: Bench, alice: Client) -> None:
@@ -73,23 +73,23 @@ def test_a_wrong_password_is_found_by_the_name_that_was_claimed(bench: Bench, al
 
 @pytest.mark.setting("calltraces")
 def test_calltraces_says_how_many_calls_are_remembered(bench: Bench, alice: Client, carrier: Client) -> None:
-    bench.service.apply_settings(Settings({"calltraces": 0}))
+    bench.service.operators.apply_settings(Settings({"calltraces": 0}))
     hang_up(alice, carrier, talking(alice, carrier, NUMBER))
-    assert bench.service.traces().held == (0, 0)
-    bench.service.apply_settings(Settings({"calltraces": 1}))
+    assert bench.service.operators.traces().held == (0, 0)
+    bench.service.operators.apply_settings(Settings({"calltraces": 1}))
     for _ in range(2):
         hang_up(alice, carrier, talking(alice, carrier, NUMBER))
-    assert bench.service.traces().held[0] == 1
-    assert bench.service.traces().of_call(bench.store.cdrs()[0].call_id) is not None
+    assert bench.service.operators.traces().held[0] == 1
+    assert bench.service.operators.traces().of_call(bench.store.cdrs()[0].call_id) is not None
 
 
 @pytest.mark.setting("hepserver")
 def test_messages_are_exported_while_there_is_a_server_for_them(bench: Bench, alice: Client, carrier: Client) -> None:
     caught: list[Caught] = []
-    bench.service.tap.export = caught.append
+    bench.service.parts.tap.export = caught.append
     talking(alice, carrier, NUMBER)
     assert caught == []
-    bench.service.apply_settings(Settings({"hepserver": "192.0.2.99:9060", "calltraces": 0}))
+    bench.service.operators.apply_settings(Settings({"hepserver": "192.0.2.99:9060", "calltraces": 0}))
     alice.invite(NUMBER)
     assert [each.text.partition(b" ")[0] for each in caught if not each.out] == [b"INVITE", b"INVITE"]
     assert all(b"response=" not in each.text for each in caught)
@@ -98,8 +98,8 @@ def test_messages_are_exported_while_there_is_a_server_for_them(bench: Bench, al
 
 def test_what_is_exported_of_a_call_goes_by_the_callers_call_id(bench: Bench, alice: Client, carrier: Client) -> None:
     caught: list[Caught] = []
-    bench.service.tap.export = caught.append
-    bench.service.apply_settings(Settings({"hepserver": "192.0.2.99:9060"}))
+    bench.service.parts.tap.export = caught.append
+    bench.service.operators.apply_settings(Settings({"hepserver": "192.0.2.99:9060"}))
     answer = talking(alice, carrier, NUMBER)
     assert {each.correlation for each in caught} == {answer.call_id}
     assert {each.flow.remote[0] for each in caught} == {alice.address, TRUNK}

@@ -20,7 +20,7 @@ EXPIRES = (b"Expires: 1000",)
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with opened(tmp_path) as made:
-        made.service.apply_settings(Settings(stored={"cacheregistrations": KEEP_S}))
+        made.service.operators.apply_settings(Settings(stored={"cacheregistrations": KEEP_S}))
         yield made
 
 
@@ -46,13 +46,13 @@ def again(client: Client, seq: int = 9, extra: tuple[bytes, ...] = EXPIRES) -> i
 def test_a_repeated_register_needs_no_challenge_and_renews_the_binding(bench: Bench, alice: Client) -> None:
     bench.now += 500
     assert again(alice) == 200
-    (binding,) = bench.service.registrar.all_bindings(WALL + bench.now)
+    (binding,) = bench.service.parts.registrar.all_bindings(WALL + bench.now)
     assert binding.expires_at == WALL + bench.now + 1000
 
 
 @pytest.mark.setting("cacheregistrations")
 def test_with_zero_everybody_is_challenged_and_the_gate_answers_nothing(bench: Bench) -> None:
-    bench.service.apply_settings(Settings())
+    bench.service.operators.apply_settings(Settings())
     client = Client(bench, "alice", ADDRESS)
     client.register(EXPIRES)
     assert again(client) == 401
@@ -72,7 +72,7 @@ def test_a_login_grows_old_from_the_password_on_however_often_the_device_comes(b
 def test_with_authfastusers_off_a_device_that_comes_back_in_time_is_believed_on(
     bench: Bench, alice: Client, challenged: bool, last: int
 ) -> None:
-    bench.service.apply_settings(Settings(stored={"cacheregistrations": KEEP_S, "authfastusers": challenged}))
+    bench.service.operators.apply_settings(Settings(stored={"cacheregistrations": KEEP_S, "authfastusers": challenged}))
     alice.register(EXPIRES)
     for seq in range(3):
         bench.now += 250
@@ -86,7 +86,7 @@ def test_with_authfastusers_off_a_device_that_comes_back_in_time_is_believed_on(
 @pytest.mark.setting("authfastusers")
 def test_a_device_is_believed_on_no_longer_than_a_session_may_last(bench: Bench, alice: Client) -> None:
     values = {"cacheregistrations": KEEP_S, "authfastusers": False, "sessionabsolutetimeout": 900.0}
-    bench.service.apply_settings(Settings(stored=values))
+    bench.service.operators.apply_settings(Settings(stored=values))
     alice.register((b"Expires: 900",))
     began = bench.now
     for seq in range(3):
@@ -106,7 +106,7 @@ def test_another_source_contact_or_address_of_record_is_challenged(bench: Bench,
 @pytest.mark.parametrize("extra", [(b"Expires: 0",), (b"Expires: 00",)])
 def test_nobody_is_unregistered_without_a_password(bench: Bench, alice: Client, extra: tuple[bytes, ...]) -> None:
     assert again(alice, extra=extra) == 401
-    assert len(bench.service.registrar.all_bindings(WALL + bench.now)) == 1
+    assert len(bench.service.parts.registrar.all_bindings(WALL + bench.now)) == 1
 
 
 def test_the_right_password_under_a_nonce_that_grew_old_meanwhile_needs_no_new_challenge(
@@ -148,7 +148,7 @@ def test_a_device_that_keeps_to_what_it_is_told_never_loses_its_binding(bench: B
     for _ in range(200):
         bench.now += 0.9 * told
         now, row = WALL + bench.now, bench.gate.remembered[-1]
-        (binding,) = bench.service.registrar.all_bindings(now)
+        (binding,) = bench.service.parts.registrar.all_bindings(now)
         assert binding.expires_at > now
         if now < row.until and not bench.gate.forgotten[len(bench.gate.remembered) - 1 :]:
             told = row.expires_at - now
@@ -202,27 +202,29 @@ def guesses(bench: Bench, _: Client) -> None:
 def changes(**values: object) -> Callable[[Bench, Client], None]:
     def change(bench: Bench, _: Client) -> None:
         bench.store.set_account("alice", who="test", **values)
-        bench.service.account_changed("alice")
+        bench.service.operators.account_changed("alice")
 
     return change
 
 
 def removed(bench: Bench, _: Client) -> None:
     bench.store.remove_account("alice", "test")
-    bench.service.account_changed("alice")
+    bench.service.operators.account_changed("alice")
 
 
 def gate_ban(bench: Bench, _: Client) -> None:
-    bench.service.ban(wire.Ban(ADDRESS))
+    bench.service.operators.ban(wire.Ban(ADDRESS))
 
 
 def own_ban(bench: Bench, _: Client) -> None:
-    bench.service.apply_settings(Settings(stored={"cacheregistrations": KEEP_S, "decoyextensions": ("9999",)}))
+    bench.service.operators.apply_settings(
+        Settings(stored={"cacheregistrations": KEEP_S, "decoyextensions": ("9999",)})
+    )
     Client(bench, "9999", ADDRESS).register()
 
 
 def switched_off(bench: Bench, _: Client) -> None:
-    bench.service.apply_settings(Settings())
+    bench.service.operators.apply_settings(Settings())
 
 
 ENDS: dict[str, Callable[[Bench, Client], None]] = {

@@ -180,9 +180,9 @@ async def test_one_person_has_at_most_fifty_sessions(home: tuple[House, Browser]
 def test_guesses_on_the_web_ban_an_address_at_the_gate(tmp_path: Path) -> None:
     with opened(tmp_path) as bench:
         for most, banned in ((11, False), (10, True)):
-            bench.service.apply_settings(Settings(stored={"maxfailedauthenabledip": most}))
+            bench.service.operators.apply_settings(Settings(stored={"maxfailedauthenabledip": most}))
             for _ in range(11):
-                bench.service.wrong_web_password("192.0.2.66", "olga")
+                bench.service.operators.wrong_web_password("192.0.2.66", "olga")
                 bench.turn()
             assert (("192.0.2.66", 0) in bench.gate.bans) is banned
         (row,) = bench.store.bans()
@@ -190,8 +190,8 @@ def test_guesses_on_the_web_ban_an_address_at_the_gate(tmp_path: Path) -> None:
 
 
 def remote(bench: Bench, address: str, value: str, **more: Any) -> bool:
-    bench.service.apply_settings(Settings(stored={"remoteadmin": int(value), **more}))
-    return bench.service.trusted.administers(address, begun=True)
+    bench.service.operators.apply_settings(Settings(stored={"remoteadmin": int(value), **more}))
+    return bench.service.parts.trusted.administers(address, begun=True)
 
 
 @pytest.mark.setting("remoteadmin")
@@ -207,11 +207,11 @@ def test_remoteadmin_says_from_where_the_panel_is_reached(tmp_path: Path) -> Non
         for value in ("0", "1", "2"):
             assert remote(bench, "127.0.0.1", value) and remote(bench, "::1", value)
             assert remote(bench, "::ffff:127.0.0.1", value) and remote(bench, "192.0.2.1", value)
-        bench.service.trusted.tunnel = ("10.99.7.0/24", "fd00:1::/64")  # while the tunnel is there
+        bench.service.parts.trusted.tunnel = ("10.99.7.0/24", "fd00:1::/64")  # while the tunnel is there
         for inside in ("10.99.7.2", "fd00:1::2"):
             for value, may in (("0", False), ("1", True), ("2", True)):
                 assert remote(bench, inside, value, **listed) is may
             remote(bench, inside, "1", **listed)
-            assert bench.service.trusted.opens_tcp_console(inside)
-            assert not bench.service.trusted.why(inside), "it opens doors of administrators and nothing else"
+            assert bench.service.parts.trusted.opens_tcp_console(inside)
+            assert not bench.service.parts.trusted.why(inside), "it opens doors of administrators and nothing else"
         assert not remote(bench, "10.99.8.2", "1", **listed)
