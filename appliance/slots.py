@@ -74,6 +74,24 @@ def here(command_line: Path = COMMAND_LINE) -> str:
     return next((word.removeprefix(SLOT_WORD) for word in words if word.startswith(SLOT_WORD)), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The `slot` that runs, empty where this is not the image; `trial`: GRUB counts its starts still."""
+
+    slot: str = ""
+    trial: bool = False
+
+
+def running(command_line: Path = COMMAND_LINE, counters: Path = COUNTERS) -> Running:
+    """What runs, without a word to RAUC; counters that cannot be read count nothing."""
+    slot = here(command_line)
+    try:
+        rows = counters.read_text(errors="replace").splitlines() if slot else []
+    except OSError:
+        rows = []
+    return Running(slot, f"TRIAL={slot}" in rows)
+
+
 def state(status: str, counters: str, version: str) -> State:
     """From `rauc status --detailed --output-format=json`, `grub-editenv list`, and the version that runs. Raises
     SlotError."""

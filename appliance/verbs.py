@@ -6,11 +6,11 @@ bcc: the gate is a Protocol that appliance.kernel.gate and appliance.kernel.fake
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
-from appliance import wire
+from appliance import slots, wire
 from appliance.wire import KeeperVerb, WireError
 
 
@@ -84,7 +84,13 @@ def _hello(gate: Gate, hello: wire.Hello) -> wire.GateStatus:
     if hello.version != wire.PROTOCOL_VERSION:
         message = f"the keeper speaks version {wire.PROTOCOL_VERSION} of the protocol, {hello.role} {hello.version}"
         raise WireError("version", message, "restart the appliance: its halves come from different releases")
-    return gate.status()
+    return _status(gate)
+
+
+def _status(gate: Gate) -> wire.GateStatus:
+    """The gate's, on the machine that it is on."""
+    machine = slots.running()
+    return replace(gate.status(), slot=machine.slot, trial=machine.trial)
 
 
 LEAST_UNPRIVILEGED = 1024  # below it are the ports that take a capability
@@ -93,7 +99,7 @@ _BOTH = frozenset(Caller)
 # Verbs that a gate carries out.
 GATE_VERBS: Mapping[KeeperVerb, Verb] = {
     KeeperVerb.HELLO: Verb(_BOTH, wire.Hello, _hello),
-    KeeperVerb.STATUS: Verb(_BOTH, Nothing, lambda gate, _: gate.status()),
+    KeeperVerb.STATUS: Verb(_BOTH, Nothing, lambda gate, _: _status(gate)),
     KeeperVerb.SYNC: Verb(_BOTH, wire.Plan, lambda gate, args: gate.sync(args)),
     KeeperVerb.OPEN_SESSION: Verb(_BOTH, wire.RelaySession, lambda gate, args: gate.open_session(args)),
     KeeperVerb.RENEW_LEASE: Verb(

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from appliance.release import version
+
 FORMATS: Final = ("qcow2", "raw.zst", "vmdk", "ova", "vhd")
 
 
@@ -20,7 +22,7 @@ class Variables:
     disk_mib: int = _row(4096, "size of the image's disk; a larger one in the end is used in full")
     root_mib: int = _row(1280, "size of each of the two slots of the system")
     formats: str = _row(",".join(FORMATS), f"what comes out, of {', '.join(FORMATS)}")
-    version: str = _row("0.1.0", "written into the image and into the names of files")
+    version: str = _row(version(), "written into the image and into the names of files")
     signing_key: str = _row("", "SSH key that signs SHA256SUMS; empty: this tree's own, made once in .build/image")
     update_key: str = _row("", "signs the update (PEM); empty: this tree's own, made once in .build/image/updates")
     update_certificate: str = _row("", "goes with it, and into the image: it takes updates of this signer alone")

@@ -30,7 +30,7 @@ class Room:
     pure: bool = False
 
 
-SHARED = ("appliance.config", "appliance.wire", "appliance.networks", "appliance.metrics")
+SHARED = ("appliance.config", "appliance.wire", "appliance.networks", "appliance.metrics", "appliance.release")
 PURE_OFFICE = ("pysrv.sip", "pysrv.calls", "pysrv.limits", "pysrv.billing", "pysrv.media")
 ROOMS = {
     # The shared leaves.
@@ -52,6 +52,7 @@ ROOMS = {
     "appliance.cli.codes": Room(("segno",)),
     "appliance.tunnel.keys": Room(("appliance.wire", "cryptography")),
     "appliance.launch": Room(),
+    "appliance.release": Room(),
     "appliance.support": Room(("appliance.support",)),
     "appliance.support.secrecy": Room(pure=True),
     "appliance.support.masking": Room(pure=True),

@@ -18,6 +18,7 @@ from appliance.config.settings import BadSettings, Problem, Settings, warnings
 
 STATUS_TIMEOUT_S = 5.0
 NOT_RUNNING = "not running"
+SAID = ("running", "slot", "trial")  # of the office's, what the lines say otherwise
 TALLIES = (
     Column("verdict", "verdict"),
     Column("action", "action"),
@@ -102,7 +103,10 @@ def _keeper_lines(keeper: dict[str, Any] | None, silent: str) -> list[Any]:
         for each in keeper["interfaces"]
     ]
     relay = keeper["relay"] + (f" ({keeper['relay_reason']})" if keeper.get("relay_reason") else "")
+    slot = keeper.get("slot", "")
+    trial = ", on trial: it is taken back unless it proves healthy" if keeper.get("trial") else ""
     shown = [
+        *([("slot", slot + trial)] if slot else ()),
         ("gate", ", ".join(interfaces)),
         ("relay", relay),
         ("since", moment(keeper["started_at"])),
@@ -118,7 +122,7 @@ def _keeper_lines(keeper: dict[str, Any] | None, silent: str) -> list[Any]:
 def _office_lines(office: dict[str, Any] | None, silent: str) -> list[Any]:
     if office is None:
         return [line(f"office: {silent}; calls that run keep their audio until their lease ends", "red")]
-    counted = [name for name, value in office.items() if isinstance(value, int | str) and name != "running"]
+    counted = [name for name, value in office.items() if isinstance(value, int | str) and name not in SAID]
     shown = [(name, str(office[name])) for name in counted]
     if today := office.get("today"):
         charged = ", ".join(f"{amount} {code}" for code, amount in today["charged"].items())

@@ -14,7 +14,8 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class GateStatus:
-    """What the keeper runs. `relay` is `kernel` or `user`: who forwards RTP; `relay_reason` says why not the kernel."""
+    """What the keeper runs. `relay` is `kernel` or `user`: who forwards RTP; `relay_reason` says why not the kernel.
+    `slot` is the image's that runs, empty elsewhere; `trial`: it is not confirmed yet."""
 
     version: int
     interfaces: tuple[Interface, ...]
@@ -32,3 +33,5 @@ class GateStatus:
     samples: int = 0
     lost_samples: int = 0
     missing: tuple[str, ...] = ()  # protection that this kind of gate does not give, in words
+    slot: str = ""
+    trial: bool = False

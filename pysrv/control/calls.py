@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
+from appliance.release import version
 from appliance.wire import OfficeFigures, WireError
 from pysrv.billing.calendar import day_of, day_starts_at
 from pysrv.billing.number import normalise
@@ -177,9 +178,11 @@ class DiskRow(TypedDict):
 
 class StatusAnswer(TypedDict):
     """The office at a glance. What comes after `unconfirmed` is there while it runs; `unconfirmed`: the change that
-    waits for its word; `relay`: who carries the audio."""
+    waits for its word; `relay`: who carries the audio; `slot`: which of the image's runs, empty elsewhere; `trial`:
+    it is taken back unless it proves healthy."""
 
     running: bool
+    version: str
     realm: str
     generation: int
     accounts: int
@@ -194,6 +197,8 @@ class StatusAnswer(TypedDict):
     malformed: NotRequired[int]
     faults: NotRequired[int]
     relay: NotRequired[str]
+    slot: NotRequired[str]
+    trial: NotRequired[bool]
 
 
 def list_all(desk: Desk, args: PageOf) -> CallsAnswer:
@@ -324,6 +329,7 @@ def status(desk: Desk, _: Any) -> StatusAnswer:
     free_bytes, room_bytes = store.room()
     counted: StatusAnswer = {
         "running": desk.live is not None,
+        "version": version(),
         "realm": settings.realm,
         "generation": settings.generation,
         "accounts": store.account_count(),
@@ -348,4 +354,6 @@ def status(desk: Desk, _: Any) -> StatusAnswer:
         "malformed": running.malformed,
         "faults": running.faults,
         "relay": running.relay,
+        "slot": running.slot,
+        "trial": running.trial,
     }

@@ -245,11 +245,17 @@ class GateClient:
             self._ask(
                 KeeperVerb.STATUS,
                 None,
-                done=lambda result: callback(wire.from_dict(wire.GateStatus, result)),
+                done=lambda result: self._read(wire.from_dict(wire.GateStatus, result), callback),
                 refused=lambda _: callback(None),
             )
         else:
             self._soon(callback, None)
+
+    def _read(self, status: wire.GateStatus, callback: Callable[[wire.GateStatus | None], None]) -> None:
+        """What is kept is the newest, once the gate is up."""
+        if self._status is not None:
+            self._status = status
+        callback(status)
 
     def tallies(self, callback: Callable[[tuple[wire.Tally, ...]], None]) -> None:
         """Ask for every verdict's totals; the callback gets none while the keeper is away."""

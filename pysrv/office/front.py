@@ -7,6 +7,7 @@ from typing import Any
 
 from appliance.config.schema import ROWS
 from appliance.config.settings import Settings
+from appliance.release import version
 from pysrv.certificates.held import Certificates
 from pysrv.certificates.renewer import Renewer
 from pysrv.control import Control
@@ -21,8 +22,6 @@ from pysrv.store import Store
 from pysrv.store.store import Reader
 from pysrv.store.web import PersonKind
 from pysrv.web.status import Snapshot
-
-VERSION = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Front:
         parts, figures = self._parts, self._service.operators.figures()
         return Snapshot(
             now=time.time(),
-            version=VERSION,
+            version=version(),
             started_at=self._started_at,
             calls=sum(figures.calls.values()),
             answered=figures.calls["answered"],

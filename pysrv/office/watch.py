@@ -34,6 +34,7 @@ class Watch:
         while True:
             self._gate.tallies(self._keep)
             self._gate.read_tunnel(self._tunnel)
+            self._gate.read_status(lambda _: None)
             self._gate.flush()
             now = time.time()
             if self._memory.history.is_due(now):

@@ -44,6 +44,8 @@ class Operators:
             malformed=self._parts.counts.malformed,
             faults=self._parts.counts.faults,
             relay=gate.relay if gate is not None else "",
+            slot=gate.slot if gate is not None else "",
+            trial=gate is not None and gate.trial,
         )
 
     def figures(self) -> wire.OfficeFigures:

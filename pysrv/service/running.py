@@ -6,7 +6,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Running:
     """Running calls, live bindings and transactions now; what was `malformed` and what went wrong (`faults`) since the
-    start. `relay` says who carries the audio; empty: the gate has not said it yet."""
+    start. `relay` says who carries the audio; empty: the gate has not said it yet. `slot` of the image's runs, empty
+    elsewhere; `trial`: it is not confirmed yet."""
 
     calls: int = 0
     registrations: int = 0
@@ -14,3 +15,5 @@ class Running:
     malformed: int = 0
     faults: int = 0
     relay: str = ""
+    slot: str = ""
+    trial: bool = False

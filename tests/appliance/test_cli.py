@@ -20,6 +20,7 @@ from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible
 from appliance.config.schema import ROWS
+from appliance.release import version
 from appliance.wire import WireError
 from pysrv.control.table import run_once
 from pysrv.store import Store
@@ -414,7 +415,12 @@ def test_status_shows_gate_and_office(up: Shell) -> None:
         assert result.exit_code == Exit.OK
         assert "lo (generic: loopback)" in result.stdout
         assert "BANNED" in result.stdout
-        assert up.json("status")["office"]["accounts"] == 0
+        told = up.json("status")["office"]
+        assert (told["accounts"], told["version"]) == (0, version())
+        assert "slot" not in result.stdout
+    here = dict(GATE, status=GATE["status"] | {"slot": "B", "trial": True})
+    with keeper(up.runtime, here):
+        assert "B, on trial" in up.run("status").stdout
 
 
 def test_half_an_appliance_is_shown_and_is_not_ok(up: Shell) -> None:

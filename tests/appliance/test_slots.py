@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from appliance.cli import BOOK
 from appliance.cli.exits import Exit
-from appliance.slots import Slot, SlotError, Slots, here, run, state
+from appliance.slots import Running, Slot, SlotError, Slots, here, run, running, state
 
 VERSION = "1.0"
 
@@ -32,6 +32,20 @@ def told(*, b_good: bool = False, b_next: bool = False, b_version: str = "") -> 
     b |= {"boot_status": "good" if b_good else "bad", "slot_status": written if b_version else {}}
     primary = "rootfs.1" if b_next else "rootfs.0"
     return json.dumps({"booted": "A", "boot_primary": primary, "slots": [{"rootfs.0": a}, {"rootfs.1": b}]})
+
+
+def test_the_slot_that_runs_is_on_trial_until_it_is_confirmed(tmp_path: Path) -> None:
+    line, machine = tmp_path / "cmdline", Machine(tmp_path, told(), "TRIAL=A")
+    block = tmp_path / "grubenv"
+    line.write_text("quiet root=/dev/vda2\n")
+    assert running(line, block) == Running("", False)
+    line.write_text("quiet rauc.slot=A root=/dev/vda2\n")
+    assert running(line, block) == Running("A", True)
+    machine.slots.confirm()
+    assert running(line, block) == Running("A", False)
+    run(["grub-editenv", str(block), "set", "TRIAL=B"])
+    assert running(line, block) == Running("A", False)
+    assert running(line, tmp_path / "nothing") == Running("A", False)
 
 
 class Machine:

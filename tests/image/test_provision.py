@@ -16,6 +16,7 @@ from appliance.kernel.headers import CACHE_DIR
 from appliance.launch import OFFICE_KEEPER_SOCKET, OFFICE_RUNTIME, OFFICE_STATE, USER, VIEW
 from appliance.ownership import read
 from appliance.prerequisites import BPFFS, CAPABILITIES, GATE, PARENT
+from appliance.release import version
 from appliance.slots import COUNTERS
 from appliance.unit import ENVIRONMENT
 from appliance.wizard.machine import KEYS
@@ -235,6 +236,14 @@ def test_the_archive_of_the_program_is_the_same_each_time_and_holds_no_test(tmp_
     assert {"appliance/keeper.py", "pysrv/office/office.py", "bpf/gate.c", "appliance/requirements.txt"} <= names
     assert not [name for name in names if "test" in Path(name).parts or "__pycache__" in name or ".git" in name]
     assert {(row.uid, row.gid, row.mode & 0o022) for row in rows} == {(0, 0, 0)}
+
+
+def test_the_version_stands_in_one_place() -> None:
+    assert Variables().version == version()
+    written = [path for path in (base.CODE / "image").rglob("*.py") if f'"{version()}"' in path.read_text()]
+    written += [path for room in ("appliance", "pysrv") for path in (base.CODE / room).rglob("*.py")
+                if f'"{version()}"' in path.read_text()]  # fmt: skip
+    assert written == []
 
 
 def test_the_key_of_a_build_is_new_each_time(tmp_path: Path) -> None:

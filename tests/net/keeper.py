@@ -14,6 +14,7 @@ class Keeper:
 
     path: str
     relay: str = "kernel"
+    slot: str = ""
     version: int = wire.PROTOCOL_VERSION
     refuse: dict[str, WireError] = field(default_factory=dict)
     mute: bool = False
@@ -54,7 +55,7 @@ class Keeper:
 
     def _do(self, verb: KeeperVerb, args: dict[str, Any]) -> Any:
         if verb in (KeeperVerb.HELLO, KeeperVerb.STATUS):
-            return wire.GateStatus(self.version, (wire.Interface("eth0", "native"),), self.relay)
+            return wire.GateStatus(self.version, (wire.Interface("eth0", "native"),), self.relay, slot=self.slot)
         if verb is KeeperVerb.SYNC:
             self.plan = wire.from_dict(wire.Plan, args)
             self.sessions = {row.session: row for row in self.plan.sessions}

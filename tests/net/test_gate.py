@@ -222,6 +222,12 @@ async def test_the_status_comes_to_its_caller_or_none_while_the_keeper_is_away(b
     await until(lambda: len(answers) == 2)
     assert answers[1] is not None
     assert answers[1].interfaces[0].name == "eth0"
+    bench.keeper.slot = "B"
+    bench.gate.read_status(answers.append)
+    bench.gate.flush()
+    await until(lambda: len(answers) == 3)
+    assert bench.gate.status is not None
+    assert bench.gate.status.slot == "B"  # what is shown is the newest
 
 
 async def test_resync_sends_the_plan_again(bench: Bench) -> None:

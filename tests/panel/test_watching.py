@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -18,6 +19,7 @@ from pysrv.store.rows import Attempt, BanRow, NewCall, SavedBinding
 from pysrv.web.streams import MOST_OF_ONE
 from tests.calls.test_trace import one_call
 from tests.panel.conftest import Panel
+from tests.web.snapshots import GATE, snapshot
 
 ACTIONS = {"SIP_OK": "PASS", "over_rate_stranger": "DROP"}
 
@@ -54,6 +56,17 @@ async def test_the_dashboard_shows_the_disk_and_warns_of_a_full_one(
         assert f"{free} GiB of 100 GiB free" in page
         assert ("Nearly full" in page) is warned
         assert ('value="90.0"' if free == 10 else 'value="91.0"') in page
+
+
+async def test_the_dashboard_tells_version_and_slot_and_whether_it_is_on_trial(panel: Panel) -> None:
+    page = (await panel.browser.get("/panel/")).text
+    assert f"version {panel.house.shown.version}" in page
+    assert "slot" not in page and "On trial" not in page
+    panel.house.shown = snapshot(gate=replace(GATE, slot="B"))
+    page = (await panel.browser.get("/panel/")).text
+    assert ", slot B" in page and "On trial" not in page
+    panel.house.shown = snapshot(gate=replace(GATE, slot="B", trial=True))
+    assert "On trial: it is taken back" in (await panel.browser.get("/panel/")).text
 
 
 async def test_the_dashboard_draws_its_charts_without_scripts(panel: Panel) -> None:
