@@ -5,7 +5,7 @@ list are in order and disjoint. Pure: office and keeper check the same rows with
 """
 
 import ipaddress
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -88,6 +88,35 @@ def clashes(listed: Sequence[bytes], protected: Iterable[bytes]) -> Iterator[tup
         while at < len(listed) and listed[at][:16] <= end:
             yield listed[at], guarded
             at += 1
+
+
+def differences(held: Iterable[bytes], new: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+    """(Rows added, rows removed) in bites: what `new` would change of `held`, each a list in pieces. A bite is at most
+    as long as a piece of each."""
+    sides = [_Cursor(iter(held)), _Cursor(iter(new))]
+    while full := [side for side in sides if side.fill()]:
+        bound = min(side.rows[-1] for side in full)
+        old, fresh = (set(side.take(bound)) for side in sides)
+        yield len(fresh - old), len(old - fresh)
+
+
+class _Cursor:
+    """Where a list in pieces is read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self.rows = pieces, list[bytes]()
+
+    def fill(self) -> bool:
+        """Whether there are rows, or a piece had some."""
+        while not self.rows and (piece := next(self._pieces, None)) is not None:
+            self.rows = rows(piece)
+        return bool(self.rows)
+
+    def take(self, bound: bytes) -> list[bytes]:
+        """The rows up to this one, which are gone from here."""
+        at = bisect_right(self.rows, bound)
+        taken, self.rows = self.rows[:at], self.rows[at:]
+        return taken
 
 
 def overlap(one: bytes, other: bytes) -> bool:

@@ -93,6 +93,14 @@ COLUMNS: Final = (
 _EVERY: Final = 20_000
 
 
+def place(entry: Mapping[str, Any]) -> tuple[object, ...]:
+    """Where an entry stands: of two at one place the office keeps one."""
+    smart = entry.get("confidence") is not None
+    return (
+        entry["digits"], entry.get("side", "destination"), entry.get("whole", False), entry.get("account", ""), smart,
+    )  # fmt: skip
+
+
 def read(text: str, progress: Callable[[int], None] = lambda _: None) -> list[dict[str, Any]]:
     """The entries as the office takes them; `progress` hears the lines done. Raises BadCell."""
     lines = text.removeprefix("\ufeff").splitlines()

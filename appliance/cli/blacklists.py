@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from appliance import numberlist
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.firewall import DATABASE, provide
+from appliance.cli.importing import DRY_RUN, ask, bar_of, counted, may_ask
 from appliance.cli.link import Request
 from appliance.cli.lists import read_text
-from appliance.cli.show import Answer, Column, console, facts, line, moment, table
+from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 
 AT_ONCE = 1000
@@ -66,39 +66,43 @@ def _remove(session: Session, ids: tuple[int, ...]) -> Answer:
     return Answer(result, tuple(words))
 
 
-def _import(session: Session, file: str) -> Answer:
+def _import(session: Session, file: str, dry_run: bool, yes: bool) -> Answer:
     text = read_text(file)
-    with _bar(session, Path(file).name) as bar:
+    with bar_of(session, Path(file).name) as bar:
         task = bar.add_task("read", total=text.count("\n") + 1, words="read")
         try:
-            entries = numberlist.read(text, lambda done: bar.update(task, completed=done))
+            found = numberlist.read(text, lambda done: bar.update(task, completed=done))
         except numberlist.BadCell as error:
             raise Failure(Exit.REFUSED, f"{file}, {error}", "nothing was imported", "bad_list") from None
-        if not entries:
-            raise Failure(Exit.REFUSED, f"{file} has no entries", "nothing was imported", "bad_list")
-        pieces: list[Request] = [
-            ("blacklist.put", {"entries": entries[start : start + AT_ONCE]})
-            for start in range(0, len(entries), AT_ONCE)
-        ]
-        sent = bar.add_task("send", total=len(entries), words="sent")
+    if not found:
+        raise Failure(Exit.REFUSED, f"{file} has no entries", "nothing was imported", "bad_list")
+    entries = list({numberlist.place(each): each for each in found}.values())  # of two at one place the later counts
+    if dry_run or may_ask(session, file, yes=yes):
+        counts = _put(session, file, entries, dry_run=True)
+        if dry_run:
+            human = line(f"of {len(entries)} entries there would be {counted(counts)}; nothing was imported")
+            return Answer({"entries": len(entries), "dry_run": True} | counts, (human,))
+        if counts["changed"]:
+            ask(f"of {len(entries)} entries there would be {counted(counts)}. Import them?")
+    counts = _put(session, file, entries, dry_run=False)
+    human = line(f"{len(entries)} entries, {counted(counts)}; in force for new calls")
+    return Answer({"entries": len(entries)} | counts, (human,))
+
+
+def _put(session: Session, file: str, entries: list[dict[str, Any]], *, dry_run: bool) -> dict[str, int]:
+    """Sends the entries; how many of them are new, and how many differ from what was there."""
+    pieces: list[Request] = [
+        ("blacklist.put", {"entries": entries[start : start + AT_ONCE], "dry_run": dry_run})
+        for start in range(0, len(entries), AT_ONCE)
+    ]
+    with bar_of(session, Path(file).name) as bar:
+        sent = bar.add_task("send", total=len(entries), words="compared" if dry_run else "sent")
 
         def progress(done: int, _total: int) -> None:
             bar.update(sent, completed=min(done * AT_ONCE, len(entries)))
 
-        session.link().office_all(pieces, progress)
-    return Answer({"entries": len(entries)}, (line(f"{len(entries)} entries, in force for new calls"),))
-
-
-def _bar(session: Session, words: str) -> Progress:
-    columns = (
-        TextColumn(words),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[words]}"),
-        TimeRemainingColumn(),
-    )
-    shown = console(error=True)
-    return Progress(*columns, console=shown, transient=True, disable=session.json or not shown.is_terminal)
+        told = session.link().office_all(pieces, progress)
+    return {name: sum(each[name] for each in told) for name in ("added", "changed")}
 
 
 def _test(session: Session, number: str, account: str | None) -> Answer:
@@ -172,10 +176,15 @@ COMMANDS = (
         "blacklist import",
         "Import entries from CSV; those at the same place are replaced.",
         _import,
-        (argument("file", type=click.Path(allow_dash=True)),),
+        (
+            argument("file", type=click.Path(allow_dash=True)),
+            DRY_RUN,
+            option("--yes", is_flag=True, default=False, help="Do not ask before entries are replaced."),
+        ),
         "The first line names the columns: number, and if you like match (prefix or number), side (destination or "
         "caller), account, confidence (0 to 6: a smart entry) and reason. Nothing is imported when a cell cannot be "
-        "read; it is named by line and column.",
+        "read; it is named by line and column. Entries that the file does not have stay. At a terminal it is asked "
+        "first when entries would be replaced.",
     ),
     Command(
         "blacklist test",

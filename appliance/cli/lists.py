@@ -3,16 +3,19 @@
 import base64
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import RenderableType
+from rich.progress import Progress
 
 from appliance import feeds, networks
 from appliance.cli.exits import Exit, Failure
+from appliance.cli.importing import DRY_RUN, ask, bar_of, counted, may_ask, read_file
 from appliance.cli.link import Link, Request
-from appliance.cli.show import Answer, Column, console, line, moment, table, yes_no
+from appliance.cli.show import Answer, Column, line, moment, table, yes_no
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.feeds import BadLine, Feed, Format
 
@@ -33,13 +36,7 @@ BAD = (Column("line", "line", right=True), Column("text", "what"), Column("reaso
 
 def read_text(path: str) -> str:
     """The text of a list. Raises Failure."""
-    try:
-        with click.open_file(path, "rb") as file:
-            data = bytes(file.read(MOST_BYTES + 1))
-    except OSError as error:
-        raise Failure(Exit.NOT_FOUND, f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise Failure(Exit.REFUSED, f"{path} is larger than {MOST_BYTES // 1024**2} MiB", "split the list")
+    data = read_file(path, MOST_BYTES, "split the list")
     if b"\0" in data:
         raise Failure(Exit.REFUSED, f"{path} is no text", "unpack it first, if it is compressed", "bad_list")
     return data.decode("utf-8", errors="replace").replace("\r", "")
@@ -64,34 +61,72 @@ def send(
 ) -> dict[str, Any]:
     """Stores a list and puts it in force; the office's answer. `progress` hears how many rows are there."""
     begin: Request = ("lists.begin", {"name": name, "kind": kind, "source": source, "skipped": skipped})
-    pieces: list[Request] = [
-        ("lists.rows", {"packed": base64.b64encode(piece).decode()}) for piece in feeds.pieces(rows)
-    ]
     return link.office_all(
-        [begin, *pieces, ("lists.commit", {})],
+        [begin, *_pieces(rows), ("lists.commit", {})],
         lambda done, _: progress(min((done - 1) * networks.CHUNK_ROWS, len(rows))),
     )[-1]
 
 
-def _import(session: Session, name: str, file: str, form: str, strict: bool) -> Answer:
-    link = session.link()
-    text = read_text(file)
-    with _bar(session, f"{Path(file).name} -> {name}") as bar:
-        feed = _read(bar, text, Format(form), file)
-        rows = networks.merged(feed.rows)
-        merged = len(feed.rows) - len(rows)
-        rows, cutting = without_protected(rows, protected(link))
-        bad = [*feed.bad, *cutting]
-        if strict and bad:
-            raise Failure(Exit.REFUSED, _first_bad(file, bad), "nothing was imported; see --no-strict", "bad_list")
-        if not rows:
-            words = f"{file} names no network" + (f"; {_first_bad(file, bad)}" if bad else "")
-            raise Failure(Exit.REFUSED, words, "nothing was imported; see --format", "bad_list")
-        task = bar.add_task("send", total=len(rows), words="sent")
-        result = send(link, name, "ban", rows, file, len(bad), lambda done: bar.update(task, completed=done))
+def _pieces(rows: list[bytes]) -> list[Request]:
+    return [("lists.rows", {"packed": base64.b64encode(piece).decode()}) for piece in feeds.pieces(rows)]
+
+
+def _compared(link: Link, name: str, rows: list[bytes], held: int) -> dict[str, int]:
+    """How many networks of a list in use would be added and removed; it stays as it is."""
+    bites = -(-held // networks.CHUNK_ROWS) - (-len(rows) // networks.CHUNK_ROWS) + 1
+    requests: list[Request] = [("lists.begin", {"name": name}), *_pieces(rows), *[("lists.compare", {})] * bites]
+    told = link.office_all(requests)[-bites:]
+    return {each: sum(bite[each] for bite in told) for each in ("added", "removed")}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What of a file may be imported: its rows, how many lines it had, how many rows others cover, what is left out."""
+
+    rows: list[bytes]
+    read: int
+    merged: int
+    bad: list[BadLine]
+
+    def shown(self) -> dict[str, Any]:
+        """As JSON says it."""
+        return {"read": self.read, "merged": self.merged, "bad": [_shown(each) for each in self.bad]}
+
+
+def _import(session: Session, name: str, file: str, form: str, strict: bool, dry_run: bool, yes: bool) -> Answer:
+    link, words = session.link(), f"{Path(file).name} -> {name}"
+    with bar_of(session, words) as bar:
+        taken = _taken(link, bar, file, Format(form), strict=strict)
+    held = max((each["entries"] for each in link.office("lists.list")["lists"] if each["name"] == name), default=0)
+    if dry_run or (held and may_ask(session, file, yes=yes)):
+        counts = _compared(link, name, taken.rows, held)
+        if dry_run:
+            human = line(f"{name}: of its networks there would be {counted(counts)}; nothing was imported")
+            return Answer({"name": name, "dry_run": True} | counts | taken.shown(), (human, *_bad_lines(taken.bad)))
+        if any(counts.values()):
+            ask(f"{name} is in use with {held} networks: {counted(counts)}. Replace it?")
+    with bar_of(session, words) as bar:
+        task = bar.add_task("send", total=len(taken.rows), words="sent")
+        bad = len(taken.bad)
+        result = send(link, name, "ban", taken.rows, file, bad, lambda done: bar.update(task, completed=done))
         in_force = _await(link, name, result)
-    value = result | {"read": feed.total, "merged": merged, "bad": [_shown(each) for each in bad], "in_force": in_force}
-    return Answer(value, (*_words(name, len(rows), merged, in_force, live=result["live"]), *_bad_lines(bad)))
+    said = _words(name, len(taken.rows), taken.merged, in_force, live=result["live"])
+    return Answer(result | taken.shown() | {"in_force": in_force}, (said, *_bad_lines(taken.bad)))
+
+
+def _taken(link: Link, bar: Progress, file: str, form: Format, *, strict: bool) -> Taken:
+    """What may be taken of a file. Raises Failure."""
+    feed = _read(bar, read_text(file), form, file)
+    rows = networks.merged(feed.rows)
+    merged = len(feed.rows) - len(rows)
+    rows, cutting = without_protected(rows, protected(link))
+    bad = [*feed.bad, *cutting]
+    if strict and bad:
+        raise Failure(Exit.REFUSED, _first_bad(file, bad), "nothing was imported; see --no-strict", "bad_list")
+    if not rows:
+        words = f"{file} names no network" + (f"; {_first_bad(file, bad)}" if bad else "")
+        raise Failure(Exit.REFUSED, words, "nothing was imported; see --format", "bad_list")
+    return Taken(rows, feed.total, merged, bad)
 
 
 def _read(bar: Progress, text: str, form: Format, file: str) -> Feed:
@@ -114,7 +149,7 @@ def _await(link: Link, name: str, result: dict[str, Any]) -> bool:
     return False
 
 
-def _words(name: str, count: int, merged: int, in_force: bool, *, live: bool) -> list[Any]:
+def _words(name: str, count: int, merged: int, in_force: bool, *, live: bool) -> RenderableType:
     joined = f", {merged} doubles and covered ones left out" if merged else ""
     if in_force:
         state = "in force"
@@ -122,7 +157,7 @@ def _words(name: str, count: int, merged: int, in_force: bool, *, live: bool) ->
         state = (
             "stored, but not in force yet: see 'appliance lists show'" if live else "in force when the appliance starts"
         )
-    return [line(f"{name}: {count} networks{joined}; {state}", "" if in_force or not live else "yellow")]
+    return line(f"{name}: {count} networks{joined}; {state}", "" if in_force or not live else "yellow")
 
 
 def _first_bad(file: str, bad: list[BadLine]) -> str:
@@ -141,18 +176,6 @@ def _bad_lines(bad: list[BadLine]) -> list[Any]:
     rest = [line(f"and {len(bad) - NAMED_LINES} more; --json names all", "dim")] if len(bad) > NAMED_LINES else []
     title = line(f"not taken: {len(bad)}", "yellow")
     return [title, table(BAD, [_shown(each) for each in bad[:NAMED_LINES]], ""), *rest]
-
-
-def _bar(session: Session, words: str) -> Progress:
-    columns = (
-        TextColumn(words),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[words]}"),
-        TimeRemainingColumn(),
-    )
-    shown = console(error=True)
-    return Progress(*columns, console=shown, transient=True, disable=session.json or not shown.is_terminal)
 
 
 def _show(session: Session) -> Answer:
@@ -184,9 +207,12 @@ COMMANDS = (
                 help="How it is written; 'plain' takes addresses, CIDR, ranges and comments.",
             ),
             option("--strict/--no-strict", default=False, help="Take nothing when a line cannot be used."),
+            DRY_RUN,
+            option("--yes", is_flag=True, default=False, help="Do not ask before a list in use is replaced."),
         ),
         "FILE is a path, or '-' for standard input. Lines that cannot be used are named and left out, and so is "
-        "whatever would cut off the machine itself, its gateway, the allow list or those who manage it.",
+        "whatever would cut off the machine itself, its gateway, the allow list or those who manage it. At a terminal "
+        "it is asked first whether a list in use is to be replaced, with how many networks are added and removed.",
     ),
     Command("lists show", "List the imported lists.", _show),
     Command("lists remove", "Remove a list.", _remove, (NAME,)),

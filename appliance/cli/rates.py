@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from appliance.cli.exits import Exit, Failure
+from appliance.cli.importing import DRY_RUN, ask, bar_of, counted, may_ask, read_file
 from appliance.cli.link import Request
 from appliance.cli.pricing import level_lines
-from appliance.cli.show import Answer, Column, console, facts, line, moment, table
+from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 
 CHUNK_LINES = 1000
@@ -45,13 +45,7 @@ RATE_COLUMNS = (
 
 def read_deck(path: str) -> list[str]:
     """The lines of a rate deck. Raises Failure that names what is wrong with the file."""
-    try:
-        with click.open_file(path, "rb") as file:
-            data = bytes(file.read(MOST_DECK_BYTES + 1))
-    except OSError as error:
-        raise Failure(Exit.NOT_FOUND, f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_DECK_BYTES:
-        raise Failure(Exit.REFUSED, f"{path} is larger than {MOST_DECK_BYTES // 1024**2} MiB", "split the deck")
+    data = read_file(path, MOST_DECK_BYTES, "split the deck")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
@@ -76,16 +70,16 @@ def _import(
     requests = [("rates.begin", begin), *rows]
     decks = session.link().office("rates.decks")["decks"]
     held = max((each["rates"] for each in decks if each["name"] == deck), default=0)
-    asks = bool(held) and not yes and file != "-" and sys.stdin.isatty() and not session.json
+    asks = bool(held) and may_ask(session, file, yes=yes)
     if dry_run or asks:
         pieces_held: list[Request] = [("rates.compare", {"on": True})] * (held // COMPARED_ROWS + 1)
         told = _sent(session, deck, file, [*requests, *pieces_held], lines)[-len(pieces_held) :]
         counts = {name: sum(each[name] for each in told) for name in ("added", "changed", "removed")}
         value = {"deck": deck, "rates": told[0]["new"], "dry_run": True} | counts
-        words = ", ".join(f"{count} {name}" for name, count in counts.items())
+        words = counted(counts)
         if dry_run:
             return Answer(value, (line(f"{deck}: of its rates there would be {words}; nothing was imported"),))
-        click.confirm(f"{deck} is in use with {held} rates: {words}. Replace it?", abort=True, err=True)
+        ask(f"{deck} is in use with {held} rates: {words}. Replace it?")
     result = _sent(session, deck, file, [*requests, ("rates.commit", {})], lines)[-1]
     since = f"in force from {moment(result['effective_at'])}" if "effective_at" in result else "in force for new calls"
     return Answer(result, (line(f"{deck}: {result['rates']} prefixes, {since}"),))
@@ -96,7 +90,7 @@ def _sent(
 ) -> list[dict[str, Any]]:
     """Sends a deck; a refusal names the file."""
     with bar_of(session, f"{Path(file).name} -> {deck}") as bar:
-        task = bar.add_task("", total=len(lines))
+        task = bar.add_task("", total=len(lines), words="lines")
 
         def progress(done: int, _total: int) -> None:
             bar.update(task, completed=min((done - 1) * CHUNK_LINES, len(lines)))
@@ -108,13 +102,6 @@ def _sent(
                 raise
             words = f"{file}, {failure.message}"
             raise Failure(failure.exit_code, words, failure.hint or "nothing was imported", failure.code) from None
-
-
-def bar_of(session: Session, words: str) -> Progress:
-    """A progress bar over the lines of a file; none where nobody looks."""
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TextColumn("lines"), TimeRemainingColumn())
-    shown = console(error=True)
-    return Progress(*columns, console=shown, transient=True, disable=session.json or not shown.is_terminal)
 
 
 def _rates(session: Session, deck: str | None, prefix: str, limit: int) -> Answer:
@@ -188,7 +175,7 @@ COMMANDS = (
             option("--currency", default="", metavar="CODE", help="Of the prices; the base currency when not said."),
             option("--tax", default="", metavar="NAME", help="Tax on every price; see 'appliance taxes'."),
             option("--effective", default="", metavar="DATE", help="From when it holds; at once when not said."),
-            option("--dry-run", is_flag=True, default=False, help="Only count what it would change."),
+            DRY_RUN,
             option("--yes", is_flag=True, default=False, help="Do not ask before a deck in use is replaced."),
         ),
         "The header names the columns: prefix and per_minute, and if wanted connect_fee, initial_increment, "

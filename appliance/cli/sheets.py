@@ -16,9 +16,9 @@ from typing import Any
 import click
 
 from appliance.cli.exits import Exit, Failure
+from appliance.cli.importing import bar_of, read_file
 from appliance.cli.link import Request
 from appliance.cli.passwords import GENERATED, generated
-from appliance.cli.rates import bar_of
 from appliance.cli.show import Answer, Column, line, table
 from appliance.cli.table import Command, Session, argument, option
 from appliance.config.account import FIELDS
@@ -75,17 +75,6 @@ def _bad(name: str, number: int, words: str, hint: str = "nothing was imported")
     return Failure(Exit.REFUSED, f"{name}, line {number}: {words}", hint, "bad_sheet")
 
 
-def _read(path: str) -> bytes:
-    try:
-        with click.open_file(path, "rb") as file:
-            data = bytes(file.read(MOST_BYTES + 1))
-    except OSError as error:
-        raise Failure(Exit.NOT_FOUND, f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MOST_BYTES:
-        raise Failure(Exit.REFUSED, f"{path} is larger than {MOST_BYTES // 1024**2} MiB", "split the file")
-    return data
-
-
 @contextlib.contextmanager
 def _kept_apart(path: str | None, made: Mapping[str, str], *, dry_run: bool) -> Iterator[None]:
     """Generated passwords in a new file of mode 0600; no import, no file."""
@@ -108,7 +97,7 @@ def _kept_apart(path: str | None, made: Mapping[str, str], *, dry_run: bool) -> 
 
 
 def _import(session: Session, file: str, passwords: str | None, dry_run: bool, update: bool) -> Answer:
-    columns, lines = read_sheet(_read(file), file)
+    columns, lines = read_sheet(read_file(file, MOST_BYTES, "split the file"), file)
     made = {each.cells["name"].strip(): generated() for each in lines if _wants_one(each)}
     if len(made) > MOST_SHOWN and passwords is None and not dry_run:
         words = f"{len(made)} passwords would be generated: --passwords FILE says where they go"
@@ -138,7 +127,7 @@ def _wired(row: SheetLine, made: Mapping[str, str]) -> dict[str, Any]:
 
 def _send(session: Session, file: str, requests: list[Request], total: int) -> dict[str, Any]:
     with bar_of(session, f"{Path(file).name}") as drawn:
-        task = drawn.add_task("", total=total)
+        task = drawn.add_task("", total=total, words="lines")
 
         def progress(done: int, _total: int) -> None:
             drawn.update(task, completed=min((done - 1) * PIECE_ROWS, total))

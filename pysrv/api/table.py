@@ -169,6 +169,7 @@ NOT_HERE: Final[Mapping[str, str]] = {
     "backups.report": "whoever makes backups as root tells of them",
     "lists.begin": "lists are packed by the command on the machine",
     "lists.rows": "lists are packed by the command on the machine",
+    "lists.compare": "lists are packed by the command on the machine",
     "lists.commit": "lists are packed by the command on the machine",
 }
 """Verbs that no endpoint reaches, each with the reason."""

@@ -28,9 +28,11 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class PutEntries:
-    """Entries that are added, or replace those at the same place; all of them or none."""
+    """Entries that are added, or replace those at the same place; all of them or none. `dry_run`: they are checked and
+    compared, and nothing is put."""
 
     entries: tuple[NewEntry, ...]
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,13 @@ class EntryAnswer(TypedDict):
 
 
 class EntriesPut(TypedDict):
-    """How many entries were put there."""
+    """How many entries were put there, or with `dry_run` would be; so many of them are new (`added`), and so many say
+    something else than the one that they replace (`changed`)."""
 
     entries: int
+    added: int
+    changed: int
+    dry_run: bool
 
 
 class EntriesRemoved(TypedDict):
@@ -125,10 +131,13 @@ def put(desk: Desk, args: PutEntries) -> EntriesPut:
     """blacklist.put"""
     if len(args.entries) > MOST_AT_ONCE:
         raise WireError("invalid", f"at most {MOST_AT_ONCE} entries at once")
-    rows = [_checked(entry) for entry in args.entries]
-    count = desk.store.put_blacklist(rows, desk.who)
-    desk.after_commit(lambda live: live.blacklist_changed(rows, []))
-    return {"entries": count}
+    given = [_checked(entry) for entry in args.entries]
+    rows = list({(row.digits, row.side, row.kind, row.account, row.whole): row for row in given}.values())
+    added, changed = desk.store.blacklist_changes(rows)
+    if not args.dry_run:
+        desk.store.put_blacklist(rows, desk.who)
+        desk.after_commit(lambda live: live.blacklist_changed(rows, []))
+    return {"entries": len(rows), "added": added, "changed": changed, "dry_run": args.dry_run}
 
 
 def remove(desk: Desk, args: EntryIds) -> EntriesRemoved:

@@ -135,12 +135,13 @@ class Live(Protocol):
 
 @dataclass(slots=True)
 class ListImport:
-    """A list that comes in pieces; `end` is the last address so far."""
+    """A list that comes in pieces; `end` is the last address so far, `compared` the comparison with the list in use."""
 
     list_id: int
     name: str
     kind: str
     end: bytes = b""
+    compared: Iterator[tuple[int, int]] | None = None
 
 
 @dataclass(slots=True)

@@ -52,6 +52,18 @@ class ListPiece(TypedDict):
     rows: int
 
 
+class ListComparison(TypedDict):
+    """One bite of what the list being imported would change of the one in use: so many of its networks are `added`, and
+    so many of those in use `removed`. `held`: in use, of all; `new`: in the list, of all; `done`: this was the end."""
+
+    name: str
+    held: int
+    new: int
+    added: int
+    removed: int
+    done: bool
+
+
 class ListAnswer(TypedDict):
     """The list that was imported; `live`: a running service gives it to the gate."""
 
@@ -90,6 +102,7 @@ def rows(desk: Desk, args: ListRows) -> ListPiece:
     if under_way.kind == "ban":
         _spare(desk, packed)
     desk.store.list_rows_add(under_way.list_id, packed)
+    under_way.compared = None
     under_way.end = networks.last_address(packed[-networks.ROW_BYTES :])
     return {"rows": len(packed) // networks.ROW_BYTES}
 
@@ -99,6 +112,27 @@ def _spare(desk: Desk, packed: bytes) -> None:
     for row, protected in networks.clashes(networks.rows(packed), guarded):
         words = f"{networks.text(row)} would cut off {networks.text(protected)}: {guarded[protected]}"
         raise WireError("protected", words, "leave it out")
+
+
+def compare(desk: Desk, _: Any) -> ListComparison:
+    """lists.compare: the next bite; a list that has been compared to its end begins anew."""
+    under_way = _under_way(desk)
+    held = desk.store.list_named(under_way.name)
+    pieces = desk.store.list_rows(held.id) if held is not None else ()
+    if under_way.compared is None:
+        under_way.compared = networks.differences(pieces, desk.store.list_rows(under_way.list_id))
+    bite = next(under_way.compared, None)
+    if bite is None:
+        under_way.compared = None
+    added, removed = bite or (0, 0)
+    return {
+        "name": under_way.name,
+        "held": held.entries if held is not None else 0,
+        "new": desk.store.list_entries(under_way.list_id),
+        "added": added,
+        "removed": removed,
+        "done": bite is None,
+    }
 
 
 def commit(desk: Desk, _: Any) -> ListAnswer:

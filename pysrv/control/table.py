@@ -185,6 +185,7 @@ ROWS = (
     Verb("lists.list", Area.SECURITY, Nothing, lists.list_all),
     Verb("lists.begin", Area.SECURITY, lists.BeginList, lists.begin, writes=True),
     Verb("lists.rows", Area.SECURITY, lists.ListRows, lists.rows, writes=True),
+    Verb("lists.compare", Area.SECURITY, Nothing, lists.compare),
     Verb("lists.commit", Area.SECURITY, Nothing, lists.commit, writes=True),
     Verb("lists.remove", Area.SECURITY, lists.ListNamed, lists.remove, writes=True),
     Verb("blacklist.list", Area.SECURITY, blacklists.EntriesOf, blacklists.list_some),

@@ -16,6 +16,7 @@ ABSENT: Final[Mapping[str, str]] = {
     "context": "the settings file's values, for single runs on the machine",
     "figures": "counters for the metrics; the dashboard draws history.list",
     "lists.begin": "lists are packed by the command on the machine",
+    "lists.compare": "lists are packed by the command on the machine",
     "lists.commit": "lists are packed by the command on the machine",
     "lists.rows": "lists are packed by the command on the machine",
     "messages.send": "no page has a form for it yet: 'appliance messages send', or the API",

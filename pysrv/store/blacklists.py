@@ -68,6 +68,20 @@ class BlacklistReading(Reading):
         come between."""
         yield from self._run("SELECT side, kind, digits, whole, account, confidence, expires_at FROM blacklist")
 
+    def blacklist_changes(self, entries: Iterable[BlacklistRow]) -> tuple[int, int]:
+        """How many of these entries, each at a place of its own, are new, and how many would replace another one that
+        says something else."""
+        sql = (
+            "SELECT confidence, expires_at, reason FROM blacklist WHERE digits = ? AND side = ? AND kind = ? "
+            "AND account = ? AND whole = ?"
+        )
+        added = changed = 0
+        for entry in entries:
+            held = self._one(sql, (entry.digits, entry.side, entry.kind, entry.account, entry.whole))
+            added += held is None
+            changed += held is not None and held != (entry.confidence, entry.expires_at, entry.reason[:200])
+        return added, changed
+
     def blacklist_counts(self) -> dict[str, int]:
         """How many entries there are of each kind."""
         return {str(kind): int(n) for kind, n in self._all("SELECT kind, count(*) FROM blacklist GROUP BY kind")}

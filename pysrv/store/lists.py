@@ -44,6 +44,11 @@ class ListReading(Reading):
         row = self._one(f"SELECT {_LIST} FROM lists WHERE state = 'active' AND name = ?", (name,))  # noqa: S608
         return StoredList(*row) if row else None
 
+    def list_entries(self, list_id: int) -> int:
+        """How many networks a list has, or has so far."""
+        row = self._one("SELECT entries FROM lists WHERE id = ?", (list_id,))
+        return int(row[0]) if row else 0
+
     def list_pieces(self, list_id: int) -> int:
         """How many pieces a list has."""
         row = self._one("SELECT count(*) FROM list_rows WHERE list_id = ?", (list_id,))

@@ -322,6 +322,7 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("allows.remove", {"prefix": "198.51.100.10"}),
     ("lists.begin", {"name": "evil"}),
     ("lists.rows", _list_piece),
+    ("lists.compare", {}),
     ("lists.commit", {}),
     ("lists.list", {}),
     ("firewall.add", {"rules": [{"action": "deny", "prefix": "192.0.2.0/24"}], "confirm_s": 60}),

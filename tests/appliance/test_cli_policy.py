@@ -86,6 +86,37 @@ def test_in_json_every_line_that_was_not_taken_has_its_number(up: Shell) -> None
     assert answer["in_force"] is True
 
 
+def test_a_dry_run_counts_what_a_list_would_change_and_changes_nothing(up: Shell, tmp_path: Path) -> None:
+    file, many = tmp_path / "feed.txt", "".join(f"198.18.{number >> 8}.{number & 255}\n" for number in range(1, 20_000))
+    file.write_text(f"192.0.2.1\n{many}nonsense\n")
+    first = up.json("lists", "import", "feed", str(file), "--dry-run")
+    assert (first["dry_run"], first["added"], first["removed"], len(first["bad"])) == (True, 20_000, 0, 1)
+    assert up.json("lists")["lists"] == []
+    assert up.run("lists", "import", "feed", str(file)).exit_code == Exit.OK
+    file.write_text(f"{many}203.0.113.0/24\n203.0.114.0/24\n")
+    assert (
+        "2 added, 1 removed; nothing was imported" in up.run("lists", "import", "feed", str(file), "--dry-run").stdout
+    )
+    assert up.json("lists")["lists"][0]["entries"] == 20_000
+
+
+def test_at_a_terminal_a_list_in_use_is_replaced_after_a_word(
+    up: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    file, words = tmp_path / "feed.txt", ("lists", "import", "feed")
+    file.write_text("192.0.2.1\n192.0.2.2\n")
+    assert up.run(*words, str(file)).exit_code == Exit.OK  # there was none: nobody is asked
+    assert up.run(*words, str(file)).exit_code == Exit.OK  # nothing would change
+    file.write_text("192.0.2.1\n")
+    asked = up.run(*words, str(file), stdin="n\n")
+    assert asked.exit_code != Exit.OK and "2 networks: 0 added, 1 removed. Replace it?" in asked.stderr
+    assert up.json("lists")["lists"][0]["entries"] == 2
+    assert up.run(*words, str(file), stdin="y\n").exit_code == Exit.OK
+    assert up.run(*words, str(file), "--yes").exit_code == Exit.OK
+    assert up.json("lists")["lists"][0]["entries"] == 1
+
+
 @pytest.mark.parametrize("text", ["198.51.100.7\nnonsense\n", "198.51.100.7\n10.0.0.1\n"])
 def test_strict_takes_all_or_nothing(up: Shell, text: str) -> None:
     result = up.run("lists", "import", "feed", "-", "--strict", stdin=text)
@@ -330,6 +361,24 @@ def test_a_list_of_numbers_is_imported_whole_or_not_at_all(up: Shell, tmp_path: 
     assert "2500 entries" in up.run("blacklist", "import", str(tmp_path / "feed.csv")).stdout
     assert up.json("blacklist", "list", "--limit", "1")["counts"] == {"smart": 2500}
     assert up.run("blacklist", "import", "-", stdin="number\n").exit_code == Exit.REFUSED
+
+
+def test_an_import_of_numbers_says_first_what_it_would_replace(
+    up: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, words = tmp_path / "feed.csv", ("blacklist", "import")
+    file.write_text("number,confidence\n" + "".join(f"{252_000 + each},3\n" for each in range(1500)))
+    assert "1500 added, 0 changed; nothing" in up.run(*words, str(file), "--dry-run").stdout
+    assert up.json("blacklist")["entries"] == []
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    assert up.run(*words, str(file)).exit_code == Exit.OK  # nothing is replaced: nobody is asked
+    file.write_text("number,confidence\n252001,5\n252002,3\n881,\n252001,4\n")
+    asked = up.run(*words, str(file), stdin="n\n")
+    assert asked.exit_code != Exit.OK and "of 3 entries there would be 1 added, 1 changed. Import them?" in asked.stderr
+    assert up.json("blacklist", "list", "--limit", "1")["counts"] == {"smart": 1500}
+    done = up.json(*words, str(file), "--yes")
+    assert done == {"entries": 3, "added": 1, "changed": 1}
+    assert up.json("blacklist", "list", "--holds", "252001")["entries"][0]["confidence"] == 4
 
 
 def test_the_networks_of_unwanted_countries_are_read_and_kept(up: Shell, tmp_path: Path) -> None:

@@ -35,6 +35,21 @@ def test_merged_rows_hold_the_same_addresses_once_and_have_no_fault(given_networ
     assert set(rows) <= set(map(networks.row, given_networks))
 
 
+@given(st.lists(PREFIXES, max_size=30), st.lists(PREFIXES, max_size=30), st.integers(1, 9), st.integers(1, 9))
+def test_differences_are_those_of_the_rows_however_the_lists_are_cut(
+    old: list[networks.Network], new: list[networks.Network], old_piece: int, new_piece: int
+) -> None:
+    held, fresh = (networks.merged(map(networks.row, each)) for each in (old, [*new, *old[::2]]))
+    pieces = [
+        [b"".join(rows[at : at + length]) for at in range(0, len(rows), length)]
+        for rows, length in ((held, old_piece), (fresh, new_piece))
+    ]
+    bites = list(networks.differences(*pieces))
+    assert len(bites) <= len(pieces[0]) + len(pieces[1])
+    counts = [sum(bite[side] for bite in bites) for side in (0, 1)]
+    assert counts == [len(set(fresh) - set(held)), len(set(held) - set(fresh))]
+
+
 @given(st.lists(PREFIXES, max_size=30), st.lists(PREFIXES, max_size=5))
 def test_clashes_are_all_pairs_that_overlap(listed: list[networks.Network], protected: list[networks.Network]) -> None:
     rows = networks.merged(map(networks.row, listed))

@@ -41,11 +41,30 @@ def test_an_entry_comes_goes_and_is_told_to_the_service(root: Operator, service:
 
 def test_many_entries_come_all_or_none(root: Operator, service: Service) -> None:
     good = [{"digits": str(1000 + each)} for each in range(50)]
-    assert root.ask("blacklist.put", entries=good) == {"entries": 50}
+    assert root.ask("blacklist.put", entries=good) == {"entries": 50, "added": 50, "changed": 0, "dry_run": False}
     with pytest.raises(WireError, match="no number"):
         root.ask("blacklist.put", entries=[{"digits": "2000"}, {"digits": "x"}])
     assert root.ask("blacklist.list", digits="2")["entries"] == []
     assert len(service.told) == 1
+
+
+def test_a_dry_run_counts_what_entries_would_change_and_leaves_all_as_it_is(root: Operator, service: Service) -> None:
+    root.ask("blacklist.put", entries=[{"digits": "881", "reason": "satellites"}, {"digits": "49", "confidence": 3}])
+    told, before = list(service.told), root.ask("blacklist.list")
+    new = [
+        {"digits": "881", "reason": "satellites"},  # as it is
+        {"digits": "49", "confidence": 5},
+        {"digits": "49"},  # a fixed one beside the smart one
+        {"digits": "881", "side": "caller", "reason": "once"},
+        {"digits": "881", "side": "caller", "reason": "twice"},  # of two at one place the later counts
+    ]
+    counts = {"entries": 4, "added": 2, "changed": 1}
+    assert root.ask("blacklist.put", entries=new, dry_run=True) == counts | {"dry_run": True}
+    assert (service.told, root.ask("blacklist.list")) == (told, before)
+    with pytest.raises(WireError, match="no number"):
+        root.ask("blacklist.put", entries=[{"digits": "x"}], dry_run=True)
+    assert root.ask("blacklist.put", entries=new) == counts | {"dry_run": False}
+    assert root.ask("blacklist.put", entries=new) == {"entries": 4, "added": 0, "changed": 0, "dry_run": False}
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,22 @@ def test_a_list_of_the_same_name_takes_the_others_place(root: Operator, store: S
     assert b"".join(store.list_rows(first["id"])) == b""
 
 
+def test_a_list_is_compared_in_bites_with_the_one_in_use_which_stays(root: Operator, store: Store) -> None:
+    held = imported(root, "feed", "198.51.100.7", "203.0.113.0/24", "2001:db8::/32")
+    root.ask("lists.begin", name="feed")
+    for piece in (("192.0.2.1", "198.51.100.7"), ("203.0.113.0/25", "2001:db8::/32")):
+        root.ask("lists.rows", packed=packed(*piece))
+    for _ in range(2):  # once at its end, it begins anew
+        bites = [root.ask("lists.compare")]
+        while not bites[-1]["done"]:
+            bites.append(root.ask("lists.compare"))
+        assert {(bite["name"], bite["held"], bite["new"]) for bite in bites} == {("feed", 3, 4)}
+        assert [sum(bite[name] for bite in bites) for name in ("added", "removed")] == [2, 1]
+    root.session.close()
+    assert [row.digest for row in store.lists()] == [held["digest"]]
+    assert store._one("SELECT count(*) FROM list_rows") == (1,)
+
+
 @pytest.mark.parametrize(
     ("texts", "code"),
     [(["198.51.100.7", "198.51.100.6"], "bad_list"), (["10.0.0.0/24"], "protected"), (["10.0.0.1"], "protected")],

@@ -410,7 +410,8 @@ def test_every_verb_that_takes_nothing_answers_on_an_empty_store(root: Operator)
             try:
                 root.ask(verb.name)
             except WireError as error:
-                assert error.code == "not_running", verb.name
+                importing = verb.name == "lists.compare"  # of an import, and none is under way
+                assert error.code == ("invalid" if importing else "not_running"), verb.name
 
 
 def test_a_fault_of_our_own_is_refused_and_not_raised(root: Operator, store: Store) -> None:

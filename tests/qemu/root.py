@@ -5,6 +5,7 @@ memory one after the other, so no file system image, loop device or mount is nee
 mmdebstrap, which checks signatures, and kept in .build/machines; the program's archive is made for every run.
 """
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -17,8 +18,9 @@ CACHE = CODE / ".build" / "machines"
 RELEASES = ("bookworm", "trixie")
 PACKAGES = (
     "python3,python3-bpfcc,python3-hypothesis,python3-nftables,linux-libc-dev,linux-image-cloud-amd64,"
-    "iproute2,ethtool,procps,kmod,nftables"
+    "iproute2,ethtool,procps,kmod,nftables,sipvicious,baresip-core"
 )
+_KEPT = hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]  # what was fetched for another list does not serve
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 # Pure Python, so they serve under every version of it; from this program's own environment, as its tests are pinned.
 PYTHON = ("pytest", "pytest-asyncio", "pytest-timeout", "pluggy", "iniconfig", "packaging", "pygments",
@@ -41,7 +43,7 @@ def missing() -> list[str]:
 
 def provide(release: str, tests: tuple[str, ...]) -> tuple[Path, Path]:
     """(kernel, archive of all files) of a machine that runs `tests`; the caller removes the archive."""
-    kernel, base = CACHE / f"{release}.vmlinuz", CACHE / f"{release}.cpio"
+    kernel, base = CACHE / f"{release}-{_KEPT}.vmlinuz", CACHE / f"{release}-{_KEPT}.cpio"
     if not (kernel.exists() and base.exists()):
         _fetch(release, kernel, base)
     with tempfile.TemporaryDirectory(dir=CACHE) as place:
@@ -76,6 +78,9 @@ def _fetch(release: str, kernel: Path, base: Path) -> None:
         unpacked = base.with_suffix(".new")
         with unpacked.open("wb") as out:
             _pack(tree, out.fileno())
+        for old in (*CACHE.glob(f"{release}*.vmlinuz"), *CACHE.glob(f"{release}*.cpio")):
+            if old != kernel:
+                old.unlink()
         unpacked.rename(base)
 
 
