@@ -33,6 +33,7 @@ from pysrv.store import Store, StoreError
 from pysrv.store.blacklists import BlacklistRow
 
 if TYPE_CHECKING:
+    from pysrv.control.configuration.reading import Coming
     from pysrv.control.sheets import SheetImport
     from pysrv.control.watching import Memory
 
@@ -163,6 +164,8 @@ class Desk:
     compared: str = ""  # up to which prefix the import was compared with the deck in use
     list_import: ListImport | None = None
     sheet: "SheetImport | None" = None
+    coming: "Coming | None" = None  # a configuration that is being imported
+    ahead: Settings | None = None  # what the running transaction puts in force
     memory: "Memory | None" = None
     is_aside: bool = False
     renewer: Renewer | None = None
@@ -171,6 +174,8 @@ class Desk:
 
     def loaded(self) -> Loaded:
         """The settings now, with what is wrong with stored ones."""
+        if self.ahead is not None:
+            return Loaded(self.ahead)
         loaded = layered(self.file, self.store.overrides(), self.store.generation())
         return Loaded(self.live.settings(), loaded.problems) if self.live else loaded
 
@@ -197,6 +202,10 @@ class Desk:
     def after_commit(self, tell: Callable[[Live], None]) -> None:
         """Tell the running service, if there is one, once what was written is on disk."""
         self._after.append(tell)
+
+    def forget_told(self) -> None:
+        """What would have been told is not: what was done so far is taken back."""
+        self._after.clear()
 
     def finish(self, *, wrote: bool) -> None:
         """Commit, then tell the running service."""
@@ -236,6 +245,11 @@ class Desk:
     def close(self) -> None:
         """The operator has gone: an import that was not finished is given up."""
         self.sheet = None
+        if self.coming is not None:
+            for deck in self.coming.decks or ():
+                self.store.import_abort(deck.import_id)
+            self.store.commit()
+            self.coming = None
         if self.list_import is not None:
             self.store.list_abort(self.list_import.list_id)
             self.store.commit()

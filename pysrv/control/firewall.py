@@ -195,36 +195,36 @@ def _standing(desk: Desk) -> Standing:
 
 
 def _checked(desk: Desk, rule: NewRule) -> Rule:
+    made = shaped(rule, desk.who)
+    if made.country and desk.store.list_named(made.country) is None:
+        words = f"the networks of {made.country} are not known"
+        raise WireError("no_networks", words, "'appliance firewall countries'")
+    return spared(desk, made)
+
+
+def shaped(rule: NewRule, who: str) -> Rule:
+    """The rule as it is stored. Raises WireError for what is none."""
     if rule.action not in ACTIONS or rule.protocol not in PROTOCOLS or not 0 <= rule.port <= 65535:
         raise WireError("invalid", f"{rule.action} {rule.protocol} {rule.port} is no rule", "allow or deny, udp or tcp")
     if bool(rule.prefix) == bool(rule.country):
         raise WireError("invalid", "a rule is about a network or about a country")
     if rule.protocol != "any" and not rule.port:
         raise WireError("invalid", f"a rule for {rule.protocol} alone names a port")
-    made = Rule(0, rule.action, "", rule.country, rule.protocol, rule.port, rule.note[:200], 0.0, desk.who)
-    if rule.country:
-        return _about_country(desk, made)
-    made = replace(made, prefix=canonical(rule.prefix))
-    if made.action == "deny":
-        _demand_no_exact(desk, made)
+    made = Rule(0, rule.action, "", rule.country, rule.protocol, rule.port, rule.note[:200], 0.0, who)
+    if not rule.country:
+        return replace(made, prefix=canonical(rule.prefix))
+    if not re.fullmatch(r"[A-Z]{2}", rule.country) or rule.port:
+        raise WireError("invalid", f"{rule.country[:20]!r}: a country is two letters, and its rule has no port")
     return made
 
 
-def _about_country(desk: Desk, rule: Rule) -> Rule:
-    if not re.fullmatch(r"[A-Z]{2}", rule.country) or rule.port:
-        raise WireError("invalid", f"{rule.country[:20]!r}: a country is two letters, and its rule has no port")
-    if desk.store.list_named(rule.country) is None:
-        raise WireError(
-            "no_networks", f"the networks of {rule.country} are not known", "'appliance firewall countries'"
-        )
+def spared(desk: Desk, rule: Rule) -> Rule:
+    """The rule. Raises WireError where it denies a protected address by name; a wide deny leaves those alone."""
+    if rule.action == "deny" and rule.prefix:
+        row = networks.parsed(rule.prefix)
+        guarded = {each: why for each, why in desk.protected().items() if networks.parsed(each)[16] <= row[16]}
+        refuse_protected(rule.prefix, guarded, "denying")
     return rule
-
-
-def _demand_no_exact(desk: Desk, rule: Rule) -> None:
-    """A wide deny leaves protected addresses alone; one that names them is a mistake."""
-    row = networks.parsed(rule.prefix)
-    guarded = {each: why for each, why in desk.protected().items() if networks.parsed(each)[16] <= row[16]}
-    refuse_protected(rule.prefix, guarded, "denying")
 
 
 def remove(desk: Desk, args: RemoveRules) -> RulesRemoved:

@@ -160,7 +160,7 @@ def _changed(desk: Desk, trunk: Trunk) -> TrunkAnswer:
     return {"trunk": shape(trunk)}
 
 
-def _check_trunk(desk: Desk, name: str, host: str | None, deck: str | None) -> None:
+def check_trunk(desk: Desk, name: str, host: str | None, deck: str | None) -> None:
     """Refuse what the store cannot know to be wrong. Raises WireError."""
     if host and host.replace(".", "").isdigit() and not _is_address(host):
         raise WireError("invalid", f"{name}: host {host!r} is no IPv4 address", "four numbers up to 255, or a name")
@@ -178,7 +178,7 @@ def _is_address(host: str) -> bool:
 
 def add(desk: Desk, args: AddTrunk) -> TrunkAnswer:
     """trunks.add"""
-    _check_trunk(desk, args.name, args.host, args.deck)
+    check_trunk(desk, args.name, args.host, args.deck)
     values = {name: getattr(args, name) for name in AddTrunk.__slots__} | {
         "routes": tuple(r.route() for r in args.routes)
     }
@@ -198,7 +198,7 @@ def _row(desk: Desk, trunk: Trunk, carried: Mapping[str, int]) -> TrunkRow:
 
 def change(desk: Desk, args: SetTrunk) -> TrunkAnswer:
     """trunks.set"""
-    _check_trunk(desk, args.name, args.changes.host, args.changes.deck)
+    check_trunk(desk, args.name, args.changes.host, args.changes.deck)
     values = {name: getattr(args.changes, name) for name in TrunkChanges.__slots__}
     changes = {name: value for name, value in values.items() if value is not None}
     return _changed(desk, desk.store.set_trunk(args.name, who=desk.who, **changes))

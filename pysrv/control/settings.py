@@ -251,7 +251,7 @@ def change(desk: Desk, args: SetSettings) -> SettingsChanged:
             raise WireError("bad_args", f"the value of {name} must be text")
     before = desk.settings
     settings = before.with_changes(args.changes)
-    _check_decoys(desk, settings)
+    check_decoys(desk, settings)
     names = tuple(dict.fromkeys(_canonical(name) for name in args.changes))
     with_undo(desk, args.confirm_s, "settings: " + ", ".join(names), names)
     generation = before.generation
@@ -265,13 +265,13 @@ def change(desk: Desk, args: SetSettings) -> SettingsChanged:
     return {
         "generation": generation,
         "settings": [shape(settings, name) for name in shown],
-        "warnings": [p.message for p in warnings(settings) if p.name in names] + _realm_warning(lost, settings),
+        "warnings": [p.message for p in warnings(settings) if p.name in names] + realm_warning(lost, settings),
         "live": desk.live is not None,
         "pending": pending(desk),
     }
 
 
-def _check_decoys(desk: Desk, settings: Settings) -> None:
+def check_decoys(desk: Desk, settings: Settings) -> None:
     """A decoy that is somebody would ban whoever calls him. Raises WireError("invalid")."""
     if not settings.decoyextensions:
         return
@@ -280,7 +280,7 @@ def _check_decoys(desk: Desk, settings: Settings) -> None:
         raise WireError("invalid", f"decoyextensions: {', '.join(wrong[:5])} belongs to an account", hint)
 
 
-def _realm_warning(lost: list[str], after: Settings) -> list[str]:
+def realm_warning(lost: list[str], after: Settings) -> list[str]:
     if not lost:
         return []
     return [f"passwords are kept for one realm: set those of {', '.join(lost[:5])} again for {after.realm}"]

@@ -48,6 +48,7 @@ from pysrv.control import (
     watching,
 )
 from pysrv.control.answer import answer_of
+from pysrv.control.configuration import verbs as configuration
 from pysrv.control.desk import Desk, Keeper, Live, fault, refusals
 from pysrv.control.mine import MINE, Mine
 from pysrv.people.permissions import PROVEN, Area, Powers
@@ -94,6 +95,11 @@ class Verb:
 def _balances_and_passwords(_: Any) -> tuple[Area, ...]:
     """What a sheet of accounts holds beside their limits."""
     return Area.MONEY, Area.PASSWORDS
+
+
+def _configured(_: Any) -> tuple[Area, ...]:
+    """What a configuration holds beside settings."""
+    return Area.PRICES, Area.ROUTING, Area.SECURITY
 
 
 def _money(_: Any) -> tuple[Area, ...]:
@@ -157,6 +163,34 @@ ROWS = (
     Verb("settings.show", Area.SETTINGS, settings.SettingNamed, settings.show),
     Verb("settings.set", Area.SETTINGS, settings.SetSettings, settings.change, writes=True),
     Verb("settings.diff", Area.SETTINGS, settings.ProfileNamed, settings.difference),
+    Verb("config.export", Area.SETTINGS, configuration.ExportConfiguration, configuration.export, writes=True),
+    Verb(
+        "config.begin",
+        Area.SETTINGS,
+        configuration.BeginConfiguration,
+        configuration.begin,
+        writes=True,
+        also=_configured,
+        told=True,
+    ),
+    Verb(
+        "config.rows",
+        Area.SETTINGS,
+        configuration.ConfigurationRows,
+        configuration.rows,
+        writes=True,
+        also=_configured,
+        told=True,
+    ),
+    Verb("config.plan", Area.SETTINGS, Nothing, configuration.show, writes=True, also=_configured),
+    Verb(
+        "config.apply",
+        Area.SETTINGS,
+        configuration.ApplyConfiguration,
+        configuration.apply,
+        writes=True,
+        also=_configured,
+    ),
     Verb("certificate.show", Area.SETTINGS, Nothing, certificate.show),
     Verb("certificate.set", Area.SETTINGS, certificate.Brought, certificate.put, writes=True),
     Verb("certificate.remove", Area.SETTINGS, Nothing, certificate.remove, writes=True),
@@ -389,7 +423,7 @@ class Session:
                 self._desk.screen(message.get("args"))
             return self._desk.carry_out(lambda: verb.act(self._desk, args), noted, writes=verb.writes)
         except BaseException:
-            if verb.name.startswith(("rates.", "lists.", "sheets.")):
+            if verb.name.startswith(("rates.", "lists.", "sheets.", "config.")):
                 self._desk.close()  # all of a deck, a list or a sheet, or nothing
             raise
 

@@ -21,6 +21,9 @@ _PUT = (
 )
 
 
+EntryKey = tuple[str, str, str, str, int]  # digits, side, kind, account, whole: an entry's place
+
+
 @dataclass(frozen=True, slots=True)
 class BlacklistRow:
     """One entry: numbers that begin with `digits`, or with `whole` this number; `account` empty: for all.
@@ -39,6 +42,11 @@ class BlacklistRow:
     reason: str = ""
     created_at: float = 0.0
     who: str = ""
+
+    @property
+    def key(self) -> EntryKey:
+        """Its place: there is one entry at each."""
+        return self.digits, self.side, self.kind, self.account, int(self.whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class BlacklistReading(Reading):
         come between."""
         yield from self._run("SELECT side, kind, digits, whole, account, confidence, expires_at FROM blacklist")
 
+<<<<<<< HEAD
     def blacklist_changes(self, entries: Iterable[BlacklistRow]) -> tuple[int, int]:
         """How many of these entries, each at a place of its own, are new, and how many would replace another one that
         says something else."""
@@ -81,6 +90,16 @@ class BlacklistReading(Reading):
             added += held is None
             changed += held is not None and held != (entry.confidence, entry.expires_at, entry.reason[:200])
         return added, changed
+=======
+    def blacklist_entered(self, limit: int, after: EntryKey = ("", "", "", "", 0)) -> list[BlacklistRow]:
+        """The next entries that no counter has made, behind a place, in the order of places."""
+        sql = (  # _COLUMNS alone is put in
+            f"SELECT {_COLUMNS} FROM blacklist WHERE kind <> 'dynamic' AND digits >= ? "  # noqa: S608
+            "AND (digits, side, kind, account, whole) > (?, ?, ?, ?, ?) "
+            "ORDER BY digits, side, kind, account, whole LIMIT ?"
+        )
+        return [_of_row(row) for row in self._all(sql, (after[0], *after, limit))]
+>>>>>>> f3e1b24 (Configuration as one file: config export and config import, all of it or nothing)
 
     def blacklist_counts(self) -> dict[str, int]:
         """How many entries there are of each kind."""

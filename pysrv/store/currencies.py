@@ -93,6 +93,13 @@ class CurrencyWriting(CurrencyReading, Writing):
         self._audit(who, "currencies.remove", code)
         self._forget()
 
+    def remove_currency_rate(self, code: str, valid_from: float, who: str = "") -> None:
+        """Removes one of several rates of a currency; none such is fine."""
+        sql = "DELETE FROM currencies WHERE code = ? AND valid_from = ? RETURNING rate"
+        for row in self._write(sql, (code, valid_from)).fetchall():
+            self._audit(who, "currencies.remove", code, row[0])
+        self._forget()
+
     def set_tax(self, name: str, ppm: int, note: str = "", who: str = "") -> TaxRow:
         """Sets a tax scheme. INVALID: says what."""
         if not _TAX_NAME.fullmatch(name) or name == NO_TAX:

@@ -32,6 +32,14 @@ _BOTH = (  # in this order: the part in use is the small one
     "AND new.time_class = held.time_class AND new.valid_from = held.valid_from "
     "WHERE held.import_id = ?2 AND held.prefix > ?3 AND held.prefix <= ?4"
 )
+_BESIDE = (  # in this order: the piece is the small one
+    f"SELECT count(*), sum({' AND '.join(f'held.{name} = new.{name}' for name in _VALUES)}) "  # noqa: S608
+    "FROM json_each(?1) AS key CROSS JOIN rates AS held ON held.import_id = ?2 "
+    "AND held.prefix = json_extract(key.value, '$[0]') AND held.time_class = json_extract(key.value, '$[1]') "
+    "AND held.valid_from = json_extract(key.value, '$[2]') "
+    "CROSS JOIN rates AS new ON new.import_id = ?3 AND new.prefix = held.prefix "
+    "AND new.time_class = held.time_class AND new.valid_from = held.valid_from"
+)
 _GONE = (
     "SELECT each.value FROM json_each(?) AS each "
     "WHERE NOT EXISTS (SELECT 1 FROM rates WHERE import_id = ? AND prefix = each.value)"
@@ -71,6 +79,17 @@ class RateWriting(RateMemory):
 
     def import_rows(self, import_id: int, first_line: int, text: str) -> int:
         """Takes one piece of CSV that ends at a line end; returns how many rates. Raises RateError: abort then."""
+        return len(self._take(import_id, first_line, text))
+
+    def import_rows_beside(self, import_id: int, held_id: int, first_line: int, text: str) -> tuple[int, int, int]:
+        """The same beside another import: how many rates were taken, how many of these stand there as well, and how
+        many are the same there. Raises RateError: abort then."""
+        read = self._take(import_id, first_line, text)
+        keys = json.dumps([[rate.prefix, rate.time_class, rate.valid_from] for rate in read])
+        both, same = self._all(_BESIDE, (keys, held_id, import_id))[0]
+        return len(read), int(both), int(same or 0)
+
+    def _take(self, import_id: int, first_line: int, text: str) -> list[Rate]:
         reader = self._reader(import_id)
         read = reader.feed(text, first_line)
         if reader.dated:
@@ -88,12 +107,13 @@ class RateWriting(RateMemory):
             self._longest[import_id] = max(longest, self._longest.get(import_id, 0))
             if any(rate.time_class or rate.valid_from or rate.valid_until for _, rate in read):
                 self._write("UPDATE imports SET plain = 0 WHERE id = ?", (import_id,))
-        return len(read)
+        return [rate for _, rate in read]
 
-    def import_commit(self, import_id: int, who: str = "") -> Deck:
+    def import_commit(self, import_id: int, who: str = "", *, tried: bool = False) -> Deck:
         """Puts the imported deck into use in one step; the deck that it replaces is left to `sweep`.
 
-        One that is effective later takes the place of another of the same instant, and leaves the one in use.
+        One that is effective later takes the place of another of the same instant, and leaves the one in use. `tried`:
+        all of it is going to be taken back, and the import goes on to be one.
         """
         self._reader(import_id)
         count = self._rates(import_id)
@@ -111,10 +131,12 @@ class RateWriting(RateMemory):
                 "UPDATE imports SET state = 'active', rates = ?, imported_at = ?, effective_at = ?, longest = ? "
                 "WHERE id = ?"
             )
-            longest = self._longest.pop(import_id, LONGEST_PREFIX)
+            longest = self._longest.get(import_id, LONGEST_PREFIX)
             self._write(sql, (count, now, effective_at if later else 0.0, longest, import_id))
             self._audit(who, "rates.import", deck, "", f"{count} rates")
-        del self._readers[import_id]
+        if not tried:
+            del self._readers[import_id]
+            self._longest.pop(import_id, None)
         self._forget()
         return Deck(deck, count, now, currency, tax, effective_at if later else 0.0)
 
@@ -152,6 +174,13 @@ class RateWriting(RateMemory):
             what = f"{deck!r} of a later day" if scheduled else repr(deck)
             raise StoreError(StoreCode.NOT_FOUND, f"there is no rate deck {what}", "rates list shows all decks")
         self._audit(who, "rates.remove", deck, "", "what was to come" if scheduled else "")
+        self._forget()
+
+    def retire_import(self, import_id: int, who: str = "") -> None:
+        """Takes one deck out of use, and leaves others of its name."""
+        row = self._write("UPDATE imports SET state = 'old' WHERE id = ? RETURNING deck", (import_id,)).fetchone()
+        if row is not None:
+            self._audit(who, "rates.remove", row[0])
         self._forget()
 
     def sweep(self, limit: int = 2000) -> int:

@@ -74,6 +74,22 @@ class RateReading(Reading):
         """The decks in use by name, those of a later day behind them."""
         return [Deck(*row) for row in self._all(_DECKS)]
 
+    def decks_held(self) -> list[tuple[Deck, int]]:
+        """The same without those whose successor's day has come, each with the id of its import."""
+        now = self._clock()
+        sql = _DECKS.replace("effective_at FROM", "effective_at, id FROM")
+        rows = [(Deck(*row[:6]), int(row[6])) for row in self._all(sql)]
+        holds = {deck.name: import_id for deck, import_id in rows if deck.effective_at <= now}
+        return [(deck, ident) for deck, ident in rows if deck.effective_at > now or holds[deck.name] == ident]
+
+    def rates_of(self, import_id: int, limit: int, after: tuple[str, str, float] = ("", "", 0.0)) -> list[Rate]:
+        """The next rates of one import behind a row (prefix, time class, valid from)."""
+        sql = (  # RATE alone is put in
+            f"SELECT {RATE} FROM rates WHERE import_id = ? AND prefix >= ? "  # noqa: S608
+            "AND (prefix, time_class, valid_from) > (?, ?, ?) ORDER BY prefix, time_class, valid_from LIMIT ?"
+        )
+        return [rate_of_row(row) for row in self._all(sql, (import_id, after[0], *after, limit))]
+
     def rates(self, deck: str, prefix: str = "", limit: int = 1000, after: Rate | None = None) -> list[Rate]:
         """Rates of a deck whose prefix starts with `prefix`, in the order of digits; `after` goes on behind a row."""
         held = self.deck_in_force(deck, self._clock())

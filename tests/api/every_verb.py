@@ -13,12 +13,14 @@ from typing import Any, Final
 import pyotp
 
 from appliance import networks
+from appliance.config.document import FORMAT, FORMAT_VERSION
 from appliance.wire import KeeperVerb, PeerMade, TunnelPeer, TunnelStatus, to_dict
 from pysrv.billing.cdr import Carried, Cdr
 from pysrv.billing.payment import Fact, FactKind
 from pysrv.billing.quote import CallQuotes, Match, Quote
 from pysrv.billing.tariff import Rate
 from pysrv.control import Control
+from pysrv.control.configuration.reading import ENTRY_COLUMNS
 from pysrv.control.decks import EXPORT_ROWS
 from pysrv.control.table import Licence
 from pysrv.office import Office
@@ -40,6 +42,7 @@ RATE: Final = Rate("49", ONE, currency="EUR")
 BACKUP: Final = {"ident": "a1", "at": 1.0, "host": "vm", "kind": "full", "size_bytes": 9, "version": "0.1.0"}
 SECRET: Final = "J5XCA3LPOJSSA53PNZSGK4TGOVWGS3TF"
 CSV: Final = "prefix,per_minute,connect_fee,initial_increment,next_increment\n49,1.00,0.10,60,1\n43,2,0,1,1\n"
+TAXES: Final = [{"name": "gst", "percent": "7%"}]
 OLGA: Final = "olga"
 
 Said = Mapping[str, Any]  # by verb, what it answered last
@@ -300,6 +303,14 @@ STEPS: Final[tuple[Asked | Event, ...]] = (
     ("settings.show", {"name": "calltimeout"}),
     ("settings.diff", {"profile": "strict"}),
     ("reload", {}),
+    ("config.export", {}),
+    (
+        "config.begin",
+        {"document": {"format": FORMAT, "format_version": FORMAT_VERSION, "taxes": TAXES, "blacklist": []}},
+    ),
+    ("config.rows", {"section": "blacklist", "first": 1, "rows": [",".join(ENTRY_COLUMNS)]}),
+    ("config.plan", {}),
+    ("config.apply", {}),
     ("certificate.show", {}),
     ("certificate.set", lambda _: {"pem": _certificate()}),
     ("certificate.reload", {}),

@@ -1,0 +1,83 @@
+"""The commands about the whole configuration, against a running office and a single run."""
+
+import json
+from pathlib import Path
+
+from appliance.cli.exits import Exit
+from tests.appliance.test_cli import Shell, down, service, single_run, up  # noqa: F401
+
+PASSWORD = "carrier-words"
+
+
+def furnish(shell: Shell) -> None:
+    shell.run("taxes", "set", "vat", "19%")
+    shell.run("rates", "import", "retail", "-", "--tax", "vat", stdin="prefix,per_minute\n49,0.12\n")
+    shell.run("trunks", "add", "carrier", "192.0.2.7", "--user", "us", "--password", "-", stdin=PASSWORD + "\n")
+    shell.run("settings", "set", "calltimeout", "77")
+
+
+def test_what_is_exported_is_imported_and_exported_the_same(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+    furnish(up)
+    file, again = tmp_path / "a.json", tmp_path / "b.json"
+    assert up.json("config", "export", str(file)) == {"file": str(file), "secrets": False, "bytes": file.stat().st_size}
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert PASSWORD not in file.read_text()
+    assert up.json("config", "import", str(file), "--dry-run")["changes"] == []
+    for words in (("taxes", "set", "vat", "7%"), ("settings", "reset", "calltimeout"), ("trunks", "remove", "carrier")):
+        assert up.run(*words).exit_code == Exit.OK
+    shown = up.run("config", "import", str(file), "--dry-run")
+    assert "19%" in shown.stdout and "nothing was changed" in shown.stdout
+    assert "warning: trunks: carrier has no password" in shown.stdout
+    applied = up.json("config", "import", str(file), "--yes")
+    assert {name: sum(each.values()) for name, each in applied["counts"].items()} == {
+        "settings": 1, "taxes": 1, "trunks": 1,
+    }  # fmt: skip
+    up.run("config", "export", str(again))
+    assert again.read_bytes() == file.read_bytes()
+    assert up.run("config", "export", "-").stdout == file.read_text()
+
+
+def test_secrets_are_written_when_they_are_asked_for_and_the_file_says_so(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+    furnish(up)
+    file = tmp_path / "a.json"
+    file.write_text("{}")
+    file.chmod(0o644)
+    assert "nobody else may read it" in up.run("config", "export", "--with-secrets", str(file)).stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "IN CLEAR" in file.read_text().splitlines()[1]
+    assert json.loads(file.read_text())["trunks"][0]["password"] == PASSWORD
+
+
+def test_a_refusal_names_the_file_and_the_place(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+    furnish(up)
+    file = tmp_path / "a.json"
+    up.run("config", "export", str(file))
+    read = json.loads(file.read_text())
+    read["trunks"][0]["port"] = 0
+    file.write_text(json.dumps(read))
+    refused = up.run("config", "import", str(file), "--yes")
+    assert refused.exit_code == Exit.REFUSED
+    assert "a.json, trunks[0]: carrier: port is 1 to 65535" in refused.stderr
+    file.write_text("{")
+    refused = up.run("config", "import", str(file), "--yes")
+    assert refused.exit_code == Exit.REFUSED and "a.json, line 1, column 2: expecting" in refused.stderr
+    assert up.run("config", "import", str(tmp_path / "none"), "--yes").exit_code == Exit.NOT_FOUND
+    assert up.run("config", "export", str(tmp_path / "no" / "a.json")).exit_code == Exit.REFUSED
+
+
+def test_where_nobody_can_be_asked_it_wants_to_be_told(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+    file = tmp_path / "a.json"
+    up.run("config", "export", str(file))
+    refused = up.run("config", "import", str(file))
+    assert refused.exit_code == Exit.USAGE and "needs --yes or --dry-run" in refused.stderr
+
+
+def test_a_machine_that_is_down_exports_and_imports(single_run: Shell, tmp_path: Path) -> None:  # noqa: F811
+    furnish(single_run)
+    file, again = tmp_path / "a.json", tmp_path / "b.json"
+    single_run.run("config", "export", "--with-secrets", str(file))
+    assert single_run.run("trunks", "remove", "carrier").exit_code == Exit.OK
+    shown = single_run.run("config", "import", "--yes", str(file))
+    assert "in force when the appliance starts" in shown.stdout
+    assert single_run.run("config", "export", "--with-secrets", str(again)).exit_code == Exit.OK
+    assert again.read_bytes() == file.read_bytes()
