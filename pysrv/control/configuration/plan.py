@@ -32,7 +32,7 @@ BLACKLIST: Final = "blacklist"
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ConfigurationChange:
     """One line of what is changed: in which section, how, what it is called, and its words before and after."""
 
     section: str
@@ -46,7 +46,7 @@ class Difference:
 class Carried:
     """What was changed, and what is to be thought of."""
 
-    changes: list[Difference] = field(default_factory=list)
+    changes: list[ConfigurationChange] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     generation: int = 0
 
@@ -138,7 +138,7 @@ def _settings(desk: Desk, coming: Coming, carried: Carried, before: Settings) ->
                 what = REMOVED
             elif before.text(name) == row.kind.text(row.default):
                 what = ADDED
-            carried.changes.append(Difference(SETTINGS, what, name, before.shown(name), row.kind.shown(value)))
+            carried.changes.append(ConfigurationChange(SETTINGS, what, name, before.shown(name), row.kind.shown(value)))
     if not texts:
         return before
     settings = before.with_changes(texts)
@@ -201,7 +201,7 @@ class _Step:
             )
             for each in (before, after)
         ]
-        self._carried.changes.append(Difference(self.section.name, what, label, *words))
+        self._carried.changes.append(ConfigurationChange(self.section.name, what, label, *words))
 
 
 def _fields(entry: Any) -> list[str]:
@@ -238,7 +238,7 @@ def _decks(desk: Desk, coming: Coming, carried: Carried, *, trial: bool) -> None
             added, changed, removed = each.rates - each.both, each.both - each.same, before.rates - each.both
             after += f" ({added} added, {changed} changed, {removed} removed)"
         carried.changes.append(
-            Difference(DECKS, CHANGED if before is not None else ADDED, _deck_name(each), words, after)
+            ConfigurationChange(DECKS, CHANGED if before is not None else ADDED, _deck_name(each), words, after)
         )
     names = {each.deck.deck for each in coming.decks}
     for ident, deck in held.items():
@@ -250,7 +250,9 @@ def _decks(desk: Desk, coming: Coming, carried: Carried, *, trial: bool) -> None
         desk.store.retire_import(ident, desk.who)
         later = stamp(deck.effective_at) if deck.effective_at > now else ""
         name = f"{deck.name} from {later}" if later else deck.name
-        carried.changes.append(Difference(DECKS, REMOVED, name, _deck_words(deck.currency, deck.tax, deck.rates)))
+        carried.changes.append(
+            ConfigurationChange(DECKS, REMOVED, name, _deck_words(deck.currency, deck.tax, deck.rates))
+        )
 
 
 def _check_deck(desk: Desk, each: DeckComing, worth: Any) -> None:
@@ -291,15 +293,15 @@ def _blacklist(desk: Desk, coming: Coming, carried: Carried) -> None:
         entry = wanted.pop(held.key, None)
         if entry is None:
             gone.append(held)
-            carried.changes.append(Difference(BLACKLIST, REMOVED, _entry_name(held), _entry_words(held)))
+            carried.changes.append(ConfigurationChange(BLACKLIST, REMOVED, _entry_name(held), _entry_words(held)))
         elif (entry.confidence, entry.reason) != (held.confidence, held.reason):
             put.append(entry)
             carried.changes.append(
-                Difference(BLACKLIST, CHANGED, _entry_name(held), _entry_words(held), _entry_words(entry))
+                ConfigurationChange(BLACKLIST, CHANGED, _entry_name(held), _entry_words(held), _entry_words(entry))
             )
     for _, entry in sorted(wanted.items()):
         put.append(entry)
-        carried.changes.append(Difference(BLACKLIST, ADDED, _entry_name(entry), "", _entry_words(entry)))
+        carried.changes.append(ConfigurationChange(BLACKLIST, ADDED, _entry_name(entry), "", _entry_words(entry)))
     for each in gone:
         desk.store.remove_blacklist(each.id, desk.who)
     if put:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict
 from appliance.wire import WireError
 from pysrv.control.answer import Done
 from pysrv.control.configuration import plan, reading, writing
-from pysrv.control.configuration.plan import Carried, Difference
+from pysrv.control.configuration.plan import Carried, ConfigurationChange
 from pysrv.control.desk import Desk
 
 MOST_CHANGES: Final = 1000  # lines of one section that an answer has
@@ -68,7 +68,7 @@ class ConfigurationPlan(TypedDict):
     product_version: str
     secrets: bool
     counts: dict[str, Counts]
-    changes: list[Difference]
+    changes: list[ConfigurationChange]
     warnings: list[str]
     digest: str
 
@@ -149,7 +149,7 @@ def _told(coming: reading.Coming, carried: Carried) -> ConfigurationPlan:
         }
         for name in names
     }
-    seen, shown = Counter[str](), list[Difference]()
+    seen, shown = Counter[str](), list[ConfigurationChange]()
     for change in carried.changes:
         seen[change.section] += 1
         if seen[change.section] <= MOST_CHANGES:
