@@ -39,7 +39,6 @@ ROOMS = {
     "appliance.wire": Room(pure=True),
     "appliance.networks": Room(pure=True),
     "appliance.metrics": Room(("appliance.wire", "prometheus_client"), pure=True),
-    "appliance.release": Room(),
     "appliance.capture": Room(("appliance.wire", "pcapng")),
     # The keeper.
     "appliance.kernel": Room(SHARED),
@@ -159,7 +158,6 @@ ROOMS = {
     "pysrv.portal": Room(("pysrv.web", "pysrv.store", "pysrv.billing", "pysrv.payments.offer", *SHARED, "aiohttp")),
     "pysrv.control": Room(("pysrv", *SHARED)),
     "pysrv.control.answer": Room(("msgspec",)),
-    "pysrv.control.configuration": Room(("pysrv", *SHARED, "appliance.release")),  # says which version wrote it
     "pysrv": Room(("pysrv", *SHARED, "uvloop")),
 }
 ONLY_IN = {
@@ -277,8 +275,7 @@ def test_the_two_halves_meet_only_in_the_shared_leaves() -> None:
         if other == "pysrv":
             assert not crossing, f"{module} imports {crossing}"
         else:
-            leaves = (*SHARED, "appliance.release")
-            assert all(any(within(name, leaf) for leaf in leaves) for name in crossing), f"{module} imports {crossing}"
+            assert all(any(within(name, leaf) for leaf in SHARED) for name in crossing), f"{module} imports {crossing}"
 
 
 def test_a_forbidden_import_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
