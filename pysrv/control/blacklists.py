@@ -131,20 +131,13 @@ def put(desk: Desk, args: PutEntries) -> EntriesPut:
     """blacklist.put"""
     if len(args.entries) > MOST_AT_ONCE:
         raise WireError("invalid", f"at most {MOST_AT_ONCE} entries at once")
-<<<<<<< HEAD
-    given = [_checked(entry) for entry in args.entries]
-    rows = list({(row.digits, row.side, row.kind, row.account, row.whole): row for row in given}.values())
+    given = [checked(entry) for entry in args.entries]
+    rows = list({row.key: row for row in given}.values())
     added, changed = desk.store.blacklist_changes(rows)
     if not args.dry_run:
         desk.store.put_blacklist(rows, desk.who)
         desk.after_commit(lambda live: live.blacklist_changed(rows, []))
     return {"entries": len(rows), "added": added, "changed": changed, "dry_run": args.dry_run}
-=======
-    rows = [checked(entry) for entry in args.entries]
-    count = desk.store.put_blacklist(rows, desk.who)
-    desk.after_commit(lambda live: live.blacklist_changed(rows, []))
-    return {"entries": count}
->>>>>>> f3e1b24 (Configuration as one file: config export and config import, all of it or nothing)
 
 
 def remove(desk: Desk, args: EntryIds) -> EntriesRemoved:

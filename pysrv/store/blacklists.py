@@ -76,7 +76,6 @@ class BlacklistReading(Reading):
         come between."""
         yield from self._run("SELECT side, kind, digits, whole, account, confidence, expires_at FROM blacklist")
 
-<<<<<<< HEAD
     def blacklist_changes(self, entries: Iterable[BlacklistRow]) -> tuple[int, int]:
         """How many of these entries, each at a place of its own, are new, and how many would replace another one that
         says something else."""
@@ -90,7 +89,7 @@ class BlacklistReading(Reading):
             added += held is None
             changed += held is not None and held != (entry.confidence, entry.expires_at, entry.reason[:200])
         return added, changed
-=======
+
     def blacklist_entered(self, limit: int, after: EntryKey = ("", "", "", "", 0)) -> list[BlacklistRow]:
         """The next entries that no counter has made, behind a place, in the order of places."""
         sql = (  # _COLUMNS alone is put in
@@ -99,7 +98,6 @@ class BlacklistReading(Reading):
             "ORDER BY digits, side, kind, account, whole LIMIT ?"
         )
         return [_of_row(row) for row in self._all(sql, (after[0], *after, limit))]
->>>>>>> f3e1b24 (Configuration as one file: config export and config import, all of it or nothing)
 
     def blacklist_counts(self) -> dict[str, int]:
         """How many entries there are of each kind."""
