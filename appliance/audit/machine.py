@@ -46,6 +46,7 @@ class Mount:
     place: str
     kind: str
     options: frozenset[str]
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class Machine:
     def mounts(self) -> dict[str, Mount]:
         """Mounts by their place; what lies on top counts. Raises Unreadable."""
         rows = (line.split() for line in self.text("/proc/mounts").splitlines())
-        return {row[1]: Mount(row[1], row[2], frozenset(row[3].split(","))) for row in rows if len(row) > 3}
+        return {row[1]: Mount(row[1], row[2], frozenset(row[3].split(",")), row[0]) for row in rows if len(row) > 3}
 
     @cached_property
     def processes(self) -> list[Process]:

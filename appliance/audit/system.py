@@ -200,6 +200,41 @@ def _room(*places: str) -> Judge:
     return judge
 
 
+def _encrypted(machine: Machine) -> Reading:
+    """Whether what the state lies on is dm-crypt's, or anything below that."""
+    above = [each for each in machine.mounts.values() if _within(str(machine.state), each.place)]
+    if not above:
+        raise Unreadable(f"no file system has {machine.state}")
+    mount = max(above, key=lambda each: len(each.place))
+    if not mount.source.startswith("/dev/"):
+        raise Unreadable(f"{mount.place} lies on {mount.source}, which is no disk of this machine")
+    layers, seen = [_block(machine, mount.source)], set[str]()
+    while layers:
+        name = layers.pop()
+        seen.add(name)
+        place = f"/sys/class/block/{name}"
+        if not machine.is_there(place):
+            raise Unreadable(f"there is no {place}")
+        kind = machine.text(f"{place}/dm/uuid") if machine.is_there(f"{place}/dm/uuid") else ""
+        if kind.startswith("CRYPT-"):
+            return passed(f"{mount.source}: {kind.split('-')[1]}")
+        layers += [each.name for each in machine.many(f"{place}/slaves/*") if each.name not in seen]
+    return Reading(Grade.WARN, f"{mount.source}: plain")
+
+
+def _block(machine: Machine, device: str) -> str:
+    """The kernel's name of a device: a mapping has another one in /dev."""
+    mapped = device.removeprefix("/dev/mapper/")
+    for place in machine.many("/sys/class/block/*/dm"):
+        if mapped != device and machine.text(place / "name").strip() == mapped:
+            return place.parent.name
+    return device.rpartition("/")[2]
+
+
+def _within(place: str, above: str) -> bool:
+    return place == above or place.startswith(above.rstrip("/") + "/")
+
+
 def _shells(machine: Machine) -> Reading:
     """Whether the first process offers keys and shells that nobody asked for."""
     demand_systemd(machine)
@@ -252,6 +287,13 @@ CHECKS: Final = (
     Check(
         "system.shared_mounts", "No directory is shared with the host", "It is a door in both directions.",
         "/proc/mounts", 1, _virtual, "remove the share in the hypervisor",
+    ),
+    Check(
+        "system.state_encrypted", "The state's disk is encrypted",
+        "Whoever gets the disk, a copy of it or the hypervisor's backup has the customers, their calls and the keys.",
+        "/proc/mounts, /sys/class/block", 2, _encrypted,
+        "a new machine with a virtual TPM 2, or with a key (image/README.md), and a backup restored into it; on a "
+        "machine of your own: LUKS below the file system",
     ),
     _installed(
         "old_services", "No package of old services is there", "What is installed is started by some update.", 2,

@@ -16,6 +16,7 @@ from appliance.wizard import entries
 
 PATIENCE_S: Final = 300.0  # a first boot on a slow machine is busy
 SAID: Final = "run/appliance-console/said"
+RECOVERY: Final = "run/appliance-console/recovery"
 KEYS: Final = "etc/ssh/authorized_keys/root"
 HOST_KEY: Final = "etc/ssh/ssh_host_ed25519_key.pub"
 NETWORK: Final = "etc/systemd/network/05-wizard.network"  # before cloud-init's 10- and the image's 80-
@@ -36,6 +37,10 @@ class Machine:
     def said(self) -> list[str]:
         """What the appliance announced at its start: address, fingerprint, and once its first password."""
         return self._lines(SAID)
+
+    def recovery(self) -> list[str]:
+        """The recovery key of a state that was encrypted at this start, and what it is for (image/files: state)."""
+        return self._lines(RECOVERY)
 
     def name(self) -> str:
         """The machine's name."""

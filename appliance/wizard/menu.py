@@ -49,6 +49,8 @@ class Menu:
         machine = self.machine
         lines = [f"appliance {machine.version()}    {machine.name()}", ""]
         lines += [_safe(line) for line in machine.said()] or ["The appliance is starting; press Enter to look again."]
+        if told := machine.recovery():
+            lines += ["", *(_safe(line) for line in told)]
         lines.append("")
         for number, item in enumerate(ITEMS, 1):
             lines.append(f"  {number}  {item.text:36}{_safe(item.state(machine))}".rstrip())

@@ -36,7 +36,8 @@ systemctl --quiet mask systemd-repart.service ldconfig.service systemd-update-do
     systemd-journal-catalog-update.service systemd-sysusers.service
 install -d /etc/systemd/system-generators
 for name in systemd-ssh-generator systemd-getty-generator systemd-gpt-auto-generator systemd-rc-local-generator \
-    systemd-hibernate-resume-generator; do
+    systemd-hibernate-resume-generator systemd-cryptsetup-generator systemd-veritysetup-generator \
+    systemd-integritysetup-generator; do
     ln -sf /dev/null /etc/systemd/system-generators/$name
 done
 echo "STEP system: $(find . -type f | wc -l) files, services enabled"

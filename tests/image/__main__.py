@@ -1,4 +1,4 @@
-"""`python -m tests.image [image=FILE] [firmware=bios,uefi] [updates=uefi]`: see the package."""
+"""`python -m tests.image [image=FILE] [firmware=bios,uefi] [updates=uefi] [encrypted=uefi]`: see the package."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from image import page
 from image.__main__ import OUT
 from image.build import own_network
-from tests.image import judge, machine, updates
+from tests.image import encryption, judge, machine, updates
 from tests.interrupt import INTERRUPTED, interruptible
 
 INSIDE_NAMESPACE = "IMAGE_CHECK_NAMESPACE"
@@ -25,13 +25,15 @@ def main(arguments: list[str]) -> int:
     given = dict(word.partition("=")[::2] for word in arguments)
     firmware = [each for each in given.pop("firmware", ",".join(machine.USUAL)).split(",") if each != "no"]
     updated = [each for each in given.pop("updates", "uefi").split(",") if each and each != "no"]
+    encrypted = [each for each in given.pop("encrypted", "uefi").split(",") if each and each != "no"]
     image = Path(given.pop("image", "") or _newest())
-    wrong = [*given, *(each for each in (*firmware, *updated) if each not in machine.FIRMWARE)]
-    lacking = [name for name in (machine.QEMU, "qemu-img") if not shutil.which(name)]
+    wrong = [*given, *(each for each in (*firmware, *updated, *encrypted) if each not in machine.FIRMWARE)]
+    needed = (machine.QEMU, "qemu-img", *((encryption.SWTPM,) if encrypted else ()))
+    lacking = [name for name in needed if not shutil.which(name)]
     if wrong or lacking or not image.is_file():
         sys.stderr.write(f"image-check: {_refusal(wrong, lacking, image)}\n")
         return 2
-    return _check(image.resolve(), firmware, updated)
+    return _check(image.resolve(), firmware, updated, encrypted)
 
 
 def _newest() -> str:
@@ -41,13 +43,13 @@ def _newest() -> str:
 
 def _refusal(wrong: list[str], lacking: list[str], image: Path) -> str:
     if wrong:
-        return f"{wrong[0]!r} is none of image=FILE, firmware={','.join(machine.FIRMWARE)}, updates=no"
+        return f"{wrong[0]!r} is none of image=FILE, firmware={','.join(machine.FIRMWARE)}, updates=no, encrypted=no"
     if lacking:
         return f"not installed: {', '.join(lacking)} (appliance/setup.sh image)"
     return f"there is no {image}: 'make image' first"
 
 
-def _check(image: Path, firmware: list[str], updated: list[str]) -> int:
+def _check(image: Path, firmware: list[str], updated: list[str], encrypted: list[str]) -> int:
     rows: list[tuple[str, judge.Check]] = []
     secrets: list[dict[str, str]] = []
     figures: list[str] = []
@@ -66,6 +68,9 @@ def _check(image: Path, firmware: list[str], updated: list[str]) -> int:
     for each in updated:
         print(f"== {each}: is updated, and takes spoilt updates back", flush=True)
         rows += _updates(image, each)
+    for each in encrypted:
+        print(f"== {each}: its state is encrypted, and its disk comes to another machine", flush=True)
+        rows += _encrypted(image, each)
     if len(secrets) > 1:
         rows.append(("all", judge.shared(*secrets[:2])))
     page.write(OUT)
@@ -86,6 +91,16 @@ def _updates(image: Path, firmware: str) -> list[tuple[str, judge.Check]]:
     (OUT / f"check-updates-{firmware}.said").write_text(said)
     print(f"   after {took_s:.0f} s", flush=True)
     return [(firmware, row) for row in updates.judge(updates.heard(said))]
+
+
+def _encrypted(image: Path, firmware: str) -> list[tuple[str, judge.Check]]:
+    with tempfile.TemporaryDirectory() as place:
+        found = encryption.run(image, firmware, Path(place))
+    OUT.mkdir(parents=True, exist_ok=True)
+    for number, start in enumerate(found.starts, 1):
+        (OUT / f"check-encrypted-{firmware}-{number}.console").write_text(start.console)
+        (OUT / f"check-encrypted-{firmware}-{number}.json").write_text(json.dumps(start.told, indent=1) + "\n")
+    return [(firmware, row) for row in encryption.judge(found)]
 
 
 def _outside(booted: machine.Booted) -> list[judge.Check]:

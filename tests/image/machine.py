@@ -66,13 +66,20 @@ def command(
     place: Path,
     network: Sequence[str] = FORWARDED,
     told: Mapping[str, bytes] | None = None,
+    typed: Path | None = None,
+    tpm: Path | None = None,
 ) -> list[str]:
-    """qemu's, for a machine whose lines and firmware variables lie in `place`. `told`: its system credentials."""
+    """qemu's, for a machine whose lines and firmware variables lie in `place`. `told`: its system credentials; `typed`:
+    a socket at which somebody types at its first line; `tpm`: the one on which a TPM answers."""
+    line = ["-serial", f"file:{place / 'console'}"]
+    if typed:
+        line = ["-chardev", f"socket,id=line,path={typed},server=on,wait=off,logfile={place / 'console'}"]
+        line += ["-serial", "chardev:line"]
     words = [
         QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,tb-size=256",
         "-machine", "q35,smm=on" if firmware == "secureboot" else "q35",
         "-cpu", "max", "-smp", "2", "-m", str(MEMORY_MB), "-device", "virtio-rng-pci",
-        "-serial", f"file:{place / 'console'}", "-serial", f"file:{place / 'said'}",
+        *line, "-serial", f"file:{place / 'said'}",
         "-drive", f"file={disk},if=virtio,format=qcow2,cache=unsafe", *network,
     ]  # fmt: skip
     if firmware in VARIABLES:
@@ -80,6 +87,9 @@ def command(
         words += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}"]
         words += ["-drive", f"if=pflash,format=raw,file={place / 'vars'}"]
         words += ["-global", "driver=cfi.pflash01,property=secure,value=on"] if firmware == "secureboot" else []
+    if tpm:
+        words += ["-chardev", f"socket,id=tpm,path={tpm}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"]
+        words += ["-device", "tpm-tis,tpmdev=tpm0"]
     for name, content in (credentials() if told is None else told).items():
         value = base64.b64encode(content).decode()
         words += ["-smbios", f"type=11,value=io.systemd.credential.binary:{name}={value}"]

@@ -108,6 +108,7 @@ FILES: dict[str, Breaks] = {
     "system.journal_storage": instead("/etc/systemd/journald.conf.d/appliance.conf", "persistent", "volatile"),
     "system.journal_systemmaxuse": instead("/etc/systemd/journald.conf.d/appliance.conf", "SystemMaxUse=200M", ""),
     "system.journal_maxretentionsec": instead("/etc/systemd/journald.conf.d/appliance.conf", "90day", "0"),
+    "system.state_encrypted": text("/sys/class/block/dm-0/dm/uuid", "LVM-volume\n"),
     "system.cores": gone("/etc/security/limits.d/10-appliance.conf"),
     "system.keys": gone("/etc/systemd/system/debug-shell.service"),
     "access.roots": more("/etc/passwd", "toor:x:0:0::/root:/bin/bash\n"),
@@ -405,6 +406,18 @@ def test_every_check_is_broken_by_some_test() -> None:
     left = {"gate.answers", "system.room"}  # the command's test stops the keeper; a full disk is a full disk
     assert {check.name for check in table.CHECKS} - tried == left
     assert tried <= set(table.BY_NAME)
+
+
+def test_a_state_is_encrypted_by_whichever_layer_below_it_is(root: Path) -> None:
+    put(root, "/sys/class/block/dm-0/dm/uuid", "LVM-volume\n")
+    link(root, "/sys/class/block/dm-0/slaves/vda2", "../../vda2")
+    (root / "sys/class/block/vda2").mkdir()
+    assert judged("system.state_encrypted", tree.machine(root)) == (Grade.WARN, "/dev/mapper/state: plain")
+    link(root, "/sys/class/block/vda2/slaves/dm-1", "../../dm-1")
+    put(root, "/sys/class/block/dm-1/dm/uuid", "CRYPT-LUKS2-4e93\n")
+    assert judged("system.state_encrypted", tree.machine(root)) == (Grade.PASS, "/dev/mapper/state: LUKS2")
+    (root / "proc/mounts").write_text("overlay / overlay rw 0 0\n")
+    assert judged("system.state_encrypted", tree.machine(root))[0] is Grade.ABSENT
 
 
 def test_every_finding_of_the_office_has_its_row() -> None:

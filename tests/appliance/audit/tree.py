@@ -34,7 +34,7 @@ MOUNTS = """/dev/vda1 / ext4 rw,relatime 0 0
 tmpfs /tmp tmpfs rw,nosuid,nodev 0 0
 tmpfs /dev/shm tmpfs rw,nosuid,nodev 0 0
 tmpfs /run tmpfs rw,nosuid,nodev,mode=755 0 0
-/dev/vda2 /var/lib/appliance ext4 rw,nosuid,nodev,noexec,noatime 0 0
+/dev/mapper/state /var/lib/appliance ext4 rw,nosuid,nodev,noexec,noatime 0 0
 """
 TCP = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 NO_POWERS = "CapInh:\t0\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\n"
@@ -141,6 +141,8 @@ def _kernel(root: Path) -> None:
         SECURE_BOOT: "\6\0\0\0\1",
     }.items():
         put(root, path, text)
+    put(root, "/sys/class/block/dm-0/dm/name", "state\n")
+    put(root, "/sys/class/block/dm-0/dm/uuid", "CRYPT-LUKS2-2c70212b20494543-state\n")
     put(root, "/boot/vmlinuz-6.1.0-40-amd64", "", 0o600)
     put(root, "/boot/System.map-6.1.0-40-amd64", "", 0o600)
     put(root, "/boot/grub/grub.cfg", "", 0o600)

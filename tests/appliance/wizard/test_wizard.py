@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.wizard.machine import RECOVERY
 from tests.appliance.wizard.test_entries import made
 
 CODE = Path(__file__).resolve().parents[3]
@@ -95,6 +96,14 @@ def test_the_screen_shows_address_fingerprint_and_first_password_and_obeys_no_es
     assert "DHCP: 192.0.2.7/24" in shown
     assert "closed" in shown
     assert "first day" not in shown
+
+
+def test_the_screen_shows_the_recovery_key_of_a_state_that_was_encrypted_at_this_start(root: Path) -> None:
+    (root / RECOVERY).write_text("words about it\nenbdfhgb-fgvueevh\n")
+    screen = Screen(root)
+    shown = screen.until("AB:CD", "words about it", "enbdfhgb-fgvueevh", READY)
+    screen.close()
+    assert shown.index("AB:CD") < shown.index("enbdfhgb-fgvueevh") < shown.index("Address")
 
 
 def test_a_static_address_is_set_after_its_last_question(screen: Screen) -> None:
