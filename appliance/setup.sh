@@ -21,13 +21,8 @@ user=pysrv
 run_packages="python3 python3-venv python3-bpfcc python3-nftables nftables linux-libc-dev iproute2 ethtool ca-certificates restic"
 test_packages="wireguard-go sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium packer fdisk systemd apparmor shellcheck qemu-utils openssh-client zstd cloud-image-utils pebble rauc squashfs-tools grub-common mmdebstrap debian-archive-keyring"
 bench_packages="xdp-tools bpftool iptables iputils-ping kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
-<<<<<<< HEAD
-kernels_packages="qemu-system-x86 mmdebstrap cpio debian-archive-keyring"
-image_packages="$kernels_packages ovmf mtools dosfstools e2fsprogs util-linux virtinst swtpm swtpm-tools"
-=======
 kernels_packages="qemu-system-x86 cpio"
-image_packages="$kernels_packages ovmf mtools dosfstools e2fsprogs util-linux virtinst"
->>>>>>> 0c70e6f (CI: the image's provisioners run in a small Debian, and what is left out is said)
+image_packages="$kernels_packages ovmf mtools dosfstools e2fsprogs util-linux virtinst swtpm swtpm-tools"
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
