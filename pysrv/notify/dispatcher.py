@@ -1,4 +1,5 @@
-"""The outbox at work: notices are routed, joined into messages and sent, one message at a time for each channel.
+"""The outbox at work: notices are routed, joined into messages and sent, one message at a time for each channel, and
+none waits for another channel.
 
 A message has its number on disk before it is sent and its outcome after: a crash in between sends it again under the
 same identity. Everything slow is awaited, so that calls go on beside it.
@@ -41,6 +42,7 @@ class Dispatcher:
     ) -> None:
         self._store, self._settings, self._clock, self._commit, self._senders = store, settings, clock, commit, senders
         self._told = asyncio.Event()
+        self._sending: dict[Channel, asyncio.Task[None]] = {}
         self._tag = store.get_or_make("notices", 16).hex()
 
     def wake(self) -> None:
@@ -49,32 +51,52 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Until cancelled. What goes wrong is logged, and the outbox looked at again later."""
-        while True:
-            self._told.clear()
-            try:
-                pause_s = await self.step()
-            except Exception:
-                _log.exception("notices wait: a fault of the dispatcher")
-                pause_s = IDLE_S
-            try:
-                async with asyncio.timeout(pause_s):
-                    await self._told.wait()
-            except TimeoutError:
-                pass
+        try:
+            while True:
+                self._told.clear()
+                try:
+                    pause_s = self._begin_due()
+                except Exception:
+                    _log.exception("notices wait: a fault of the dispatcher")
+                    pause_s = IDLE_S
+                try:
+                    async with asyncio.timeout(pause_s):
+                        await self._told.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            await self._give_up()
 
     async def step(self) -> float:
-        """Everything that is due, at most one message for each channel; returns after how long to look again."""
+        """Everything that is due, at most one message for each channel, to its end; returns after how long to look
+        again."""
+        pause_s, sending = self._begin_due(), list(self._sending.values())
+        try:
+            await asyncio.gather(*sending)
+        finally:
+            await self._give_up()
+        return 0.0 if sending else pause_s
+
+    def _begin_due(self) -> float:
+        """Route what was told, and begin to send on every channel that is not sending; returns after how long to look
+        again, unless the end of a message or somebody who tells wakes earlier."""
         for notice in self._store.unrouted_notices():
             self._route(notice)
         now = self._clock()
-        found = {channel: self._next(channel, now) for channel in Channel}
+        found = {channel: self._next(channel, now) for channel in Channel if channel not in self._sending}
         due = [(channel, number, self._begin(number)) for channel, (number, _) in found.items() if number is not None]
         self._commit()
-        async with asyncio.TaskGroup() as group:
-            for each in due:
-                group.create_task(self._send(*each))
-        later = min(at for _, at in found.values())
-        return 0.0 if due else min(IDLE_S, max(0.0, later - now))
+        for each in due:
+            self._sending[each[0]] = asyncio.get_running_loop().create_task(self._send(*each))
+        later = min((at for number, at in found.values() if number is None), default=now + IDLE_S)
+        return min(IDLE_S, max(0.0, later - now))
+
+    async def _give_up(self) -> None:
+        """End what is still being sent: it has been written down as tried, and is tried again."""
+        left = list(self._sending.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _route(self, notice: NoticeRow) -> None:
         account = self._store.account(notice.account) if notice.account else None
@@ -133,6 +155,16 @@ class Dispatcher:
 
     async def _send(self, channel: Channel, number: int, message: Message) -> None:
         try:
+            await self._hand_over(channel, number, message)
+            self._commit()
+        except Exception:  # it was written down as tried, and is tried again
+            _log.exception("a notice's outcome could not be kept")
+        finally:
+            del self._sending[channel]
+            self._told.set()  # the channel is free for the next one
+
+    async def _hand_over(self, channel: Channel, number: int, message: Message) -> None:
+        try:
             await self._senders[channel](message, self._settings())
         except SendFailed as failed:
             self._failed(channel, number, message, failed)
@@ -142,7 +174,6 @@ class Dispatcher:
         else:
             self._store.note_notice_sent(number)
             _log.info("notice sent channel=%s message=%d notices=%d", channel, number, len(message.rows))
-        self._commit()
 
     def _failed(self, channel: Channel, number: int, message: Message, failed: SendFailed) -> None:
         tries = 1 if all(kind_of(row.notice.kind).always for row in message.rows) else TRIES  # who tests looks on

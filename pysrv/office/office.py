@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import secrets
+import sys
 import time
 from pathlib import Path
 
@@ -192,9 +193,6 @@ class Office:
 
     async def start(self) -> None:
         """Open every socket. Raises PortBusy."""
-        password = self._store.ensure_admin()
-        demo = greeting.demo_accounts(self._store, self._settings().realm) if self._options.demo_accounts else {}
-        self._store.commit()
         self._service.start()
         for address in self._options.listen:
             self._udp.listen(self._loop, address, self._options.sip_port)
@@ -208,11 +206,22 @@ class Office:
         parts = self._watch, self._dispatcher, self._cashier, self._renewer
         for work in (*(each.run() for each in parts), self._stay_secure()):
             self._tasks.append(self._loop.create_task(work))
+        self._greet()
+        self.turn()
+
+    def _greet(self) -> None:
+        """Say where what is, and passwords that are new: made only now, when nothing can keep them from being said."""
+        password = self._store.ensure_admin()
+        demo = greeting.demo_accounts(self._store, self._settings().realm) if self._options.demo_accounts else {}
+        self._store.commit()
+        for name in demo:
+            self._service.operators.account_changed(name)
         tls_port = 0 if self._ports.problems else self._settings().tls_port
         ports = self._options.sip_port, tls_port, self._options.https_port
         fingerprint = self._certificates.fingerprint
-        print("\n".join(greeting.lines(self._options.listen, ports, fingerprint, password, demo)), flush=True)
-        self.turn()
+        lines = greeting.lines(self._options.listen, ports, fingerprint, password, demo)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))  # one write: the keeper prints into the same stream
+        sys.stdout.flush()
 
     async def stop(self) -> None:
         """Close every socket; running calls stay in the store and in the kernel for the next start."""

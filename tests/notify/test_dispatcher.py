@@ -300,24 +300,29 @@ async def test_a_fault_of_one_channel_leaves_the_others_alone(box: Outbox, mails
 async def test_a_server_that_hangs_holds_up_neither_calls_nor_the_other_channels(
     box: Outbox, mails: MailServer, web: WebServer
 ) -> None:
-    held, seen = asyncio.Event(), asyncio.Event()
+    held, seen = asyncio.Event(), asyncio.Queue[int]()
 
     async def hangs(message: Message, settings: Settings) -> None:
         await held.wait()
         raise SendFailed("too slow")
 
     async def sms_sent(message: Message, settings: Settings) -> None:
-        seen.set()
+        seen.put_nowait(len(message.rows))
 
     box.senders |= {Channel.MAIL: hangs, Channel.SMS: sms_sent}
     box.use(adminphones="+4930123", smsgatewayurl=sms(web))
-    box.tell("pin_guessing", key="1")
+    box.notices.on_told = box.dispatcher.wake
+    box.tell("test", key="1", who="root")
     task = asyncio.create_task(box.dispatcher.run())
     async with asyncio.timeout(10):
-        await seen.wait()
+        await seen.get()
+        box.tell("test", key="2", who="root")  # while the mail of the first one hangs
+        await seen.get()
     assert not held.is_set()
+    assert [row.status for row in box.rows() if row.channel == Channel.SMS] == ["sent", "sent"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    assert {row.status for row in box.rows() if row.channel == Channel.MAIL} == {"waiting"}
 
 
 async def test_telling_wakes_the_dispatcher(box: Outbox, mails: MailServer) -> None:

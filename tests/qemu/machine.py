@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.qemu.report import Outcome, Reader
 
 QEMU = "qemu-system-x86_64"
-MEMORY_MB = 2560
+MEMORY_MB = 3072
 BOOT_S, LIMIT_S = 180.0, 1800.0
 
 

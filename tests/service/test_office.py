@@ -1,11 +1,17 @@
 """The office on loopback, without a keeper: what it says of its health, what it counts of its ring, what it exports."""
 
 import asyncio
+import contextlib
+import re
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from appliance.config.options import RunOptions
 from pysrv.net.udp import PortBusy
@@ -59,6 +65,33 @@ async def running(directory: Path, fill: Callable[[Store], None] = lambda _: Non
 async def test_an_office_without_a_keeper_says_which_part_is_missing(tmp_path: Path) -> None:
     async with running(tmp_path) as (office, _):
         assert office.health().text() == "store: ok\nsip: ok\nkeeper: not connected\n"
+
+
+async def test_a_first_password_outlives_a_start_that_failed_and_its_line_is_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(write=written.append, flush=lambda: None))
+    with socket.create_server((HOST, 0)) as taken:
+        port = int(taken.getsockname()[1])
+        options = RunOptions(
+            listen=(HOST,), state=str(tmp_path), runtime=str(tmp_path), sip_port=port, https_port=free_port()
+        )
+        office = Office(options, str(tmp_path / "keeper.sock"))
+        with pytest.raises(PortBusy):
+            await office.start()
+        await office.stop()
+    assert written == []
+    for _ in range(TRIES):
+        with contextlib.suppress(PortBusy, OSError):
+            office = Office(replace(options, sip_port=free_port()), str(tmp_path / "keeper.sock"))
+            try:
+                await office.start()
+                break
+            finally:
+                await office.stop()
+    assert len(written) == 1
+    assert re.search(r"\nadministrator: user 'admin', password '\S+' .*\n$", written[0])
 
 
 async def test_an_office_whose_sockets_are_gone_is_not_ready(tmp_path: Path) -> None:
