@@ -1,4 +1,5 @@
-"""Rate decks and sheets of accounts as one POST of CSV: read in bites, bounded, all of it or nothing.
+"""Rate decks and sheets of accounts as one POST of CSV, the configuration as one of JSON: read in bites, bounded, all
+of it or nothing. And the configuration as one answer.
 
 The body may come over seconds; calls and other requests go on between its bites.
 """
@@ -13,18 +14,21 @@ from typing import Any, Final, NotRequired
 
 from aiohttp import web
 
+from appliance.config import document
 from appliance.wire import WireError
 from pysrv.api import arguments
 from pysrv.api.endpoint import ROOT, Argument
 from pysrv.api.repeats import HEADER, encoded
 from pysrv.api.rest import admit, touch
 from pysrv.control import Session
+from pysrv.control.configuration.verbs import ConfigurationPlan
 from pysrv.control.decks import DeckImported
 from pysrv.control.sheets import SheetImported
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, heard
+from pysrv.web.acting import backing, do, heard
 from pysrv.web.identity import identity
 from pysrv.web.routes import Route
+from pysrv.web.transfer import download
 
 CSV: Final = "text/csv"
 BITE_BYTES: Final = 65_536
@@ -38,13 +42,23 @@ _under_way: set[str] = set()
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import as the document prints it: POST of CSV to `path`, with these parameters, and this answer."""
+    """One import as the document prints it: POST of `kind` to `path`, with these parameters, and this answer."""
 
     path: str
     answer: Any
     says: str
     placed: tuple[Argument, ...]
     told: tuple[Argument, ...]
+    kind: str = CSV
+    status: int = 201
+
+
+class ConfigurationAnswer(ConfigurationPlan):
+    """What was changed, or with `dry_run` would be."""
+
+    dry_run: NotRequired[bool]
+    generation: NotRequired[int]
+    live: NotRequired[bool]
 
 
 class DeckAnswer(DeckImported):
@@ -85,7 +99,18 @@ SHEET: Final = Import(
         Argument("dry_run", "dry_run", bool, required=False, default=False),
     ),
 )
-IMPORTS: Final = (DECK, SHEET)
+CONFIGURATION: Final = Import(
+    "/configuration",
+    ConfigurationAnswer,
+    "Make the configuration what the document says, whole or not at all; secrets that it does not hold stay. "
+    "`dry_run`: everything is done and taken back. `digest`, of a dry run's answer: only what that showed is done.",
+    (),
+    (Argument("dry_run", "dry_run", bool, required=False, default=False), _text("digest")),
+    arguments.JSON,
+    200,
+)
+IMPORTS: Final = (DECK, SHEET, CONFIGURATION)
+EXPORT_SAYS: Final = "Everything that was configured as one document, without secrets: what `POST` here takes."
 
 
 async def _deck(request: web.Request) -> web.Response:
@@ -131,12 +156,45 @@ async def _sheet(request: web.Request) -> web.Response:
         return _said(session.do("sheets.commit", {"dry_run": told.get("dry_run", False)}))
 
 
+async def _configuration(request: web.Request) -> web.Response:
+    told = _asked(request, CONFIGURATION)
+    with _importing(request) as session:
+        _demand(request, Area.SETTINGS, Area.PRICES, Area.ROUTING, Area.SECURITY)  # before the body is kept
+        async with asyncio.timeout(LONGEST_S):
+            body = b"".join([chunk async for chunk in _chunks(request, MOST_SHEET_BYTES)])
+        try:
+            read = document.read(body)
+        except document.BadDocument as error:
+            raise WireError("bad_configuration", str(error), "nothing was changed") from None
+        for verb, args in document.requests(read):
+            session.do(verb, args)
+            await _breathe(request)
+        if told.get("dry_run"):
+            return _said(session.do("config.plan") | {"dry_run": True}, CONFIGURATION.status)
+        return _said(session.do("config.apply", {"digest": told.get("digest", "")}), CONFIGURATION.status)
+
+
+async def _exported(request: web.Request) -> web.StreamResponse:
+    admit(request)
+    touch(request)
+    arguments.of_query(request, ())
+    return await download(request, "configuration.json", _pieces(request), arguments.JSON)
+
+
+async def _pieces(request: web.Request) -> AsyncIterator[str]:
+    after: list[str] | None = []
+    while after is not None:
+        piece = do(request, "config.export", {"after": after})
+        yield piece["text"]
+        after = piece["next"]
+
+
 def _asked(request: web.Request, what: Import) -> dict[str, Any]:
     """The parameters. Raises WireError."""
     admit(request)
     touch(request)
-    if not arguments.is_type(request, CSV):
-        raise WireError("unsupported_media_type", f"an import is {CSV}", f"send Content-Type: {CSV}")
+    if not arguments.is_type(request, what.kind):
+        raise WireError("unsupported_media_type", f"an import is {what.kind}", f"send Content-Type: {what.kind}")
     if HEADER in request.headers:
         raise WireError("bad_args", f"an import takes no {HEADER}", "it counts whole or not at all: repeat it")
     return arguments.of_query(request, what.told)
@@ -167,13 +225,9 @@ def _importing(request: web.Request) -> Iterator[Session]:
 
 async def _bites(request: web.Request, most: int) -> AsyncIterator[str]:
     """The body as pieces of whole lines. Raises WireError."""
-    decoder, rest, size = codecs.getincrementaldecoder("utf-8-sig")(), "", 0
+    decoder, rest = codecs.getincrementaldecoder("utf-8-sig")(), ""
     try:
-        async for chunk in request.content.iter_chunked(BITE_BYTES):
-            size += len(chunk)
-            if size > most:
-                raise WireError("too_large", f"an import has at most {most} bytes", "split the file")
-            heard(request)
+        async for chunk in _chunks(request, most):
             text = rest + decoder.decode(chunk)
             lines, newline, rest = text.rpartition("\n")
             if len(rest) > BITE_BYTES:
@@ -184,6 +238,17 @@ async def _bites(request: web.Request, most: int) -> AsyncIterator[str]:
             yield last
     except UnicodeDecodeError:
         raise WireError("invalid", "the file is not UTF-8", "save it as UTF-8") from None
+
+
+async def _chunks(request: web.Request, most: int) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises WireError."""
+    size = 0
+    async for chunk in request.content.iter_chunked(BITE_BYTES):
+        size += len(chunk)
+        if size > most:
+            raise WireError("too_large", f"an import has at most {most} bytes", "split the file")
+        heard(request)
+        yield chunk
 
 
 def _rows(text: str) -> Iterator[dict[str, Any]]:
@@ -213,11 +278,13 @@ async def _breathe(request: web.Request) -> None:
     await asyncio.sleep(0)
 
 
-def _said(said: dict[str, Any]) -> web.Response:
-    return web.Response(body=encoded(said), status=201, content_type=arguments.JSON)
+def _said(said: dict[str, Any], status: int = 201) -> web.Response:
+    return web.Response(body=encoded(said), status=status, content_type=arguments.JSON)
 
 
 ROUTES: Final = (
     Route("POST", ROOT + DECK.path, _deck, token=True),
     Route("POST", ROOT + SHEET.path, _sheet, token=True),
+    Route("POST", ROOT + CONFIGURATION.path, _configuration, token=True),
+    Route("GET", ROOT + CONFIGURATION.path, _exported, token=True),
 )

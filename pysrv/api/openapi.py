@@ -13,7 +13,7 @@ from aiohttp import web
 from pysrv.api import paging
 from pysrv.api.arguments import JSON, LATEST
 from pysrv.api.endpoint import ROOT, Argument, Endpoint
-from pysrv.api.imports import CSV, IMPORTS, Import
+from pysrv.api.imports import CONFIGURATION, CSV, EXPORT_SAYS, IMPORTS, Import
 from pysrv.api.repeats import HEADER, LONGEST, encoded
 from pysrv.api.rest import admit
 from pysrv.api.table import ENDPOINTS
@@ -35,6 +35,7 @@ REFUSALS: Final = {
     503: "The appliance cannot do this now.",
     507: "The disk is full.",
 }
+_BODY: Final[dict[str, str]] = {CSV: "string", JSON: "object"}
 _OF_IMPORTS: Final = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 507})
 _REFS: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = {
@@ -77,6 +78,12 @@ def document() -> dict[str, Any]:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, shapes)
     for each in IMPORTS:
         paths.setdefault(each.path, {})["post"] = _import(each)
+    paths[CONFIGURATION.path]["get"] = {
+        "operationId": "export_configuration",
+        "summary": EXPORT_SAYS,
+        "parameters": [],
+        "responses": _responses(200, {"type": "object"}, frozenset({400, 401, 403, 429, 503, 507})),
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -245,8 +252,8 @@ def _import(each: Import) -> dict[str, Any]:
             *(_parameter(argument, "path", {}) for argument in each.placed),
             *(_parameter(argument, "query", {}) for argument in each.told),
         ],
-        "requestBody": {"required": True, "content": {CSV: {"schema": {"type": "string"}}}},
-        "responses": _responses(201, _answer(each.answer), _OF_IMPORTS),
+        "requestBody": {"required": True, "content": {each.kind: {"schema": {"type": _BODY[each.kind]}}}},
+        "responses": _responses(each.status, _answer(each.answer), _OF_IMPORTS),
     }
 
 

@@ -77,6 +77,8 @@ class Reading:
             return self._sql.execute(sql, parameters)
         except sqlite3.Error as error:
             raise from_sqlite(error, self._path) from error
+        except OverflowError:
+            raise StoreError(StoreCode.INVALID, "a number is larger than 64 bits hold") from None
 
     def _one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
         row: Row | None = self._run(sql, parameters).fetchone()

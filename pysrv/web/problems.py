@@ -16,6 +16,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "expectation_failed": 417,
     "invalid": 422,
     "bad_rate": 422,
+    "bad_configuration": 422,
     "bad_sheet": 422,
     "bad_file": 422,
     "too_large": 413,

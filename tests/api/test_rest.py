@@ -296,6 +296,29 @@ async def test_only_the_addresses_of_apiv2ipauth_are_served(home: Home) -> None:
     assert (await program.ask("GET", "/status")).status == 200
 
 
+async def test_the_configuration_goes_out_and_comes_in_as_one(home: Home) -> None:
+    house, program = home
+    sent = {"Content-Type": "application/json"}
+    answer = await program.ask("GET", "/configuration")
+    read = json.loads(answer.text)
+    assert answer.status == 200 and read["secrets"] is False
+    read["settings"]["calltimeout"] = "77"
+    body = json.dumps(read).encode()
+    told = await program.said("POST", "/configuration?dry_run=true", body, headers=sent)
+    assert told["dry_run"] and told["counts"]["settings"]["added"] == 1
+    assert "calltimeout" not in house.store.overrides()
+    assert (await program.ask("POST", "/configuration?digest=other", body, headers=sent)).status == 409
+    done = await program.said("POST", f"/configuration?digest={told['digest']}", body, headers=sent)
+    assert done["changes"] == told["changes"] and house.store.overrides()["calltimeout"] == "1m17s"
+    bad = await program.ask(
+        "POST", "/configuration", body.replace(b"1m17s", b"soon").replace(b'"77"', b'"soon"'), headers=sent
+    )
+    assert bad.status == 422 and "settings.calltimeout" in bad.text
+    assert (await program.ask("POST", "/configuration", b"{}", headers=sent)).status == 422
+    assert (await program.ask("POST", "/configuration", body, headers={"Content-Type": "text/csv"})).status == 415
+    assert (await program.ask("GET", "/configuration?secrets=true")).status == 400
+
+
 async def test_a_deck_comes_as_one_post(home: Home) -> None:
     _, program = home
     csv = {"Content-Type": "text/csv"}

@@ -1,5 +1,7 @@
 """The configuration as one document: what is written is read again, bad ones are refused by place, all or nothing."""
 
+import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -346,3 +348,34 @@ def test_only_who_may_change_settings_exports_and_imports_and_nobody_gets_secret
     with pytest.raises(WireError) as refused:
         session.ask("config.export", secrets=True)
     assert refused.value.code == "forbidden"
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    inside: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inside:
+        yield from _places(each, (*path, name))
+
+
+def test_whatever_stands_at_a_place_is_taken_or_refused_and_is_no_fault(house: Callable[..., House]) -> None:
+    furnished, fresh = house(), house(live=False)
+    furnish(furnished.root)
+    whole = document.read(furnished.export().encode())
+    whole["decks"], whole["blacklist"] = [{**deck, "rates": deck["rates"][:3]} for deck in whole["decks"]], []
+    whole["firewall"].append(
+        {"action": "allow", "prefix": "", "country": "DE", "protocol": "any", "port": 0, "note": ""}
+    )
+    for path in list(_places(whole)):
+        for odd in (None, -1, 2**70, "", "\x00", [{}], {"": None}):
+            spoilt = json.loads(json.dumps(whole))
+            at = spoilt
+            for name in path[:-1]:
+                at = at[name]
+            if path:
+                at[path[-1]] = odd
+            try:
+                with contextlib.suppress(BadDocument):
+                    document.read(json.dumps(spoilt).encode())
+                fresh.plan(spoilt)
+            except WireError as error:
+                assert error.code != "internal", (path, odd, error.message)

@@ -1,0 +1,152 @@
+"""The configuration as one file: taken along, or brought, looked at, and put in force by a word.
+
+A file that was brought waits, judged, for HELD_S seconds in its own conversation, one of each person; what it would
+change is shown, and only that is done.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+
+from appliance.config import document
+from appliance.wire import WireError
+from pysrv.control import Control, Session
+from pysrv.panel.forms import answered
+from pysrv.people.permissions import Area
+from pysrv.web.acting import backing, do, form, heard
+from pysrv.web.identity import identity
+from pysrv.web.logins import LOGINS
+from pysrv.web.routes import Route
+from pysrv.web.transfer import UPLOAD, download
+
+_AT: Final = "/panel/configuration"
+HELD_S: Final = 900.0
+SHOWN: Final = 200  # lines
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file that waits: what it would change, and the number in the form that says the word."""
+
+    session: Session
+    number: str
+    plan: dict[str, Any]
+    at: float
+
+
+_held: WeakKeyDictionary[Control, dict[str, Held]] = WeakKeyDictionary()
+
+
+async def index(request: web.Request) -> web.Response:
+    """/panel/configuration"""
+    return _page(request)
+
+
+async def export(request: web.Request) -> web.StreamResponse:
+    """/panel/configuration/export.json: without secrets, which leave the machine by its own command alone."""
+    return await download(request, "configuration.json", _pieces(request), "application/json")
+
+
+async def _pieces(request: web.Request) -> AsyncIterator[str]:
+    after: list[str] | None = []
+    while after is not None:
+        piece = do(request, "config.export", {"after": after})
+        yield piece["text"]
+        after = piece["next"]
+
+
+async def receive(request: web.Request) -> web.Response:
+    """A file: what it would change."""
+    upload, office, who = request[UPLOAD], backing(request), identity(request)
+    _give_up(request)
+    session = office.control.session(who.who, who.licence)
+    waits = False
+    try:
+        try:
+            read = document.read((await upload.text()).encode())
+        except document.BadDocument as error:
+            raise WireError("bad_configuration", str(error), "nothing was changed") from None
+        for verb, args in document.requests(read):
+            session.do(verb, args)
+            office.turn()
+            heard(request)
+            await asyncio.sleep(0)
+        plan = session.do("config.plan")
+        if not plan["changes"]:
+            return _page(request, same=True)
+        held = Held(session, secrets.token_urlsafe(16), plan, request.app[LOGINS].now())
+        _of(request)[who.who] = held
+        waits = True
+        return _page(request, asked=held)
+    except WireError as error:
+        return _page(request, error)
+    finally:
+        if not waits:
+            session.close()
+        office.turn()
+
+
+async def confirm(request: web.Request) -> web.Response:
+    """The word for it."""
+    fields = await form(request)
+    held = _of(request).pop(identity(request).who, None)
+    if held is None or not _fits(request, held, fields.get("number", "")):
+        if held is not None:
+            held.session.close()
+        hint = "bring the file again: it waits a quarter of an hour, and one of each person"
+        return _page(request, WireError("conflict", "this file waits no more; nothing was changed", hint))
+    try:
+        if fields.get("sure"):
+            return _page(request, done=held.session.do("config.apply", {"digest": held.plan["digest"]}))
+        return _page(request)
+    except WireError as error:
+        return _page(request, error)
+    finally:
+        held.session.close()
+        backing(request).turn()
+
+
+def _page(
+    request: web.Request,
+    error: WireError | None = None,
+    *,
+    asked: Held | None = None,
+    done: dict[str, Any] | None = None,
+    same: bool = False,
+) -> web.Response:
+    told = asked.plan if asked is not None else done
+    total = sum(sum(each.values()) for each in told["counts"].values()) if told else 0
+    uploads = backing(request).settings().allowhttpfileupload
+    more = max(0, total - SHOWN)
+    shown: dict[str, Any] = {"asked": asked, "done": done, "told": told, "same": same, "total": total, "more": more}
+    return answered(request, "panel/configuration.html", error, uploads=uploads, lines=SHOWN, **shown)
+
+
+def _fits(request: web.Request, held: Held, number: str) -> bool:
+    fresh = request.app[LOGINS].now() - held.at <= HELD_S
+    return secrets.compare_digest(held.number.encode(), number.encode()) and fresh
+
+
+def _give_up(request: web.Request) -> None:
+    """Files whose time is over, and the one of who brings another."""
+    waiting, now, whose = _of(request), request.app[LOGINS].now(), identity(request).who
+    for person in [each for each, held in waiting.items() if each == whose or now - held.at > HELD_S]:
+        waiting.pop(person).session.close()
+
+
+def _of(request: web.Request) -> dict[str, Held]:
+    return _held.setdefault(backing(request).control, {})
+
+
+_WRITE: Final[dict[str, Any]] = {"area": Area.SETTINGS, "writes": True}
+ROUTES = (
+    Route("GET", _AT, index, menu="Configuration", group="Appliance", **_WRITE),
+    Route("GET", f"{_AT}/export.json", export, **_WRITE),
+    Route("POST", _AT, receive, uploads=True, **_WRITE),
+    Route("POST", f"{_AT}/confirm", confirm, **_WRITE),
+)

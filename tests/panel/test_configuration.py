@@ -1,0 +1,64 @@
+"""The page of the configuration: taken along as a file, brought, looked at, put in force by a word."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from pysrv.panel.pages import configuration
+from tests.panel.conftest import Panel
+
+AT = "/panel/configuration"
+
+
+async def brought(panel: Panel, read: dict[str, Any] | str) -> str:
+    text = read if isinstance(read, str) else json.dumps(read, indent=1)
+    return (await panel.browser.upload(AT, {}, text.encode(), "configuration.json")).text
+
+
+def number_in(page: str) -> str:
+    found = re.search(r'name="number" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+async def test_it_is_taken_along_brought_back_looked_at_and_put_in_force(panel: Panel) -> None:
+    root = panel.house.control.session("root")
+    root.do("trunks.add", {"name": "carrier", "host": "192.0.2.7", "user": "us", "password": "carrier-words"})
+    answer = await panel.browser.get(f"{AT}/export.json")
+    read = json.loads(answer.text)
+    assert "attachment" in answer.headers["Content-Disposition"] and "carrier-words" not in answer.text
+    assert "Nothing differs" in await brought(panel, read)
+    read["settings"]["calltimeout"], read["trunks"] = "77", []
+    page = await brought(panel, read)
+    assert "2 entries would be changed" in page and "carrier" in page and "1m17s" in page
+    assert panel.store.trunk("carrier") is not None
+    done = await panel.browser.post(f"{AT}/confirm", {"number": number_in(page), "sure": "1"})
+    assert "2 entries were changed" in done.text
+    assert panel.store.trunk("carrier") is None and panel.store.overrides()["calltimeout"] == "1m17s"
+    again = await panel.browser.post(f"{AT}/confirm", {"number": number_in(page), "sure": "1"})
+    assert again.status == 409 and "waits no more" in again.text
+
+
+async def test_what_is_wrong_is_named_and_what_was_not_said_is_not_done(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = json.loads((await panel.browser.get(f"{AT}/export.json")).text)
+    assert "line 2, column 1: expecting property name" in await brought(panel, "{")
+    assert "trunks[0].host: is missing" in await brought(panel, read | {"trunks": [{"name": "a"}]})
+    page = await brought(panel, read | {"settings": {"calltimeout": "77"}})
+    assert (await panel.browser.post(f"{AT}/confirm", {"number": "x", "sure": "1"})).status == 409
+    assert (await panel.browser.post(f"{AT}/confirm", {"number": number_in(page), "sure": "1"})).status == 409
+    monkeypatch.setattr(configuration, "HELD_S", -1.0)
+    page = await brought(panel, read | {"settings": {"calltimeout": "77"}})
+    assert (await panel.browser.post(f"{AT}/confirm", {"number": number_in(page), "sure": "1"})).status == 409
+    assert "calltimeout" not in panel.store.overrides()
+
+
+async def test_administrators_alone_may_see_it(panel: Panel) -> None:
+    for role, status in (("admin", 200), ("operator", 403), ("support", 403)):
+        panel.administrator(role)
+        await panel.browser.log_in(role)
+        assert (await panel.browser.get(AT)).status == status
+        assert (await panel.browser.get(f"{AT}/export.json")).status == status
