@@ -56,6 +56,7 @@ class Tunnel(Protocol):
     def status(self, query: wire.TunnelQuery, /) -> wire.TunnelStatus: ...
     def switch(self, wanted: wire.TunnelSwitch, /) -> wire.TunnelStatus: ...
     def add(self, new: wire.NewPeer, /) -> wire.PeerMade: ...
+    def ask_root(self) -> None: ...
     def remove(self, ref: wire.PeerRef, /) -> None: ...
 
 
@@ -68,11 +69,13 @@ class Errands(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One row of the table: who may say it, the dataclass of its arguments, and what it does."""
+    """One row of the table: who may say it, the dataclass of its arguments, and what it does. `others`: what refuses it
+    to callers other than root, as root chose."""
 
     callers: frozenset[Caller]
     args: type[Any]
     act: Callable[[Any, Any], Any]
+    others: Callable[[Any], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +129,16 @@ GATE_VERBS: Mapping[KeeperVerb, Verb] = {
     KeeperVerb.REMEMBER: Verb(_BOTH, wire.Refresh, lambda gate, args: gate.remember(args)),
     KeeperVerb.FORGET: Verb(_BOTH, wire.RefreshRef, lambda gate, args: gate.forget(args)),
 }
-# Verbs that the tunnel carries out. Whether there is one, on which port and in which network is root's to say; whom
-# the administrators let in, they say in the panel too.
+# Verbs that the tunnel carries out. Whether there is one, on which port and in which network is root's to say, and so
+# is who may come, unless root lets the panel say it too.
 TUNNEL_VERBS: Mapping[KeeperVerb, Verb] = {
     KeeperVerb.TUNNEL: Verb(_BOTH, wire.TunnelQuery, lambda tunnel, args: tunnel.status(args)),
     KeeperVerb.TUNNEL_SWITCH: Verb(
         frozenset({Caller.ROOT}), wire.TunnelSwitch, lambda tunnel, args: tunnel.switch(args)
     ),
-    KeeperVerb.TUNNEL_ADD: Verb(_BOTH, wire.NewPeer, lambda tunnel, args: tunnel.add(args)),
+    KeeperVerb.TUNNEL_ADD: Verb(
+        _BOTH, wire.NewPeer, lambda tunnel, args: tunnel.add(args), lambda tunnel: tunnel.ask_root()
+    ),
     KeeperVerb.TUNNEL_REMOVE: Verb(_BOTH, wire.PeerRef, lambda tunnel, args: tunnel.remove(args)),
 }
 # Verbs that others carry out for the keeper: no word of them says where or how.
@@ -228,4 +233,6 @@ def _act(
         return verb.act(gate, args)
     if tunnel is None:
         raise WireError("no_tunnel", "this keeper holds no tunnel")
+    if verb.others is not None and caller is not Caller.ROOT:
+        verb.others(tunnel)
     return verb.act(tunnel, args)

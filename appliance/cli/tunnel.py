@@ -49,6 +49,7 @@ def _answer(result: Mapping[str, Any]) -> Answer:
         ("interface", f"{result['interface']} ({result['kind']})" if result["kind"] else ""),
         ("addresses", ", ".join(result["addresses"])),
         ("public key", result["public_key"]),
+        ("peers", "let in by root and by the panel" if result.get("by_panel") else "let in by root alone"),
     ))  # fmt: skip
     peers = table(PEERS, result["peers"], "no peers yet: 'appliance tunnel add NAME' lets one in")
     return Answer(result, (shown, peers), Exit.REFUSED if result["problem"] else Exit.OK)
@@ -58,8 +59,8 @@ def _show(session: Session) -> Answer:
     return _answer(_told(session))
 
 
-def _on(session: Session, port: int, endpoint: str, network: str) -> Answer:
-    wanted = {"on": True, "port": port, "endpoint": endpoint, "network": network}
+def _on(session: Session, port: int, endpoint: str, network: str, by_panel: bool | None) -> Answer:
+    wanted = {"on": True, "port": port, "endpoint": endpoint, "network": network, "by_panel": by_panel}
     return _answer(session.link().keeper(KeeperVerb.TUNNEL_SWITCH, wanted))
 
 
@@ -119,6 +120,11 @@ COMMANDS = (
             option("--port", type=click.IntRange(0, 65535), default=0, help="UDP port; 0: as it was, 51820 at first."),
             option("--endpoint", default="", help="Name or address that peers are told; empty: as it was."),
             option("--network", default="", help="IPv4 network inside, such as 10.99.7.0/24; empty: as it was."),
+            option(
+                "--by-panel/--not-by-panel",
+                default=None,
+                help="Whether the panel may let peers in, or root alone; neither: as it was, root alone at first.",
+            ),
         ),
         "Example: 'appliance tunnel on --endpoint pbx.example.org', then 'appliance tunnel add laptop'. Whoever comes "
         "through it counts as near: remoteadmin 1 lets him open the panel, and he logs in there as ever.",

@@ -163,4 +163,11 @@ ROWS: Final = (
         "backup_failed",
         _one(lambda f: f.backup_failed),
     ),
+    _row(
+        "tunnel_peers",
+        G,
+        "peers that may come through the administrators' tunnel",
+        "tunnel_peers",
+        _one(lambda f: f.tunnel_peers),
+    ),
 )

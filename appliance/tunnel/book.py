@@ -39,7 +39,8 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The whole state. `endpoint`: what peers are told, empty for the appliance's first address."""
+    """The whole state. `endpoint`: what peers are told, empty for the appliance's first address. `by_panel`: the office
+    may add peers too."""
 
     on: bool
     port: int
@@ -48,6 +49,7 @@ class Book:
     private_key: str
     endpoint: str = ""
     peers: tuple[Peer, ...] = ()
+    by_panel: bool = False
 
     def addresses(self, number: int) -> tuple[str, str]:
         """Both addresses of a number."""
@@ -162,6 +164,8 @@ def read(text: str) -> Book:
             book.addresses(number)
         if not 1 <= book.port <= 65535:
             raise ValueError(f"{book.port} is no port")
+        if type(book.by_panel) is not bool:
+            raise ValueError("by_panel must be true or false")
     except (TypeError, AttributeError, IndexError, WireError) as error:
         raise ValueError(str(error)) from None
     return book

@@ -92,6 +92,12 @@ class Tunnel:
                 self._clear()
         except WireError as error:
             self._fail(error)
+            if self._book is None:  # nobody knows any more whom an interface of an earlier keeper lets in
+                self._say("whatever there was of the tunnel is taken down")
+                try:
+                    self._clear()
+                except WireError as left:
+                    self._say(f"and could not be: {left.message}")
 
     def tick(self) -> None:
         """What somebody has taken away is made again."""
@@ -134,6 +140,7 @@ class Tunnel:
             addresses=self._addresses if up else (),
             networks=(kept.network4, kept.network6) if up else (),
             peers=tuple(_shown(kept, peer, heard.get(peer.public_key, Heard())) for peer in kept.peers),
+            by_panel=kept.by_panel,
         )
 
     def switch(self, wanted: wire.TunnelSwitch) -> wire.TunnelStatus:
@@ -145,6 +152,7 @@ class Tunnel:
             port=self._port(wanted.port) if wanted.port else kept.port,
             endpoint=book.host(wanted.endpoint) if wanted.endpoint else kept.endpoint,
             network4=book.network4(wanted.network) if wanted.network else kept.network4,
+            by_panel=kept.by_panel if wanted.by_panel is None else wanted.by_panel,
         )
         if new.network4 != kept.network4 and kept.peers:
             hint = "remove the peers first: their addresses lie in it"
@@ -154,6 +162,12 @@ class Tunnel:
         self._become(new)
         self._say(f"tunnel {'on' if new.on else 'off'}, udp port {new.port}")
         return self.status(wire.TunnelQuery())
+
+    def ask_root(self) -> None:
+        """Raises WireError while only root may add peers: whoever took the office over would let himself in."""
+        if not self._made().by_panel:
+            hint = "on the machine: 'appliance tunnel add NAME'; 'appliance tunnel on --by-panel' lets the panel do it"
+            raise WireError("forbidden", "only root lets peers into the tunnel", hint)
 
     def add(self, new: wire.NewPeer) -> wire.PeerMade:
         """One more peer, and his configuration."""

@@ -31,4 +31,5 @@ class OfficeFigures:
     backup_at: float = 0.0  # when the last one was made, 0: never
     backup_bytes: int = 0  # what it holds
     backup_failed: int = 0  # 1 while the last one was not made
+    tunnel_peers: int = 0  # who may come through the administrators' tunnel
     web_refusals: dict[str, int] = field(default_factory=dict)  # by reason

@@ -33,7 +33,8 @@ class TunnelStatus:
     """The tunnel now. `on`: it is wanted; `problem`: why it is not there all the same.
 
     `addresses` are the appliance's own in the tunnel, `networks` those of all who come through it: empty while nobody
-    can. `kind` says who carries it: `kernel`, or `wireguard-go` where the kernel cannot.
+    can. `kind` says who carries it: `kernel`, or `wireguard-go` where the kernel cannot. `by_panel`: root lets the
+    office add peers too.
     """
 
     on: bool
@@ -46,20 +47,22 @@ class TunnelStatus:
     addresses: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     peers: tuple[TunnelPeer, ...] = ()
+    by_panel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TunnelSwitch:
-    """The tunnel as it should be; 0 and empty texts leave what was.
+    """The tunnel as it should be; 0, empty texts and None leave what was.
 
     `endpoint` is the host that peers are told (a name or an address, with or without a port), `network` the IPv4
-    network inside.
+    network inside. `by_panel`: whether the office may add peers, or root alone.
     """
 
     on: bool
     port: int = 0
     endpoint: str = ""
     network: str = ""
+    by_panel: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ alone, by whatever name the operator gave, and by no proxy of the environment.
 
 import datetime
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ AGENT: Final = "appliance-acme"
 ANSWER_S: Final = 20  # of one request
 PATIENCE_S: Final = 90.0  # of the whole order
 MOST_DETAIL: Final = 300
+MOST_ANSWER: Final = 1 << 20  # bytes; a chain of certificates is some thousand
 Publish = Callable[[str, str], object]
 """Hands out a challenge: its token, and what is answered to who asks for it."""
 
@@ -56,8 +57,29 @@ class Wanted:
     account_key: str = field(repr=False)
 
 
+class _Bounded:
+    """What a connection brings, up to MOST_ANSWER bytes once unpacked; as requests reads it."""
+
+    def __init__(self, raw: Any, host: str) -> None:
+        self._raw, self._host = raw, host
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def stream(self, *args: Any, **options: Any) -> Iterator[bytes]:
+        """Piece after piece. Raises CertificateError."""
+        taken = 0
+        for piece in self._raw.stream(*args, **options):
+            taken += len(piece)
+            if taken > MOST_ANSWER:
+                self._raw.close()
+                hint = "give the address of the authority's ACME directory (RFC 8555, 7.1.1)"
+                raise CertificateError(f"{self._host} answers with more than {MOST_ANSWER // 1024} KiB", hint)
+            yield piece
+
+
 class _Verified(HTTPAdapter):
-    """Believes whom the context believes, and not a list of its own."""
+    """Believes whom the context believes, and not a list of its own; and reads no answer without end."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
@@ -66,6 +88,12 @@ class _Verified(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Every connection by that context."""
         super().init_poolmanager(*args, **options, ssl_context=self._context)
+
+    def send(self, request: Any, *args: Any, **options: Any) -> Any:
+        """One request; what is read of the answer is bounded."""
+        answer = super().send(request, *args, **options)
+        answer.raw = _Bounded(answer.raw, urlsplit(request.url).hostname or "")
+        return answer
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """The context does it."""

@@ -59,7 +59,7 @@ def _copy(state: Path, heard: Callable[[int, int], None]) -> dict[str, Any]:
 def _verified(path: Path) -> dict[str, Any]:
     """What a whole database holds. Raises StoreError and WireError for one that nobody should rely on."""
     with closing(Reader.open(path)) as reader:
-        if damage := reader.damage():
+        if damage := reader.damage(indexes=True):
             words = "; ".join(damage[:MOST_DAMAGE])
             raise WireError(
                 "corrupt", f"the database is damaged: {words}", "take an older backup: 'appliance backup list'"

@@ -14,11 +14,8 @@ from pysrv.store.migrations import LATEST
 
 
 def walked(reader: Reader) -> dict[str, Any]:
-    """What was found. A trail on a damaged page counts as broken at its first row."""
-    try:
-        damage = reader.check()
-    except StoreError as error:  # so damaged that it cannot even be walked
-        damage = [error.message]
+    """What was found. Raises StoreError. A trail on a damaged page counts as broken at its first row."""
+    damage = reader.damage(indexes=False)
     try:
         chain = reader.audit_chain()
         broken_at, rows = chain.broken_at, chain.rows

@@ -208,6 +208,22 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "'appliance backup show' shows the place, 'appliance backup now' tries again, 'appliance backup check' "
             "looks whether it is whole.",
         ),
+        "tunnel_peer_added": Kind(
+            Severity.WARNING,
+            Audience.ADMINISTRATORS,
+            "{peer} may come through the tunnel",
+            "{who} let {peer} into the tunnel for administrators.",
+            "If nobody meant this: 'appliance tunnel remove {peer}' shuts him out, and 'appliance tunnel on "
+            "--not-by-panel' leaves it to root alone.",
+            always=True,
+        ),
+        "tunnel_peer_removed": Kind(
+            Severity.WARNING,
+            Audience.ADMINISTRATORS,
+            "{peer} may not come through the tunnel any more",
+            "{peer} was taken out of the tunnel for administrators.",
+            "'appliance tunnel' shows who may come.",
+        ),
         "test": Kind(
             Severity.CRITICAL,
             Audience.ADMINISTRATORS,

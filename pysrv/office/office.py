@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from appliance import wire
@@ -42,6 +43,7 @@ from pysrv.office import greeting
 from pysrv.office.alarm import Alarm
 from pysrv.office.front import Front, Parts
 from pysrv.office.inside import Inside
+from pysrv.office.peers import Peers
 from pysrv.office.watch import Watch
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.payments.cashier import Cashier
@@ -134,6 +136,8 @@ class Office:
             self._service.receive_message, self.turn, self._service.flow_closed, Limits(), self._session_s
         )
         self._tls.secure(lambda: self._certificates.context, self._certificates.client_context, self._trunk_name)
+        self._peers = Peers(self._peer_told)
+        self._service.parts.counts.tunnel_peers = lambda: self._peers.count
         self._service.parts.counts.connections = lambda: len(self._tcp) + len(self._tls)
         self._service.parts.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
         self.control = Control(
@@ -151,7 +155,7 @@ class Office:
             self.turn,
             self._session_s,
         )
-        self._watch = Watch(self._gate, self._service, delay, self.memory, lambda status: self._inside.follow(status))
+        self._watch = Watch(self._gate, self._service, delay, self.memory, self._tunnel_told)
         self._reader = self._store.reader()
         self.health = Checkup(self._look, time.monotonic)
         front = Front(
@@ -359,6 +363,14 @@ class Office:
 
     def _certificate_renewed(self, before: str, after: str) -> None:
         self._store.note("appliance", "certificate.issued", "certificate", before, after)
+        self.turn()
+
+    def _tunnel_told(self, status: wire.TunnelStatus) -> None:
+        self._inside.follow(status)
+        self._peers.follow(status)
+
+    def _peer_told(self, kind: str, key: str, figures: Mapping[str, str]) -> None:
+        self._service.parts.notices.tell(kind, "", key, **figures)
         self.turn()
 
     def _trunk_name(self, flow: Flow) -> str | None:

@@ -18,8 +18,8 @@ from pysrv.store import Store
 
 
 class Figures:
-    """Asks every part for what it counts. The ring says how many `connections` are open, what was `exported`, and
-    what the web refused."""
+    """Asks every part for what it counts. The ring says how many `connections` are open, what was `exported`, how
+    many may come through the tunnel, and what the web refused."""
 
     def __init__(
         self, store: Store, accounting: Accounting, registrar: Registrar, endpoint: Endpoint, tap: Tap, clock: Clock
@@ -30,6 +30,7 @@ class Figures:
         self.faults = 0  # of the service itself
         self.inputs: Counter[str] = Counter()  # refused by validateinput, by rule
         self.connections: Callable[[], int] = lambda: 0
+        self.tunnel_peers: Callable[[], int] = lambda: 0
         self.web_refusals: Callable[[], dict[str, int]] = dict
         self.exported: Callable[[], tuple[int, int]] = lambda: (0, 0)  # sent, dropped
 
@@ -70,6 +71,7 @@ class Figures:
             backup_at=backup.made_at,
             backup_bytes=backup.size_bytes,
             backup_failed=int(backup.failed_at > 0),
+            tunnel_peers=self.tunnel_peers(),
         )
 
     def _sums(self, amounts: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -57,16 +57,6 @@ class CopyReading(TrailReading):
     def _count(self, sql: str) -> int:
         return int((self._one(sql) or (0,))[0])
 
-    def damage(self) -> list[str]:
-        """What SQLite finds damaged, indexes and constraints too; empty: nothing. Reads the whole file: for a copy."""
-        try:
-            found = [str(row[0]) for row in self._all("PRAGMA integrity_check(20)")]
-        except StoreError as error:  # so damaged that it cannot be asked
-            if error.code is not StoreCode.CORRUPT:
-                raise
-            return [error.message]
-        return [] if found == ["ok"] else found
-
     def copy_to(self, target: Path, heard: Callable[[int, int], None] = lambda _done, _total: None) -> None:
         """Writes the database as it is now into the new file `target` (mode 0600), whole or not at all.
 

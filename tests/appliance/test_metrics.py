@@ -50,6 +50,7 @@ OFFICE = wire.OfficeFigures(
     backup_at=19.5,
     backup_bytes=20,
     backup_failed=1,
+    tunnel_peers=21,
 )
 TALLIES = (wire.Tally("banned", "DROP", "banned", 10, 1000, 3), wire.Tally("sip_request", "PASS", "SIP", 5, 50))
 
@@ -93,6 +94,7 @@ def test_a_reading_is_told_in_full() -> None:
         "notices_waiting": 13, "hep_sent_total": 14, "hep_dropped_total": 15, "traces": 16,
         "audit_timestamp_seconds": 30.5, "audit_score": 87, "audit_failed_checks": 4,
         "backup_last_success_timestamp_seconds": 19.5, "backup_last_size_bytes": 20, "backup_failed": 1,
+        "tunnel_peers": 21,
     }  # fmt: skip
     assert {row.name for row in metrics.ROWS} == {name[0] for name in told}
 

@@ -170,13 +170,31 @@ def test_a_book_that_cannot_be_read_is_said_and_not_written_over(namespace: str,
         kept.write_text(text)
         with entered(namespace):
             tunnel = house.tunnel()
-            assert "cannot be read" in house.said[-1]
+            assert "cannot be read" in house.said[-2]
             with pytest.raises(WireError, match="cannot be read"):
                 tunnel.switch(ON)
         assert kept.read_text() == text
 
 
-def test_the_office_lets_peers_in_and_cannot_open_the_tunnel(namespace: str, house: House) -> None:
+def test_a_book_that_cannot_be_read_lets_nobody_in_by_what_stands_still(namespace: str, tmp_path: Path) -> None:
+    survivor = House(RunOptions(state=str(tmp_path), runtime=str(tmp_path / "run"), listen=("192.0.2.1",), pin=True))
+    with entered(namespace):
+        first = survivor.tunnel()
+        first.switch(ON)
+        first.add(wire.NewPeer("laptop"))
+        first.close()
+        assert things(namespace) == (True, True)
+        kept = survivor.place.directory / "tunnel.json"
+        kept.write_text(kept.read_text().replace('"by_panel": false', '"by_panel": "no"'))
+        again = survivor.tunnel()
+        assert things(namespace) == (False, False)
+        assert "by_panel must be true or false" in survivor.said[-2]
+        assert survivor.said[-1] == "whatever there was of the tunnel is taken down"
+        assert again.status(HEARD).problem
+        again.close()
+
+
+def test_the_office_lets_peers_in_as_root_chose_and_cannot_open_the_tunnel(namespace: str, house: House) -> None:
     with entered(namespace):
         tunnel = house.tunnel()
 
@@ -187,6 +205,14 @@ def test_the_office_lets_peers_in_and_cannot_open_the_tunnel(namespace: str, hou
 
         assert asked(Caller.OFFICE, "tunnel_switch", ON)["error"]["code"] == "forbidden"
         assert asked(Caller.ROOT, "tunnel_switch", ON)["result"]["on"]
+        refused = asked(Caller.OFFICE, "tunnel_add", wire.NewPeer("x", by="olga"))["error"]
+        assert (refused["code"], refused["message"]) == ("forbidden", "only root lets peers into the tunnel")
+        assert asked(Caller.ROOT, "tunnel_add", wire.NewPeer("r"))["ok"]
+        assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("r"))["ok"]
+        by_panel = wire.TunnelSwitch(True, by_panel=True)
+        assert asked(Caller.OFFICE, "tunnel_switch", by_panel)["error"]["code"] == "forbidden"
+        assert asked(Caller.ROOT, "tunnel_switch", by_panel)["result"]["by_panel"]
+        assert asked(Caller.ROOT, "tunnel_switch", ON)["result"]["by_panel"]  # as it was
         assert "PrivateKey" in asked(Caller.OFFICE, "tunnel_add", wire.NewPeer("x", by="olga"))["result"]["text"]
         (row,) = asked(Caller.OFFICE, "tunnel")["result"]["peers"]
         assert row["name"] == "x" and "private" not in json.dumps(row)
@@ -196,6 +222,8 @@ def test_the_office_lets_peers_in_and_cannot_open_the_tunnel(namespace: str, hou
         assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("x", "olga"))["ok"]
         assert house.said[-2:] == ["tunnel: peer x added by olga", "tunnel: peer x removed by olga"]
         assert asked(Caller.OFFICE, "tunnel_remove", wire.PeerRef("x"))["error"]["code"] == "not_found"
+        assert not asked(Caller.ROOT, "tunnel_switch", wire.TunnelSwitch(True, by_panel=False))["result"]["by_panel"]
+        assert asked(Caller.OFFICE, "tunnel_add", wire.NewPeer("x"))["error"]["code"] == "forbidden"
         tunnel.close()
     none = json.loads(answer(FakeGate(), Caller.ROOT, wire.request(1, "tunnel"), house.said.append))
     assert none["error"]["code"] == "no_tunnel"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from appliance.wire import WireError
+from pysrv.certificates.authority import MOST_ANSWER
 from pysrv.certificates.held import AUTHORITIES_NAME, Certificates
 from pysrv.certificates.renewal import Standing
 from pysrv.certificates.renewer import FILE_NAME, Renewer
@@ -240,6 +241,34 @@ async def test_an_authority_that_never_ends_its_answer_keeps_no_other_order_from
         over.set()
     ordered = renewer.shown()
     assert ordered is not None and not ordered.running and "was not done after 1 s" in ordered.problem
+
+
+async def test_an_answer_without_end_is_not_read(office: Office) -> None:
+    key, authority = new_key(), root(time.time())
+    server_pem = office.directory / "server.pem"
+    server_pem.write_bytes(key_pem(key) + pem_of(authority.sign("x", ("127.0.0.1",), key, time.time())))
+    (office.directory / AUTHORITIES_NAME).write_bytes(pem_of(authority.certificate))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server_pem)
+    sent = 0
+
+    async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while sent < 64 * MOST_ANSWER:
+                writer.write(b" " * 65_536)
+                sent += 65_536
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(pour, "127.0.0.1", 0, ssl=context) as server:
+        renewer = Renewer(office.directory, office.held, office.now)
+        renewer.order(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/dir", "", (NAME,))
+        assert not await renewer.attempt()
+    ordered = renewer.shown()
+    assert ordered is not None and "answers with more than 1024 KiB" in ordered.problem
+    assert sent < 32 * MOST_ANSWER
 
 
 @pytest.mark.parametrize(

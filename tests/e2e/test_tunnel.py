@@ -52,7 +52,8 @@ def test_a_peer_loads_the_panel_through_the_tunnel_and_an_outsider_does_not(
     lab: Lab, product: Product, admin: str
 ) -> None:
     gateway, outside = lab.hosts[admin].gateway, lab.hosts["bob"].gateway
-    shown = product.command("tunnel", "on", "--endpoint", gateway)
+    product.command("settings", "set", "adminemails", "noc@example.org")
+    shown = product.command("tunnel", "on", "--endpoint", gateway, "--by-panel")
     four, six = shown["addresses"]
     office = Link(product.state, product.runtime)  # as the panel asks, and the keeper by the office
     told = read(office.running_office("tunnel.add", {"name": "laptop"})["text"])
@@ -63,6 +64,9 @@ def test_a_peer_loads_the_panel_through_the_tunnel_and_an_outsider_does_not(
         assert office.running_office("tunnel.show")["tunnel"]["peers"][0]["handshake_at"] > 0
         counted = {each["verdict"]: each["packets"] for each in product.command("status")["keeper"]["tallies"]}
         assert counted["tunnel_message"] > 5 and counted["tunnel_malformed"] == 0
+        assert office.running_office("figures")["tunnel_peers"] == 1
+        told_of = [each["subject"] for each in office.running_office("notices.list")["notices"]]
+        assert "laptop may come through the tunnel" in told_of
         row = product.command("tunnel", "peer", "laptop")
         assert row["handshake_at"] > 0 and row["endpoint"].startswith(lab.hosts[admin].address)
         # Outside it the panel is shut, to the same machine as well.

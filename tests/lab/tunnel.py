@@ -102,6 +102,10 @@ class KeeperHere:
         self.tunnel = Tunnel(place, lambda _port: None, self.said.append)
         self.tunnel.start()
 
+    def by_panel(self) -> None:
+        """As root's 'appliance tunnel on --by-panel', but for the tunnel itself."""
+        self.tunnel.switch(wire.TunnelSwitch(False, by_panel=True))
+
     def __call__(self, verb: KeeperVerb, args: Any = None) -> Mapping[str, Any]:
         """As pysrv.net.keeper_call."""
         line = verbs.answer(

@@ -20,7 +20,13 @@ def keeper(panel: Panel, tmp_path: Path) -> KeeperHere:
 
 
 async def test_somebody_is_let_in_and_his_key_is_shown_once(panel: Panel, keeper: KeeperHere) -> None:
-    assert "The tunnel is closed" in (await panel.browser.get(AT)).text
+    page = (await panel.browser.get(AT)).text
+    assert "The tunnel is closed" in page
+    assert "appliance tunnel add laptop-olga" in page and 'name="public_key"' not in page
+    refused = await panel.browser.post(AT, {"name": "laptop"})
+    assert refused.status == 403 and "only root lets peers into the tunnel" in refused.text
+    keeper.by_panel()
+    assert 'name="public_key"' in (await panel.browser.get(AT)).text
     shown = await panel.browser.post(AT, {"name": "laptop"})
     secret = re.search(r"PrivateKey = (\S+)", shown.text)
     assert secret is not None and "data:image/svg+xml" in shown.text
@@ -37,6 +43,7 @@ async def test_somebody_is_let_in_and_his_key_is_shown_once(panel: Panel, keeper
 
 
 async def test_what_cannot_be_is_said_on_the_page_and_nothing_is_noted(panel: Panel, keeper: KeeperHere) -> None:
+    keeper.by_panel()
     for name, key, says in (("../x", "", "cannot be a peer"), ("x", "AAAA", "no key of WireGuard")):
         refused = await panel.browser.post(AT, {"name": name, "public_key": key})
         assert says in refused.text and refused.status >= 400
