@@ -104,7 +104,7 @@ def _answering(answer: Callable[[], int]) -> int:
 
 
 def _once(options: RunOptions) -> int:
-    from pysrv.control.table import run_once
+    from pysrv.control.single import run_once
     from pysrv.store import Store
 
     return _answering(lambda: run_once(lambda: Store.open(_database(options)), "root", list(sys.stdin.buffer), _write))

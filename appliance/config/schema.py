@@ -19,27 +19,6 @@ from appliance.config.chapters.prices import PriceRows
 from appliance.config.chapters.services import FraudRows, SignallingRows, SystemRows
 from appliance.config.row import Row
 
-CHAPTERS: tuple[type, ...] = (
-    GateRows,
-    DurationRows,
-    TransportRows,
-    AuthenticationRows,
-    TrustRows,
-    CardRows,
-    AddressRows,
-    AccountRows,
-    SpendRows,
-    NotificationRows,
-    FraudRows,
-    PriceRows,
-    NumberRows,
-    PatternRows,
-    ExposureRows,
-    SignallingRows,
-    SystemRows,
-    PaymentRows,
-)
-
 
 class Schema(
     GateRows,
@@ -62,6 +41,9 @@ class Schema(
     PaymentRows,
 ):
     """All chapters as one class, whose attributes are the rows; an instance's are values of their types."""
+
+
+CHAPTERS: tuple[type, ...] = Schema.__bases__
 
 
 def _rows() -> dict[str, Row[Any]]:

@@ -17,7 +17,8 @@ from pysrv.api.imports import CONFIGURATION, CSV, EXPORT_SAYS, IMPORTS, Import
 from pysrv.api.repeats import HEADER, LONGEST, encoded
 from pysrv.api.rest import admit
 from pysrv.api.table import ENDPOINTS
-from pysrv.control.table import VERBS, Verb
+from pysrv.control.table import VERBS
+from pysrv.control.verb import Verb
 from pysrv.web.problems import CONTENT_TYPE
 from pysrv.web.routes import Route
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from appliance.wire import WireError
 from pysrv.console.commands import answered, refusal, words_of
-from pysrv.control.table import Control, Licence
+from pysrv.control.session import Control, Licence
 from pysrv.people.permissions import PROOF_S, Powers
 from pysrv.store import Store
 from pysrv.store.people import Administrator

@@ -40,11 +40,9 @@ class CallRow(TypedDict):
     lease_ends_at: Moment | None
 
 
-class CdrRow(TypedDict):
-    """A call record. `ringing_at`, `answered_at` null: it never did; `rate` null: it was free or refused; `reports` are
-    settings in report-only that would have refused or cut it."""
+class PastCall(TypedDict):
+    """What is kept of every call that has ended. `answered_at` null: it never was; `refused_by` empty: nothing did."""
 
-    id: int
     call_id: str
     account: str
     caller: str
@@ -52,20 +50,27 @@ class CdrRow(TypedDict):
     source: str
     trunk: str
     setup_at: Moment
-    ringing_at: Moment | None
     answered_at: Moment | None
     ended_at: Moment
     cause: Q850
     sip_status: int
     reason: str
+    refused_by: Setting
     ended_by: str
     duration_s: Seconds
     billable_seconds: int
+    emergency: bool
+
+
+class CdrRow(PastCall):
+    """A call record. `ringing_at`, `answered_at` null: it never did; `rate` null: it was free or refused; `reports` are
+    settings in report-only that would have refused or cut it."""
+
+    id: int
+    ringing_at: Moment | None
     charge: Amount
     cost: Amount
     currency: str
-    emergency: bool
-    refused_by: Setting
     rate: PriceRow | None
     from_caller: Carried
     from_callee: Carried
@@ -105,10 +110,9 @@ def call_shape(call: OpenCall, now: float) -> CallRow:
     }
 
 
-def cdr_shape(row_id: int, cdr: Cdr) -> CdrRow:
-    """A call record; `row_id` orders records by their end."""
+def past_shape(cdr: Cdr) -> PastCall:
+    """What is kept of every call."""
     return {
-        "id": row_id,
         "call_id": cdr.call_id,
         "account": cdr.account,
         "caller": cdr.caller,
@@ -116,20 +120,28 @@ def cdr_shape(row_id: int, cdr: Cdr) -> CdrRow:
         "source": cdr.source,
         "trunk": cdr.trunk,
         "setup_at": cdr.setup_at,
-        "ringing_at": cdr.ringing_at,
         "answered_at": cdr.answered_at,
         "ended_at": cdr.ended_at,
         "cause": cdr.cause,
         "sip_status": cdr.sip_status,
         "reason": cdr.reason,
+        "refused_by": cdr.refused_by,
         "ended_by": cdr.ended_by,
         "duration_s": cdr.duration_s,
         "billable_seconds": cdr.billable_seconds,
+        "emergency": cdr.emergency,
+    }
+
+
+def cdr_shape(row_id: int, cdr: Cdr) -> CdrRow:
+    """A call record; `row_id` orders records by their end."""
+    return {
+        "id": row_id,
+        **past_shape(cdr),
+        "ringing_at": cdr.ringing_at,
         "charge": written(cdr.charge),
         "cost": written(cdr.cost),
         "currency": cdr.currency,
-        "emergency": cdr.emergency,
-        "refused_by": cdr.refused_by,
         "rate": {"prefix": cdr.rate.prefix, "per_minute": written(cdr.rate.per_minute)} if cdr.rate else None,
         "from_caller": cdr.from_caller,
         "from_callee": cdr.from_callee,

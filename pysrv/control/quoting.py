@@ -12,7 +12,8 @@ from pysrv.billing.lcr import Hour, Quality, weighed
 from pysrv.billing.quote import CallQuotes, Margin, Match, Quote
 from pysrv.billing.tariff import Charge, LineKind, Rate, charge, talk_seconds
 from pysrv.calls.causes import Cause
-from pysrv.control.answer import Q850, Amount, Moment, Seconds, Setting
+from pysrv.control.answer import Amount, Moment, Seconds, Setting
+from pysrv.control.call_shapes import PastCall, past_shape
 from pysrv.control.decks import RateRow, rate_shape
 from pysrv.control.desk import Desk, not_found, written
 from pysrv.limits import price
@@ -174,30 +175,13 @@ class CarriedBoth(TypedDict):
     callee: int
 
 
-class ExplainedAnswer(TypedDict):
+class ExplainedAnswer(PastCall):
     """How a past call went, and its price, line by line, for every level. `cost` null: no trunk answered it,
     or its cost was not known; `not_billed`: who had no price, and why."""
 
-    call_id: str
-    account: str
-    caller: str
-    callee: str
-    source: str
-    trunk: str
-    setup_at: Moment
-    answered_at: Moment | None
-    ended_at: Moment
-    sip_status: int
-    cause: Q850
     cause_words: str
-    reason: str
-    refused_by: Setting
-    ended_by: str
-    billable_seconds: int
     packets: CarriedBoth
-    duration_s: Seconds
     talk_s: int
-    emergency: bool
     levels: list[LevelRow]
     not_billed: list[str]
     cost: CostRow | None
@@ -328,26 +312,10 @@ def explain(desk: Desk, args: CallNamed) -> ExplainedAnswer:
     if not levels and cdr.rate is not None:
         levels = [_level(cdr.account, cdr.currency, cdr.charge, cdr.rate, cdr.billable_seconds)]
     return {
-        "call_id": cdr.call_id,
-        "account": cdr.account,
-        "caller": cdr.caller,
-        "callee": cdr.callee,
-        "source": cdr.source,
-        "trunk": cdr.trunk,
-        "setup_at": cdr.setup_at,
-        "answered_at": cdr.answered_at,
-        "ended_at": cdr.ended_at,
-        "sip_status": cdr.sip_status,
-        "cause": cdr.cause,
+        **past_shape(cdr),
         "cause_words": Cause.of_q850(cdr.cause).text,
-        "reason": cdr.reason,
-        "refused_by": cdr.refused_by,
-        "ended_by": str(cdr.ended_by),
-        "billable_seconds": cdr.billable_seconds,
         "packets": {"caller": cdr.from_caller.packets, "callee": cdr.from_callee.packets},
-        "duration_s": cdr.duration_s,
         "talk_s": talk_seconds(cdr.duration_s) if cdr.answered else 0,
-        "emergency": cdr.emergency,
         "levels": levels,
         "not_billed": [each.sentence for each in kept.sold if each.rate is None],
         "cost": _cost(cdr, kept),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from pysrv.control.table import Licence
+from pysrv.control.session import Licence
 from pysrv.people.permissions import PROOF_S, Area, Powers, Role
 from pysrv.store import Store
 from pysrv.store.account import Account, AccountType

@@ -22,7 +22,7 @@ from pysrv.billing.tariff import Rate
 from pysrv.control import Control
 from pysrv.control.configuration.reading import ENTRY_COLUMNS
 from pysrv.control.decks import EXPORT_ROWS
-from pysrv.control.table import Licence
+from pysrv.control.session import Licence
 from pysrv.office import Office
 from pysrv.people.permissions import Powers, Role
 from pysrv.service.history import Reading

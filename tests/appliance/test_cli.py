@@ -22,7 +22,7 @@ from appliance.cli.show import visible
 from appliance.config.schema import ROWS
 from appliance.release import version
 from appliance.wire import WireError
-from pysrv.control.table import run_once
+from pysrv.control.single import run_once
 from pysrv.store import Store
 from tests.control.office import Service, keeper, office
 from tests.notify.servers import running_mail_server

@@ -12,7 +12,7 @@ from appliance import launch
 from appliance.cli import policy
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.firewall import country_codes, port_of
-from pysrv.control.table import run_once
+from pysrv.control.single import run_once
 from pysrv.store import Store
 from tests.appliance.test_cli import Shell
 from tests.control.office import NOW, Service, keeper, office

@@ -14,7 +14,7 @@ from appliance.wire import WireError
 from pysrv.billing.deck_text import header
 from pysrv.control import Control
 from pysrv.control.configuration import writing
-from pysrv.control.table import Licence
+from pysrv.control.session import Licence
 from pysrv.people.permissions import Powers, Role
 from pysrv.store import BanRow, Store
 from tests.control.office import NOW, Operator, Service

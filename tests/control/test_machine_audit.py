@@ -10,7 +10,7 @@ import pytest
 from appliance.wire import WireError
 from pysrv.control import Control
 from pysrv.control.audit_run import SILENT_S
-from pysrv.control.table import Licence
+from pysrv.control.session import Licence
 from pysrv.control.watching import Memory
 from pysrv.people.permissions import Powers, Role
 from pysrv.store import Store

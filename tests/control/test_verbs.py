@@ -13,7 +13,7 @@ from appliance import wire
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
 from pysrv.control import VERBS, Control
-from pysrv.control.table import run_once
+from pysrv.control.single import run_once
 from pysrv.people.permissions import Area
 from pysrv.store import Store
 from pysrv.store.rows import BanRow, NewCall, SavedBinding

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from appliance.wire import WireError
-from pysrv.control.table import ROWS, Licence
+from pysrv.control.session import Licence
+from pysrv.control.table import ROWS
 from pysrv.panel import ROUTES
 from pysrv.people.permissions import OF_TOKENS, PROVEN, SCOPED, TABLE, Access, Area, Powers, Role, parse_scope
 from pysrv.store.rows import NewAccount

@@ -9,7 +9,7 @@ from appliance.wire import WireError
 from pysrv.api.older.nonces import LIFE_S
 from pysrv.api.older.proof import Asked, Proof
 from pysrv.billing import money
-from pysrv.control.table import Licence, Session
+from pysrv.control.session import Licence, Session
 from pysrv.people.permissions import Access, Area, Powers
 from pysrv.store.rows import Account
 from pysrv.web.backing import Backing

@@ -16,7 +16,7 @@ from typing import Final
 from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.api.older.nonces import OnceNonces
-from pysrv.control.table import Licence
+from pysrv.control.session import Licence
 from pysrv.people.permissions import Access, Area, Powers
 from pysrv.store.rows import Account
 from pysrv.web.backing import Backing

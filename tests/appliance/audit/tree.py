@@ -16,7 +16,7 @@ from appliance import wire
 from appliance.audit import sysctls
 from appliance.audit.machine import Machine
 from appliance.config.schema import ROWS
-from pysrv.control.table import run_once
+from pysrv.control.single import run_once
 from pysrv.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[3]
