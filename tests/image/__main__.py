@@ -99,7 +99,7 @@ def _encrypted(image: Path, firmware: str) -> list[tuple[str, judge.Check]]:
     OUT.mkdir(parents=True, exist_ok=True)
     for number, start in enumerate(found.starts, 1):
         (OUT / f"check-encrypted-{firmware}-{number}.console").write_text(start.console)
-        (OUT / f"check-encrypted-{firmware}-{number}.json").write_text(json.dumps(start.told, indent=1) + "\n")
+        (OUT / f"check-encrypted-{firmware}-{number}.said").write_text(json.dumps(start.told, indent=1) + "\n")
     return [(firmware, row) for row in encryption.judge(found)]
 
 
