@@ -156,7 +156,13 @@ def _demand_file(path: Path) -> None:
 
 
 def _opened(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+    """A file that lies in a set. Raises OSError; BackupError for what is none, such as a pipe that nobody writes to."""
+    held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(held, "rb")
+    if not stat.S_ISREG(os.fstat(held).st_mode):
+        file.close()
+        raise BackupError(f"{path} is no file", "it has no place in a backup")
+    return file
 
 
 def _digest(path: Path) -> str:

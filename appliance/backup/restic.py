@@ -6,6 +6,7 @@ environment, so that no process list shows them.
 
 import json
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ PROGRAM: Final = "/usr/bin/restic"
 TAG: Final = "appliance"
 CACHE: Final = "cache"
 CANNOT_OPEN: Final = ("unable to open config file", "Is there a repository", "does not exist", "no such file")
+_IDENT: Final = re.compile(r"[0-9a-f]{64}")
 MOST_SAID: Final = 400  # characters of a message that are told
 
 Heard = Callable[[int, int], None]  # bytes done, bytes in all
@@ -85,7 +87,7 @@ class Repository:
         done = self._demand(self._run("snapshots", "--json", "--no-lock", "--tag", TAG), "cannot be listed")
         try:
             return sorted((_snapshot(each) for each in json.loads(done.stdout or "[]") or []), key=lambda each: each.at)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise BackupError(f"restic listed what cannot be read: {error}") from None
 
     def save(self, directory: Path, tags: Sequence[str], *, full: bool, heard: Heard) -> Made:
@@ -206,8 +208,10 @@ def _snapshot(row: dict[str, Any]) -> Snapshot:
     noted = dict(tag.partition("=")[::2] for tag in row.get("tags") or () if "=" in tag)
     at = datetime.fromisoformat(_shortened(str(row["time"]))).timestamp()
     size, kind = noted.get("bytes", ""), noted.get("kind")
+    if not _IDENT.fullmatch(row["id"]):  # it becomes a word of restic's command line
+        raise ValueError(f"{row['id']!r:.80} is no backup's number")
     return Snapshot(
-        str(row["id"]), at, str(row.get("hostname", "")), str(row["paths"][0]), kind if kind in KINDS else KINDS[0],
+        row["id"], at, str(row.get("hostname", "")), str(row["paths"][0]), kind if kind in KINDS else KINDS[0],
         int(size) if size.isdecimal() else 0, noted.get("version", ""),
     )  # fmt: skip
 

@@ -135,24 +135,37 @@ def _swap(state: Path, place: Path) -> Path | None:
     """Exchange the office's directory and the settings file; where what was there lies now."""
     aside = state / f"before-restore-{time.strftime('%Y%m%dT%H%M%S')}"
     aside.mkdir(mode=0o700)
-    kept = [_put(place / name, state / name, aside / name) for name in (contents.SETTINGS, contents.OFFICE)]
-    if any(kept):
+    done: list[str] = []
+    try:
+        for name in (contents.SETTINGS, contents.OFFICE):
+            _put(place / name, state / name, aside / name)
+            done.append(name)
+    except OSError:
+        for name in reversed(done):
+            _put(aside / name, state / name, place / name)
+        aside.rmdir()
+        raise
+    if any(aside.iterdir()):
         return aside
     aside.rmdir()
     return None
 
 
-def _put(fresh: Path, where: Path, aside: Path) -> bool:
-    """`fresh` in the place of `where`, which goes to `aside`; False: there was nothing to keep."""
+def _put(fresh: Path, where: Path, aside: Path) -> None:
+    """`fresh`, if there is one, in the place of `where`, which goes to `aside` if there is one. Raises OSError, and all
+    is as it was."""
     there, comes = os.path.lexists(where), os.path.lexists(fresh)
     if there and comes:
         _exchange(fresh, where)
-        fresh.rename(aside)
+        try:
+            fresh.rename(aside)
+        except OSError:
+            _exchange(fresh, where)
+            raise
     elif there:
         where.rename(aside)
     elif comes:
         fresh.rename(where)
-    return there
 
 
 def _exchange(one: Path, other: Path) -> None:
@@ -161,5 +174,9 @@ def _exchange(one: Path, other: Path) -> None:
     if _libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) != 0:
         between = other.with_name(f"{other.name}.replaced")
         other.rename(between)
-        one.rename(other)
+        try:
+            one.rename(other)
+        except OSError:
+            between.rename(other)
+            raise
         between.rename(one)

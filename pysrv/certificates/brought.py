@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 LEAST_RSA_BITS = 2048  # OpenSSL's security level 2 refuses less
 MOST_BYTES = 256 * 1024
-_key_block = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL).search
+MOST_CERTIFICATES = 20  # a chain has two or three; each may have to be held against each
+_key_begins = re.compile(rb"-----BEGIN ([A-Z ]{0,20}PRIVATE KEY)-----").search
 _KEYS = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -59,8 +60,7 @@ def read(pem: bytes, passphrase: str, now: float, roots: Iterable[bytes] = (), s
     if len(pem) > MOST_BYTES:
         raise CertificateError("this is no certificate: it is too long", f"at most {MOST_BYTES // 1024} kB of PEM")
     certificates = _certificates(pem)
-    block = _key_block(pem)  # the file may begin with parameters or certificates
-    key = _key(block[0] if block else spare_key, passphrase)
+    key = _key(_key_block(pem) or spare_key, passphrase)
     leaf = _fitting(certificates, key)
     _check_time(leaf, now)
     return Brought(key, _chain(leaf, certificates, frozenset(roots)))
@@ -88,10 +88,25 @@ def serves(certificate: x509.Certificate, name: str) -> bool:
 
 def _certificates(pem: bytes) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(pem)
+        found = x509.load_pem_x509_certificates(pem)
     except ValueError:
         hint = "one PEM file with the private key, the certificate and its chain"
         raise CertificateError("there is no readable certificate in it", hint) from None
+    if len(found) > MOST_CERTIFICATES:
+        hint = "the certificate and those that lead to its authority, and no list of authorities"
+        raise CertificateError(f"it holds {len(found)} certificates, and may hold at most {MOST_CERTIFICATES}", hint)
+    return found
+
+
+def _key_block(pem: bytes) -> bytes:
+    """The first private key; the file may begin with parameters or certificates. Looks at every byte once or twice,
+    whatever the text: it may be an authority's."""
+    begins = _key_begins(pem)
+    if begins is None:
+        return b""
+    end = b"-----END " + begins[1] + b"-----"
+    at = pem.find(end, begins.end())
+    return b"" if at < 0 else pem[begins.start() : at + len(end)]
 
 
 def _key(pem: bytes, passphrase: str) -> _KEYS:

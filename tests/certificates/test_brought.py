@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from pysrv.certificates.brought import CertificateError, names, read, serves
+from pysrv.certificates.brought import MOST_BYTES, MOST_CERTIFICATES, CertificateError, names, read, serves
 from tests.certificates.authority import below, key_pem, new_key, pem_of, root
 
 NOW = 1_800_000_000.0
@@ -51,6 +51,17 @@ def test_a_chain_that_lacks_its_middle_is_refused() -> None:
 def test_a_name_alone_makes_no_issuer() -> None:
     impostor = below(root(NOW, "Root of the tests"), NOW)
     assert "chain is incomplete" in refusal(key_pem(KEY) + pem_of(LEAF, impostor.certificate, ROOT.certificate))
+
+
+@pytest.mark.timeout(20)  # a search that looks for the end of each beginning takes minutes
+def test_what_only_begins_keys_is_refused_at_once() -> None:
+    begun = b"-----BEGIN PRIVATE KEY-----" * ((MOST_BYTES - len(pem_of(LEAF))) // 27)
+    assert "no private key" in refusal(pem_of(LEAF) + begun)
+
+
+def test_a_file_of_hundreds_of_certificates_is_refused_before_each_is_held_against_each() -> None:
+    many = pem_of(LEAF, MIDDLE.certificate, ROOT.certificate) + pem_of(ROOT.certificate) * MOST_CERTIFICATES
+    assert f"at most {MOST_CERTIFICATES}" in refusal(key_pem(KEY) + many)
 
 
 @pytest.mark.setting("sslcertpwd")

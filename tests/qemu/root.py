@@ -18,7 +18,7 @@ CACHE = CODE / ".build" / "machines"
 RELEASES = ("bookworm", "trixie")
 PACKAGES = (
     "python3,python3-bpfcc,python3-hypothesis,python3-nftables,linux-libc-dev,linux-image-cloud-amd64,"
-    "iproute2,ethtool,procps,kmod,nftables,sipvicious,baresip-core"
+    "iproute2,ethtool,procps,kmod,nftables,sipvicious,baresip-core,sip-tester,sipsak"
 )
 _KEPT = hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]  # what was fetched for another list does not serve
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")

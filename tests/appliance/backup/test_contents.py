@@ -56,6 +56,15 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     assert not {"link.pem", "up", "pipe"} & {each.name for each in (tmp_path / "set").rglob("*")}
 
 
+@pytest.mark.timeout(20)
+def test_a_list_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    place = laid_out(tmp_path)
+    (place / LIST).unlink()
+    os.mkfifo(place / LIST)
+    with pytest.raises(BackupError, match="is no file"):
+        read(place)
+
+
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
 def test_a_copy_that_is_another_file_is_not_taken(tmp_path: Path, kind: str) -> None:
     secret = tmp_path / "shadow"

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from appliance.backup import record
-from appliance.backup.contents import COPY, DATABASE, LIST, OFFICE, WRITER_LOCK
+from appliance.backup.contents import COPY, DATABASE, LIST, OFFICE, SETTINGS, WRITER_LOCK
 from appliance.backup.making import Backups
 from appliance.backup.place import BackupError, Options
 from appliance.backup.restic import _snapshot
@@ -116,6 +117,39 @@ def test_what_the_office_finds_damaged_replaces_nothing(made: tuple[Backups, Off
     assert not list((directory / "state").glob("before-restore-*"))
 
 
+def test_what_cannot_be_replaced_whole_is_not_replaced_in_part(made: tuple[Backups, Office, Path]) -> None:
+    backups, office, directory = made
+    state = directory / "state"
+    (state / SETTINGS).write_text("maxlines = 1\n")
+    backups.make(office, silent)
+    office.says("now")
+    (state / SETTINGS).write_text("maxlines = 2\n")
+    subprocess.run(["mount", "--bind", state / OFFICE, state / OFFICE], check=True)  # a disk of its own
+    try:
+        with pytest.raises(BackupError, match="busy") as caught:
+            restore(backups, office, "latest", directory / "run")
+    finally:
+        subprocess.run(["umount", state / OFFICE], check=True)
+    assert caught.value.hint == "nothing was replaced"
+    assert (state / SETTINGS).read_text() == "maxlines = 2\n"
+    assert (state / OFFICE / DATABASE).read_text() == "now"
+    assert not list(state.glob("before-restore-*"))
+
+
+@pytest.mark.parametrize("row", [
+    {"paths": []}, {"paths": None}, {"tags": [1]}, {"time": 7}, {"id": None}, {"id": "--json"}, [], 7,
+])  # fmt: skip
+def test_a_listing_that_is_none_is_refused_in_one_line(
+    made: tuple[Backups, Office, Path], monkeypatch: pytest.MonkeyPatch, row: Any
+) -> None:
+    good = {"id": "ab" * 32, "time": "2026-01-01T00:00:00Z", "paths": ["/set"]}
+    told = json.dumps([good | row if isinstance(row, dict) else row])
+    repository = made[0].repository()[1]
+    monkeypatch.setattr(repository, "_run", lambda *words: subprocess.CompletedProcess(words, 0, told, ""))
+    with pytest.raises(BackupError, match="cannot be read"):
+        repository.snapshots()
+
+
 def test_a_repository_that_lost_bytes_is_found_out_and_told(made: tuple[Backups, Office, Path]) -> None:
     backups, office, directory = made
     packs = [each for each in (backups.place.local / "data").rglob("*") if each.is_file()]
@@ -213,5 +247,5 @@ def test_what_the_office_left_in_the_place_of_its_lock_holds_nobody_up(made: tup
 
 @pytest.mark.parametrize("kind", ["full", "incremental", "anything; else", ""])
 def test_a_kind_that_is_none_is_a_full_backup_s(kind: str) -> None:
-    row = {"id": "a1", "time": "2026-01-02T03:04:05Z", "hostname": "h", "paths": ["/"], "tags": [f"kind={kind}"]}
+    row = {"id": "a1" * 32, "time": "2026-01-02T03:04:05Z", "hostname": "h", "paths": ["/"], "tags": [f"kind={kind}"]}
     assert _snapshot(row).kind == (kind if kind == "incremental" else "full")
