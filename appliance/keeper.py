@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from appliance import verbs
+from appliance import reset, verbs
 from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, OPTIONS_VARIABLE, Mode, Relay, RunOptions
 from appliance.errands import Errands
 from appliance.fallback import HeldGate, Load, XdpGate, hold
@@ -56,9 +56,19 @@ def _run(options: RunOptions, load: Load) -> int:
     lock = RuntimeLock(Path(options.runtime))
     lock.take()
     try:
+        _reset_finished(Path(options.state))
         return _hold(_prepared(options), load)
     finally:
         lock.release()
+
+
+def _reset_finished(state: Path) -> None:
+    """A reset that was begun is done before anything else looks at the state. Raises CannotStart."""
+    try:
+        if reset.finish(state):
+            say("a reset that was begun is finished: this is a first start")
+    except reset.ResetError as error:
+        raise CannotStart(str(error)) from None
 
 
 def _prepared(options: RunOptions) -> RunOptions:

@@ -21,6 +21,7 @@ from appliance.backup.place import BackupError
 from appliance.backup.restic import Snapshot
 from appliance.launch import LaunchError, account
 from appliance.prerequisites import CannotStart, RuntimeLock
+from appliance.reset import under_way
 
 ROOM: Final = "restore"  # in the state directory: the swap is by name, so it has to be the same file system
 RENAME_EXCHANGE: Final = 2
@@ -64,6 +65,8 @@ def restore_into(backups: Backups, named: str, target: Path) -> Restored:
 
 def restore(backups: Backups, office: Office, named: str, runtime: Path) -> Restored:
     """Put a backup in the place of the state that is there. Raises BackupError, and nothing has changed then."""
+    if under_way(backups.place.state):
+        raise BackupError("a reset is under way", "'appliance reset' or a start finishes it; then restore")
     lock = RuntimeLock(runtime)
     try:
         lock.take()
@@ -71,14 +74,14 @@ def restore(backups: Backups, office: Office, named: str, runtime: Path) -> Rest
         hint = "stop it ('systemctl stop appliance', or Ctrl-C where it runs), then restore; --into DIR only looks"
         raise BackupError(f"the appliance runs: {error.reasons[0]}", hint) from None
     try:
-        with backups.alone(), _unused(backups.place.state):
+        with backups.alone(), unused(backups.place.state):
             return _replaced(backups, office, named)
     finally:
         lock.release()
 
 
 @contextmanager
-def _unused(state: Path) -> Iterator[None]:
+def unused(state: Path) -> Iterator[None]:
     """Hold the writer's lock of the database: an office may outlive its keeper (--pin). Raises BackupError."""
     path = state / contents.OFFICE / contents.WRITER_LOCK
     try:

@@ -27,6 +27,7 @@ from appliance.cli import (
     policy,
     pricing,
     rates,
+    reset,
     selftest,
     service,
     settings,
@@ -100,6 +101,7 @@ BOOK = Book(
         *selftest.COMMANDS,
         *audit.COMMANDS,
         *update.COMMANDS,
+        *reset.COMMANDS,
         *completion.COMMANDS,
     ),
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 from appliance import launch, wire
 from appliance.cli.exits import Exit, Failure
+from appliance.reset import under_way
 
 TIMEOUT_S = 60.0
 NO_REPLY = "no_reply"
@@ -195,6 +196,9 @@ class _Once:
         self, state: Path, runtime: Path, lines: bytes, start: Callable[..., int] | None = None
     ) -> list[dict[str, Any]]:
         """The results. Raises Failure."""
+        if under_way(state):
+            hint = "'appliance reset' finishes it, and so does a start of the appliance"
+            raise Failure(Exit.REFUSED, f"a reset of {state} is under way", hint)
         try:
             status = (start or launch.once)(state, runtime, lines, self._take)
         except launch.LaunchError as error:

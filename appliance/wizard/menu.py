@@ -128,6 +128,15 @@ def _restart(menu: Menu) -> None:
     menu.machine.restart()
 
 
+def _reset(menu: Menu) -> None:
+    menu.say("Everything that the appliance holds goes for good: customers, money, calls, prices, settings, backups on")
+    menu.say("this disk, certificate and keys. Address and name stay. Then it starts as it was delivered.")
+    if menu.ask("Type the machine's name to do it (empty: leave it)\n> ").strip() != menu.machine.name():
+        raise Unchanged
+    menu.machine.reset()
+    menu.machine.restart()
+
+
 def _how_addressed(machine: Machine) -> str:
     return f"{'static' if machine.static() else 'DHCP'}: {', '.join(machine.addresses()) or 'none yet'}"
 
@@ -144,4 +153,5 @@ ITEMS: Final = (
     Item("SSH", _ssh, _how_open),
     Item("New password for the panel", _password),
     Item("Restart the machine", _restart),
+    Item("Factory reset", _reset),
 )

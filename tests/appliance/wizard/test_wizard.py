@@ -39,7 +39,7 @@ class Screen:
         self.root, self.told = root, root / "told"
         programs = root / "programs"
         programs.mkdir()
-        for name in ("systemctl", "networkctl", "hostnamectl", "ip", "appliance"):
+        for name in ("systemctl", "systemd-run", "networkctl", "hostnamectl", "ip", "appliance"):
             file = programs / name
             file.write_text(PROGRAM.replace("TOLD", str(self.told)).replace("ROOT", str(root)))
             file.chmod(0o755)
@@ -148,7 +148,7 @@ def test_an_empty_answer_and_a_wrong_number_change_nothing(screen: Screen) -> No
     screen.type("")
     screen.until("* nothing was changed", READY)
     screen.type("77")
-    screen.until("* type a number from 1 to 5")
+    screen.until("* type a number from 1 to 6")
     assert [line for line in screen.heard() if "hostnamectl" in line] == []
 
 
@@ -214,6 +214,22 @@ def test_a_restart_is_asked_for_twice(screen: Screen) -> None:
     screen.type("yes")
     screen.until("* done")
     assert "systemctl --no-block reboot" in screen.heard()
+
+
+def test_a_factory_reset_wants_the_machines_name_and_restarts_it(screen: Screen) -> None:
+    screen.until("Factory reset", READY)
+    screen.type("6")
+    screen.until("goes for good", "machine's name", "> ")
+    screen.type("yes")
+    screen.until("* nothing was changed", READY)
+    assert not screen.told.exists() or not any("reset" in line for line in screen.heard())
+    screen.type("6")
+    screen.until("> ")
+    screen.type("appliance")
+    screen.until("* done")
+    run, restarted = screen.heard()[-2:]
+    assert run.startswith("systemd-run ") and run.endswith(" /usr/local/bin/appliance reset --yes")
+    assert restarted == "systemctl --no-block reboot"
 
 
 def test_an_interrupt_ends_nothing(screen: Screen) -> None:
