@@ -1,7 +1,7 @@
 """The configuration as one file: its frame, how its text is read, and the requests that carry it to the office.
 
     {
-      "note": "...", "format": "appliance configuration", "format_version": 1, "product_version": "0.1.0",
+      "note": "...", "format": "appliance configuration", "format_version": 1, "product_version": "...",
       "secrets": false,
       "settings": {"calltimeout": "3600"},
       "taxes": [{"name": "vat", "percent": "19%", "note": ""}],
