@@ -4,8 +4,9 @@
 
 The machine boots under Secure Boot in a network of its own. Its operator finishes the set-up in Chromium; two
 telephones (baresip) register and a priced call goes out over a carrier (SIPp), its audio through the machine's gate;
-somebody who guesses passwords (SIPVicious) ends at the card and is banned; the machine is started anew, and everything
-is still there. Before that, the time to the first answer of SIP is held against plain Debian's to that of SSH. Ends
+a scanner (SIPVicious) ends at the card and who guesses passwords is banned; a backup is made, the machine is started
+anew, loses things and gets them back out of the backup; it is updated from slot A to B and survives a broken A; its own
+audit judges it. Before that, the time to the first answer of SIP is held against plain Debian's to that of SSH. Ends
 with 1 when something is not so.
 """
 
@@ -26,7 +27,7 @@ from playwright.sync_api import Error as BrowserError
 from image import page
 from image.__main__ import OUT, WORK
 from image.build import own_network
-from tests.image import deploy, hardening, machine, pace, story
+from tests.image import deploy, hardening, machine, pace, story, updates
 from tests.image.__main__ import _newest
 from tests.image.judge import Check, table
 from tests.image.yard import Guest, GuestError, Yard
@@ -79,7 +80,8 @@ def main(arguments: list[str]) -> int:
     wrong = [f"{each!r} is none of {', '.join(GIVEN)}" for each in given if each not in GIVEN]
     if firmware not in machine.FIRMWARE:
         wrong.append(f"firmware={firmware} is none of {', '.join(machine.FIRMWARE)}")
-    wrong += [] if image.is_file() else [f"there is no {image}: 'make image' first"]
+    needed = (image, updates.updates(image))
+    wrong += [f"there is no {each}: 'make image' first" for each in needed if not each.is_file()]
     programs = (machine.QEMU, "qemu-img", "chromium", "baresip", "sipp", "svcrack")
     wrong += [f"{name} is not installed (appliance/setup.sh image)" for name in programs if not shutil.which(name)]
     if wrong:
@@ -131,7 +133,7 @@ def _day(told: Told, image: Path, firmware: str, place: Path, *, lynis: bool) ->
     print(f"== the machine boots: {firmware}, {SIZE_MIB} MiB", flush=True)
     with Yard(PEERS, tag="imagetest") as yard:
         guest = Guest(yard, yard.hosts["operator"], image, place, firmware, SIZE_MIB)
-        guest.extra = hardening.disk(LYNIS, place) if lynis else []
+        guest.extra = [*updates.drive(updates.updates(image), place), *(hardening.disk(LYNIS, place) if lynis else ())]
         with guest:
             with told.step("HTTPS says that calls can be taken"):
                 guest.wait("/readyz", guest.ready, READY_S)
@@ -139,7 +141,7 @@ def _day(told: Told, image: Path, firmware: str, place: Path, *, lynis: bool) ->
             for what, act in day.steps():
                 with told.step(what):
                     act()
-            for check in day.seen():
+            for check in day.rows:
                 told.say(check)
             told.figures |= day.figures
             if lynis:

@@ -21,6 +21,7 @@ LIMIT_S = 5400.0
 SIZE_MIB = 4096
 INSIDE = Path(inside_update.__file__)
 MARK = "@step "
+UPDATES, UPDATE_FILE, FOREIGN_FILE = "/run/check-updates", "update.raucb", "foreign.raucb"
 STARTS = len(inside_update.STEPS)
 
 
@@ -33,23 +34,28 @@ def disk(update: Path, place: Path) -> Path:
     """A disk with the update, and with one that somebody else signed."""
     content, made = place / "updates", place / "updates.img"
     content.mkdir()
-    shutil.copyfile(update, content / "update.raucb")
+    shutil.copyfile(update, content / UPDATE_FILE)
     progress = Progress(place / "logs")
     system = place / "system"
     system.write_bytes(os.urandom(MIB))
     signing = bundle.signer(Variables(), place, progress)
-    bundle.write(system, "6.6.6", signing, content / "foreign.raucb", progress)
+    bundle.write(system, "6.6.6", signing, content / FOREIGN_FILE, progress)
     with made.open("wb") as file:
         file.truncate(update.stat().st_size + 128 * MIB)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "updates", "-d", str(content), str(made)], check=True)
     return made
 
 
+def drive(update: Path, place: Path) -> list[str]:
+    """qemu's words for that disk."""
+    return ["-drive", f"file={disk(update, place)},if=virtio,format=raw,readonly=on"]
+
+
 def boot(image: Path, update: Path, firmware: str, place: Path) -> tuple[str, str, float]:
     """What the machine said on its second line and on its console, and for how many seconds it ran."""
     own = machine.overlay(image, firmware, SIZE_MIB, place)
     words = machine.command(own, firmware, place, told=machine.credentials(INSIDE))
-    words += ["-drive", f"file={disk(update, place)},if=virtio,format=raw,readonly=on"]
+    words += drive(update, place)
     began, shown = time.monotonic(), 0
     with subprocess.Popen(words, stdin=subprocess.DEVNULL) as guest:
         try:

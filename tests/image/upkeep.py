@@ -1,0 +1,147 @@
+"""What an operator's day has besides telephones: a backup, a restart, a restore, an update and a way back, an audit.
+
+The machine is the one of story.py, with its accounts, its money and its attacker; each step ends with all of it there.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from tests.image.judge import Check
+from tests.image.updates import FOREIGN_FILE, UPDATE_FILE, UPDATES
+
+if TYPE_CHECKING:
+    from tests.image.story import Day
+
+PATIENCE_S, INSTALL_S, CONFIRM_S = 240.0, 1800.0, 900.0
+SECRETS = "sha256sum /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"
+SYSTEMD = "usr/lib/systemd/systemd"
+COUNTERS = "/boot/efi/grub/grubenv"
+# Of the audit: the wire leads nowhere, so there is nobody to take the time from.
+NO_NETWORK = frozenset({"system.clock"})
+MISTAKES = ("accounts remove bob", "accounts set alice --credit 1.00", "settings reset localdomain")
+BOOT = "cat /proc/sys/kernel/random/boot_id"
+
+
+class Upkeep:
+    """The steps, and what the machine was like before them."""
+
+    def __init__(self, day: "Day") -> None:
+        self._day, self._guest = day, day.guest
+        self._before: dict[str, Any] = {}
+
+    def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """In their order."""
+        yield "a backup is made while it runs", self.back_up
+        yield "the machine is started anew, and everything is still there", self.restart
+        yield "what was lost since comes back out of the backup", self.restore
+        yield "an update from A to B proves itself and stays", self.update
+        yield "a broken A is given up, and B runs again", self.survive_broken
+        yield "a priced call goes out as on the first day", self._day.call
+        yield "under the strict profile its own audit finds nothing wrong", self.audit
+
+    def back_up(self) -> None:
+        """Of everything, with restic, into the machine's own repository."""
+        self._guest.commands("backup init")
+        made = self._guest.command("backup now")["made"]
+        self._before = self.state()
+        self._day.figures["backup, bytes"] = made["size_bytes"]
+        assert made["size_bytes"] > 0, made
+
+    def restart(self) -> None:
+        """By root's word; the machine comes up by itself."""
+        self._day.figures["seconds of a restart"] = self._restarted("systemctl --no-block reboot")
+        self._all_there()
+        self._day.figures["systemd-analyze"] = self._guest.shell("systemd-analyze time").splitlines()[0]
+
+    def restore(self) -> None:
+        """A bad night: an account, its money and the domain are gone, and the service is put back as it was."""
+        self._guest.commands(
+            "accounts remove bob --yes", "accounts set alice --credit 1.00", "settings reset localdomain"
+        )
+        assert self.state() != self._before
+        self._guest.shell("systemctl stop appliance appliance-office")
+        self._guest.command("restore --yes")
+        self._guest.shell("systemctl start appliance")
+        self._guest.wait("/readyz", self._guest.ready, PATIENCE_S * 2)
+        self._all_there()
+
+    def update(self) -> None:
+        """Signed, written into B, tried, confirmed by the machine itself; what somebody else signed is refused."""
+        self._guest.shell(f"mkdir -p {UPDATES} && mount -o ro LABEL=updates {UPDATES}")
+        assert self._slots() == {"running": "A", "next": "A", "trial": None}, self._slots()
+        refused = self._guest.shell(
+            f"appliance update install {UPDATES}/{FOREIGN_FILE} 2>&1 || true", timeout=INSTALL_S
+        )
+        assert "signature verification failed" in refused, refused
+        self._guest.shell(f"appliance update install {UPDATES}/{UPDATE_FILE}", timeout=INSTALL_S)
+        self._guest.shell(f"umount {UPDATES}")
+        self._day.figures["seconds of the update's restart"] = self._restarted("systemctl --no-block reboot")
+        self._guest.wait("a confirmed B", self._confirmed, CONFIRM_S)
+        assert self._slots() == {"running": "B", "next": "B", "trial": None}, self._slots()
+        self._all_there()
+
+    def survive_broken(self) -> None:
+        """A has lost the program that every start begins with, and is to be tried for the last time."""
+        self._guest.shell(
+            f"mkdir -p /run/broken && mount /dev/disk/by-partlabel/root-a /run/broken"
+            f" && mv /run/broken/{SYSTEMD} /run/broken/{SYSTEMD}.off; umount /run/broken"
+        )
+        self._guest.shell(f"rauc status mark-active other && grub-editenv {COUNTERS} set TRIAL=A A_TRY=1")
+        self._day.figures["seconds until a broken slot was given up"] = self._restarted("systemctl --no-block reboot")
+        found = self._slots()
+        assert (found["running"], found["next"]) == ("B", "B"), found
+        self._all_there()
+
+    def audit(self) -> None:
+        """All of its rows."""
+        report = self._guest.shell("appliance audit --json || true", timeout=600)
+        found = json.loads(report)
+        wrong = [each["name"] for each in found["findings"] if each["grade"] == "fail"]
+        warned = [each["name"] for each in found["findings"] if each["grade"] == "warn"]
+        self._day.figures |= {"audit score": found["score"], "audit warnings": " ".join(warned)}
+        failing = sorted({*wrong} - NO_NETWORK)
+        self._day.rows.append(Check("the audit's score", not failing, f"{found['score']}; {' '.join(failing)}"))
+
+    def _restarted(self, word: str) -> float:
+        """Seconds until calls can be taken again."""
+        boot = self._guest.shell(BOOT)
+        self._guest.shell(word)
+        self._guest.wait("the end", lambda: not self._guest.ready(), PATIENCE_S)
+        took = round(self._guest.wait("/readyz", self._guest.ready, PATIENCE_S * 5), 1)
+        assert self._guest.shell(BOOT) != boot, "it was not started anew"
+        return took
+
+    def _slots(self) -> dict[str, Any]:
+        told = self._guest.command("update status")
+        rows = told["slots"]
+        named = {each: "".join(row["name"] for row in rows if row[each]) for each in ("running", "next")}
+        return named | {"trial": told["trial"]}
+
+    def _confirmed(self) -> bool:
+        return self._slots()["trial"] is None
+
+    def _all_there(self) -> None:
+        """Accounts, money, records, bans, the gate; and the attacker is still shut out."""
+        after = self.state()
+        wrong = {name: (value, after[name]) for name, value in self._before.items() if after[name] != value}
+        assert not wrong, wrong
+        assert not self._day.answers("attacker"), "the attacker is answered again"
+        units = self._guest.shell("systemctl --failed --plain --no-legend")
+        assert not units.strip(), units
+
+    def state(self) -> dict[str, Any]:
+        """What has to outlive all of this."""
+        accounts, records, trunks, domain, bans, status = self._guest.commands(
+            "accounts list", "cdrs", "trunks list", "settings get localdomain", "bans list", "status"
+        )
+        return {
+            "accounts": [(each["name"], each["balance"], each["numbers"]) for each in accounts["accounts"]],
+            "records": [(each["callee"], each["charge"]) for each in records["cdrs"]],
+            "trunks": [each["name"] for each in trunks["trunks"]],
+            "domain": domain["value"],
+            "bans": sorted(each["source"] for each in bans["bans"]),
+            "registrations": self._day.registered(),
+            "gate": [f"{each['name']} {each['mode']}" for each in status["keeper"]["interfaces"]],
+            "secrets": self._guest.shell(SECRETS),
+        }
