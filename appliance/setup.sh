@@ -22,7 +22,7 @@ run_packages="python3 python3-venv python3-bpfcc python3-nftables nftables linux
 test_packages="wireguard-go sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium packer fdisk systemd apparmor shellcheck qemu-utils openssh-client zstd cloud-image-utils pebble rauc squashfs-tools grub-common mmdebstrap debian-archive-keyring"
 bench_packages="xdp-tools bpftool iptables iputils-ping kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
 kernels_packages="qemu-system-x86 cpio"
-image_packages="$kernels_packages ovmf mtools dosfstools e2fsprogs util-linux virtinst swtpm swtpm-tools"
+image_packages="$kernels_packages ovmf mtools dosfstools e2fsprogs util-linux virtinst swtpm swtpm-tools openscap-scanner openscap-utils ssg-debian"
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }

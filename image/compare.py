@@ -81,7 +81,7 @@ def contents(disk: Path, place: Path, progress: Progress) -> Tree:
     """What a disk holds: the files of its root and EFI partitions, the table and the boot code."""
     raw = place / "disk.raw"
     progress.run(["qemu-img", "convert", "-O", "raw", disk, raw], log="compare-convert")
-    told = json.loads(progress.run(["sfdisk", "--json", raw], log="compare-table"))["partitiontable"]
+    told = table(raw, progress)
     parts = {row["name"]: row for row in told["partitions"]}
     found = {f"[table] {name}": json.dumps(row | {"node": ""}, sort_keys=True) for name, row in parts.items()}
     found["[table] id"] = str(told["id"])
@@ -96,6 +96,12 @@ def contents(disk: Path, place: Path, progress: Progress) -> Tree:
     for name in sorted(name for name in parts if name.startswith("root")):
         found |= {f"[{name}]{path}": each for path, each in _files(raw, parts[name], place, progress).items()}
     return found
+
+
+def table(raw: Path, progress: Progress) -> dict[str, Any]:
+    """The partition table of a raw disk, as sfdisk(8) tells it: `id`, and `partitions` with `name`, `start`, `size` (in
+    sectors)."""
+    return dict(json.loads(progress.run(["sfdisk", "--json", raw], log="table"))["partitiontable"])
 
 
 def _files(raw: Path, row: dict[str, Any], place: Path, progress: Progress) -> Tree:

@@ -27,7 +27,7 @@ from playwright.sync_api import Error as BrowserError
 from image import page
 from image.__main__ import OUT, WORK
 from image.build import own_network
-from tests.image import deploy, hardening, machine, pace, story, updates
+from tests.image import deploy, hardening, machine, pace, scap, story, updates
 from tests.image.__main__ import _newest
 from tests.image.judge import Check, table
 from tests.image.yard import Guest, GuestError, Yard
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
         wrong.append(f"firmware={firmware} is none of {', '.join(machine.FIRMWARE)}")
     needed = (image, updates.updates(image))
     wrong += [f"there is no {each}: 'make image' first" for each in needed if not each.is_file()]
-    programs = (machine.QEMU, "qemu-img", "chromium", "baresip", "sipp", "svcrack")
+    programs = (machine.QEMU, "qemu-img", "chromium", "baresip", "sipp", "svcrack", scap.PROGRAM)
     wrong += [f"{name} is not installed (appliance/setup.sh image)" for name in programs if not shutil.which(name)]
     if wrong:
         sys.stderr.write(f"image-test: {wrong[0]}\n")
@@ -91,6 +91,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         _documented(told)
+        for check in scap.judged(image.resolve()):
+            told.say(check)
         if base is not None:
             _paced(told, image.resolve(), base)
         try:
