@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 from playwright.sync_api import sync_playwright
 
 from tests.browser.operator import CHROMIUM, Operator
@@ -15,6 +16,7 @@ from tests.image import upkeep
 from tests.image.judge import Check
 from tests.image.yard import MACHINE, Guest, Yard
 from tests.lab.carrier import Carrier, answering, callers_file, load, registering
+from tests.lab.hours import Hours
 from tests.lab.phones import Phone
 from tests.lab.tones import seconds_with_tone
 
@@ -22,6 +24,7 @@ NEW_PASSWORD, PHONE_PASSWORD = "my own long words 7", "correct-horse-42"
 RELAYED, SCANNER, BANNED = "rtp_relayed", "scanner_agent", "banned_pair"  # verdicts.def
 ATTACKER_PORT, GUESSES = 5099, 20
 NUMBER, TALK_S, HERTZ = "4989123456", 6.0, 440
+CLOCK = Path("/etc/systemd/timesyncd.conf.d/50-operator.conf")
 DECK = "prefix,per_minute,connect_fee,initial_increment,next_increment\n4989,1.20,0.05,1,1\n"
 PATIENCE_S = 240.0  # an emulated machine on a busy host takes seconds to hash a password
 OPEN = frozenset({22, 5060, 5061, 8443})  # SSH: a key was handed in
@@ -50,7 +53,10 @@ class Day:
     def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """In their order; telephones and carrier are taken down at the end, whatever happened."""
         carrier = Carrier(self.yard, self.yard.hosts["carrier"], self.place / "carrier", answering())
+        operator = self.guest.operator
+        hours = Hours(self.yard.socket(operator.namespace), operator.address)
         try:
+            hours.start()
             yield "the operator finishes the set-up in Chromium", self.set_up
             yield "a second account, a priced deck and a trunk", self.furnish
             yield "the machine itself says what it is", self.look
@@ -63,9 +69,11 @@ class Day:
             for phone in self._phones.values():
                 phone.close()
             carrier.close()
+            hours.close()
 
     def set_up(self) -> None:
-        """/panel/setup from the first password to the first account, in a browser in the operator's namespace."""
+        """/panel/setup from the first password to the first account, then a second factor; the browser is the
+        operator's, in his namespace."""
         wrapper = self.place / "chromium"
         space = self.guest.operator.namespace
         wrapper.write_text(f'#!/bin/sh\nexec nsenter --net=/run/netns/{space} {CHROMIUM} "$@"\n')
@@ -113,15 +121,29 @@ class Day:
         go_on()
         page.get_by_role("button", name="Skip").click()  # mail
         page.wait_for_url(re.compile("/panel/$"))
+        operator.go("/panel/you")
+        page.get_by_role("button", name="Set up an authenticator").click()
+        secret = page.locator("main code").inner_text()
+        page.get_by_label("Code").fill(pyotp.TOTP(secret).at(time.time()))
+        page.get_by_role("button", name="Switch codes on").click()
+        page.get_by_text("A code of your authenticator is asked for.").wait_for()
 
     def furnish(self) -> None:
-        """By the command line, over SSH with the key that the seed handed in."""
+        """By the command line, over SSH with the key that the seed handed in: what it sells and over whom, who hears of
+        what happens, whom the clock follows."""
+        operator = self.guest.operator.address
         self.guest.shell("cat >/run/deck.csv", stdin=DECK)
         self.guest.commands(
             "rates import retail /run/deck.csv",
             f"accounts add bob --password - --number 102 <<<'{PHONE_PASSWORD}'",
             "accounts set alice --credit 10.00 --deck retail",
             f"trunks add carrier {self.yard.hosts['carrier'].address} --prefix 49",
+            f"settings set mailserver {operator}",
+            "settings set adminemails operator@pbx.example",
+        )
+        self.guest.shell(
+            f"mkdir -p {CLOCK.parent} && cat >{CLOCK} && systemctl restart systemd-timesyncd",
+            stdin=f"[Time]\nNTP={operator}\n",
         )
 
     def look(self) -> None:

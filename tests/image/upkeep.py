@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from tests.image.judge import Check
+from tests.image.judge import MANY, Check
 from tests.image.updates import FOREIGN_FILE, UPDATE_FILE, UPDATES
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ PATIENCE_S, INSTALL_S, CONFIRM_S = 240.0, 1800.0, 900.0
 SECRETS = "sha256sum /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"
 SYSTEMD = "usr/lib/systemd/systemd"
 COUNTERS = "/boot/efi/grub/grubenv"
-# Of the audit: the wire leads nowhere, so there is nobody to take the time from.
-NO_NETWORK = frozenset({"system.clock"})
 MISTAKES = ("accounts remove bob", "accounts set alice --credit 1.00", "settings reset localdomain")
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 
@@ -38,7 +36,7 @@ class Upkeep:
         yield "an update from A to B proves itself and stays", self.update
         yield "a broken A is given up, and B runs again", self.survive_broken
         yield "a priced call goes out as on the first day", self._day.call
-        yield "under the strict profile its own audit finds nothing wrong", self.audit
+        yield "it audits itself", self.audit
 
     def back_up(self) -> None:
         """Of everything, with restic, into the machine's own repository."""
@@ -100,8 +98,9 @@ class Upkeep:
         wrong = [each["name"] for each in found["findings"] if each["grade"] == "fail"]
         warned = [each["name"] for each in found["findings"] if each["grade"] == "warn"]
         self._day.figures |= {"audit score": found["score"], "audit warnings": " ".join(warned)}
-        failing = sorted({*wrong} - NO_NETWORK)
-        self._day.rows.append(Check("the audit's score", not failing, f"{found['score']}; {' '.join(failing)}"))
+        judged = sum(each["grade"] in ("pass", "warn", "fail") for each in found["findings"])
+        said = f"{judged} checks, score {found['score']}; failed: {' '.join(wrong)}; warned: {' '.join(warned)}"
+        self._day.rows.append(Check("its own audit finds nothing wrong", judged > MANY and not wrong, said))
 
     def _restarted(self, word: str) -> float:
         """Seconds until calls can be taken again."""
