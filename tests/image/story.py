@@ -1,6 +1,7 @@
 """An operator's day with a booted machine, step by step; every step raises when it does not come out."""
 
 import asyncio
+import contextlib
 import random
 import re
 import time
@@ -19,6 +20,8 @@ from tests.lab.carrier import Carrier, answering, callers_file, load, registerin
 from tests.lab.hours import Hours
 from tests.lab.phones import Phone
 from tests.lab.tones import seconds_with_tone
+from tests.lab.tunnel import TunnelPeer, read
+from tests.lab.tunnel import page as fetched
 
 NEW_PASSWORD, PHONE_PASSWORD = "my own long words 7", "correct-horse-42"
 RELAYED, SCANNER, BANNED = "rtp_relayed", "scanner_agent", "banned_pair"  # verdicts.def
@@ -63,6 +66,7 @@ class Day:
             yield "two telephones register with digest", self.register
             yield "a priced call goes out, its audio through the gate", self.call
             yield "a scanner ends at the card, who guesses passwords is banned, telephones are not", self.attack
+            yield "the operator's laptop comes in by WireGuard", self.tunnel
             yield "nothing answers but what is meant to", self.scan
             yield from upkeep.Upkeep(self).steps()
         finally:
@@ -216,6 +220,22 @@ class Day:
         found = f"{ban['count']} wrong passwords, {self._tally(BANNED)} packets dropped since"
         self.rows.append(Check("who guesses is banned by itself, with the evidence", True, found))
         self.both_registered()
+
+    def tunnel(self) -> None:
+        """The machine's is its kernel's, the laptop's is wireguard-go; the panel answers inside."""
+        shown = self.guest.command(f"tunnel on --endpoint {MACHINE}")
+        assert (shown["kind"], shown["problem"]) == ("kernel", ""), shown
+        told = read(self.guest.command("tunnel add laptop")["text"])
+        with TunnelPeer(self.yard, self.guest.operator, told) as laptop:
+            until, status = time.monotonic() + PATIENCE_S, 0
+            while status != 303 and time.monotonic() < until:
+                with contextlib.suppress(OSError):
+                    status, _ = fetched(self.guest.operator, shown["addresses"][0], 8443, "/panel/", 20.0)
+            assert status == 303, f"the panel says {status} inside of the tunnel"
+            assert laptop.heard().handshake_at > 0, "no handshake"
+        (row,) = self.guest.command("tunnel")["peers"]
+        found = f"{row['received_bytes']} bytes in, {row['sent_bytes']} out"
+        self.rows.append(Check("the tunnel carries the panel", row["handshake_at"] > 0, found))
 
     def scan(self) -> None:
         """Connections to a thousand ports from a stranger's address."""

@@ -131,8 +131,8 @@ class Upkeep:
 
     def state(self) -> dict[str, Any]:
         """What has to outlive all of this."""
-        accounts, records, trunks, domain, bans, status = self._guest.commands(
-            "accounts list", "cdrs", "trunks list", "settings get localdomain", "bans list", "status"
+        accounts, records, trunks, domain, bans, tunnel, status = self._guest.commands(
+            "accounts list", "cdrs", "trunks list", "settings get localdomain", "bans list", "tunnel", "status"
         )
         return {
             "accounts": [(each["name"], each["balance"], each["numbers"]) for each in accounts["accounts"]],
@@ -140,6 +140,7 @@ class Upkeep:
             "trunks": [each["name"] for each in trunks["trunks"]],
             "domain": domain["value"],
             "bans": sorted(each["source"] for each in bans["bans"]),
+            "tunnel": [each["name"] for each in tunnel["peers"]],
             "registrations": self._day.registered(),
             "gate": [f"{each['name']} {each['mode']}" for each in status["keeper"]["interfaces"]],
             "secrets": self._guest.shell(SECRETS),
