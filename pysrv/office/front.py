@@ -111,10 +111,10 @@ class Front:
 
     # -- who comes from where ---------------------------------------------------------------------------------------
 
-    def administers(self, address: str) -> bool:
-        """Whether the administrators' part is open to this address (remoteadmin)."""
+    def administers(self, address: str, under: Settings | None = None) -> bool:
+        """Whether the administrators' part is open to this address (remoteadmin); `under` other settings than now."""
         begun = bool(self.store.allows())
-        return self._service.parts.trusted.administers(address, begun=begun)
+        return self._service.parts.trusted.administers(address, begun=begun, under=under)
 
     def trusts(self, address: str) -> bool:
         """Whether the address is trusted (allowtrustedip and what widens it)."""

@@ -8,9 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from appliance.config.fields import AutoBool, Bool, Choice, Enum, Int, Kind, Money, Number
+from appliance.config.settings import BadSettings
 from appliance.config.textual import Duration
 from appliance.wire import WireError
-from pysrv.web.acting import do, page
+from pysrv.web.acting import backing, do, page
 from pysrv.web.problems import status_of
 from pysrv.web.words import N_
 
@@ -98,6 +99,32 @@ def tried(
         if error.code == "unproven":
             raise
         return {}, error
+
+
+def set_settings(request: web.Request, changes: Mapping[str, str | None], confirm_s: float = 0.0) -> WireError | None:
+    """settings.set by somebody at the panel, and its refusal. What would close the panel to the address that he comes
+    from is refused, unless it takes itself back."""
+    if not confirm_s and (closing := closing_to_oneself(request, changes)):
+        hint = "come through the tunnel or from this machine and set it there, or have it taken back by itself"
+        words = f"{', '.join(closing)} would close the panel to {request.remote}, where you are"
+        return WireError("conflict", words, hint)
+    return tried(request, "settings.set", {"changes": changes, "confirm_s": confirm_s})[1]
+
+
+def closing_to_oneself(request: web.Request, changes: Mapping[str, str | None]) -> list[str]:
+    """Which of the changes, by themselves or at last all together, would close the panel to the address that the
+    request comes from; none where it is closed already, or where a text is none that the setting takes."""
+    office, address = backing(request), request.remote or ""
+
+    def closes(some: Mapping[str, str | None]) -> bool:
+        try:
+            return not office.administers(address, office.settings().with_changes(some))
+        except BadSettings:
+            return False
+
+    if not office.administers(address) or not closes(changes):
+        return []
+    return [name for name, text in changes.items() if closes({name: text})] or list(changes)
 
 
 def answered(request: web.Request, name: str, error: WireError | None, **values: Any) -> web.Response:

@@ -31,11 +31,11 @@ class TrustedAddresses:
         if len(self._authenticated) > MOST:
             self._authenticated.popitem(last=False)
 
-    def why(self, address: str) -> str:
-        """Why an address is trusted; empty: it is not."""
+    def why(self, address: str, under: Settings | None = None) -> str:
+        """Why an address is trusted; empty: it is not. `under` other settings than now."""
         listed = tuple(row.prefix for row in self._store.allows())
         lately = self._authenticated.get(address, 0.0) > self._world.clock.wall()
-        return trusted_why(address, self._settings(), Known(listed, self._own(), lately))
+        return trusted_why(address, under or self._settings(), Known(listed, self._own(), lately))
 
     def vouches(self, address: str) -> bool:
         """Whether the allow list names it, and it is not this machine."""
@@ -60,17 +60,19 @@ class TrustedAddresses:
         """Whether it is one of the tunnel's peers: nobody else has such an address while the tunnel is there."""
         return is_within(address, self.tunnel)
 
-    def administers(self, address: str, *, begun: bool) -> bool:
-        """Whether the administrators' part of the web is open to it (remoteadmin).
+    def administers(self, address: str, *, begun: bool, under: Settings | None = None) -> bool:
+        """Whether the administrators' part of the web is open to it (remoteadmin); `under` other settings than now.
 
         Private networks are let in too until somebody has said whom he trusts (`begun`): there has to be a first.
         """
-        reach = Reach(self._settings().remoteadmin)
+        settings = under or self._settings()
+        reach = Reach(settings.remoteadmin)
         if self.is_own(address) or reach is Reach.ANYWHERE:
             return True
         if reach is not Reach.TRUSTED:
             return False
-        return self.through_tunnel(address) or bool(self.why(address)) or (not begun and is_private(address))
+        near = self.through_tunnel(address) or bool(self.why(address, settings))
+        return near or (not begun and is_private(address))
 
     def _own(self) -> frozenset[str]:
         return frozenset(address for address, what in self._world.host().items() if what == THIS_MACHINE)

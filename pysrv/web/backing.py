@@ -61,8 +61,8 @@ class Backing(Protocol):
     def is_trusted(self, address: str) -> bool:
         """Whether this address does not have to wait after a wrong password (allowtrustedip 4)."""
 
-    def administers(self, address: str) -> bool:
-        """Whether the administrators' part is open to this address (remoteadmin)."""
+    def administers(self, address: str, under: Settings | None = None) -> bool:
+        """Whether the administrators' part is open to this address (remoteadmin); `under` other settings than now."""
 
     def trusts(self, address: str) -> bool:
         """Whether the address is trusted (allowtrustedip and what widens it)."""

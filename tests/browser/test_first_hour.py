@@ -44,7 +44,8 @@ def test_an_empty_appliance_is_set_up_in_the_browser_and_a_telephone_registers(
     go_on(page)
     assert "native" in page.locator("main").inner_text()
     go_on(page)
-    page.get_by_label("Profile").select_option("compatible")
+    page.get_by_label("Profile").select_option("strict")
+    assert "allowtrustedip stays as it is" in page.locator("main").inner_text()  # or this would be his last page
     go_on(page)
     go_on(page, "Skip")  # the trunk
     page.get_by_label("Name", exact=True).fill("alice")

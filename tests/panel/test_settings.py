@@ -137,6 +137,17 @@ async def test_the_chosen_rows_of_the_strict_profile_are_applied_and_no_others(p
     assert (await browser.get("/panel/settings-profile?profile=wild")).status == 400
 
 
+async def test_nobody_closes_the_panel_to_himself_unless_it_opens_again_by_itself(panel: Panel) -> None:
+    house, browser = panel
+    house.control = Control(house.store, Service(), {}, time.time)
+    told = {"remoteadmin": "0"}
+    refused = await browser.post("/panel/settings/remoteadmin/set", told)
+    assert refused.status == 409 and "remoteadmin would close the panel to 127.0.0.1, where you are" in refused.text
+    assert "remoteadmin" not in house.store.overrides()
+    assert (await browser.post("/panel/settings/remoteadmin/set", told | {"confirm": "1"})).status == 303
+    assert house.store.overrides()["remoteadmin"] == "0"
+
+
 async def test_a_change_that_waits_is_shown_confirmed_or_taken_back(panel: Panel) -> None:
     house, browser = panel
     house.control = Control(house.store, Service(), {}, time.time)

@@ -108,8 +108,8 @@ class House:
     def is_trusted(self, address: str) -> bool:
         return address in self.trusted
 
-    def administers(self, address: str) -> bool:
-        return self.open_to_all
+    def administers(self, address: str, under: Settings | None = None) -> bool:
+        return self.open_to_all and (under or self.settings()).remoteadmin != 0
 
     def trusts(self, address: str) -> bool:
         return address in self.trusted | self.vouched

@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from pysrv.panel.forms import answered, tried
+from pysrv.panel.forms import answered, set_settings, tried
 from pysrv.people.permissions import Area
 from pysrv.web.acting import do, form, seen
 from pysrv.web.routes import Route
@@ -21,7 +21,7 @@ async def fix(request: web.Request) -> web.Response:
     found = next((each for each in do(request, "checklist.show")["findings"] if each["name"] == wanted), None)
     if found is None or not found["fix"]:
         return seen("/panel/checklist")
-    _, error = tried(request, "settings.set", {"changes": found["fix"]})
+    error = set_settings(request, found["fix"])
     return _page(request, error) if error else seen("/panel/checklist")
 
 

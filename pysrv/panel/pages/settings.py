@@ -8,7 +8,7 @@ from aiohttp import web
 
 from appliance.config.schema import CHAPTERS, ROWS, UnknownSetting, row
 from appliance.wire import WireError
-from pysrv.panel.forms import answered, drawn, spoken, tried, unit_in, whole
+from pysrv.panel.forms import answered, drawn, set_settings, spoken, unit_in, whole
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, form, heard, language, page, seen
 from pysrv.web.rendering import catalogue
@@ -51,7 +51,7 @@ async def change(request: web.Request) -> web.Response:
     if text == "" and ROWS[name].kind.secret:
         return _one(request, WireError("invalid", f"{name}: nothing was typed", "'Back to the default' clears it"))
     confirm_s = CONFIRM_S if fields.get("confirm") else 0.0
-    _, error = tried(request, "settings.set", {"changes": {name: text}, "confirm_s": confirm_s})
+    error = set_settings(request, {name: text}, confirm_s)
     return _one(request, error, text) if error else seen(f"/panel/settings/{name}")
 
 
@@ -64,7 +64,7 @@ async def back(request: web.Request) -> web.Response:
     )
     if found is None or not found["known"]:
         return _one(request, WireError("not_found", "there is no such change whose former value is known"))
-    _, error = tried(request, "settings.set", {"changes": {name: found["before"]}})
+    error = set_settings(request, {name: found["before"]})
     return _one(request, error) if error else seen(f"/panel/settings/{name}")
 
 
@@ -93,7 +93,7 @@ async def apply(request: web.Request) -> web.Response:
     if not changes:
         return _profile(request, WireError("invalid", "nothing was chosen", "tick the rows that are to change"), name)
     confirm_s = CONFIRM_S if posted.get("confirm") else 0.0
-    _, error = tried(request, "settings.set", {"changes": changes, "confirm_s": confirm_s})
+    error = set_settings(request, changes, confirm_s)
     return _profile(request, error, name) if error else seen(f"/panel/settings-profile?profile={name}")
 
 

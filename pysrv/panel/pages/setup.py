@@ -6,7 +6,7 @@ from aiohttp import web
 
 from appliance.config.schema import ROWS
 from appliance.wire import WireError
-from pysrv.panel.forms import answered, choices, drawn, tried
+from pysrv.panel.forms import answered, choices, closing_to_oneself, drawn, set_settings, tried
 from pysrv.panel.pages.trunks import TRANSPORTS, told_of
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, form, seen
@@ -79,7 +79,7 @@ def _address(request: web.Request, fields: dict[str, str]) -> Refusal:
 
 
 def _domain(request: web.Request, fields: dict[str, str]) -> Refusal:
-    return tried(request, "settings.set", {"changes": {"localdomain": fields.get("localdomain", "")}})[1]
+    return set_settings(request, {"localdomain": fields.get("localdomain", "")})
 
 
 def _seen(request: web.Request, fields: dict[str, str]) -> Refusal:
@@ -89,13 +89,20 @@ def _seen(request: web.Request, fields: dict[str, str]) -> Refusal:
 
 
 def _profile(request: web.Request, fields: dict[str, str]) -> Refusal:
-    difference = do(request, "settings.diff", {"profile": fields.get("profile", "strict")})["changes"]
+    changes = _differing(request, fields.get("profile", "strict"))
+    left = closing_to_oneself(request, changes)
+    kept = {name: text for name, text in changes.items() if name not in left}
+    return set_settings(request, kept) if kept else None
+
+
+def _differing(request: web.Request, profile: str) -> dict[str, str]:
+    """What a profile would set, by name."""
+    difference = do(request, "settings.diff", {"profile": profile})["changes"]
     ours = {"localdomain", *MAIL}  # what other steps have set is no laxness
-    changes = {
+    return {
         each["name"]: each["wanted"] for each in difference
         if each["in_force"] and not each["by_hand"] and each["name"] not in ours
     }  # fmt: skip
-    return tried(request, "settings.set", {"changes": changes})[1] if changes else None
 
 
 def _trunk(request: web.Request, fields: dict[str, str]) -> Refusal:
@@ -116,7 +123,7 @@ def _mail(request: web.Request, fields: dict[str, str]) -> Refusal:
     changes = {
         name: fields[name] for name in MAIL if name in fields and not (ROWS[name].kind.secret and not fields[name])
     }
-    return tried(request, "settings.set", {"changes": changes})[1]
+    return set_settings(request, changes)
 
 
 ACTS: dict[str, Callable[[web.Request, dict[str, str]], Refusal]] = {
@@ -155,6 +162,7 @@ async def _page(request: web.Request, step: str, error: Refusal, values: dict[st
         fingerprint=office.fingerprint(), now=await office.snapshot() if current == "interfaces" else None,
         transports=[(each, each.upper()) for each in TRANSPORTS], remoteadmin=settings.shown("remoteadmin"),
         strict=len(do(request, "settings.diff", {"profile": "strict"})["changes"]),
+        left=closing_to_oneself(request, _differing(request, "strict")) if current == "profile" else [],
         accounts=[each["name"] for each in do(request, "accounts.list", {"limit": 20})["accounts"]],
     )  # fmt: skip
 
