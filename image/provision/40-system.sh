@@ -13,6 +13,12 @@ install -d -m 755 /var/lib/appliance
 install -m 644 /tmp/updates.pem /etc/rauc/updates.pem
 options=noatime,nodev,nosuid,noexec,x-systemd.growfs,x-systemd.device-timeout=120s
 echo "PARTLABEL=state /var/lib/appliance ext4 $options 0 0" >>/etc/fstab
+# What the kernel shows of others' processes, and where nothing is started: systemd mounts these and then looks here.
+cat >>/etc/fstab <<'END'
+proc /proc proc nosuid,nodev,noexec,hidepid=invisible 0 0
+devtmpfs /dev devtmpfs nosuid,noexec 0 0
+tmpfs /dev/shm tmpfs nosuid,nodev,noexec 0 0
+END
 # GRUB's counters, which an update changes.
 install -d -m 700 /boot/efi
 options=noatime,nodev,nosuid,noexec,umask=0077,flush,nofail,x-systemd.device-timeout=300s

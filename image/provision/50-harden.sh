@@ -10,8 +10,10 @@ chmod 600 /boot/grub/slot.cfg
 chmod 600 /boot/System.map-* /boot/config-* /boot/vmlinuz-* 2>/dev/null || true
 chmod 600 /etc/ssh/sshd_config
 # Debian 13 has some of them as comments alone.
-sed -i -E '/^(UMASK|PASS_MAX_DAYS|PASS_MIN_DAYS)\b/d' /etc/login.defs
-printf '%s\n' 'UMASK 027' 'PASS_MAX_DAYS 365' 'PASS_MIN_DAYS 1' >>/etc/login.defs
+names='UMASK|PASS_MAX_DAYS|PASS_MIN_DAYS|FAILLOG_ENAB|SHA_CRYPT_MIN_ROUNDS|YESCRYPT_COST_FACTOR'
+sed -i -E "/^($names)\b/d" /etc/login.defs
+printf '%s\n' 'UMASK 027' 'PASS_MAX_DAYS 365' 'PASS_MIN_DAYS 1' 'FAILLOG_ENAB yes' 'SHA_CRYPT_MIN_ROUNDS 65536' \
+    'YESCRYPT_COST_FACTOR 8' >>/etc/login.defs
 # What whoever comes to a door is told; nothing about what is behind it.
 echo 'This system is private. Access is for authorised persons only; it is monitored and logged, and whoever enters
 without authority may be prosecuted by law. If you were not invited, disconnect now.' | tee /etc/issue >/etc/issue.net
