@@ -2,8 +2,6 @@
 
     {
       "note": "...", "format": "appliance configuration", "format_version": 1, "product_version": "...",
-
-      "note": "...", "format": "appliance configuration", "format_version": 1, "product_version": "1.2.3",
       "secrets": false,
       "settings": {"calltimeout": "3600"},
       "taxes": [{"name": "vat", "percent": "19%", "note": ""}],
