@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from appliance.cli.exits import Exit
 from tests.appliance.test_cli import Shell, down, service, single_run, up  # noqa: F401
 
@@ -81,3 +83,18 @@ def test_a_machine_that_is_down_exports_and_imports(single_run: Shell, tmp_path:
     assert "in force when the appliance starts" in shown.stdout
     assert single_run.run("config", "export", "--with-secrets", str(again)).exit_code == Exit.OK
     assert again.read_bytes() == file.read_bytes()
+
+
+def test_at_a_terminal_it_is_shown_and_asked_for(up: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    furnish(up)
+    file = tmp_path / "a.json"
+    up.run("config", "export", str(file))
+    assert up.run("taxes", "set", "vat", "7%").exit_code == Exit.OK
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+    refused = up.run("config", "import", str(file), stdin="n\n")
+    assert refused.exit_code == Exit.INTERRUPTED and "percent=19%" in refused.stdout
+    assert up.json("taxes", "list")["taxes"][0]["percent"] == "7%"
+    done = up.run("config", "import", str(file), stdin="y\n")
+    assert done.exit_code == Exit.OK and "in force" in done.stdout
+    assert up.json("taxes", "list")["taxes"][0]["percent"] == "19%"
+    assert "nothing differs" in up.run("config", "import", str(file)).stdout
