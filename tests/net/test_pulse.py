@@ -68,6 +68,7 @@ async def test_a_full_socket_that_is_drained_late_shows_its_delay() -> None:
         port = probe.getsockname()[1]
     loop = asyncio.get_running_loop()
     sockets.listen(loop, "127.0.0.1", port)
+    began = time.monotonic()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for number in range(10):
             sender.sendto(b"%d" % number, ("127.0.0.1", port))
@@ -76,7 +77,7 @@ async def test_a_full_socket_that_is_drained_late_shows_its_delay() -> None:
             pass  # the office is busy
     await until(lambda: len(got) == 10)
     sockets.close(loop)
-    assert 0.05 <= delay.take() < 1.0
+    assert 0.05 <= delay.take() <= time.monotonic() - began  # of this machine, however busy it is
 
 
 async def test_the_office_beats_every_50_ms_while_the_keeper_is_there_and_tells_its_delay(keeper: Keeper) -> None:
