@@ -39,6 +39,8 @@ PARTS = (
     "%(w)s earns %(a)s and pays %(b)s", "%(w)s earns %(a)s; no cost known: %(v)s", "give the trunk a rate deck",
     "the owner", "give %(a)s a price in the deck above it", "no interface is attached", "nftables does not relay",
     "asked for", "as it was attached before",
+    "only root lets peers into the tunnel", "no audit can be started: %(a)s",
+    "on the machine: 'appliance tunnel add NAME'; 'appliance tunnel on --by-panel' lets the panel do it",
     "%(v)s, above 0", "%(v)s, 0 = %(w)s", "a number above %(n)s", "%(n)s or more", "a number of at least %(n)s",
 )  # fmt: skip
 # Where functions return a sentence, and nothing else.
