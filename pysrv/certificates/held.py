@@ -6,6 +6,7 @@ one goes on, and the notice says why.
 """
 
 import contextlib
+import logging
 import os
 import ssl
 import warnings
@@ -25,6 +26,7 @@ from pysrv.certificates.selfsigned import fingerprint, write
 
 FILE_NAME, REQUEST_NAME, AUTHORITIES_NAME = "tls.pem", "request.pem", "authorities.pem"
 ENDS_SOON_S = 14 * 86_400.0
+_log = logging.getLogger("pysrv.certificates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,15 @@ class Certificates:
         return fingerprint(self._chain[0])
 
     def client_context(self) -> ssl.SSLContext:
-        """For our own calls out: the system's authorities, and those of authorities.pem."""
+        """For our own calls out: the system's authorities, and those of authorities.pem where it can be read."""
         context = ssl.create_default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if (extra := self._directory / AUTHORITIES_NAME).exists():
-            context.load_verify_locations(extra)
+        try:
+            if (extra := self._directory / AUTHORITIES_NAME).exists():
+                context.load_verify_locations(extra)
+        except OSError as error:  # ssl.SSLError is one
+            reason = error.strerror or error
+            _log.error("%s cannot be used (it must be certificates as PEM): %s", AUTHORITIES_NAME, reason)
         return context
 
     def notices(self) -> tuple[str, ...]:

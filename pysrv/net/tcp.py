@@ -213,15 +213,15 @@ class TcpConnections:
         return TcpConnection(self, self._last, gone)
 
     def dialling(self, _flow: Flow) -> dict[str, Any] | None:
-        """What a connection to that peer takes beside its address; None: there is to be none."""
+        """What a connection to that peer takes beside its address; None: there is to be none. Raises OSError."""
         return {}
 
     async def _dial(self, flow: Flow) -> None:
         loop = asyncio.get_running_loop()
-        options, connection = self.dialling(flow), None
+        connection = None
         # The source port is the kernel's choice: a listener already owns the SIP port for accepted connections.
         with contextlib.suppress(OSError, TimeoutError):
-            if options is not None:
+            if (options := self.dialling(flow)) is not None:
                 dial = loop.create_connection(self.protocol, *flow.remote, local_addr=(flow.local[0], 0), **options)
                 _, connection = await asyncio.wait_for(dial, CONNECT_TIMEOUT_S)
         for payload, waiting in self._dialing.pop(flow.remote, []):

@@ -163,6 +163,16 @@ def test_our_own_is_renewed_while_it_serves(place: Place) -> None:
     assert held.refresh() and held.fingerprint != before
 
 
+def test_authorities_that_are_none_are_said_and_leave_the_others(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = place.held()
+    plain = held.client_context().cert_store_stats()
+    (place.directory / AUTHORITIES_NAME).write_text("no certificate")
+    assert held.client_context().cert_store_stats() == plain
+    assert "authorities.pem cannot be used" in caplog.text
+
+
 def test_carriers_are_believed_by_further_authorities_of_the_operator(place: Place) -> None:
     held = place.held()
     plain = held.client_context().cert_store_stats()["x509_ca"]

@@ -164,6 +164,24 @@ async def test_a_carrier_with_another_s_certificate_hears_nothing(server: Server
     assert server.failed == [flow] and server.heard == []
 
 
+async def test_authorities_that_cannot_be_read_fail_one_call_and_not_all_that_follow(server: Server) -> None:
+    remote = (HERE, server.port)
+    server.names[remote] = "pbx.example"
+    flow = Flow("tls", (HERE, 5061), remote)
+    unread: list[OSError] = [ssl.SSLError("no certificate or crl found")]
+
+    def authorities() -> ssl.SSLContext:
+        if unread:
+            raise unread.pop()
+        return server.trusting
+
+    server.connections.secure(lambda: server.context, authorities, lambda to: server.names.get(to.remote))
+    server.connections.send(OPTIONS, flow)
+    await server.until(lambda: server.failed == [flow])
+    server.connections.send(OPTIONS, flow)
+    await server.until_heard()
+
+
 async def test_a_carrier_whose_authority_nobody_knows_hears_nothing(server: Server) -> None:
     server.trusting = ssl.create_default_context()
     remote = (HERE, server.port)
