@@ -81,6 +81,7 @@ class Keyboard:
     def __init__(self, place: Path, answers: Sequence[str]) -> None:
         self._place, self._answers, self._line = place, list(answers), socket.socket(socket.AF_UNIX)
         self._shown, self._seen = b"", False
+        self.at_a_loss = False  # a question came, and there is no answer left
 
     def turn(self) -> None:
         """Read, and answer a question that is new."""
@@ -94,9 +95,11 @@ class Keyboard:
             self._shown += self._line.recv(65536, socket.MSG_DONTWAIT)
         except OSError:
             return
-        if PROMPT.encode() in self._shown and self._answers:
+        if PROMPT.encode() in self._shown:
             self._shown = b""
-            self._line.sendall(self._answers.pop(0).encode() + b"\r")
+            self.at_a_loss = not self._answers
+            if self._answers:
+                self._line.sendall(self._answers.pop(0).encode() + b"\r")
 
     def close(self) -> None:
         """Let go."""
@@ -112,7 +115,7 @@ def _start(disk: Path, firmware: str, place: Path, chip: Path | None, key: str, 
     keyboard, began = Keyboard(place / "keyboard", answers), time.monotonic()
     with subprocess.Popen(words, stdin=subprocess.DEVNULL) as guest:
         try:
-            while guest.poll() is None and time.monotonic() - began < LIMIT_S:
+            while guest.poll() is None and not keyboard.at_a_loss and time.monotonic() - began < LIMIT_S:
                 keyboard.turn()
                 time.sleep(0.1)
         finally:
