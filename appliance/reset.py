@@ -5,7 +5,8 @@ or by the keeper's next start: everything is renamed aside, the marker is taken 
 So an interrupted one has done nothing yet, or is done. Single runs of the office wait while the marker is there.
 
 On the image more than the state is the machine's own: `MACHINE` lists it, relative to /. Those files are made anew by
-whoever made them at the first boot (image/README.md).
+whoever made them at the first boot (image/README.md). And the state directory is a file system of its own there, in
+which more lies than the appliance's: `KEPT` is never touched.
 """
 
 import errno
@@ -22,6 +23,8 @@ ASIDE: Final = "reset.aside"
 BACKUP, REPOSITORY = "backup", "repository"  # appliance.backup.place
 IMAGE: Final = "etc/appliance/version"
 MACHINE_ID: Final = "etc/machine-id"
+KEPT: Final = ("system", "updates", "lost+found")
+"""The layers of /etc and /var, which are mounted (image/initramfs/state); what RAUC knows of the slots; ext4's own."""
 MACHINE: Final = (
     ("etc/ssh", "ssh_host_*", "SSH host keys"),
     ("etc/ssh/authorized_keys", "*", "keys that SSH takes"),
@@ -142,10 +145,7 @@ def forget_machine(root: Path, wanted: Wanted) -> None:
     """What the image's machine is known by and by whom: made anew at its next start. Raises ResetError."""
     try:
         for path, _ in _machine(root, wanted):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            _delete(path)
         (root / MACHINE_ID).write_text("")  # as the image has it: systemd makes one, machine-id(5)
         if wanted.network:
             (root / HOST_NAME).write_text(f"{FIRST_NAME}\n")
@@ -154,9 +154,9 @@ def forget_machine(root: Path, wanted: Wanted) -> None:
 
 
 def _entries(state: Path) -> Iterator[Path]:
-    """What stands in the state directory, but for the reset's own."""
+    """What stands in the state directory, but for the reset's own and what is the machine's."""
     if state.is_dir():
-        yield from (path for path in sorted(state.iterdir()) if path.name not in (MARKER, ASIDE))
+        yield from (path for path in sorted(state.iterdir()) if path.name not in (MARKER, ASIDE, *KEPT))
 
 
 def _within(state: Path) -> bool:
@@ -173,16 +173,28 @@ def _machine(root: Path, wanted: Wanted) -> Iterator[tuple[Path, str]]:
 
 
 def _move(path: Path, aside: Path) -> None:
-    """Aside under a name that is free; where the file system cannot rename it (an overlay's own layer), it goes now."""
+    """Aside under a name that is free. What the file system cannot rename goes now: an overlay's own layer, and what
+    lies on a disk that is mounted there."""
     number = 0
     while os.path.lexists(where := aside / (f"{path.name}.{number}" if number else path.name)):
         number += 1
     try:
         path.rename(where)
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno == errno.EXDEV:
+            shutil.rmtree(path)
+        elif error.errno == errno.EBUSY:
+            for each in path.iterdir():
+                _delete(each)
+        else:
             raise
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _sync(directory: Path) -> None:

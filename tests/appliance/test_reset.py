@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,48 @@ def test_links_in_the_state_are_not_followed(tmp_path: Path) -> None:
     reset.begin(state, Wanted())
     reset.finish(state)
     assert (elsewhere / "precious").exists() and os.listdir(state) == []
+
+
+def test_what_the_image_keeps_beside_the_appliances_state_is_not_touched(tmp_path: Path) -> None:
+    names = ["lost+found/#12", "system/etc/upper/hostname", "updates/central.raucs"]
+    furnish(tmp_path)
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("1")
+    here = os.open(tmp_path / "system/etc/upper", os.O_PATH)  # an overlay holds it so
+    shown = [path for path, _ in reset.goes(tmp_path, tmp_path / "nowhere", Wanted())]
+    reset.begin(tmp_path, Wanted())
+    assert reset.finish(tmp_path) and left(tmp_path) == names
+    assert not {str(tmp_path / name.partition("/")[0]) for name in names} & set(shown)
+    assert os.path.samestat(os.fstat(here), os.stat(tmp_path / "system/etc/upper"))
+    os.close(here)
+
+
+def test_a_disk_of_its_own_in_the_state_is_emptied(tmp_path: Path) -> None:
+    furnish(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    words = f"""
+mount -t tmpfs disk {tmp_path}/office && mkdir {tmp_path}/office/sub && touch {tmp_path}/office/sub/key.pem &&
+ln -s {tmp_path}/elsewhere {tmp_path}/office/linked && touch {tmp_path}/office/appliance.db || exit 9
+{sys.executable} -c 'if True:
+    from pathlib import Path
+    from appliance import reset
+    state = Path("{tmp_path}")
+    reset.begin(state, reset.Wanted())
+    assert reset.finish(state) and not reset.finish(state)'
+find {tmp_path}"""
+    command = ["unshare", "--mount", "sh", "-c", words]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == [str(tmp_path), str(tmp_path / "office")]
+
+
+def test_the_layers_of_the_machine_stand_where_the_initial_file_system_makes_them() -> None:
+    program = (REPOSITORY / "image/initramfs/state").read_text()
+    made = set(re.findall(r"^\[ -d \$place/(\S+) \]", program, re.MULTILINE))
+    rauc = (REPOSITORY / "image/files/etc/rauc/system.conf").read_text()
+    made |= set(re.findall(r"^data-directory=/var/lib/appliance/(\S+)$", rauc, re.MULTILINE))
+    assert made == {"system", "updates"} and made <= set(reset.KEPT)
 
 
 def test_what_the_machine_is_known_by_is_made_anew(tmp_path: Path) -> None:
