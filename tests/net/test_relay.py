@@ -237,7 +237,7 @@ async def test_on_the_real_clock_audio_ends_at_the_deadline_and_not_before(phone
     rows = pair(a, b)
     deadline_ns = time.monotonic_ns() + 100_000_000
     relay.open(RelaySession(1, deadline_ns, rows))
-    while time.monotonic_ns() < deadline_ns + 20_000_000:
+    while not judged_ns or judged_ns[-1] < deadline_ns:  # until one comes too late, however busy the machine is
         a.send(rtp(time.monotonic_ns().to_bytes(8, "big")), rows[0].local)
         await asyncio.sleep(0.001)
     relay.close_all()
