@@ -42,12 +42,12 @@ def test_a_key_is_taken_from_either_table_of_the_firmware(tmp_path: Path) -> Non
     blob = tmp_path / f"firmware/qemu_fw_cfg/by_name/opt/io.systemd.credentials/{NAME}/raw"
     blob.parent.mkdir(parents=True)
     blob.write_text("another")
-    assert sh(tmp_path, "handed").stdout == "another"
+    assert sh(tmp_path, "handed").stdout == "another\n"
 
 
 def test_a_key_may_come_as_base64(tmp_path: Path) -> None:
     smbios(tmp_path, f"io.systemd.credential.binary:{NAME}={base64.b64encode(b'from far').decode()}")
-    assert sh(tmp_path, "handed").stdout == "from far"
+    assert sh(tmp_path, "handed").stdout == "from far\n"
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,57 @@ def test_a_new_state_is_encrypted_to_the_key_that_was_handed_in_or_else_to_the_t
     assert sh(tmp_path, f"tpm={tpm}\nwanted").stdout == f"{wanted}\n"  # /dev/null: a character device, as a TPM is
 
 
+FAKES = {
+    "chroot": "mkdir -p /run/appliance-state-work; printf /dev/none1 >/run/appliance-state-work/device; exit $STATE",
+    "mount": 'echo "mount $*"; case " $* " in *" ext4 "*) exit $MOUNT ;; esac',
+    "reboot": 'echo "reboot $*"; kill $PPID',
+    **dict.fromkeys(("modprobe", "umount", "sleep"), "exit 0"),
+}
+
+
+@pytest.mark.parametrize(("state", "mount"), [(0, 0), (0, 32), (3, 0)])
+def test_without_its_state_a_machine_does_not_start(tmp_path: Path, state: int, mount: int) -> None:
+    root = tmp_path / "root"
+    (root / "usr/lib/systemd").mkdir(parents=True)
+    for name in ("proc", "sys", "dev"):
+        (root / name).mkdir()
+    (tmp_path / "cmdline").write_text("quiet rauc.slot=A\n")
+    for path, words in {root / "usr/lib/systemd/systemd": "", **{tmp_path / n: w for n, w in FAKES.items()}}.items():
+        path.write_text(f"#!/bin/sh\n{words}\n")
+        path.chmod(0o755)
+    script = base.CODE / "image/initramfs/state"
+    words = (
+        f"mount --bind {tmp_path}/cmdline /proc/cmdline && mount -t tmpfs run /run && PATH={tmp_path}:$PATH sh {script}"
+    )
+    about = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "STATE": str(state), "MOUNT": str(mount)}
+    about |= {"ROOT": "/dev/none2", "rootmnt": str(root)}
+    command = ["unshare", "--mount", "sh", "-c", words]
+    done = subprocess.run(command, env=about, capture_output=True, text=True, check=False)
+    goes_on = state == mount == 0
+    assert (done.returncode == 0) is goes_on, done.stderr
+    assert ("reboot -f" in done.stdout) is not goes_on
+    assert ("mount -t overlay" in done.stdout) is goes_on and "tmpfs" not in done.stdout
+
+
 def asked(work: Path, key: str, partition: str) -> "subprocess.CompletedProcess[str]":
     """What a start with this key, a TPM and this partition has repart do; it refuses, so that nothing more is done."""
     (work / "key").write_text(key)
     (work / "systemd-repart").write_text(REPART)
     (work / "systemd-repart").chmod(0o755)
     return sh(work, f"{HEARD}tpm=/dev/null\npartition={partition}\npartitioned")
+
+
+@pytest.mark.parametrize("string", [f"io.systemd.credential:{NAME}=", f"io.systemd.credential.binary:{NAME}=",
+                                    f"io.systemd.credential.binary:{NAME}=aGFsZiBvZiBhIGtleQ==%"])  # fmt: skip
+def test_a_slip_in_the_key_that_was_handed_in_makes_no_plain_state(tmp_path: Path, string: str) -> None:
+    smbios(tmp_path, string)
+    (tmp_path / "systemd-repart").write_text(REPART)
+    (tmp_path / "systemd-repart").chmod(0o755)
+    done = sh(tmp_path, f"{HEARD}received; partition=\npartitioned")
+    assert done.returncode == 1 and "is empty, or is no base64" in done.stdout
+    assert not (tmp_path / "repart").exists() and (tmp_path / "key").read_bytes() == b""
+    sh(tmp_path, f"{HEARD}received; partition=/dev/none1\npartitioned")  # which opens otherwise, or asks
+    assert (tmp_path / "repart").exists()
 
 
 def test_a_key_that_could_be_guessed_makes_no_state(tmp_path: Path) -> None:
