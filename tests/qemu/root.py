@@ -30,6 +30,7 @@ INIT = """#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 NO_COLOR=1
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mkdir -p /dev/pts /run/netns
 mount -t tmpfs tmp /tmp; mount -t tmpfs run /run; mount -t bpf bpf /sys/fs/bpf
+hostname guest; echo "127.0.0.1 localhost guest" >/etc/hosts  # sipsak wants to know its own address
 ip link set lo up; modprobe -a veth nf_tables 8021q
 cd /code && PYTHONPATH=/code:/packages python3 -u -m tests.qemu.guest </dev/null >/dev/ttyS0 2>&1
 echo o >/proc/sysrq-trigger; sleep 60
