@@ -37,6 +37,7 @@ class Upkeep:
         yield "a broken A is given up, and B runs again", self.survive_broken
         yield "a priced call goes out as on the first day", self._day.call
         yield "it audits itself", self.audit
+        yield "a factory reset makes another machine of it", self.reset
 
     def back_up(self) -> None:
         """Of everything, with restic, into the machine's own repository."""
@@ -101,6 +102,22 @@ class Upkeep:
         judged = sum(each["grade"] in ("pass", "warn", "fail") for each in found["findings"])
         said = f"{judged} checks, score {found['score']}; failed: {' '.join(wrong)}; warned: {' '.join(warned)}"
         self._day.rows.append(Check("its own audit finds nothing wrong", judged > MANY and not wrong, said))
+
+    def reset(self) -> None:
+        """Nothing of the former one is left but its network; the hypervisor hands in its key once more."""
+        secrets, password = self._guest.shell(SECRETS), self._guest.password()
+        self._guest.shell("appliance reset --yes && systemctl --no-block reboot", timeout=600)
+        self._guest.wait("the end", lambda: not self._guest.ready(), PATIENCE_S)
+        self._day.figures["seconds of a factory reset"] = round(
+            self._guest.wait("/readyz", self._guest.ready, PATIENCE_S * 5), 1
+        )
+        self._guest.forget()
+        same = {*secrets.split()} & {*self._guest.shell(SECRETS).split()} - {*SECRETS.split()}
+        assert not same, same
+        assert self._guest.password() != password
+        accounts, cdrs, bans = self._guest.commands("accounts list", "cdrs", "bans list")
+        left = (accounts["accounts"], cdrs["cdrs"], bans["bans"])
+        assert left == ([], [], []), left
 
     def _restarted(self, word: str) -> float:
         """Seconds until calls can be taken again."""

@@ -100,11 +100,15 @@ class Guest:
         return (self.place / "console").read_text(errors="replace")
 
     def password(self) -> str:
-        """The first administrator's, as the console shows it."""
-        found = re.search(r"administrator: user 'admin', password '([^']+)'", self.console())
+        """The first administrator's, as the console showed it last."""
+        found = re.findall(r"administrator: user 'admin', password '([^']+)'", self.console())
         if not found:
             raise GuestError("the console shows no first password")
-        return found[1]
+        return str(found[-1])
+
+    def forget(self) -> None:
+        """That this machine was known: its next host key is a new one."""
+        (self.place / "known").unlink(missing_ok=True)
 
     def shell(self, text: str, timeout: float = 300, stdin: str = "") -> str:
         """What root's shell says. Raises GuestError."""
