@@ -109,7 +109,7 @@ def _reader(hint: Any) -> _Reader:
         return _shape(hint)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _enum(hint)
-    return _scalar(origin or hint)
+    return _text if hint is str else _scalar(origin or hint)
 
 
 def _scalar(plain: Any) -> _Reader:
@@ -121,6 +121,17 @@ def _scalar(plain: Any) -> _Reader:
         raise _Misfit(f" must be {plain.__name__}, not {value!r:.60}")
 
     return read
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise _Misfit(f" must be str, not {value!r:.60}")
+    try:
+        if not value.isascii():  # known without a look at each
+            value.encode()
+    except UnicodeEncodeError:
+        raise _Misfit(" holds half of a character (a surrogate), which no file and no database takes") from None
+    return value
 
 
 def _optional(inner: _Reader) -> _Reader:

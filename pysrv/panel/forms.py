@@ -106,8 +106,7 @@ def set_settings(request: web.Request, changes: Mapping[str, str | None], confir
     from is refused, unless it takes itself back."""
     if not confirm_s and (closing := closing_to_oneself(request, changes)):
         hint = "come through the tunnel or from this machine and set it there, or have it taken back by itself"
-        words = f"{', '.join(closing)} would close the panel to {request.remote}, where you are"
-        return WireError("conflict", words, hint)
+        return would_close(request, closing, hint)
     return tried(request, "settings.set", {"changes": changes, "confirm_s": confirm_s})[1]
 
 
@@ -125,6 +124,11 @@ def closing_to_oneself(request: web.Request, changes: Mapping[str, str | None]) 
     if not office.administers(address) or not closes(changes):
         return []
     return [name for name, text in changes.items() if closes({name: text})] or list(changes)
+
+
+def would_close(request: web.Request, closing: Iterable[str], hint: str) -> WireError:
+    """The refusal of what would close the panel to who changes it."""
+    return WireError("conflict", f"{', '.join(closing)} would close the panel to {request.remote}, where you are", hint)
 
 
 def answered(request: web.Request, name: str, error: WireError | None, **values: Any) -> web.Response:

@@ -43,6 +43,7 @@ def test_every_shape_survives_the_wire(value: Any) -> None:
     [
         (wire.Ban, {}, "prefix"),
         (wire.Ban, {"prefix": 7}, "Ban.prefix must be str, not 7"),
+        (wire.Ban, {"prefix": "::1", "reason": "\ud83d"}, "Ban.reason holds half of a character"),
         (wire.Ban, {"prefix": "x", "expires_at": "soon"}, "Ban.expires_at must be float"),
         (wire.Ban, {"prefix": "x", "more": 1}, "Ban has no field 'more'"),
         (wire.Ban, [], "Ban must be an object"),

@@ -366,7 +366,7 @@ def test_whatever_stands_at_a_place_is_taken_or_refused_and_is_no_fault(house: C
         {"action": "allow", "prefix": "", "country": "DE", "protocol": "any", "port": 0, "note": ""}
     )
     for path in list(_places(whole)):
-        for odd in (None, -1, 2**70, "", "\x00", [{}], {"": None}):
+        for odd in (None, -1, 2**70, "", "\x00", "\ud83d", [{}], {"": None}):
             spoilt = json.loads(json.dumps(whole))
             at = spoilt
             for name in path[:-1]:

@@ -56,6 +56,14 @@ async def test_what_is_wrong_is_named_and_what_was_not_said_is_not_done(
     assert "calltimeout" not in panel.store.overrides()
 
 
+async def test_nobody_closes_the_panel_to_himself_by_a_file(panel: Panel) -> None:
+    read = json.loads((await panel.browser.get(f"{AT}/export.json")).text)
+    page = await brought(panel, read | {"settings": read["settings"] | {"remoteadmin": "0", "calltimeout": "77"}})
+    assert "remoteadmin would close the panel to 127.0.0.1, where you are" in page and 'name="number"' not in page
+    assert (await panel.browser.post(f"{AT}/confirm", {"number": "", "sure": "1"})).status == 409
+    assert "remoteadmin" not in panel.store.overrides()
+
+
 async def test_administrators_alone_may_see_it(panel: Panel) -> None:
     for role, status in (("admin", 200), ("operator", 403), ("support", 403)):
         panel.administrator(role)

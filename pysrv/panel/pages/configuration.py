@@ -6,7 +6,7 @@ change is shown, and only that is done.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -14,9 +14,10 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from appliance.config import document
+from appliance.config.schema import ROWS
 from appliance.wire import WireError
 from pysrv.control import Control, Session
-from pysrv.panel.forms import answered
+from pysrv.panel.forms import answered, closing_to_oneself, would_close
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, form, heard
 from pysrv.web.identity import identity
@@ -77,6 +78,9 @@ async def receive(request: web.Request) -> web.Response:
             heard(request)
             await asyncio.sleep(0)
         plan = session.do("config.plan")
+        if closing := closing_to_oneself(request, _settings(request, read)):
+            hint = "come through the tunnel or from this machine and import it there; nothing was changed"
+            raise would_close(request, closing, hint)
         if not plan["changes"]:
             return _page(request, same=True)
         held = Held(session, secrets.token_urlsafe(16), plan, request.app[LOGINS].now())
@@ -125,6 +129,19 @@ def _page(
     more = max(0, total - SHOWN)
     shown: dict[str, Any] = {"asked": asked, "done": done, "told": told, "same": same, "total": total, "more": more}
     return answered(request, "panel/configuration.html", error, uploads=uploads, lines=SHOWN, **shown)
+
+
+def _settings(request: web.Request, read: Mapping[str, Any]) -> dict[str, str | None]:
+    """What the document makes of settings, as far as it changes them; one that it does not have goes to its default."""
+    if "settings" not in read:
+        return {}
+    now = backing(request).settings()
+    texts = {
+        name: read["settings"].get(name, row.kind.text(row.default))
+        for name, row in ROWS.items()
+        if not row.kind.secret
+    }
+    return {name: text for name, text in texts.items() if text != now.text(name)}
 
 
 def _fits(request: web.Request, held: Held, number: str) -> bool:
