@@ -20,7 +20,7 @@ from appliance.fallback import HeldGate, Load, XdpGate, hold
 from appliance.kernel import ruleset
 from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, Launch, account, environment, tidy
 from appliance.listener import Listener
-from appliance.prerequisites import BPFFS, CannotStart, RuntimeLock, Wanted, check, check_powers, settle
+from appliance.prerequisites import BPFFS, CannotStart, NotRoot, RuntimeLock, Wanted, check, check_powers, settle
 from appliance.supervise import Identity, Supervisor, end_process
 from appliance.tunnel.keeping import Tunnel, place_of
 from appliance.unit import Unit, notify_ready
@@ -30,6 +30,7 @@ from appliance.wire import WireError
 
 TICK_S = 1.0
 CANNOT_START = 1
+NOT_PERMITTED = 4  # as of every other command that needs root
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -46,7 +47,7 @@ def run(options: RunOptions, load: Load | None = None) -> int:
     except CannotStart as error:
         for reason in error.reasons:
             sys.stderr.write(f"cannot start: {reason}\n")
-        return CANNOT_START
+        return NOT_PERMITTED if isinstance(error, NotRoot) else CANNOT_START
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

@@ -34,6 +34,10 @@ class CannotStart(Exception):
         self.reasons = reasons
 
 
+class NotRoot(CannotStart):
+    """What everything else waits for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What one start needs of the machine. `listeners` are (protocol, address, port)."""
@@ -49,6 +53,8 @@ class Wanted:
 def check_powers(parent: bool = True) -> None:
     """Raise CannotStart without root's powers; nothing else can be judged without them. `parent`: it is to start the
     office itself."""
+    if os.geteuid() != 0:
+        raise NotRoot("must be root: only root may attach programs to an interface (try: sudo make run)")
     powers = list(_powers(parent))
     if powers:
         raise CannotStart(*powers)
@@ -70,9 +76,6 @@ def check(wanted: Wanted) -> None:
 
 
 def _powers(parent: bool) -> Iterator[str]:
-    if os.geteuid() != 0:
-        yield "must be root: only root may attach programs to an interface (try: sudo make run)"
-        return
     status = Path("/proc/self/status").read_text()
     effective = int(next(line for line in status.splitlines() if line.startswith("CapEff:")).split()[1], 16)
     needed = CAPABILITIES | (PARENT if parent else {} if effective >> SYS_ADMIN & 1 else GATE)

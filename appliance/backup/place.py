@@ -33,6 +33,10 @@ class BackupError(Exception):
         self.message, self.hint = message, hint
 
 
+class NotPermitted(BackupError):
+    """What only root may do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What an operator chose. `every_h`: hours between scheduled backups, 0: none by themselves; `at_h`: the hour of
@@ -129,8 +133,8 @@ class Place:
 
     @property
     def is_set_up(self) -> bool:
-        """Whether `appliance backup init` or a first backup has been here."""
-        return self.options_file.exists() and self.password_file.exists()
+        """Whether `appliance backup init` or a first backup has been here. Raises BackupError."""
+        return _is_there(self.options_file) and _is_there(self.password_file)
 
     def options(self) -> Options:
         """What the file says; the defaults where there is none. Raises BackupError."""
@@ -192,8 +196,21 @@ def _text(path: Path) -> str:
             return file.read(MOST_BYTES)
     except FileNotFoundError:
         return ""
+    except PermissionError as error:
+        raise _closed(error) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise BackupError(f"{path} cannot be read: {error}", "run it as root") from None
+        raise BackupError(f"{path} cannot be read: {error}", "mend the file, or take it away") from None
+
+
+def _is_there(path: Path) -> bool:
+    # Newer versions of Path.exists() say False of what may not be looked at.
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError as error:
+        raise _closed(error) from None
+    return True
 
 
 def _quoted(text: str) -> str:
@@ -201,5 +218,11 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _closed(error: PermissionError) -> BackupError:
+    return NotPermitted(f"{error.filename} is not yours to read", "run the command as root")
+
+
 def _unwritable(error: OSError) -> BackupError:
-    return BackupError(f"cannot write to {error.filename}: {error.strerror}", "run it as root; see --state")
+    if isinstance(error, PermissionError):
+        return NotPermitted(f"{error.filename} is not yours to write", "run the command as root")
+    return BackupError(f"cannot write to {error.filename}: {error.strerror}", "see --state")

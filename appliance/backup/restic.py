@@ -21,6 +21,8 @@ from appliance.backup.place import KEPT, BackupError, Options, Place, masked
 PROGRAM: Final = "/usr/bin/restic"
 TAG: Final = "appliance"
 CACHE: Final = "cache"
+# What may lie in a repository's directory: restic's own, of a `make` that was interrupted, and a file system's.
+OWN: Final = frozenset({"config", "data", "index", "keys", "locks", "snapshots", "lost+found"})
 CANNOT_OPEN: Final = ("unable to open config file", "Is there a repository", "does not exist", "no such file")
 _IDENT: Final = re.compile(r"[0-9a-f]{64}")
 MOST_SAID: Final = 400  # characters of a message that are told
@@ -79,7 +81,9 @@ class Repository:
         raise self._failed(done, "cannot be opened")
 
     def make(self) -> None:
-        """A new one."""
+        """A new one. A directory of this machine has to hold nothing else: restic itself does not ask for that."""
+        if self._options.is_local:
+            _demand_empty(Path(self._options.repository))
         self._demand(self._run("init"), "cannot be made")
 
     def snapshots(self) -> list[Snapshot]:
@@ -180,6 +184,18 @@ class Repository:
             hint = "another run holds it; when none does, 'appliance backup unlock'"
         shown = masked(words.removeprefix("Fatal: "))[:MOST_SAID]
         return BackupError(f"the repository {what}: {shown}", hint)
+
+
+def _demand_empty(directory: Path) -> None:
+    try:
+        foreign = sorted(each.name for each in directory.iterdir() if each.name not in OWN)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BackupError(f"{directory} cannot hold a repository: {error.strerror}", "name a directory") from None
+    if foreign:
+        words = f"{directory} holds other things, such as {foreign[0]!r:.80}"
+        raise BackupError(words, f"name a directory of its own, such as {directory / 'backup'}")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from appliance import errands
 from appliance.backup import record
 from appliance.backup.making import Backups
-from appliance.backup.place import KEPT, NUMBERS, REMOTE, BackupError, Options
+from appliance.backup.place import KEPT, NUMBERS, REMOTE, BackupError, NotPermitted, Options
 from appliance.backup.restoring import Restored, restore, restore_into
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link
@@ -82,7 +82,8 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except BackupError as error:
-        raise Failure(Exit.REFUSED, error.message, error.hint, "backup") from None
+        code = Exit.NOT_PERMITTED if isinstance(error, NotPermitted) else Exit.REFUSED
+        raise Failure(code, error.message, error.hint, "backup") from None
 
 
 def _backups(session: Session) -> Backups:
@@ -161,6 +162,8 @@ def _init(session: Session, repository: str | None, password: str | None, env: t
 def _named(repository: str | None, env: tuple[str, ...], before: Options) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if repository is not None:
+        if not repository.strip():  # it would be the directory that one happens to stand in
+            raise BackupError(f"{repository!r} names no place", "name a directory, or sftp:, s3:, rest: and its place")
         local = not repository.startswith(REMOTE)
         changes["repository"] = str(Path(repository).absolute()) if local else repository
     if env:

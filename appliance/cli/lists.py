@@ -134,7 +134,8 @@ def _read(bar: Progress, text: str, form: Format, file: str) -> Feed:
     try:
         feed = feeds.read(text, form, lambda done: bar.update(task, completed=done))
     except (ValueError, RecursionError) as error:
-        raise Failure(Exit.REFUSED, f"{file} is not JSON: {error}", "nothing was imported; see --format") from None
+        why = "brackets are nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Failure(Exit.REFUSED, f"{file} is not JSON: {why}", "nothing was imported; see --format") from None
     bar.update(task, completed=text.count("\n") + 1)
     return feed
 

@@ -15,6 +15,8 @@ from typing import Any
 from appliance.wire.verbs import WireError
 
 _T = typing.TypeVar("_T")
+# Kinds as people call them, who read what is wrong with a file or a request of theirs.
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
@@ -118,7 +120,7 @@ def _scalar(plain: Any) -> _Reader:
             return value
         if plain is float and type(value) is int:
             return float(value)
-        raise _Misfit(f" must be {plain.__name__}, not {value!r:.60}")
+        raise _Misfit(f" must be {_WORDS.get(plain, plain.__name__)}, not {value!r:.60}")
 
     return read
 

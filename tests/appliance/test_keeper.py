@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config.options import RunOptions
-from appliance.keeper import CANNOT_START, pin_dir, run
+from appliance.keeper import NOT_PERMITTED, pin_dir, run
 from appliance.kernel.ruleset import table_name
 from appliance.unit import ENVIRONMENT
 from tests.appliance.trees import Tree
@@ -226,7 +226,7 @@ def test_without_the_gates_capabilities_no_unit_helps(tree: Tree) -> None:
 
 def test_without_root_the_keeper_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert run(RunOptions()) == CANNOT_START
+    assert run(RunOptions()) == NOT_PERMITTED
     assert capsys.readouterr().err.startswith("cannot start: must be root")
 
 

@@ -6,6 +6,7 @@ What is read stands in the desk until it is carried out or given up. Decks lie i
 
 import csv
 import dataclasses
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -114,8 +115,9 @@ def _framed(head: Mapping[str, Any]) -> Coming:
     if head.get("format") != FORMAT:
         raise WireError("bad_configuration", f"no configuration of the appliance: format must be {FORMAT!r}", NOTHING)
     version = head.get("format_version")
-    if version != FORMAT_VERSION:
-        made_by = f" (it was written by version {str(head.get('product_version'))[:40]})"
+    if type(version) is not int or version != FORMAT_VERSION:
+        writer = head.get("product_version")
+        made_by = f" (it was written by version {writer:.40})" if isinstance(writer, str) else ""
         words = f"format_version: {version!r:.40} cannot be read, only {FORMAT_VERSION}{made_by}"
         raise WireError("bad_configuration", words, "import it with the version that wrote it, or a newer one")
     return Coming(head.get("secrets") is True, str(head.get("product_version", ""))[:40])
@@ -126,9 +128,9 @@ def _settings(_: Desk, coming: Coming, value: Any) -> None:
         coming.wrong("settings", "must be an object of texts by name")
         return
     texts = {name: text for name, text in value.items() if isinstance(text, str)}
-    for name in value:
+    for name, given in value.items():
         if name not in texts:
-            coming.wrong(f"settings.{name[:60]}", "must be text")
+            coming.wrong(f"settings.{name[:60]}", f"must be text, in quotes, not {json.dumps(given):.60}")
     try:
         parse_all(texts)
     except BadSettings as error:

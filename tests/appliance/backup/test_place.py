@@ -1,13 +1,16 @@
 """What an operator may choose, and what no text in it can make root do."""
 
+import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.backup.place import BackupError, Options, Place
+from appliance.backup.place import BackupError, NotPermitted, Options, Place
 
 KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": 'quo"te\\'}
 
@@ -69,3 +72,23 @@ def test_a_file_that_was_spoilt_is_refused_in_one_line(tmp_path: Path, text: str
     with pytest.raises(BackupError) as caught:
         place.options()
     assert "\n" not in caught.value.message
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize(
+    "do", [lambda place: place.is_set_up, lambda place: place.options(), lambda place: place.make()]
+)
+def test_who_is_not_root_is_told_so(tmp_path: Path, do: Callable[[Place], object]) -> None:
+    place = Place(tmp_path)
+    place.choose(Options())
+    place.directory.chmod(0)
+    with as_nobody(), pytest.raises(NotPermitted, match="is not yours to "):
+        do(place)

@@ -249,3 +249,16 @@ def test_what_the_office_left_in_the_place_of_its_lock_holds_nobody_up(made: tup
 def test_a_kind_that_is_none_is_a_full_backup_s(kind: str) -> None:
     row = {"id": "a1" * 32, "time": "2026-01-02T03:04:05Z", "hostname": "h", "paths": ["/"], "tags": [f"kind={kind}"]}
     assert _snapshot(row).kind == (kind if kind == "incremental" else "full")
+
+
+def test_a_repository_is_made_where_nothing_else_lies(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    (disk / "lost+found").mkdir(parents=True)
+    (disk / "letters.txt").touch()
+    backups = Backups(tmp_path / "state", "1.0")
+    with pytest.raises(BackupError, match=r"holds other things, such as 'letters\.txt'"):
+        backups.set_up(Options(str(disk)))
+    assert sorted(each.name for each in disk.iterdir()) == ["letters.txt", "lost+found"]
+    assert not backups.place.is_set_up
+    (disk / "letters.txt").unlink()
+    assert backups.set_up(Options(str(disk))).made
