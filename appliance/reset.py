@@ -34,8 +34,12 @@ MACHINE: Final = (
     ("var/log/journal", "*", "journal"),
     ("var/log", "[wbl]tmp", "who was logged in"),
     ("var/lib/cloud", "*", "what a hypervisor has said"),
+    ("var/log", "cloud-init*.log", "what a hypervisor has said"),
 )
-NETWORK: Final = (("etc/systemd/network", "05-wizard.network", "address"),)
+NETWORK: Final = (
+    ("etc/systemd/network", "05-wizard.network", "address"),
+    ("etc/systemd/network", "10-cloud-init-*", "address, of a hypervisor that may not be there any more"),
+)
 HOST_NAME, FIRST_NAME = "etc/hostname", "appliance"
 STATE_WORDS: Final = {
     "office": "database, certificate, keys and secrets, recordings",

@@ -200,15 +200,18 @@ def _room(*places: str) -> Judge:
     return judge
 
 
+UNENCRYPTED: Final = ("INTEGRITY", "VERITY", "SUBDEV")  # cryptsetup's mappings that hide nothing
+
+
 def _encrypted(machine: Machine) -> Reading:
-    """Whether what the state lies on is dm-crypt's, or anything below that."""
+    """Whether everything that the state lies on is dm-crypt's, or lies on that."""
     above = [each for each in machine.mounts.values() if _within(str(machine.state), each.place)]
     if not above:
         raise Unreadable(f"no file system has {machine.state}")
     mount = max(above, key=lambda each: len(each.place))
     if not mount.source.startswith("/dev/"):
         raise Unreadable(f"{mount.place} lies on {mount.source}, which is no disk of this machine")
-    layers, seen = [_block(machine, mount.source)], set[str]()
+    layers, seen, kinds = [_block(machine, mount.source)], set[str](), set[str]()
     while layers:
         name = layers.pop()
         seen.add(name)
@@ -216,10 +219,14 @@ def _encrypted(machine: Machine) -> Reading:
         if not machine.is_there(place):
             raise Unreadable(f"there is no {place}")
         kind = machine.text(f"{place}/dm/uuid") if machine.is_there(f"{place}/dm/uuid") else ""
-        if kind.startswith("CRYPT-"):
-            return passed(f"{mount.source}: {kind.split('-')[1]}")
-        layers += [each.name for each in machine.many(f"{place}/slaves/*") if each.name not in seen]
-    return Reading(Grade.WARN, f"{mount.source}: plain")
+        if kind.startswith("CRYPT-") and (format_ := kind.split("-")[1]) not in UNENCRYPTED:
+            kinds.add(format_)
+            continue
+        below = [each.name for each in machine.many(f"{place}/slaves/*")]
+        if not below:
+            return Reading(Grade.WARN, f"{mount.source}: plain")
+        layers += [each for each in below if each not in seen]  # parts of a volume may share a disk
+    return passed(f"{mount.source}: {', '.join(sorted(kinds))}")
 
 
 def _block(machine: Machine, device: str) -> str:

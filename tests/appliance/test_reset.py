@@ -142,18 +142,19 @@ def test_what_the_machine_is_known_by_is_made_anew(tmp_path: Path) -> None:
         "etc/ssh/ssh_host_ed25519_key.pub": "k", "etc/ssh/sshd_config": "c", "etc/ssh/authorized_keys/root": "k",
         "etc/systemd/network/05-wizard.network": "n", "etc/systemd/network/80-dhcp.network": "n", "root/.ssh/id": "k",
         "var/log/journal/1234/system.journal": "j", "var/log/wtmp": "w", "var/lib/cloud/data/x": "c",
+        "var/log/cloud-init-output.log": "c", "etc/systemd/network/10-cloud-init-eth0.network": "n",
     }.items():  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     shown = dict(reset.goes(tmp_path / "state", tmp_path, Wanted()))
     assert str(tmp_path / "etc/ssh/ssh_host_ed25519_key") in shown
     reset.forget_machine(tmp_path, Wanted())
-    network = "etc/systemd/network/05-wizard.network"
-    kept = [reset.IMAGE, "etc/hostname", "etc/machine-id", "etc/ssh/sshd_config", network]
+    network = {f"etc/systemd/network/{name}.network" for name in ("05-wizard", "10-cloud-init-eth0")}
+    kept = [reset.IMAGE, "etc/hostname", "etc/machine-id", "etc/ssh/sshd_config", *network]
     assert left(tmp_path) == sorted([*kept, "etc/systemd/network/80-dhcp.network"])
     assert (tmp_path / "etc/machine-id").read_text() == "" and (tmp_path / "etc/hostname").read_text() == "pbx"
     reset.forget_machine(tmp_path, Wanted(network=True))
-    assert network not in left(tmp_path) and (tmp_path / "etc/hostname").read_text() == "appliance\n"
+    assert not network & set(left(tmp_path)) and (tmp_path / "etc/hostname").read_text() == "appliance\n"
 
 
 def test_the_command_says_what_goes_and_wants_a_word(down: Shell, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

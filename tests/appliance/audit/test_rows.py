@@ -163,6 +163,12 @@ def test_a_state_is_encrypted_by_whichever_layer_below_it_is(root: Path) -> None
     link(root, "/sys/class/block/vda2/slaves/dm-1", "../../dm-1")
     put(root, "/sys/class/block/dm-1/dm/uuid", "CRYPT-LUKS2-4e93\n")
     assert judged("system.state_encrypted", tree.machine(root)) == (Grade.PASS, "/dev/mapper/state: LUKS2")
+    put(root, "/sys/class/block/dm-1/dm/uuid", "CRYPT-INTEGRITY-sums\n")
+    assert judged("system.state_encrypted", tree.machine(root))[0] is Grade.WARN
+    put(root, "/sys/class/block/dm-1/dm/uuid", "CRYPT-LUKS2-4e93\n")
+    link(root, "/sys/class/block/dm-0/slaves/vdb", "../../vdb")  # a volume over two disks
+    (root / "sys/class/block/vdb").mkdir()
+    assert judged("system.state_encrypted", tree.machine(root))[0] is Grade.WARN
     (root / "proc/mounts").write_text("overlay / overlay rw 0 0\n")
     assert judged("system.state_encrypted", tree.machine(root))[0] is Grade.ABSENT
 
