@@ -16,7 +16,7 @@ from appliance.wire.verbs import WireError
 
 _T = typing.TypeVar("_T")
 # Kinds as people call them, who read what is wrong with a file or a request of theirs.
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
@@ -127,7 +127,7 @@ def _scalar(plain: Any) -> _Reader:
 
 def _text(value: Any) -> str:
     if type(value) is not str:
-        raise _Misfit(f" must be str, not {value!r:.60}")
+        raise _Misfit(f" must be text, not {value!r:.60}")
     try:
         if not value.isascii():  # known without a look at each
             value.encode()
