@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyotp
+from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import sync_playwright
 
 from tests.browser.operator import CHROMIUM, Operator
@@ -89,6 +90,9 @@ class Day:
                 operator = Operator(page, f"https://{MACHINE}:8443", self.guest.password())
                 page.set_default_timeout(PATIENCE_S * 1000)
                 self._walk(operator)
+            except BrowserError as error:
+                shown = page.locator("body").inner_text(timeout=5000).split()
+                raise Failed(f"{page.url} shows '{' '.join(shown)[-600:]}': {error}") from error
             finally:
                 browser.close()
 
