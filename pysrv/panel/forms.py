@@ -131,6 +131,20 @@ def would_close(request: web.Request, closing: Iterable[str], hint: str) -> Wire
     return WireError("conflict", f"{', '.join(closing)} would close the panel to {request.remote}, where you are", hint)
 
 
+def staying(request: web.Request) -> Callable[[dict[str, Any]], None]:
+    """For `noted` of a verb that changes the allow list: refuses, and so takes back, what closes the panel to who does
+    it. The first entry closes it to private networks, and one that goes to whoever was let in by it."""
+    office, address = backing(request), request.remote or ""
+    was_open = office.administers(address)
+
+    def check(_: dict[str, Any]) -> None:
+        if was_open and not office.administers(address):
+            hint = "put that address on the allow list first, or come through the tunnel"
+            raise WireError("conflict", f"then the panel would be closed to {address}, where you are", hint)
+
+    return check
+
+
 def answered(request: web.Request, name: str, error: WireError | None, **values: Any) -> web.Response:
     """A page that may say why something was refused."""
     return page(request, name, status=status_of(error.code) if error else 200, error=error, **values)

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from appliance.config.document import FORMAT, FORMAT_VERSION
+from appliance.config.settings import Settings
+from pysrv.limits.trusted import Known, is_vouched
 from pysrv.store.rows import BanRow, NewTrunk, SavedBinding
 from tests.panel.conftest import Panel
 
@@ -82,6 +85,33 @@ async def test_whoever_is_trusted_comes_and_goes(panel: Panel) -> None:
     assert (await panel.browser.post("/panel/allowed/add", {**fields, "kind": "friend"})).status == 400
     assert (await panel.browser.post("/panel/allowed/remove", {"prefix": "198.51.100.9"})).status == 303
     assert panel.store.allows() == [] and ("disallow", "198.51.100.9") in panel.service.told
+
+
+async def test_nobody_closes_the_panel_to_himself_by_the_allow_list(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, told = "192.168.7.5", {"reason": "", "kind": "allow", "for": "ever"}
+
+    def administers(_: str, under: Settings | None = None) -> bool:
+        listed = tuple(row.prefix for row in panel.store.allows())
+        return not listed or is_vouched(here, under or panel.house.settings(), Known(listed))
+
+    monkeypatch.setattr(panel.house, "administers", administers)
+    refused = await panel.browser.post("/panel/allowed/add", told | {"prefix": "203.0.113.9"})
+    assert refused.status == 409 and "then the panel would be closed to 127.0.0.1" in refused.text
+    assert panel.store.allows() == [] and not panel.service.told
+    for prefix in (here, "203.0.113.9"):
+        assert (await panel.browser.post("/panel/allowed/add", told | {"prefix": prefix})).status == 303
+    assert (await panel.browser.post("/panel/allowed/remove", {"prefix": here})).status == 409
+    held = [{"prefix": "203.0.113.9"}]
+    document = {"format": FORMAT, "format_version": FORMAT_VERSION, "allowed": held}
+    page = await panel.browser.upload("/panel/configuration", {}, json.dumps(document).encode(), "c.json")
+    number = page.text.partition('name="number" value="')[2].partition('"')[0]
+    refused = await panel.browser.post("/panel/configuration/confirm", {"number": number, "sure": "1"})
+    assert refused.status == 409 and "then the panel would be closed" in refused.text
+    assert [row.prefix for row in panel.store.allows()] == [here, "203.0.113.9"]
+    assert (await panel.browser.post("/panel/allowed/remove", {"prefix": "203.0.113.9"})).status == 303
+    assert (await panel.browser.post("/panel/allowed/remove", {"prefix": here})).status == 303
 
 
 async def test_protected_addresses_are_listed_and_cannot_be_banned(panel: Panel) -> None:

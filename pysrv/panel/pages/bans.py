@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from appliance.wire import WireError
-from pysrv.panel.forms import tried
+from pysrv.panel.forms import staying, tried
 from pysrv.panel.pages.listing import Part, attempt, until
 from pysrv.people.permissions import Area
 from pysrv.web.acting import do, form, page, seen
@@ -88,13 +88,20 @@ async def allow(request: web.Request) -> web.StreamResponse:
         args["expires_at"] = until(fields.get("for", ""), request.app[LOGINS].now())
     except WireError as error:
         return _allowed(request, error, fields)
-    return attempt(request, "allows.add", args, "/panel/allowed", lambda error: _allowed(request, error, fields))
+    return _change(request, "allows.add", args, fields)
 
 
 async def disallow(request: web.Request) -> web.StreamResponse:
     """One fewer."""
     args = {"prefix": (await form(request)).get("prefix", "")}
-    return attempt(request, "allows.remove", args, "/panel/allowed", lambda error: _allowed(request, error, {}))
+    return _change(request, "allows.remove", args, {})
+
+
+def _change(request: web.Request, verb: str, args: dict[str, Any], values: dict[str, str]) -> web.StreamResponse:
+    def again(error: WireError) -> web.StreamResponse:
+        return _allowed(request, error, values)
+
+    return attempt(request, verb, args, "/panel/allowed", again, staying(request))
 
 
 def _allowed(request: web.Request, error: WireError | None, values: dict[str, str]) -> web.Response:

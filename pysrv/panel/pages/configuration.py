@@ -17,7 +17,7 @@ from appliance.config import document
 from appliance.config.schema import ROWS
 from appliance.wire import WireError
 from pysrv.control import Control, Session
-from pysrv.panel.forms import answered, closing_to_oneself, would_close
+from pysrv.panel.forms import answered, closing_to_oneself, staying, would_close
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, form, heard
 from pysrv.web.identity import identity
@@ -106,7 +106,8 @@ async def confirm(request: web.Request) -> web.Response:
         return _page(request, WireError("conflict", "this file waits no more; nothing was changed", hint))
     try:
         if fields.get("sure"):
-            return _page(request, done=held.session.do("config.apply", {"digest": held.plan["digest"]}))
+            told = {"digest": held.plan["digest"]}
+            return _page(request, done=held.session.do("config.apply", told, staying(request)))
         return _page(request)
     except WireError as error:
         return _page(request, error)

@@ -47,10 +47,12 @@ def attempt(
     args: Mapping[str, Any],
     to: str,
     again: Callable[[WireError], web.StreamResponse],
+    noted: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> web.StreamResponse:
-    """Do it and show the page `to`; a refusal is shown by `again`. "unproven" is the guard's."""
+    """Do it and show the page `to`; a refusal is shown by `again`. "unproven" is the guard's. `noted` as in
+    Session.do."""
     try:
-        do(request, verb, args)
+        do(request, verb, args, noted)
     except WireError as error:
         if error.code == "unproven":
             raise
