@@ -18,7 +18,8 @@ ROOMS = (
     "pysrv/limits", "pysrv/service", "pysrv/office", "pysrv/ports.py", "pysrv/billing", "pysrv/payments/offer.py",
     "pysrv/payments/cashier.py",
     "pysrv/payments/units.py", "pysrv/calls/causes.py", "appliance/config/fields.py", "appliance/config/textual.py",
-    "appliance/config/settings.py", "appliance/config/scanners.py", "appliance/config/account.py",
+    "appliance/config/settings.py", "appliance/config/document.py",
+    "appliance/config/scanners.py", "appliance/config/account.py",
 )  # fmt: skip
 # What no page shows: damage that ends the start, what a program alone is told, what belongs to a file on the machine.
 UNSEEN = (
@@ -28,7 +29,7 @@ UNSEEN = (
 )  # fmt: skip
 RAISED = re.compile(
     r".*Error|Refuse|TooMany|TooFast|Bad[A-Z]\w*|Unknown[A-Z]\w*|_?not_found|_?refuse|_?invalid|PaymentRefused|Problem"
-    r"|Form|Shortfall|_named|Row|_?[Ss]tep|of_q850|of_status|Grade|_fail"
+    r"|Form|Shortfall|_named|Row|_?[Ss]tep|of_q850|of_status|Grade|_fail|wrong"
 )
 PARTS = (
     "tls.pem: %(v)s; %(w)s serves: %(a)s", "the last good one", "the appliance's own certificate",
@@ -41,6 +42,12 @@ PARTS = (
     "asked for", "as it was attached before",
     "only root lets peers into the tunnel", "no audit can be started: %(a)s",
     "on the machine: 'appliance tunnel add NAME'; 'appliance tunnel on --by-panel' lets the panel do it",
+    "%(a)s: %(w)s", "%(a)s; %(w)s", "and %(n)s more faults",
+    "%(a)s must be text, not %(b)s", "%(a)s must be a whole number, not %(b)s", "%(a)s must be a number, not %(b)s",
+    "%(a)s must be true or false, not %(b)s", "%(a)s must be one of %(b)s, not %(c)s", "%(a)s must be a list",
+    "%(a)s must be an object", "%(a)s has no field %(b)s",
+    "%(a)s would ban everyone", "expecting value", "extra data", "expecting ',' delimiter", "expecting ':' delimiter",
+    "expecting property name enclosed in double quotes", "unterminated string starting at",
     "%(v)s, above 0", "%(v)s, 0 = %(w)s", "a number above %(n)s", "%(n)s or more", "a number of at least %(n)s",
 )  # fmt: skip
 # Where functions return a sentence, and nothing else.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pysrv.web.rendering import amount, count, plain, size
+from pysrv.web.rendering import amount, count, plain, say, size
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,23 @@ def test_a_figure_has_four_digits_that_count_and_no_exponent(number: float, code
 )  # fmt: skip
 def test_an_amount_keeps_all_of_its_decimals(text: str, code: str, written: str) -> None:
     assert amount(text, code) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("firewall[0].action: is missing", "firewall[0].action: fehlt"),
+        ("allowed[0].prefix must be text, not 5", "allowed[0].prefix muss Text sein, nicht 5"),
+        (
+            "bans[0]: 0.0.0.0/0 would ban everyone; trunks[1] has no field 'x'; and 3 more faults",
+            "bans[0]: 0.0.0.0/0 würde alle sperren; trunks[1] hat kein Feld 'x'; und 3 weitere Fehler",
+        ),
+        ("line 1, column 1: expecting value", "Zeile 1, Spalte 1: hier fehlt ein Wert"),
+        ("Note: what nobody here says; so it stays", "Note: what nobody here says; so it stays"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_place_by_place(text: str, written: str) -> None:
+    assert say(text, "de") == written
 
 
 @pytest.mark.parametrize(

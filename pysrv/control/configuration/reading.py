@@ -84,7 +84,7 @@ class Coming:
         """Raises WireError with what is wrong, if anything is."""
         if self.problems:
             more = len(self.problems) - SHOWN
-            words = "; ".join(self.problems[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+            words = "; ".join(self.problems[:SHOWN]) + (f"; and {more} more faults" if more > 0 else "")
             raise WireError("bad_configuration", words, NOTHING)
 
 
@@ -117,7 +117,7 @@ def _framed(head: Mapping[str, Any]) -> Coming:
     version = head.get("format_version")
     if type(version) is not int or version != FORMAT_VERSION:
         writer = head.get("product_version")
-        made_by = f" (it was written by version {writer:.40})" if isinstance(writer, str) else ""
+        made_by = f" (written by version {writer:.40})" if isinstance(writer, str) else ""
         words = f"format_version: {version!r:.40} cannot be read, only {FORMAT_VERSION}{made_by}"
         raise WireError("bad_configuration", words, "import it with the version that wrote it, or a newer one")
     return Coming(head.get("secrets") is True, str(head.get("product_version", ""))[:40])
