@@ -134,7 +134,7 @@ class Day:
         secret = page.locator("main code").inner_text()
         page.get_by_label("Code").fill(pyotp.TOTP(secret).at(time.time()))
         page.get_by_role("button", name="Switch codes on").click()
-        page.get_by_text("A code of your authenticator is asked for.").wait_for()
+        page.get_by_text("Your recovery codes").wait_for()
 
     def furnish(self) -> None:
         """By the command line, over SSH with the key that the seed handed in: what it sells and over whom, who hears of
