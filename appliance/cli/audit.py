@@ -39,6 +39,8 @@ def machine(session: Session, root: Path) -> Machine:
     if root != Path("/"):
         if not root.is_dir():
             raise Failure(Exit.NOT_FOUND, f"there is no directory {root}", "see --root")
+        if not (root / "etc").is_dir():
+            raise Failure(Exit.USAGE, f"{root} is no tree of a machine: it has no etc", "name its root, such as /mnt")
         return Machine(root.absolute())
     link = session.link()
     return Machine(

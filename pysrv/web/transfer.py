@@ -147,4 +147,6 @@ def _decoded(decoder: codecs.IncrementalDecoder, chunk: bytes, number: int, *, f
         return decoder.decode(chunk, final)
     except UnicodeDecodeError:
         words = f"not UTF-8 text, at line {number} or a little behind it"
-        raise WireError("bad_file", words, "save the file as 'CSV UTF-8'; nothing was imported") from None
+        raise WireError(
+            "bad_file", words, "save the file as UTF-8 ('CSV UTF-8' for a table); nothing was imported"
+        ) from None

@@ -166,6 +166,9 @@ def test_a_root_that_is_not_there_is_said(tmp_path: Path) -> None:
     done = audit(f"--root={tmp_path}/nowhere")
     assert done.returncode == 5
     assert "there is no directory" in done.stderr
+    done = audit(f"--root={tmp_path}", "--fix", "--yes")
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "is no tree of a machine" in done.stderr
 
 
 def test_what_a_fix_lays_down_is_whole_and_said_once(root: Path) -> None:
