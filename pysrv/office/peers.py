@@ -33,8 +33,8 @@ class Peers:
             return
         for key, peer in now.items():
             if key not in before:
-                figures = {"peer": peer.name, "who": peer.added_by or ROOT}
-                self._tell("tunnel_peer_added", f"{key}:{peer.added_at:.0f}", figures)
+                told = f"{key}:{peer.added_at:.0f}"
+                self._tell("tunnel_peer_added", told, {"peer": peer.name, "who": peer.added_by or ROOT})
         for key, peer in before.items():
             if key not in now:
                 self._tell("tunnel_peer_removed", f"{key}:{peer.added_at:.0f}", {"peer": peer.name})

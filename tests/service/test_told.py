@@ -24,13 +24,13 @@ def told() -> dict[str, tuple[set[str], bool]]:
             first, by = node.args[0], ast.unparse(node.func)
             if not isinstance(first, ast.Constant) or not re.fullmatch(r"[a-z_]+", str(first.value)):
                 continue
-            if by.endswith("tell"):
-                names = {each.arg for each in node.keywords if each.arg}
-                found[str(first.value)] = names, any(each.arg is None for each in node.keywords)
-            elif by.endswith(".add_notice"):
+            if by.endswith((".add_notice", "self._tell")) and len(node.args) > 2:
                 figures = node.args[2]
                 keys = figures.keys if isinstance(figures, ast.Dict) else [None]
                 found[str(first.value)] = {ast.literal_eval(key) for key in keys if key is not None}, None in keys
+            elif by.endswith("tell"):
+                names = {each.arg for each in node.keywords if each.arg}
+                found[str(first.value)] = names, any(each.arg is None for each in node.keywords)
     return found
 
 
