@@ -20,7 +20,8 @@ pytestmark = pytest.mark.load
 PHONES, CALLS, RATE = 100, 200, 20.0
 NUMBER = "4989123456"
 RATES = "prefix,per_minute,connect_fee,initial_increment,next_increment\n49,0.60,0,1,1\n"
-TOLERATED = 1.5  # times the quiet set-up time at the 99th percentile
+MOST = 0.95  # of all answers: the 99th percentile is two calls, which one hiccup of the machine moves
+TOLERATED = 1.5  # times the quiet set-up time of that many
 NOISE_MS = 30.0  # two CPUs carry phones, carrier, appliance and flood here
 PASSWORD = "correct-horse-42"
 
@@ -104,14 +105,15 @@ def test_a_hundred_phones_call_on_through_a_flood_and_without_the_gate_they_cann
                 flooded = day(lab, tmp_path / "flooded")
                 rate = storm.rate()
             assert unharmed(flooded), (rate, flooded)
-            most_ms = TOLERATED * quiet[1].answered_within_ms(0.99) + NOISE_MS
-            assert flooded[1].answered_within_ms(0.99) <= most_ms, (rate, flooded, quiet)
+            most_ms = TOLERATED * quiet[1].answered_within_ms(MOST) + NOISE_MS
+            assert flooded[1].answered_within_ms(MOST) <= most_ms, (rate, flooded, quiet)
             assert not product.command("bans")["bans"]
         # Without a program a virtual wire takes a flood's frames only where GRO is on (veth_xdp_xmit).
         lab.run(lab.appliance, ["ethtool", "-K", gated[2], "gro", "on"])
         with appliance(lab, tmp_path / "open", gated[:2]):
             with Storm(lab.hosts["attacker"].namespace, registers(lab), forge=True, cpu=cpu):
                 unprotected = day(lab, tmp_path / "unprotected", patience_s=20.0)
-            p99 = [round(each[1].answered_within_ms(0.99)) for each in (quiet, flooded, unprotected)]
-            print(f"flood {rate:,.0f}/s; p99 of an answer, ms: quiet {p99[0]}, flooded {p99[1]}, without gate {p99[2]}")
-            assert not unharmed(unprotected) or unprotected[1].answered_within_ms(0.99) > most_ms, unprotected
+            most = [round(each[1].answered_within_ms(MOST)) for each in (quiet, flooded, unprotected)]
+            print(f"flood {rate:,.0f}/s; {MOST:.0%} answered within, ms: quiet {most[0]}, flooded {most[1]}, "
+                  f"without gate {most[2]}")  # fmt: skip
+            assert not unharmed(unprotected) or unprotected[1].answered_within_ms(MOST) > most_ms, unprotected
