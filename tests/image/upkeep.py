@@ -55,9 +55,7 @@ class Upkeep:
 
     def restore(self) -> None:
         """A bad night: an account, its money and the domain are gone, and the service is put back as it was."""
-        self._guest.commands(
-            "accounts remove bob --yes", "accounts set alice --credit 1.00", "settings reset localdomain"
-        )
+        self._guest.commands(*MISTAKES)
         assert self.state() != self._before
         self._guest.shell("systemctl stop appliance appliance-office")
         self._guest.command("restore --yes")
