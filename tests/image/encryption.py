@@ -18,6 +18,7 @@ from tests.image import inside_encryption, machine
 from tests.image.judge import Check
 
 SWTPM: Final = "swtpm"
+CHIP_S = 10.0  # until swtpm has its socket
 LIMIT_S: Final = 900.0
 SIZES_MIB: Final = (4096, 5120)  # before and after the disk was made larger
 INSIDE: Final = Path(inside_encryption.__file__)
@@ -63,7 +64,8 @@ def tpm(state: Path) -> Iterator[Path]:
     words = [SWTPM, "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", f"type=unixio,path={place}"]
     with subprocess.Popen(words, stdin=subprocess.DEVNULL) as chip:
         try:
-            while not place.exists() and chip.poll() is None:
+            until = time.monotonic() + CHIP_S
+            while not place.exists() and chip.poll() is None and time.monotonic() < until:
                 time.sleep(0.05)
             yield place
         finally:
