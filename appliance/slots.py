@@ -18,6 +18,8 @@ COUNTERS: Final = Path("/boot/efi/grub/grubenv")
 COMMAND_LINE: Final = Path("/proc/cmdline")
 VERSION: Final = Path("/etc/appliance/version")
 SLOT_WORD, TRIAL_WORD = "rauc.slot=", "appliance.trial"  # on the kernel's command line, by GRUB
+_NUMBERS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_PARTS: Final = re.compile(r"[0-9]+|[A-Za-z]+")
 PATIENCE_S: Final = 3600.0  # writing a slot on a slow disk
 ASKED, BUSY = 3, "Timeout was reached"  # of a status that D-Bus gave up; GLib's words
 
@@ -139,9 +141,19 @@ def _reason(said: Sequence[str]) -> str:
     return (named or list(said) or [""])[-1].removeprefix("LastError:").strip()
 
 
-def _order(version: str) -> tuple[int, ...]:
-    """The numbers of a version, which is how versions are compared; none at all is older than any."""
-    return tuple(int(number) for number in re.findall(r"[0-9]+", version))
+def _order(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
+    """Where a version stands among others, by Semantic Versioning: its numbers, and what comes before a release
+    (0.10.0-rc2) below that release; words in it count by name, figures by value, what follows a plus not at all. What
+    has no number is older than any."""
+    numbers = _NUMBERS.search(version)
+    release = [int(each) for each in numbers[0].split(".")] if numbers else []
+    while release and not release[-1]:
+        del release[-1]  # 1.0 is 1.0.0
+    rest = version[numbers.end() :].partition("+")[0] if numbers else ""
+    before = tuple(
+        (not each.isdigit(), int(each) if each.isdigit() else 0, each.lower()) for each in _PARTS.findall(rest)
+    )
+    return tuple(release), bool(numbers) and not before, before
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,36 @@ def test_the_same_version_and_newer_ones_are_taken(tmp_path: Path, version: str)
     assert machine.asked == [f"install {tmp_path / 'x.raucb'}"]
 
 
+ORDER = (
+    "", "0.9", "0.10.0-alpha", "0.10.0-alpha.1", "0.10.0-beta", "0.10.0-rc2", "0.10.0~rc10", "0.10.0", "0.10.1-1",
+    "0.10.1-rc1", "0.10.1", "1.0",
+)  # fmt: skip
+
+
+def test_versions_stand_in_the_order_of_their_releases_and_what_comes_before_one_stands_below_it(
+    tmp_path: Path,
+) -> None:
+    for at, runs in enumerate(ORDER):
+        for brought_at, brings in enumerate(ORDER):
+            machine = Machine(tmp_path, told(), brings=brings)
+            machine.slots.version.write_text(runs + "\n")
+            taken = True
+            try:
+                machine.slots.install(tmp_path / "x.raucb")
+            except SlotError:
+                taken = False
+            assert taken is (brought_at >= at), f"{brings} where {runs} runs"
+
+
+@pytest.mark.parametrize(("runs", "brings"), [("1.0", "1.0.0"), ("1.0.0", "v1.0+build7"), ("1.0.0-RC1", "1.0-rc.1")])
+def test_the_same_version_may_be_written_in_several_ways(tmp_path: Path, runs: str, brings: str) -> None:
+    for one, other in ((runs, brings), (brings, runs)):
+        machine = Machine(tmp_path, told(), brings=other)
+        machine.slots.version.write_text(one + "\n")
+        machine.slots.install(tmp_path / "x.raucb")
+        assert machine.asked
+
+
 def test_a_program_that_fails_says_why_in_one_line() -> None:
     with pytest.raises(SlotError, match=r"^sh: Failed to check: wrong signature$"):
         run(["sh", "-c", "echo rauc-Message: hello; echo 'LastError: Failed to check: wrong signature' >&2; exit 1"])
