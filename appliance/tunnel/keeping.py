@@ -7,6 +7,7 @@ for several threads.
 
 import contextlib
 import hashlib
+import ipaddress
 import os
 import time
 from collections.abc import Callable
@@ -159,6 +160,7 @@ class Tunnel:
             raise WireError("conflict", "the network inside cannot change while there are peers", hint)
         if new.on:
             self._port(new.port)
+            self._told_endpoint(new)  # a tunnel to which nobody finds the way is not opened
         self._become(new)
         self._say(f"tunnel {'on' if new.on else 'off'}, udp port {new.port}")
         return self.status(wire.TunnelQuery())
@@ -175,12 +177,11 @@ class Tunnel:
         private = "" if new.public_key else keys.private_key()
         public = new.public_key or keys.public_key(private)
         made = self._made().with_peer(new.name, public, new.by, self._wall())
+        endpoint = self._told_endpoint(made)
         self._become(made)
         self._say(f"tunnel: peer {new.name} added{f' by {new.by}' if new.by else ''}")
         peer = made.peer(new.name)
-        return wire.PeerMade(
-            _shown(made, peer, Heard()), book.peer_text(made, peer, private, self._told_endpoint(made))
-        )
+        return wire.PeerMade(_shown(made, peer, Heard()), book.peer_text(made, peer, private, endpoint))
 
     def remove(self, ref: wire.PeerRef) -> None:
         """A peer less; what he has open ends."""
@@ -277,13 +278,16 @@ class Tunnel:
         return port
 
     def _endpoint(self, kept: Book) -> str:
-        if kept.endpoint:
-            return kept.endpoint
-        return next((each for each in self._place.listen if not _loopback(each)), next(iter(self._place.listen), ""))
+        """What peers are told; empty: nothing was named, and no address of the appliance is one for others."""
+        return kept.endpoint or next((each for each in self._place.listen if _for_others(each)), "")
 
     def _told_endpoint(self, kept: Book) -> str:
-        """With a port: the tunnel's, unless another one is forwarded to it."""
+        """With a port: the tunnel's, unless another one is forwarded to it. Raises WireError where there is none."""
         place = self._endpoint(kept)
+        if not place:
+            listen = ", ".join(self._place.listen) or "nothing"
+            words = f"there is no address that peers could be told: the appliance listens on {listen}"
+            raise WireError("conflict", words, "'appliance tunnel on --endpoint NAME' says where peers find it")
         if kept.endpoint:
             with_port = not place.endswith("]") and ":" in place
             return place if with_port else f"{place}:{kept.port}"
@@ -331,5 +335,7 @@ def _check_who(text: str) -> None:
         raise WireError("invalid", f"{text!r:.60} is nobody's name", f"at most {MOST_WHO} printable characters")
 
 
-def _loopback(address: str) -> bool:
-    return address == "::1" or address.startswith("127.")
+def _for_others(address: str) -> bool:
+    """Whether somebody on another machine could send there."""
+    found = ipaddress.ip_address(address)
+    return not (found.is_loopback or found.is_link_local or found.is_unspecified)

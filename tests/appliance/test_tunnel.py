@@ -253,6 +253,26 @@ def test_a_switch_that_cannot_be_is_refused_by_name(house: House, wanted: wire.T
     assert not house.place.directory.exists()
 
 
+@pytest.mark.parametrize(
+    ("listen", "named"),
+    [(("127.0.0.1", "::1"), "127.0.0.1, ::1"), (("fe80::1",), "fe80::1"), (("0.0.0.0",), "0.0.0.0"), ((), "nothing")],
+)
+def test_without_an_address_for_others_it_asks_what_peers_are_to_be_told(
+    namespace: str, house: House, listen: tuple[str, ...], named: str
+) -> None:
+    house.place = replace(house.place, listen=listen)
+    told = f"there is no address that peers could be told: the appliance listens on {named}"
+    with entered(namespace):
+        tunnel = house.tunnel()
+        for act, args in ((tunnel.switch, ON), (tunnel.add, wire.NewPeer("laptop"))):
+            assert refusal(act, args) == told
+        assert not house.place.directory.exists() and tunnel.status(HEARD).endpoint == ""
+        assert tunnel.switch(wire.TunnelSwitch(True, endpoint="pbx.example.org")).on
+        assert "Endpoint = pbx.example.org:51820" in tunnel.add(wire.NewPeer("laptop")).text
+        assert tunnel.switch(OFF).endpoint == "pbx.example.org"
+        tunnel.close()
+
+
 def test_a_peer_that_cannot_be_is_refused_by_name() -> None:
     kept = book.fresh().with_peer("desk", keys.public_key(keys.private_key()), "", 1.0)
     good = keys.public_key(keys.private_key())
