@@ -95,6 +95,7 @@ class Taken:
 
 def _import(session: Session, name: str, file: str, form: str, strict: bool, dry_run: bool, yes: bool) -> Answer:
     link, words = session.link(), f"{Path(file).name} -> {name}"
+    link.office("lists.begin", {"name": name})  # a name that cannot be is refused before a large file is read
     with bar_of(session, words) as bar:
         taken = _taken(link, bar, file, Format(form), strict=strict)
     held = max((each["entries"] for each in link.office("lists.list")["lists"] if each["name"] == name), default=0)

@@ -134,6 +134,13 @@ def test_a_list_without_a_network_is_refused(up: Shell, text: str, words: str) -
     assert words in result.stderr
 
 
+@pytest.mark.parametrize(("name", "words"), [("x" * 65, "cannot be a list's name"), ("CN", "is the name of a country")])
+def test_a_name_that_no_list_can_have_is_refused_before_the_file_is_read(up: Shell, name: str, words: str) -> None:
+    result = up.run("lists", "import", name, "/nonexistent")
+    assert result.exit_code == Exit.REFUSED
+    assert words in result.stderr and "nonexistent" not in result.stderr
+
+
 def test_a_list_that_is_no_text_is_not_written_on_the_terminal(up: Shell, tmp_path: Path) -> None:
     (tmp_path / "feed.gz").write_bytes(b"\x1f\x8b\x08\x00\x00" + b"\xff\x1b" * 500)
     result = up.run("lists", "import", "feed", str(tmp_path / "feed.gz"))
