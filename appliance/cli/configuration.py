@@ -27,14 +27,16 @@ CHANGES = (
 )
 
 
-def _export(session: Session, file: str, with_secrets: bool) -> Answer:
+def _export(session: Session, file: str, with_secrets: bool, force: bool) -> Answer:
+    if file != "-" and not force and os.path.lexists(file):
+        raise _there_already(file)
     pieces = _pieces(session.link(), secrets=with_secrets)
     if file == "-":
         for piece in pieces:
             sys.stdout.write(piece)
         sys.stdout.flush()
         return Answer({"file": file, "secrets": with_secrets})
-    size = _written(Path(file), pieces)
+    size = _written(Path(file), pieces, force=force)
     words = "with passwords and keys in clear: nobody else may read it" if with_secrets else "without secrets"
     value = {"file": file, "secrets": with_secrets, "bytes": size}
     return Answer(value, (line(f"{file}: {size} bytes, {words}", "yellow" if with_secrets else ""),))
@@ -48,24 +50,41 @@ def _pieces(link: Link, *, secrets: bool) -> Iterator[str]:
         after = piece["next"]
 
 
-def _written(path: Path, pieces: Iterator[str]) -> int:
+def _there_already(file: object) -> Failure:
+    return Failure(Exit.REFUSED, f"{file} is there already", "--force writes over it")
+
+
+def _written(path: Path, pieces: Iterator[str], *, force: bool) -> int:
     """The file, whole or not at all, readable by its owner alone; its size in bytes. Raises Failure."""
     first = next(pieces)  # a refusal leaves no file behind
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        if not force:
+            open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)).close()  # ours from here on
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(first)
-                out.writelines(pieces)
-                out.flush()
-                os.fsync(out.fileno())
-                size = out.tell()
-            os.replace(temporary, path)
+            return _replaced(path, first, pieces)
         except BaseException:
-            os.unlink(temporary)
+            if not force:
+                path.unlink()
             raise
+    except FileExistsError:
+        raise _there_already(path) from None
     except OSError as error:
         raise Failure(Exit.REFUSED, f"{path} cannot be written: {error.strerror}") from None
+
+
+def _replaced(path: Path, first: str, pieces: Iterator[str]) -> int:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(first)
+            out.writelines(pieces)
+            out.flush()
+            os.fsync(out.fileno())
+            size = out.tell()
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
     return size
 
 
@@ -135,6 +154,7 @@ COMMANDS = (
         (
             argument("file", type=click.Path(allow_dash=True, dir_okay=False)),
             option("--with-secrets", is_flag=True, default=False, help="Passwords and keys too, in clear."),
+            option("--force", is_flag=True, default=False, help="Write over a file that is there."),
         ),
         "Settings, currencies, taxes, trunks with their routes, rules of the firewall, what only counts, trusted "
         "sources, bans made by hand, blacklist and rate decks; as JSON, an entry a line. Nothing that was counted, no "

@@ -1,11 +1,13 @@
 """The commands about the whole configuration, against a running office and a single run."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from appliance.cli.exits import Exit
+from appliance.cli.configuration import _written
+from appliance.cli.exits import Exit, Failure
 from tests.appliance.test_cli import Shell, down, service, single_run, up  # noqa: F401
 
 PASSWORD = "carrier-words"
@@ -44,10 +46,43 @@ def test_secrets_are_written_when_they_are_asked_for_and_the_file_says_so(up: Sh
     file = tmp_path / "a.json"
     file.write_text("{}")
     file.chmod(0o644)
-    assert "nobody else may read it" in up.run("config", "export", "--with-secrets", str(file)).stdout
+    assert "nobody else may read it" in up.run("config", "export", "--with-secrets", "--force", str(file)).stdout
     assert file.stat().st_mode & 0o777 == 0o600
     assert "IN CLEAR" in file.read_text().splitlines()[1]
     assert json.loads(file.read_text())["trunks"][0]["password"] == PASSWORD
+
+
+def test_a_file_that_is_there_is_written_over_only_by_force(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+    file, link = tmp_path / "a.json", tmp_path / "link.json"
+    file.write_text("mine")
+    link.symlink_to(tmp_path / "nowhere")
+    for there in (file, link):
+        refused = up.run("config", "export", str(there))
+        assert refused.exit_code == Exit.REFUSED
+        assert (
+            refused.stderr.splitlines()[0].endswith("is there already") and "--force writes over it" in refused.stderr
+        )
+    assert file.read_text() == "mine"
+    assert up.run("config", "export", str(file), "--force").exit_code == Exit.OK
+    assert json.loads(file.read_text())
+    assert [*tmp_path.glob(".*"), *tmp_path.glob("nowhere")] == []
+
+
+def test_an_export_that_breaks_off_leaves_no_file_and_the_one_that_was_there(tmp_path: Path) -> None:
+    def broken() -> Iterator[str]:
+        yield "{"
+        raise Failure(Exit.NOT_RUNNING, "the office went away")
+
+    file = tmp_path / "a.json"
+    with pytest.raises(Failure, match="went away"):
+        _written(file, broken(), force=False)
+    assert list(tmp_path.iterdir()) == []
+    file.write_text("mine")
+    with pytest.raises(Failure, match="went away"):
+        _written(file, broken(), force=True)
+    with pytest.raises(Failure, match="there already"):  # somebody's, who came after it was looked for
+        _written(file, iter("{}"), force=False)
+    assert (file.read_text(), list(tmp_path.iterdir())) == ("mine", [file])
 
 
 def test_a_refusal_names_the_file_and_the_place(up: Shell, tmp_path: Path) -> None:  # noqa: F811
