@@ -128,7 +128,7 @@ ROOMS = {
     # The console: lines into verbs; its sockets are in net.
     "pysrv.console": Room(("pysrv.control", "pysrv.people", "pysrv.store", "appliance.wire")),
     "pysrv.console.commands": Room(("appliance.wire",), pure=True),
-    # The panel: pages over the verbs. It holds an import that waits for a word, and reads amounts as people type them.
+    # The panel: pages over the verbs. It holds what waits for a word, and reads amounts as people type them.
     "pysrv.panel": Room(
         (
             "pysrv.web",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pysrv.panel.pages import configuration
+from pysrv.panel import waiting
 from tests.panel.conftest import Panel
 
 AT = "/panel/configuration"
@@ -50,7 +50,7 @@ async def test_what_is_wrong_is_named_and_what_was_not_said_is_not_done(
     page = await brought(panel, read | {"settings": {"calltimeout": "77"}})
     assert (await panel.browser.post(f"{AT}/confirm", {"number": "x", "sure": "1"})).status == 409
     assert (await panel.browser.post(f"{AT}/confirm", {"number": number_in(page), "sure": "1"})).status == 409
-    monkeypatch.setattr(configuration, "HELD_S", -1.0)
+    monkeypatch.setattr(waiting, "HELD_S", -1.0)
     page = await brought(panel, read | {"settings": {"calltimeout": "77"}})
     assert (await panel.browser.post(f"{AT}/confirm", {"number": number_in(page), "sure": "1"})).status == 409
     assert "calltimeout" not in panel.store.overrides()

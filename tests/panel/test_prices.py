@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pysrv.panel.pages import rates_import
+from pysrv.panel import waiting
 from pysrv.people.permissions import Role
 from pysrv.store import NewAccount
 from pysrv.web import transfer
@@ -169,7 +169,7 @@ async def test_a_deck_that_waits_is_given_up_for_another_and_with_its_time(panel
     assert (await browser.post("/panel/rates-confirm", first)).status == 409
     assert (await browser.post("/panel/rates-confirm", second)).status == 409  # a wrong number ends it
     _, late = await asked_about(browser)
-    house.offset = rates_import.HELD_S + 1
+    house.offset = waiting.HELD_S + 1
     assert (await browser.post("/panel/rates-confirm", late)).status == 409
     assert house.store.decks()[0].rates == 2
     assert house.store._one("SELECT count(*) FROM imports WHERE state = 'open'") == (0,)

@@ -19,8 +19,9 @@ from pysrv.billing.deck import instant
 from pysrv.billing.tariff import percent
 from pysrv.control import currencies, firewall, routing, security
 from pysrv.control.accounts import Named
-from pysrv.control.configuration.shapes import Allowed, Banned, Currency, ReportOnly, Route, Rule, Tax, Trunk
+from pysrv.control.configuration.shapes import Allowed, Banned, Currency, ReportOnly, Route, Tax, Trunk
 from pysrv.control.desk import Desk
+from pysrv.control.firewall import NewRule
 from pysrv.store.rows import NewTrunk
 from pysrv.store.rows import Route as StoredRoute
 from pysrv.store.rows import Trunk as StoredTrunk
@@ -142,26 +143,22 @@ def _drop_trunk(desk: Desk, entry: Trunk) -> object:
     return routing.remove(desk, Named(entry.name))
 
 
-def _new_rule(entry: Rule) -> firewall.NewRule:
-    return firewall.NewRule(entry.action, entry.prefix, entry.country, entry.protocol, entry.port, entry.note)
+def _tidy_rule(entry: NewRule) -> NewRule:
+    made = firewall.shaped(entry, "")
+    return NewRule(made.action, made.prefix, made.country, made.protocol, made.port, made.note)
 
 
-def _tidy_rule(entry: Rule) -> Rule:
-    made = firewall.shaped(_new_rule(entry), "")
-    return Rule(made.action, made.prefix, made.country, made.protocol, made.port, made.note)
-
-
-def _rules(desk: Desk) -> Iterable[Rule]:
+def _rules(desk: Desk) -> Iterable[NewRule]:
     rows = desk.store.firewall_rules()
-    return [Rule(row.action, row.prefix, row.country, row.protocol, row.port, row.note) for row in rows]
+    return [NewRule(row.action, row.prefix, row.country, row.protocol, row.port, row.note) for row in rows]
 
 
-def _put_rule(desk: Desk, entry: Rule, _: Any) -> None:
-    desk.store.add_firewall_rule(firewall.spared(desk, firewall.shaped(_new_rule(entry), desk.who)))
+def _put_rule(desk: Desk, entry: NewRule, _: Any) -> None:
+    desk.store.add_firewall_rule(firewall.spared(desk, firewall.shaped(entry, desk.who)))
     desk.after_commit(lambda live: live.policy_changed())
 
 
-def _drop_rule(desk: Desk, entry: Rule) -> object:
+def _drop_rule(desk: Desk, entry: NewRule) -> object:
     place = entry.prefix, entry.country, entry.protocol, entry.port
     rows = desk.store.firewall_rules()
     ids = (row.id for row in rows if (row.prefix, row.country, row.protocol, row.port) == place)
@@ -222,7 +219,7 @@ CURRENCIES: Final = Section(
 TAXES: Final = Section("taxes", Tax, ("name",), _tidy_tax, _taxes, _put_tax, _drop_tax)
 TRUNKS: Final = Section("trunks", Trunk, ("name",), _tidy_trunk, _trunks, _put_trunk, _drop_trunk)
 FIREWALL: Final = Section(
-    "firewall", Rule, ("prefix", "country", "protocol", "port"), _tidy_rule, _rules, _put_rule, _drop_rule
+    "firewall", NewRule, ("prefix", "country", "protocol", "port"), _tidy_rule, _rules, _put_rule, _drop_rule
 )
 REPORT_ONLY: Final = Section("report_only", ReportOnly, ("verdict",), _as_it_is, _verdicts, _put_verdict, _drop_verdict)
 ALLOWED: Final = Section("allowed", Allowed, ("prefix",), _tidy_source, _allows, _put_allow, _drop_allow)

@@ -61,18 +61,6 @@ class Trunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule of the firewall about a network or a country; `port` 0: every port."""
-
-    action: str
-    prefix: str = ""
-    country: str = ""
-    protocol: str = "any"
-    port: int = 0
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ReportOnly:
     """A verdict that only counts."""
 

@@ -1,46 +1,30 @@
 """The configuration as one file: taken along, or brought, looked at, and put in force by a word.
 
-A file that was brought waits, judged, for HELD_S seconds in its own conversation, one of each person; what it would
-change is shown, and only that is done.
+A file that was brought waits, judged (`pysrv.panel.waiting`); what it would change is shown, and only that is done.
 """
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from appliance.config import document
 from appliance.config.schema import ROWS
 from appliance.wire import WireError
-from pysrv.control import Control, Session
 from pysrv.panel.forms import answered, closing_to_oneself, staying, would_close
+from pysrv.panel.waiting import Held, Waiting
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, form, heard
 from pysrv.web.identity import identity
-from pysrv.web.logins import LOGINS
 from pysrv.web.routes import Route
 from pysrv.web.transfer import UPLOAD, download
 
 _AT: Final = "/panel/configuration"
-HELD_S: Final = 900.0
 SHOWN: Final = 200  # lines
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A file that waits: what it would change, and the number in the form that says the word."""
-
-    session: Session
-    number: str
-    plan: dict[str, Any]
-    at: float
-
-
-_held: WeakKeyDictionary[Control, dict[str, Held]] = WeakKeyDictionary()
+_waiting: Final = Waiting()
 
 
 async def index(request: web.Request) -> web.Response:
@@ -64,7 +48,7 @@ async def _pieces(request: web.Request) -> AsyncIterator[str]:
 async def receive(request: web.Request) -> web.Response:
     """A file: what it would change."""
     upload, office, who = request[UPLOAD], backing(request), identity(request)
-    _give_up(request)
+    _waiting.give_up(request)
     session = office.control.session(who.who, who.licence)
     waits = False
     try:
@@ -83,8 +67,7 @@ async def receive(request: web.Request) -> web.Response:
             raise would_close(request, closing, hint)
         if not plan["changes"]:
             return _page(request, same=True)
-        held = Held(session, secrets.token_urlsafe(16), plan, request.app[LOGINS].now())
-        _of(request)[who.who] = held
+        held = _waiting.hold(request, session, plan)
         waits = True
         return _page(request, asked=held)
     except WireError as error:
@@ -98,15 +81,13 @@ async def receive(request: web.Request) -> web.Response:
 async def confirm(request: web.Request) -> web.Response:
     """The word for it."""
     fields = await form(request)
-    held = _of(request).pop(identity(request).who, None)
-    if held is None or not _fits(request, held, fields.get("number", "")):
-        if held is not None:
-            held.session.close()
+    held = _waiting.taken(request, fields.get("number", ""))
+    if held is None:
         hint = "bring the file again: it waits a quarter of an hour, and one of each person"
         return _page(request, WireError("conflict", "this file waits no more; nothing was changed", hint))
     try:
         if fields.get("sure"):
-            told = {"digest": held.plan["digest"]}
+            told = {"digest": held.shown["digest"]}
             return _page(request, done=held.session.do("config.apply", told, staying(request)))
         return _page(request)
     except WireError as error:
@@ -124,7 +105,7 @@ def _page(
     done: dict[str, Any] | None = None,
     same: bool = False,
 ) -> web.Response:
-    told = asked.plan if asked is not None else done
+    told = asked.shown if asked is not None else done
     total = sum(sum(each.values()) for each in told["counts"].values()) if told else 0
     uploads = backing(request).settings().allowhttpfileupload
     more = max(0, total - SHOWN)
@@ -143,22 +124,6 @@ def _settings(request: web.Request, read: Mapping[str, Any]) -> dict[str, str | 
         if not row.kind.secret
     }
     return {name: text for name, text in texts.items() if text != now.text(name)}
-
-
-def _fits(request: web.Request, held: Held, number: str) -> bool:
-    fresh = request.app[LOGINS].now() - held.at <= HELD_S
-    return secrets.compare_digest(held.number.encode(), number.encode()) and fresh
-
-
-def _give_up(request: web.Request) -> None:
-    """Files whose time is over, and the one of who brings another."""
-    waiting, now, whose = _of(request), request.app[LOGINS].now(), identity(request).who
-    for person in [each for each, held in waiting.items() if each == whose or now - held.at > HELD_S]:
-        waiting.pop(person).session.close()
-
-
-def _of(request: web.Request) -> dict[str, Held]:
-    return _held.setdefault(backing(request).control, {})
 
 
 _WRITE: Final[dict[str, Any]] = {"area": Area.SETTINGS, "writes": True}

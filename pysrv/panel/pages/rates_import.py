@@ -1,49 +1,34 @@
 """A deck comes as a file. One that takes another's place is compared with it first and waits for a word.
 
-What waits is an import that nobody sees, of one person, for HELD_S seconds: it is given up when he brings another, when
-its time is over and somebody looks at the decks, and with the office itself.
+What waits (`pysrv.panel.waiting`) is an import that nobody sees.
 """
 
 import asyncio
-import secrets
-from dataclasses import dataclass
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from appliance.wire import WireError
-from pysrv.control import Control, Session
+from pysrv.control import Session
 from pysrv.panel.pages.rates import index_page
+from pysrv.panel.waiting import Waiting
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, form, heard
 from pysrv.web.identity import identity
-from pysrv.web.logins import LOGINS
 from pysrv.web.routes import Route
 from pysrv.web.transfer import UPLOAD, Upload
 
 PIECE_LINES: Final = 1000
-HELD_S: Final = 900.0
 SHOWN: Final = 12  # prefixes that vanish, by name
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An import that waits for its word: what was shown of it, and the number in the form that says the word."""
-
-    session: Session
-    number: str
-    shown: dict[str, Any]
-    at: float
-
-
-_held: WeakKeyDictionary[Control, dict[str, Held]] = WeakKeyDictionary()
+_waiting: Final = Waiting()
 
 
 async def receive(request: web.Request) -> web.Response:
     """A deck comes as a file: all of it counts, or nothing."""
     upload, office, who = request[UPLOAD], backing(request), identity(request)
-    _give_up(request)
+    _waiting.give_up(request)
     session = office.control.session(who.who, who.licence)
     waits = False
     try:
@@ -64,7 +49,7 @@ async def receive(request: web.Request) -> web.Response:
 async def confirm(request: web.Request) -> web.Response:
     """The word for a deck that waits; when the deck in use is another one by now, it is asked for again."""
     fields = await form(request)
-    held = _taken(request, fields.get("number", ""))
+    held = _waiting.taken(request, fields.get("number", ""))
     if held is None:
         hint = "bring the file again: a deck waits a quarter of an hour, and one of each person"
         return index_page(request, WireError("conflict", "this deck waits no more; nothing was imported", hint), {})
@@ -114,36 +99,8 @@ def _exists(request: web.Request, deck: str) -> bool:
 
 
 def _ask(request: web.Request, session: Session, asked: dict[str, Any]) -> web.Response:
-    held = Held(session, secrets.token_urlsafe(16), asked, request.app[LOGINS].now())
-    _of(request)[_person(request)] = held
+    held = _waiting.hold(request, session, asked)
     return index_page(request, None, {}, asked=asked | {"number": held.number})
-
-
-def _taken(request: web.Request, number: str) -> Held | None:
-    """The import that waits for that word; with another one or too late it is given up."""
-    held = _of(request).pop(_person(request), None)
-    if held is None:
-        return None
-    fits = secrets.compare_digest(held.number.encode(), number.encode())
-    if fits and request.app[LOGINS].now() - held.at <= HELD_S:
-        return held
-    held.session.close()
-    return None
-
-
-def _give_up(request: web.Request) -> None:
-    """Imports whose time is over, and the one of who brings another."""
-    waiting, now, whose = _of(request), request.app[LOGINS].now(), _person(request)
-    for person in [each for each, held in waiting.items() if each == whose or now - held.at > HELD_S]:
-        waiting.pop(person).session.close()
-
-
-def _of(request: web.Request) -> dict[str, Held]:
-    return _held.setdefault(backing(request).control, {})
-
-
-def _person(request: web.Request) -> str:
-    return identity(request).who
 
 
 _WRITE: dict[str, Any] = {"area": Area.PRICES, "writes": True}
