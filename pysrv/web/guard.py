@@ -87,6 +87,8 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         if error.status < 400:
             raise
         told = WireError(_code(error.status), error.reason)
+        if error.status == 404 and not request.path.startswith(PROGRAMS):
+            told = WireError("not_found", "there is no such page", "the address is wrong, or the page has moved")
         return refused(request, told, error.status, error.headers.get("Allow"))
     except ConnectionError:
         raise
@@ -95,6 +97,18 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         _log.error("web: %s of %s failed: %s: %s", request.method, request.path, type(error).__name__, error)
         return refused(request, WireError("internal", "a fault of the appliance", "its log says more"))
+
+
+@web.middleware
+async def strays(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Who asks for a page that there is not: it looks like any other page to somebody who is logged in."""
+    if request.match_info.http_exception is not None and not request.path.startswith(PROGRAMS) and request.cookies:
+        who = _of_cookie(request)
+        _unhurried(request, who)
+        far = who is not None and who.kind is PersonKind.ADMINISTRATOR
+        if not far or request.app[BACKING].administers(request.remote or ""):
+            request[IDENTITY] = who
+    return await handler(request)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -146,14 +160,17 @@ def refused(
 
 
 def _asks(request: web.Request, route: Route) -> Identity | None:
-    office = request.app[BACKING]
     if route.token:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return people.of_token(office.store, token.strip()) if scheme.lower() == "bearer" else None
+        return people.of_token(request.app[BACKING].store, token.strip()) if scheme.lower() == "bearer" else None
+    return _of_cookie(request)
+
+
+def _of_cookie(request: web.Request) -> Identity | None:
+    office, logins = request.app[BACKING], request.app[LOGINS]
     cookie = request.cookies.get(COOKIE if request.secure else CLEAR_COOKIE)
     if not cookie:
         return None
-    logins = request.app[LOGINS]
     who = people.of_cookie(office.store, cookie, logins.now(), office.settings().sessionabsolutetimeout)
     if who is not None and who.session is not None:
         logins.seen(who.session)

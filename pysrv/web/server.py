@@ -109,7 +109,7 @@ class Web:
 
 def application(office: Backing, routes: Iterable[Route], logins: Logins) -> web.Application:
     """The application with every route behind the guard."""
-    made = web.Application(middlewares=[guard.faults, unified.entrance], client_max_size=MOST_BODY_BYTES)
+    made = web.Application(middlewares=[guard.faults, unified.entrance, guard.strays], client_max_size=MOST_BODY_BYTES)
     made[BACKING], made[PAGES], made[LOGINS] = office, pages(), logins
     made[STREAMS] = streams = Streams()
     made[ASIDE] = aside = Aside()

@@ -51,6 +51,14 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
         yield house, browser
 
 
+async def test_a_page_that_there_is_not_has_the_portals_menu(home: Home) -> None:
+    _, browser = home
+    await browser.log_in("alice", room="portal")
+    page = await browser.get("/portal/nothing")
+    assert page.status == 404 and 'href="/portal/"' in page.text and 'action="/portal/logout"' in page.text
+    assert 'href="/panel' not in page.text
+
+
 PAGES = [
     route.path
     for route in ROUTES

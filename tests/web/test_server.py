@@ -123,6 +123,27 @@ async def test_a_fault_is_told_to_the_log_alone(home: tuple[House, Browser], cap
     assert "the secret place" in caplog.text
 
 
+async def test_a_page_that_there_is_not_has_the_menu_of_who_is_logged_in_and_of_nobody_else(
+    home: tuple[House, Browser],
+) -> None:
+    house, browser = home
+    for path in ("/panel/nothing", "/nothing"):
+        stranger = await browser.get(path)
+        assert (stranger.status, "<nav" in stranger.text) == (404, False)
+    await browser.log_in("olga")
+    for path in ("/panel/nothing", "/nothing"):
+        page = await browser.get(path)
+        assert page.status == 404 and "there is no such page" in page.text
+        assert 'href="/panel/"' in page.text and 'action="/panel/logout"' in page.text
+    german = await browser.get("/panel/nothing", headers={"Accept-Language": "de"})
+    assert "diese Seite gibt es nicht" in german.text
+    assert (await browser.post("/panel/nothing")).status == 404
+    assert "<nav" not in (await browser.get("/api/v1/nothing")).text
+    house.open_to_all = False  # remoteadmin keeps this address from the administrators' part
+    far = await browser.get("/panel/nothing")
+    assert (far.status, "<nav" in far.text, "olga" in far.text) == (404, False, False)
+
+
 async def test_plain_http_gets_nothing(home: tuple[House, Browser]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", home[1].port)
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
