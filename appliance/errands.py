@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from appliance.wire import BackupWork, WireError
 
 WANTED: Final = "backup.wanted"  # below the runtime directory; appliance-backup.path names it too
 AUDIT_WANTED: Final = "audit.wanted"  # appliance-audit.path
+MOST_WANTED, WITHIN_S = 5, 600.0  # of each kind: who took the office over may not keep root busy without end
 LOOK_S: Final = 900.0  # how often it is looked whether one is due
 END_S: Final = 5.0
 WORDS: Final = {BackupWork.NOW: ("backup", "now"), BackupWork.CHECK: ("backup", "check")}
@@ -72,10 +74,12 @@ class Errands:
         self._state, self._runtime, self._report = state, runtime, report
         self._by_unit, self._look_s = by_unit, look_s
         self._clock, self._audit_due_at = clock, clock() + AUDIT_AFTER_S
+        self._wanted_at: dict[str, deque[float]] = {}  # by the file that says so
         self._processes: dict[str, subprocess.Popen[bytes]] = {}  # by the command's first word
 
     def backup(self, work: BackupWork) -> None:
         """Have it done, unless it is being done. Raises WireError."""
+        self._in_bounds(WANTED, "too many backups were asked for")
         if self._by_unit:
             lay(self._runtime, WANTED, work)
         elif self._busy("backup"):
@@ -85,6 +89,7 @@ class Errands:
 
     def audit(self) -> None:
         """Have the machine audited, unless it is being audited. Raises WireError."""
+        self._in_bounds(AUDIT_WANTED, "too many audits were asked for")
         if self._by_unit:
             lay(self._runtime, AUDIT_WANTED, "now")
         elif self._busy("audit"):
@@ -111,6 +116,12 @@ class Errands:
         for process in running:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(END_S)
+
+    def _in_bounds(self, name: str, words: str) -> None:
+        now, asked = self._clock(), self._wanted_at.setdefault(name, deque(maxlen=MOST_WANTED))
+        if len(asked) == MOST_WANTED and now - asked[0] < WITHIN_S:
+            raise WireError("too_many", words, "wait ten minutes; root's command on the machine works at once")
+        asked.append(now)
 
     def _busy(self, name: str) -> bool:
         process = self._processes.get(name)

@@ -29,6 +29,24 @@ def test_what_is_wanted_is_laid_for_the_unit_and_taken_once(tmp_path: Path, work
     assert take(tmp_path) is None
 
 
+def test_who_asks_without_end_is_refused_and_only_for_a_while(tmp_path: Path) -> None:
+    now = [1000.0]
+    keeper = Errands(tmp_path, tmp_path, lambda _: None, by_unit=True, clock=lambda: now[0])
+    asks = (lambda: keeper.backup(BackupWork.NOW), WANTED, "backups"), (keeper.audit, AUDIT_WANTED, "audits")
+    for ask, name, words in asks:  # each kind by itself
+        for _ in range(errands.MOST_WANTED):
+            now[0] += 1.0
+            ask()
+        (tmp_path / name).unlink()
+        with pytest.raises(WireError, match=f"too many {words} were asked for") as refused:
+            ask()
+        assert refused.value.code == "too_many" and not (tmp_path / name).exists()
+    now[0] += errands.WITHIN_S
+    for ask, name, _ in asks:
+        ask()
+        assert (tmp_path / name).exists()
+
+
 def test_a_word_that_cannot_be_laid_is_refused(tmp_path: Path) -> None:
     keeper = Errands(tmp_path, tmp_path / "nowhere", lambda _: None, by_unit=True)
     with pytest.raises(WireError, match="No such file"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config.options import CANNOT_RUN, DEFAULT_RUNTIME, DEFAULT_STATE
-from appliance.errands import AUDIT_WANTED, WANTED
+from appliance.errands import AUDIT_WANTED, MOST_WANTED, WANTED, WITHIN_S
 from appliance.kernel.headers import CACHE_DIR
 from appliance.launch import OFFICE_KEEPER_SOCKET, OFFICE_RUNTIME, OFFICE_STATE, USER, VIEW
 from appliance.ownership import read
@@ -184,6 +184,18 @@ def test_what_is_wanted_is_laid_where_its_unit_looks(name: str, wanted: str) -> 
     unit = (FILES / f"etc/systemd/system/appliance-{name}.path").read_text()
     assert f"PathExists={DEFAULT_RUNTIME}/{wanted}\n" in unit
     assert f" appliance-{name}.path " in text("40-system.sh")
+
+
+def test_nothing_that_a_word_of_the_keeper_starts_begins_without_end() -> None:
+    """More than the keeper lets through, so that they hold only what it did not."""
+    paths = sorted((FILES / "etc/systemd/system").glob("*.path"))
+    assert [each.stem for each in paths] == ["appliance-audit", "appliance-backup"]
+    for path in paths:
+        for unit, key in ((path, "TriggerLimit"), (path.with_suffix(".service"), "StartLimit")):
+            (minutes,) = re.findall(rf"^{key}IntervalSec=([0-9]+)min$", unit.read_text(), re.M)
+            (burst,) = re.findall(rf"^{key}Burst=([0-9]+)$", unit.read_text(), re.M)
+            assert int(minutes) * 60 == WITHIN_S, unit.name
+            assert 2 * MOST_WANTED < int(burst) <= 20, unit.name
 
 
 def test_the_table_of_owners_can_be_read_and_names_every_file_of_ours() -> None:
