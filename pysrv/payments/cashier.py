@@ -17,7 +17,7 @@ from pysrv.billing.exchange import between
 from pysrv.billing.payment import Fact, FactKind, History, PaymentStatus, standing
 from pysrv.payments import judge, offer, schedule
 from pysrv.payments.gateway import REFERENCE, BadWebhook, Gateway, GatewayError, Heard, Order, Refund
-from pysrv.payments.gateways import Gateways
+from pysrv.payments.gateways import NAMES, Gateways
 from pysrv.payments.offer import PaymentRefused
 from pysrv.payments.reconciling import reconcile
 from pysrv.store import Store, StoreError
@@ -66,13 +66,14 @@ class Cashier:
         self._store, self._settings, self._clock, self._commit = store, settings, clock, commit
         self._tell, self._changed = tell, changed
         self._gateways = Gateways(clock)
-        self._wanted = asyncio.Event()
+        self._wanted = {name: asyncio.Event() for name in NAMES}
         self._asked: dict[str, float] = {}
         self._pruned_at = 0.0
 
     def wake(self) -> None:
         """A refund or a comparison was asked for."""
-        self._wanted.set()
+        for event in self._wanted.values():
+            event.set()
 
     # -- for routes -----------------------------------------------------------------------------------------------
 
@@ -225,28 +226,39 @@ class Cashier:
     # -- what is done without being asked -------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled. What goes wrong is logged, and looked at again later."""
+        """Until cancelled. Each gateway goes its own way: what waits for a slow one holds up nothing of another. What
+        goes wrong is logged, and looked at again later."""
+        async with asyncio.TaskGroup() as group:
+            for name in NAMES:
+                group.create_task(self._keep_on(name))
+
+    async def _keep_on(self, name: str) -> None:
+        wanted = self._wanted[name]
         while True:
-            self._wanted.clear()
+            wanted.clear()
             try:
-                pause_s = await self.step()
+                pause_s = await self._step_of(name)
             except Exception:
-                _log.exception("payments wait: a fault of the cashier")
+                _log.exception("payments wait: a fault of the cashier at %s", name)
                 pause_s = IDLE_S
             try:
                 async with asyncio.timeout(pause_s):
-                    await self._wanted.wait()
+                    await wanted.wait()
             except TimeoutError:
                 pass
 
     async def step(self) -> float:
         """Everything that is due: refunds, orders of which nothing was heard, comparisons; returns after how long to
         look again."""
+        return min(await asyncio.gather(*(self._step_of(name) for name in NAMES)))
+
+    async def _step_of(self, name: str) -> float:
+        """As `step`, of one gateway."""
         now = self._clock()
         if now - self._pruned_at >= DAY_S:
             self._pruned_at = now
             self._store.drop_unclaimed_facts()
-        refunds, looks = self._store.refunds_to_send(now), self._store.payments_to_look_at(now)
+        refunds, looks = self._store.refunds_to_send(name, now), self._store.payments_to_look_at(name, now)
         for refund in refunds:
             self._store.begin_refund_try(refund.id, schedule.refund_at(now, refund.tries + 1))
         for payment in looks:
@@ -257,10 +269,10 @@ class Cashier:
                 group.create_task(self._refund(refund))
             for payment in looks:
                 group.create_task(self._look(payment))
-        for wanted in self._store.comparisons_asked_for():
-            gateway = self._gateways.named(wanted.gateway, self._settings())
+        for wanted in self._store.comparisons_asked_for(name):
+            gateway = self._gateways.named(name, self._settings())
             await reconcile(self._store, gateway, wanted, self._clock(), self._commit)
-        later = self._store.payments_wait_until()
+        later = self._store.payments_wait_until(name)
         return IDLE_S if later is None else min(IDLE_S, max(0.0, later - self._clock()))
 
     def _plan_look(self, payment: Payment, now: float) -> None:

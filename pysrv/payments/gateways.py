@@ -7,7 +7,7 @@ from appliance.config.settings import Settings
 from pysrv.payments import paypal, stripe
 from pysrv.payments.gateway import Gateway
 
-NAMES: Final = ("paypal", "stripe")
+NAMES: Final = ("paypal", "stripe")  # each has its own pace: see Cashier.run
 OFF: Final = "off"
 Kept = tuple[tuple[str, ...], Gateway]
 

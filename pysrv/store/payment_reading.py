@@ -159,26 +159,33 @@ class PaymentReading(AccountReading):
         row = self._one(sql, (number,))
         return PaymentComparison(*row) if row else None
 
-    def comparisons_asked_for(self) -> list[PaymentComparison]:
-        """Those that wait, oldest first."""
-        rows = self._all("SELECT id FROM payment_comparisons WHERE done_at = 0 ORDER BY id")
+    def comparisons_asked_for(self, gateway: str) -> list[PaymentComparison]:
+        """Those with a gateway that wait, oldest first."""
+        rows = self._all("SELECT id FROM payment_comparisons WHERE done_at = 0 AND gateway = ? ORDER BY id", (gateway,))
         return [found for row in rows if (found := self.payment_comparison(row[0]))]
 
-    def payments_to_look_at(self, now: float, limit: int = 20) -> list[Payment]:
-        """Payments of which nothing was heard for a while, the longest due first."""
-        where = "WHERE p.status IN ('open', 'pending') AND p.look_at <= ? ORDER BY p.look_at"
-        return [found for row in self._all(f"{_SELECT} {where} LIMIT ?", (now, limit)) if (found := _payment(row))]
+    def payments_to_look_at(self, gateway: str, now: float, limit: int = 20) -> list[Payment]:
+        """Payments of a gateway of which nothing was heard for a while, the longest due first."""
+        where = "WHERE p.status IN ('open', 'pending') AND p.look_at <= ? AND p.gateway = ? ORDER BY p.look_at LIMIT ?"
+        rows = self._all(f"{_SELECT} {where}", (now, gateway, limit))
+        return [found for row in rows if (found := _payment(row))]
 
-    def refunds_to_send(self, now: float, limit: int = 20) -> list[PaymentRefund]:
-        """Refunds that are due, oldest first."""
-        where = "WHERE status = 'wanted' AND next_at <= ? ORDER BY id LIMIT ?"
-        return [PaymentRefund(*row) for row in self._all(f"{_REFUND} {where}", (now, limit))]
+    def refunds_to_send(self, gateway: str, now: float, limit: int = 20) -> list[PaymentRefund]:
+        """Refunds at a gateway that are due, oldest first."""
+        where = (
+            "WHERE status = 'wanted' AND next_at <= ? "
+            "AND (SELECT gateway FROM payments p WHERE p.id = payment) = ? ORDER BY id LIMIT ?"
+        )
+        return [PaymentRefund(*row) for row in self._all(f"{_REFUND} {where}", (now, gateway, limit))]
 
-    def payments_wait_until(self) -> float | None:
-        """When the next refund or payment is to be looked at; None: nothing waits."""
+    def payments_wait_until(self, gateway: str) -> float | None:
+        """When the next refund or payment at a gateway is to be looked at; None: nothing waits."""
         row = self._one(
-            "SELECT min(at) FROM (SELECT min(look_at) AS at FROM payments WHERE status IN ('open', 'pending') "
-            "UNION ALL SELECT min(next_at) FROM payment_refunds WHERE status = 'wanted')"
+            "SELECT min(at) FROM (SELECT min(look_at) AS at FROM payments "
+            "WHERE status IN ('open', 'pending') AND gateway = ?1 "
+            "UNION ALL SELECT min(r.next_at) FROM payment_refunds r JOIN payments p ON p.id = r.payment "
+            "WHERE r.status = 'wanted' AND p.gateway = ?1)",
+            (gateway,),
         )
         return row[0] if row else None
 

@@ -1,5 +1,6 @@
 """PayPal and Stripe on loopback: servers that speak their APIs as documented, over TLS, with real signatures."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -32,6 +33,7 @@ class Server:
     asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     fault: Callable[[web.Request], web.Response | None] = lambda _request: None
     after: Callable[[web.Request], None] = lambda _request: None
+    silent: asyncio.Event | None = None  # no answer before it is set
     replies: dict[str, tuple[bytes, web.Response]] = field(default_factory=dict)
     ids: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -60,6 +62,8 @@ class Server:
     async def middle(self, request: web.Request, handler: Any) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.asked.append((request.method, request.path, headers, await request.read()))
+        if self.silent is not None:
+            await self.silent.wait()
         if (answer := self.fault(request)) is not None:
             return answer
         found: web.StreamResponse = await handler(request)

@@ -1,5 +1,6 @@
 """Payments from the first click to the credit, a refund and a dispute, against both gateways on loopback."""
 
+import asyncio
 import logging
 
 import pytest
@@ -8,7 +9,17 @@ from aiohttp import web
 from pysrv.billing.payment import PaymentStatus
 from pysrv.payments.offer import PaymentRefused
 from tests.payments.conftest import EUR, Till
-from tests.payments.servers import NOW, PayPalServer, StripeServer, refuse
+from tests.payments.servers import (
+    CLIENT,
+    HOOK_SECRET,
+    KEY,
+    NOW,
+    SECRET,
+    WEBHOOK,
+    PayPalServer,
+    StripeServer,
+    refuse,
+)
 
 COMPLETED = "checkout.session.completed"
 
@@ -459,7 +470,7 @@ async def test_a_gateway_that_does_not_answer_leaves_the_customer_here_and_nothi
     with pytest.raises(PaymentRefused, match="stripe does not take the payment now"):
         await at_stripe.begin()
     [payment] = at_stripe.store.payments()
-    assert (payment.status, at_stripe.store.payments_wait_until()) == (PaymentStatus.FAILED, None)
+    assert (payment.status, at_stripe.store.payments_wait_until("stripe")) == (PaymentStatus.FAILED, None)
 
 
 async def test_a_customer_who_reloads_his_page_does_not_have_the_gateway_asked_each_time(
@@ -531,7 +542,7 @@ async def test_a_comparison_finds_what_is_missing_here_and_there_and_what_differ
         ("refunds_differ", 3, EUR, 0),
     ]
     assert (said["same"], said["foreign"], found.problem) == (2, 1, "")
-    assert at_stripe.store.comparisons_asked_for() == []
+    assert at_stripe.store.comparisons_asked_for("stripe") == []
 
 
 async def test_a_comparison_that_the_gateway_refuses_says_why(at_paypal: Till, paypal: PayPalServer) -> None:
@@ -541,3 +552,45 @@ async def test_a_comparison_that_the_gateway_refuses_says_why(at_paypal: Till, p
     found = at_paypal.store.payment_comparison(number)
     assert found is not None
     assert "NOT_AUTHORIZED" in found.problem
+
+
+@pytest.mark.parametrize("slow", ["paypal", "stripe"])
+async def test_a_gateway_that_hangs_holds_up_nothing_of_the_other(
+    till: Till, stripe: StripeServer, paypal: PayPalServer, slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has taken its customer's order and says no more; the other's refund goes out meanwhile."""
+    monkeypatch.setattr("pysrv.payments.stripe.API", stripe.url)
+    monkeypatch.setattr("pysrv.payments.paypal.API", paypal.url)
+    till.use(
+        stripekey=KEY, stripewebhooksecret=HOOK_SECRET, paypalclientid=CLIENT, paypalsecret=SECRET,
+        paypalwebhookid=WEBHOOK, paypalsandbox="false", paymentfirstmanual="false",
+    )  # fmt: skip
+    till.use(paymentgateway=slow)
+    begun, _ = await till.begin()
+    till.use(paymentgateway="stripe" if slow == "paypal" else "paypal")
+    other, payment = await till.begin()
+    if slow == "paypal":
+        signed = stripe.event(COMPLETED, stripe.pay(payment.order_id))
+        assert (await till.hear("stripe", signed)).status == 200
+    else:
+        paypal.approve(payment.order_id)
+        await till.cashier.returned(other.reference)
+    assert till.payment(other).status is PaymentStatus.APPROVED
+    server = paypal if slow == "paypal" else stripe
+    server.silent = asyncio.Event()
+    asked, till.clock.now = len(server.asked), till.clock.now + 3600.0
+    work = asyncio.create_task(till.cashier.run())
+    try:
+        async with asyncio.timeout(15):
+            while len(server.asked) == asked:  # the slow one was asked, and does not answer
+                await asyncio.sleep(0.01)
+            till.store.refund_payment(other.number, None, "root")
+            till.cashier.wake()
+            while till.store.payment_refunds(other.number)[0].status != "sent":
+                await asyncio.sleep(0.01)
+        assert till.payment(begun).status is PaymentStatus.OPEN
+        assert till.balance() == 0
+    finally:
+        server.silent.set()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)

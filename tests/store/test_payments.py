@@ -163,7 +163,10 @@ def test_a_rejected_payment_is_never_credited_and_goes_back(store: Store) -> Non
     store.reject_payment(number, "root")
     [refund] = store.payment_refunds(number)
     assert (refund.amount, refund.status, refund.key) == (PAID, "wanted", "apl-1-refund-1")
-    assert store.refunds_to_send(store._clock()) == [refund]
+    assert store.refunds_to_send("stripe", store._clock()) == [refund]
+    assert store.payments_wait_until("stripe") == refund.next_at
+    assert store.refunds_to_send("paypal", store._clock()) == []
+    assert store.payments_wait_until("paypal") is None
     assert (balance(store), store.postings("alice")) == (0, [])
 
 
