@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 
-READY_S = 20.0
+READY_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from appliance.cli.link import Link
 from tests.e2e.conftest import ALICE_HZ, BOB_HZ, CAROL_HZ
 from tests.lab.ear import Ear
 from tests.lab.network import Lab, xdp_mode
 from tests.lab.phones import Phone
 from tests.lab.product import Product
 from tests.lab.tones import seconds_with_tone
+from tests.lab.waiting import until
 
 MakePhone = Callable[..., Phone]
 TALK_S = 4.0
@@ -25,10 +27,14 @@ def pause(seconds: float) -> None:
 
 def newest_cdr(product: Product) -> dict[str, Any]:
     """The last call's record, waited for: it is written when the relay's last counters are in."""
-    until = time.monotonic() + 5
-    while product.command("calls", "list")["calls"] and time.monotonic() < until:
-        pause(0.05)
+    nobody_talks(product)
     return dict(product.command("cdrs", "--limit", "1")["cdrs"][0])
+
+
+def nobody_talks(product: Product) -> None:
+    """Returns once no call is open: all that were have their records."""
+    link = Link(product.state, product.runtime)
+    until(lambda: not link.running_office("calls.list")["calls"], lambda: "calls are still open")
 
 
 def connected(caller: Phone, callee: Phone, number: str) -> None:
@@ -44,6 +50,13 @@ def closed(*phones: Phone) -> None:
         each.wait("CALL_CLOSED")
 
 
+def priced(record: dict[str, Any]) -> bool:
+    """Whether a call over conftest.RATES was charged for every second that it had begun: 0.60 a minute, 0.05 before."""
+    seconds = record["billable_seconds"]
+    begun = record["duration_s"] <= seconds < record["duration_s"] + 1
+    return begun and record["charge"] == f"{0.05 + 0.01 * seconds:.2f}"
+
+
 def test_the_gate_is_attached_natively(lab: Lab, product: Product) -> None:
     assert [xdp_mode(lab.appliance, name) for name in lab.interfaces] == ["native"] * len(lab.interfaces)
     assert product.command("status")["keeper"]["relay"] == "kernel"
@@ -54,15 +67,19 @@ def test_a_tone_sent_is_the_tone_received_both_ways_and_the_kernel_counts_it(
 ) -> None:
     alice, bob = phone("alice", tone_hz=ALICE_HZ), phone("bob", tone_hz=BOB_HZ)
     connected(alice, bob, "102")
-    pause(TALK_S)
+    bob.hears(ALICE_HZ, TALK_S)
+    alice.hears(BOB_HZ, TALK_S)
     alice.hang_up()
     closed(alice, bob)
     record = newest_cdr(product)
-    for heard, hertz in ((bob.heard(), ALICE_HZ), (alice.heard(), BOB_HZ)):
-        assert seconds_with_tone(heard, hertz) >= TALK_S * 0.9
-    # 50 packets a second each way; both phones send from answer to hang-up
-    for side in ("from_caller", "from_callee"):
-        assert record[side]["packets"] >= 0.99 * 50 * (record["duration_s"] - 0.3)
+    for speaker, listener, hertz, side in (
+        (alice, bob, ALICE_HZ, "from_caller"), (bob, alice, BOB_HZ, "from_callee"),
+    ):  # fmt: skip
+        # How many packets a phone sends in a second is the machine's affair; that they arrive is the appliance's.
+        sent, received = speaker.packets()[0], listener.packets()[1]
+        assert sent >= 50 * TALK_S
+        assert record[side]["packets"] >= 0.99 * sent - 2 and received >= 0.99 * sent - 2
+        assert seconds_with_tone(listener.heard(), hertz) >= 0.9 * 0.02 * received - 0.2
     assert (record["account"], record["callee"], record["charge"]) == ("alice", "102", "0.00")
 
 
@@ -80,16 +97,15 @@ def test_hold_stops_the_tone_and_resume_brings_it_back(lab: Lab, product: Produc
     ear = Ear(lab, "bob")
     try:
         connected(alice, bob, "102")
-        pause(1.0)
+        until(lambda: seconds_with_tone(ear.samples(), ALICE_HZ) >= 0.5)
         alice.hold()
-        pause(0.5)
+        until(lambda: time.monotonic() - ear.times()[-1] > 0.5)
         held = time.monotonic()
-        pause(1.5)
+        pause(1.0)
         assert seconds_with_tone(ear.samples(held), ALICE_HZ) < 0.2
         resumed = time.monotonic()
         alice.resume()
-        pause(2.0)
-        assert seconds_with_tone(ear.samples(resumed), ALICE_HZ) >= 1.5
+        until(lambda: seconds_with_tone(ear.samples(resumed), ALICE_HZ) >= 1.5)
         bob.hang_up()
         closed(alice, bob)
     finally:
@@ -121,7 +137,7 @@ def test_a_call_that_nobody_answers_ends_after_ringtimeout(product: Product, pho
         alice, bob = phone("alice"), phone("bob")
         alice.dial("102")
         bob.wait("CALL_INCOMING")
-        alice.wait("CALL_CLOSED", 8)
+        alice.wait("CALL_CLOSED")
         bob.wait("CALL_CLOSED")
         assert newest_cdr(product)["cause"] == 19
     finally:
@@ -136,11 +152,8 @@ def test_a_transfer_connects_the_other_party_to_the_third(product: Product, phon
     carol.wait("CALL_INCOMING")
     carol.answer()
     carol.wait("CALL_ESTABLISHED")
-    pause(0.5)
-    start = len(alice.heard())
-    pause(1.5)
-    assert seconds_with_tone(alice.heard()[start:], CAROL_HZ) >= 1.0
-    assert seconds_with_tone(carol.heard(), ALICE_HZ) >= 1.0
+    alice.hears(CAROL_HZ, 1.0)
+    carol.hears(ALICE_HZ, 1.0)
     alice.hang_up()
     closed(carol)
 
@@ -152,23 +165,20 @@ def test_a_call_to_the_carrier_is_priced_to_the_micro_unit(
     alice = phone("alice", tone_hz=ALICE_HZ)
     alice.dial("4989123456")
     alice.wait("CALL_ESTABLISHED")
-    pause(3.2)
+    pause(2.2)  # with what follows, more than two seconds
+    # sipp echoes what it hears: alice hears herself, so both directions crossed the kernel
+    alice.hears(ALICE_HZ, 2.0)
     alice.hang_up()
     closed(alice)
     record = newest_cdr(product)
-    seconds = record["billable_seconds"]
-    assert seconds in (3, 4)
-    assert record["charge"] == f"{0.05 + 0.01 * seconds:.2f}"
+    assert priced(record) and record["billable_seconds"] >= 3
     assert record["trunk"] == "carrier"
-    # sipp echoes what it hears: alice hears herself, so both directions crossed the kernel
-    assert seconds_with_tone(alice.heard(), ALICE_HZ) >= 2.0
 
 
 def test_a_wrong_password_does_not_register(lab: Lab, product: Product, tmp_path: Any) -> None:
     intruder = Phone(lab, lab.hosts["attacker"], tmp_path / "intruder", "alice", "wrong")
     try:
-        pause(2.0)
-        assert "401 Unauthorized" in intruder.log()
+        until(lambda: "401 Unauthorized" in intruder.log(), intruder.log)
         assert not [row for row in product.command("registrations")["registrations"] if "10.77.5." in str(row)]
     finally:
         intruder.close()
@@ -194,12 +204,11 @@ def test_a_call_to_somebody_who_forwards_rings_where_he_wants_it(product: Produc
         carol.answer()
         alice.wait("CALL_ESTABLISHED")
         carol.wait("CALL_ESTABLISHED")
-        pause(2.0)
+        carol.hears(ALICE_HZ, 1.5)
+        alice.hears(CAROL_HZ, 1.5)
         alice.hang_up()
         closed(alice, carol)
     finally:
         product.command("accounts", "forward", "bob", "--off")
     record = newest_cdr(product)
     assert (record["account"], record["caller"], record["callee"]) == ("bob", "101", "103")
-    assert seconds_with_tone(carol.heard(), ALICE_HZ) >= 1.5
-    assert seconds_with_tone(alice.heard(), CAROL_HZ) >= 1.5

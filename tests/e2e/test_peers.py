@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_calls import pause
+from tests.e2e.test_calls import nobody_talks, priced
 from tests.lab.carrier import callers_file, calling, load, registering
 from tests.lab.network import Host, Lab, end
 from tests.lab.phones import Phone
 from tests.lab.product import ROOT, Product
+from tests.lab.waiting import until
 
 NUMBER = "4989123456"
 PASSWORD = "correct-horse-42"
@@ -124,12 +125,14 @@ def test_a_flood_of_sipsak_costs_the_flooder_its_answers_and_nobody_else(
     lab: Lab, product: Product, phone: MakePhone
 ) -> None:
     alice = phone("alice")
-    host, before = lab.hosts["attacker"], tallies(product)
+    host, before, began = lab.hosts["attacker"], tallies(product), time.monotonic()
     flood = lab.run(host.namespace, ["sipsak", "-F", "-e", "5000", "-s", f"sip:{host.gateway}"], 30)
     assert flood.returncode == 0
-    # as many strangers' messages pass as fastauthsubswrongusermsg says, 300 of them; the NIC keeps the rest
+    # as many strangers' messages pass as fastauthsubswrongusermsg says, 300 of them at once and as many in ten seconds;
+    # the NIC keeps the rest
     after = tallies(product)
-    assert sum(after[name] - before[name] for name in KEPT_OUT) > 4500
+    most = 300 + 30 * (time.monotonic() - began)
+    assert sum(after[name] - before[name] for name in KEPT_OUT) > 4800 - most
     alice.dial("4")
     assert "404" in alice.wait("CALL_CLOSED").detail
 
@@ -152,17 +155,19 @@ def test_asyncsip_registers_calls_the_carrier_and_answers_a_call(
             stdout=output, stderr=log, cwd=str(ROOT), env={"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
     try:
-        until = time.monotonic() + 15
-        while b"waiting" not in said.read_bytes():
-            assert time.monotonic() < until and process.poll() is None, (tmp_path / "dora.log").read_text()
-            pause(0.05)
+
+        def waits() -> bool:
+            assert process.poll() is None, (tmp_path / "dora.log").read_text()
+            return b"waiting" in said.read_bytes()
+
+        until(waits, (tmp_path / "dora.log").read_text)
         callers = callers_file(tmp_path / "callers.csv", [("erik", PASSWORD, "120")])
         outcome = load(
             lab, caller, tmp_path / "erik", calling(talk_ms=300), callers, caller.gateway,
-            "-auth_uri", f"120@{caller.gateway}", calls=1, rate=1, timeout_s=15,
+            "-auth_uri", f"120@{caller.gateway}", calls=1, rate=1, timeout_s=30,
         )  # fmt: skip
         assert (outcome.succeeded, outcome.failed) == (1, 0)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     finally:
         end(process)
     steps = [json.loads(line) for line in said.read_text().splitlines()]
@@ -171,8 +176,9 @@ def test_asyncsip_registers_calls_the_carrier_and_answers_a_call(
         ("ringing", None), ("answered", None), ("ended", None),
     ]  # fmt: skip
     assert steps[5]["caller"] == "121"
+    nobody_talks(product)
     (record,) = product.command("cdrs", "--account", "dora")["cdrs"]
-    assert (record["callee"], record["sip_status"], record["charge"]) == (NUMBER, 200, "0.06")
+    assert (record["callee"], record["sip_status"]) == (NUMBER, 200) and priced(record)
 
 
 # -- other ways of transport --------------------------------------------------------------------------------------
@@ -198,10 +204,7 @@ def test_registrations_and_calls_go_over(
     )  # fmt: skip
     assert (entered.succeeded, entered.failed) == (3, 0)
     if transport == "tcp":  # the connection is gone, and with it the way to the device
-        until = time.monotonic() + 5
-        while devices(product, name) and time.monotonic() < until:
-            pause(0.05)
-        assert not devices(product, name)
+        until(lambda: not devices(product, name))
     else:
         (device,) = devices(product, name)
         assert device["remote_host"] == host.address6
@@ -210,8 +213,10 @@ def test_registrations_and_calls_go_over(
         calls=3, rate=10, timeout_s=20,
     )  # fmt: skip
     assert (called.succeeded, called.failed) == (3, 0)
+    nobody_talks(product)
     records = product.command("cdrs", "--account", name)["cdrs"]
-    assert [(row["sip_status"], row["charge"], row["source"]) for row in records] == [(200, "0.06", near.address)] * 3
+    assert [(row["sip_status"], row["source"]) for row in records] == [(200, near.address)] * 3
+    assert all(priced(row) for row in records)
 
 
 def test_a_phone_over_tcp_is_called_on_the_connection_that_it_opened(product: Product, phone: MakePhone) -> None:

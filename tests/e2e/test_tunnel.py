@@ -2,8 +2,7 @@
 
 import json
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,8 +12,7 @@ from appliance.tunnel import keys
 from tests.lab.network import Lab, entered
 from tests.lab.product import Product
 from tests.lab.tunnel import TunnelPeer, page, read
-
-UNTIL_S = 30.0
+from tests.lab.waiting import until
 
 
 @pytest.fixture()
@@ -24,13 +22,6 @@ def admin(product: Product) -> Iterator[str]:
     yield "carol"
     product.command("tunnel", "off")
     product.command("disallow", "192.0.2.7")
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + UNTIL_S
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
 
 
 def answer(lab: Lab, host: str, address: str, patience_s: float = 10.0) -> int:
@@ -63,14 +54,14 @@ def test_a_peer_loads_the_panel_through_the_tunnel_and_an_outsider_does_not(
     office = Link(product.state, product.runtime)  # as the panel asks, and the keeper by the office
     told = read(office.running_office("tunnel.add", {"name": "laptop"})["text"])
     with TunnelPeer(lab, lab.hosts[admin], told) as peer:
-        until(lambda: answer(lab, admin, four) == 303, product.log())
+        until(lambda: answer(lab, admin, four) == 303, product.log)
         assert peer.heard().handshake_at > 0
         assert answer(lab, admin, six) == 303
         assert office.running_office("tunnel.show")["tunnel"]["peers"][0]["handshake_at"] > 0
         counted = {each["verdict"]: each["packets"] for each in product.command("status")["keeper"]["tallies"]}
         assert counted["tunnel_message"] > 5 and counted["tunnel_malformed"] == 0
         # The office looks at the keeper's word from time to time, so both come with its next look.
-        until(lambda: office.running_office("figures")["tunnel_peers"] == 1, product.log())
+        until(lambda: office.running_office("figures")["tunnel_peers"] == 1, product.log)
         assert "laptop may come through the tunnel" in subjects(office)
         row = product.command("tunnel", "peer", "laptop")
         assert row["handshake_at"] > 0 and row["endpoint"].startswith(lab.hosts[admin].address)

@@ -60,7 +60,7 @@ def provisioned(lower: Path, product: Path, spoilt: str = "") -> dict[str, Any]:
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", sys.executable, "-m", __name__]
     with tempfile.TemporaryDirectory(prefix="provision-") as place:  # stays empty outside
         command += [str(lower), str(product), place, spoilt]
-        done = subprocess.run(command, cwd=CODE, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(command, cwd=CODE, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise AssertionError(done.stderr)
     told: dict[str, Any] = json.loads(done.stdout)

@@ -10,6 +10,8 @@ from image import build
 from image.packages import PACKAGES
 from tests.image import chroot
 
+pytestmark = pytest.mark.timeout(900)  # a Debian is made, over the network, where none is from an earlier run
+
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,11 +1,13 @@
 """SIPp as a carrier (UAS) and as a load of callers (UAC): scenarios are made here, results read from its counters."""
 
 import csv
+import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.network import Host, Lab, end
+from tests.lab.waiting import until
 
 SDP = """v=0
 o=sipp 1 1 IN IP[local_ip_type] [local_ip]
@@ -135,11 +137,25 @@ class Carrier:
         self._process = lab.start(
             host.namespace, [*command, *options], stdout=self._log, stderr=self._log, cwd=str(directory)
         )
+        self._until_it_listens(f"{socket.inet_aton(host.address)[::-1].hex().upper()}:{port:04X}")
 
     @property
     def pid(self) -> int:
         """Its process."""
         return self._process.pid
+
+    def _until_it_listens(self, socket_address: str) -> None:
+        """Returns once the socket is there, as the kernel of its namespace writes it (proc(5), /proc/net/udp)."""
+        tables = [Path(f"/proc/{self.pid}/net/{name}") for name in ("udp", "tcp")]
+
+        def listens() -> bool:
+            assert self._process.poll() is None, self.trace.read_text(errors="replace")[-800:]
+            try:
+                return any(socket_address in table.read_text() for table in tables)
+            except OSError:  # it has just ended
+                return False
+
+        until(listens, lambda: f"SIPp does not listen: {self.trace.read_text(errors='replace')[-800:]}")
 
     def close(self) -> None:
         """End it."""

@@ -1,6 +1,7 @@
 """What reaches a phone on the wire: RTP caught in its namespace, its moments and its decoded sound (G.711 mu-law).
 
-A recording by the phone itself proves less than it seems: some phones stop recording when a call was on hold.
+A recording by the phone itself proves less than it seems: some phones stop recording when a call was on hold. The
+moments are the kernel's: how soon this process reads a frame says nothing of when it came.
 """
 
 import socket
@@ -11,6 +12,9 @@ import time
 from tests.lab.network import Lab
 
 ETH_P_ALL = 3
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h; a struct timespec comes with each frame
+_SO_RCVBUFFORCE = 33
+_BUFFER_BYTES = 16 * 1024 * 1024
 RELAY_PORTS = range(20000, 30000, 2)
 
 
@@ -31,6 +35,8 @@ class Ear:
         host = lab.hosts[user]
         self._socket = lab.socket(host.namespace, socket.SOCK_RAW, socket.AF_PACKET)
         self._socket.bind((host.interface, ETH_P_ALL))
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self._socket.settimeout(0.2)
         self._gateway = socket.inet_aton(host.gateway)
         self._heard: list[tuple[float, bytes]] = []
@@ -40,7 +46,7 @@ class Ear:
 
     def times(self) -> list[float]:
         """The moment (monotonic seconds) of each packet."""
-        return [at for at, _ in self._heard]
+        return [at for at, _ in list(self._heard)]
 
     def samples(self, since: float = 0.0) -> list[int]:
         """The sound that has come since a moment."""
@@ -55,13 +61,21 @@ class Ear:
     def _listen(self) -> None:
         while self._open:
             try:
-                frame = self._socket.recv(2048)
+                frame, marks, _, _ = self._socket.recvmsg(2048, 64)
             except TimeoutError:
                 continue
             if self._is_rtp(frame):
                 size = struct.unpack(">H", frame[38:40])[0] - 8
-                self._heard.append((time.monotonic(), frame[54 : 42 + size]))
+                self._heard.append((_arrived_at(marks), frame[54 : 42 + size]))
 
     def _is_rtp(self, frame: bytes) -> bool:
         udp = len(frame) > 54 and frame[12:14] == b"\x08\x00" and frame[23] == 17
         return udp and frame[26:30] == self._gateway and struct.unpack(">H", frame[34:36])[0] in RELAY_PORTS
+
+
+def _arrived_at(marks: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel took a frame in, on the monotonic clock."""
+    ((_, _, stamp),) = marks
+    seconds, nanoseconds = struct.unpack("qq", stamp)
+    age_s = time.time() - (seconds + nanoseconds / 1e9)
+    return time.monotonic() - age_s

@@ -5,6 +5,7 @@ baresip is driven over its ctrl_tcp module: JSON in netstrings, events and repli
 
 import json
 import queue
+import re
 import socket
 import threading
 import time
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.network import Host, Lab, end, entered
-from tests.lab.tones import read_samples, write_tone
+from tests.lab.tones import read_samples, seconds_with_tone, write_tone
 
 CONTROL_PORT = 4444
 SIP_PORT = 5060
 RTP_PORTS = "16000-16200"
+PATIENCE_S = 30.0
 
 _CONFIG = """\
 poll_method epoll
@@ -88,7 +90,7 @@ class Phone:
         self._control = self._connect()
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def wait(self, kind: str, timeout: float = 10.0) -> Event:
+    def wait(self, kind: str, timeout: float = PATIENCE_S) -> Event:
         """The next event of a kind; earlier ones of other kinds are passed over. Raises PhoneError."""
         until = time.monotonic() + timeout
         while (left := until - time.monotonic()) > 0:
@@ -106,14 +108,14 @@ class Phone:
         body = json.dumps({"command": name, "params": parameters, "token": name}).encode()
         self._control.sendall(b"%d:%s," % (len(body), body))
         try:
-            answer = self._replies.get(timeout=5)
+            answer = self._replies.get(timeout=PATIENCE_S)
         except queue.Empty:
             raise PhoneError(f"{self.user}: no answer to {name}") from None
         if not answer.get("ok", False):
             raise PhoneError(f"{self.user}: {name} {parameters}: {answer.get('data')}")
         return str(answer.get("data", ""))
 
-    def registered(self, timeout: float = 10.0) -> None:
+    def registered(self, timeout: float = PATIENCE_S) -> None:
         """Wait until the registrar has accepted this phone (its event may have come before we listened)."""
         until = time.monotonic() + timeout
         while "OK" not in (shown := self.command("reginfo")):
@@ -143,6 +145,23 @@ class Phone:
         """All samples that this phone has decoded so far (sndfile begins a new file with each stream)."""
         files = sorted(self.directory.glob("dump-*-dec.wav"))
         return [sample for file in files for sample in read_samples(file)]
+
+    def hears(self, frequency_hz: int, seconds: float, window_s: float = 0.1) -> None:
+        """Wait until it has heard a tone for so long, in windows of which two fit into it. Raises PhoneError."""
+        until = time.monotonic() + PATIENCE_S
+        while (heard := seconds_with_tone(self.heard(), frequency_hz, window_s)) < seconds:
+            if time.monotonic() > until:
+                raise PhoneError(f"{self.user}: {heard:.1f} s of {frequency_hz} Hz within {PATIENCE_S:g} s")
+            threading.Event().wait(0.1)
+
+    def packets(self) -> tuple[int, int]:
+        """Of the call that ended last: what it sent and received, as it counts itself. Raises PhoneError."""
+        until = time.monotonic() + PATIENCE_S
+        while not (found := re.findall(r"^packets: +(\d+) +(\d+)$", self.log(), re.MULTILINE)):
+            if time.monotonic() > until:
+                raise PhoneError(f"{self.user}: no call has ended")
+            threading.Event().wait(0.05)
+        return int(found[-1][0]), int(found[-1][1])
 
     def log(self) -> str:
         """What baresip printed."""
@@ -178,7 +197,7 @@ class Phone:
         (self.directory / "contacts").write_text("")
 
     def _connect(self) -> socket.socket:
-        until = time.monotonic() + 10
+        until = time.monotonic() + PATIENCE_S
         while True:
             with entered(self.host.namespace):
                 control = socket.socket()
