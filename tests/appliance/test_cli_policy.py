@@ -14,7 +14,7 @@ from appliance.cli.exits import Exit, Failure
 from appliance.cli.firewall import country_codes, port_of
 from pysrv.control.single import run_once
 from pysrv.store import Store
-from tests.appliance.test_cli import Shell
+from tests.appliance.shell import Shell
 from tests.control.office import NOW, Service, keeper, office
 
 FEED = "# a feed\n198.51.100.7\n198.51.100.7\n198.51.100.0/28 ; SBL1\nnonsense\n10.0.0.0/24\n2001:db8::/32\n"

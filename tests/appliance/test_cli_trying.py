@@ -11,7 +11,7 @@ from appliance.cli import policy, trying
 from appliance.cli.exits import Exit, Failure
 from pysrv.control.replaying import run_replay
 from pysrv.store import Reader
-from tests.appliance.test_cli import Shell
+from tests.appliance.shell import Shell
 from tests.control.office import office
 from tests.control.past import NOW, PastOffice
 

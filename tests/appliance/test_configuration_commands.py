@@ -8,7 +8,7 @@ import pytest
 
 from appliance.cli.configuration import _written
 from appliance.cli.exits import Exit, Failure
-from tests.appliance.test_cli import Shell, down, service, single_run, up  # noqa: F401
+from tests.appliance.shell import Shell
 
 PASSWORD = "carrier-words"
 
@@ -20,7 +20,7 @@ def furnish(shell: Shell) -> None:
     shell.run("settings", "set", "calltimeout", "77")
 
 
-def test_what_is_exported_is_imported_and_exported_the_same(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_what_is_exported_is_imported_and_exported_the_same(up: Shell, tmp_path: Path) -> None:
     furnish(up)
     file, again = tmp_path / "a.json", tmp_path / "b.json"
     assert up.json("config", "export", str(file)) == {"file": str(file), "secrets": False, "bytes": file.stat().st_size}
@@ -41,7 +41,7 @@ def test_what_is_exported_is_imported_and_exported_the_same(up: Shell, tmp_path:
     assert up.run("config", "export", "-").stdout == file.read_text()
 
 
-def test_secrets_are_written_when_they_are_asked_for_and_the_file_says_so(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_secrets_are_written_when_they_are_asked_for_and_the_file_says_so(up: Shell, tmp_path: Path) -> None:
     furnish(up)
     file = tmp_path / "a.json"
     file.write_text("{}")
@@ -52,7 +52,7 @@ def test_secrets_are_written_when_they_are_asked_for_and_the_file_says_so(up: Sh
     assert json.loads(file.read_text())["trunks"][0]["password"] == PASSWORD
 
 
-def test_a_file_that_is_there_is_written_over_only_by_force(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_a_file_that_is_there_is_written_over_only_by_force(up: Shell, tmp_path: Path) -> None:
     file, link = tmp_path / "a.json", tmp_path / "link.json"
     file.write_text("mine")
     link.symlink_to(tmp_path / "nowhere")
@@ -85,7 +85,7 @@ def test_an_export_that_breaks_off_leaves_no_file_and_the_one_that_was_there(tmp
     assert (file.read_text(), list(tmp_path.iterdir())) == ("mine", [file])
 
 
-def test_a_refusal_names_the_file_and_the_place(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_a_refusal_names_the_file_and_the_place(up: Shell, tmp_path: Path) -> None:
     furnish(up)
     file = tmp_path / "a.json"
     up.run("config", "export", str(file))
@@ -102,14 +102,14 @@ def test_a_refusal_names_the_file_and_the_place(up: Shell, tmp_path: Path) -> No
     assert up.run("config", "export", str(tmp_path / "no" / "a.json")).exit_code == Exit.REFUSED
 
 
-def test_where_nobody_can_be_asked_it_wants_to_be_told(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_where_nobody_can_be_asked_it_wants_to_be_told(up: Shell, tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     up.run("config", "export", str(file))
     refused = up.run("config", "import", str(file))
     assert refused.exit_code == Exit.USAGE and "needs --yes or --dry-run" in refused.stderr
 
 
-def test_a_machine_that_is_down_exports_and_imports(single_run: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_a_machine_that_is_down_exports_and_imports(single_run: Shell, tmp_path: Path) -> None:
     furnish(single_run)
     file, again = tmp_path / "a.json", tmp_path / "b.json"
     single_run.run("config", "export", "--with-secrets", str(file))
@@ -120,7 +120,7 @@ def test_a_machine_that_is_down_exports_and_imports(single_run: Shell, tmp_path:
     assert again.read_bytes() == file.read_bytes()
 
 
-def test_at_a_terminal_it_is_shown_and_asked_for(up: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_at_a_terminal_it_is_shown_and_asked_for(up: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     furnish(up)
     file = tmp_path / "a.json"
     up.run("config", "export", str(file))

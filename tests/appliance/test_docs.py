@@ -75,3 +75,18 @@ def test_every_row_of_the_threat_model_names_a_test() -> None:
     rows = (docs.DIRECTORY / "threat-model.md").read_text(encoding="utf-8").split("|---|---|---|---|\n")[1]
     for row in rows.split("\n\n")[0].splitlines():
         assert "`tests/" in row.split("|")[4], row
+
+
+def test_every_module_and_test_of_the_rfc_index_is_there() -> None:
+    """A name without a room is of the room before it."""
+    rows = (docs.DIRECTORY / "rfc.md").read_text(encoding="utf-8").split("|---|---|---|---|---|\n")[1].split("\n\n")[0]
+    gone = []
+    for row in rows.splitlines():
+        for cell, below in zip(row.split("|")[4:6], ("pysrv", "tests"), strict=True):
+            room = ""
+            for name in re.findall(r"`([^`]+)`", cell):
+                room, _, last = name.rpartition("/") if "/" in name else (room, "", name)
+                places = (Path(below, room, last), Path(room, last))
+                if not any(list(REPOSITORY.glob(f"{place}{end}")) for place in places for end in ("", ".py")):
+                    gone.append(f"{row.split('|')[1].strip()}: {name}")
+    assert gone == []

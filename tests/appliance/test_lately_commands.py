@@ -13,7 +13,7 @@ from pysrv.control.watching import Memory
 from pysrv.service.history import Reading
 from pysrv.store import NewCall, Store
 from pysrv.store.rows import Attempt
-from tests.appliance.test_cli import Shell, down, service, up  # noqa: F401
+from tests.appliance.shell import Shell
 from tests.control import past
 from tests.control.office import Service, office
 
@@ -101,7 +101,7 @@ def test_a_running_call_is_shown_with_its_price_so_far(tmp_path: Path) -> None:
         assert shell.run("calls", "show", "c2").exit_code == Exit.NOT_FOUND
 
 
-def test_a_setting_is_shown_with_who_changed_it(up: Shell) -> None:  # noqa: F811
+def test_a_setting_is_shown_with_who_changed_it(up: Shell) -> None:
     assert "never changed" in up.run("settings", "show", "maxlines").stdout
     up.run("settings", "set", "maxlines", "7")
     shown = up.run("settings", "show", "maxlines").stdout
@@ -110,14 +110,14 @@ def test_a_setting_is_shown_with_who_changed_it(up: Shell) -> None:  # noqa: F81
     assert up.run("settings", "show", "maxlimes").exit_code == Exit.NOT_FOUND
 
 
-def test_a_secret_is_shown_neither_now_nor_in_its_history(up: Shell) -> None:  # noqa: F811
+def test_a_secret_is_shown_neither_now_nor_in_its_history(up: Shell) -> None:
     up.run("settings", "set", "httpapikey", "-", stdin="correct-horse-battery\n")
     result = up.run("settings", "show", "httpapikey")
     assert "(secret)" in result.stdout
     assert "horse" not in result.output
 
 
-def test_the_checklist_names_the_command_that_mends(up: Shell) -> None:  # noqa: F811
+def test_the_checklist_names_the_command_that_mends(up: Shell) -> None:
     found = up.json("checklist")
     mend = next(each for each in found["findings"] if each["fix"])
     (name, value), *_ = mend["fix"].items()
@@ -128,7 +128,7 @@ def test_the_checklist_names_the_command_that_mends(up: Shell) -> None:  # noqa:
     assert len(up.json("checklist", "--all")["findings"]) > len(found["findings"])
 
 
-def test_steps_of_the_set_up_are_marked_and_taken_back(up: Shell) -> None:  # noqa: F811
+def test_steps_of_the_set_up_are_marked_and_taken_back(up: Shell) -> None:
     assert tuple(map(str, Step)) == STEPS
     assert up.json("setup")["next"] == "password"
     assert up.json("setup", "mark", "password")["next"] == "address"
@@ -137,13 +137,13 @@ def test_steps_of_the_set_up_are_marked_and_taken_back(up: Shell) -> None:  # no
     assert up.run("setup", "mark", "dinner").exit_code == Exit.USAGE
 
 
-def test_what_is_stored_is_read_again(up: Shell, service: Service) -> None:  # noqa: F811
+def test_what_is_stored_is_read_again(up: Shell, service: Service) -> None:
     service.told.clear()
     assert "is in force" in up.run("reload").stdout
     assert ("policy",) in service.told
 
 
-def test_a_phone_is_asked_to_call(up: Shell, service: Service) -> None:  # noqa: F811
+def test_a_phone_is_asked_to_call(up: Shell, service: Service) -> None:
     up.run("accounts", "add", "alice")
     refused = up.run("calls", "dial", "alice", "4930123")
     assert "no phone of alice is registered" in refused.stderr
@@ -152,7 +152,7 @@ def test_a_phone_is_asked_to_call(up: Shell, service: Service) -> None:  # noqa:
     assert ("dial", "alice", "4930123") in service.told
 
 
-def test_a_text_says_how_many_devices_it_went_to(up: Shell, service: Service) -> None:  # noqa: F811
+def test_a_text_says_how_many_devices_it_went_to(up: Shell, service: Service) -> None:
     up.run("accounts", "add", "alice")
     assert up.run("messages", "send", "alice", "bob", "hello").exit_code != Exit.OK
     service.phones.add("bob")
@@ -160,7 +160,7 @@ def test_a_text_says_how_many_devices_it_went_to(up: Shell, service: Service) ->
 
 
 @pytest.mark.parametrize("words", [("log",), ("history",), ("reload",), ("calls", "dial", "a", "1")])
-def test_what_only_a_running_office_knows_says_that_it_is_down(down: Shell, words: tuple[str, ...]) -> None:  # noqa: F811
+def test_what_only_a_running_office_knows_says_that_it_is_down(down: Shell, words: tuple[str, ...]) -> None:
     result = down.run(*words)
     assert result.exit_code not in (Exit.OK, Exit.USAGE)
     assert "Traceback" not in result.output

@@ -20,7 +20,7 @@ from appliance.config.settings import Settings
 from pysrv.billing.payment import Fact, FactKind
 from pysrv.payments.cashier import Cashier
 from pysrv.store import NewAccount, Store
-from tests.appliance.test_cli import Shell
+from tests.appliance.shell import Shell
 from tests.control.office import NOW, Service, office
 from tests.notify.servers import trusted
 from tests.payments.servers import KEY, StripeServer, refuse, running

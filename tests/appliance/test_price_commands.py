@@ -7,12 +7,12 @@ import pytest
 from appliance.cli.exits import Exit
 from appliance.cli.rates import COMPARED_ROWS
 from pysrv.control import decks
-from tests.appliance.test_cli import Shell, down, service, up  # noqa: F401
+from tests.appliance.shell import Shell
 
 DECK = "prefix;per_minute;time_class\n49;0,12;\n49171;0,30;peak\n"
 
 
-def test_a_deck_is_imported_with_its_terms_and_exported_again(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_a_deck_is_imported_with_its_terms_and_exported_again(up: Shell, tmp_path: Path) -> None:
     assert up.run("taxes", "set", "vat", "19%").exit_code == Exit.OK
     assert up.run("currencies", "set", "USD", "0.92").exit_code == Exit.OK
     words = ("rates", "import", "retail", "-", "--currency", "USD", "--tax", "vat")
@@ -25,7 +25,7 @@ def test_a_deck_is_imported_with_its_terms_and_exported_again(up: Shell, tmp_pat
     assert "49171,0.3,0,1,1,0,,0,,peak,," in up.run("rates", "export", "retail").stdout.splitlines()
 
 
-def test_an_import_of_a_later_day_says_so(up: Shell) -> None:  # noqa: F811
+def test_an_import_of_a_later_day_says_so(up: Shell) -> None:
     up.run("rates", "import", "retail", "-", stdin=DECK)
     result = up.run("rates", "import", "retail", "-", "--effective", "2030-01-07", stdin=DECK)
     assert "in force from 2030-01-0" in result.stdout
@@ -33,7 +33,7 @@ def test_an_import_of_a_later_day_says_so(up: Shell) -> None:  # noqa: F811
     assert len(up.json("rates")["decks"]) == 1
 
 
-def test_two_prices_at_one_time_name_file_line_and_column(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_two_prices_at_one_time_name_file_line_and_column(up: Shell, tmp_path: Path) -> None:
     file = tmp_path / "retail.csv"
     file.write_text("prefix,per_minute,valid_from\n49,1,2026-01-01\n49,2,2026-06-01\n")
     result = up.run("rates", "import", "retail", str(file))
@@ -41,7 +41,7 @@ def test_two_prices_at_one_time_name_file_line_and_column(up: Shell, tmp_path: P
     assert "retail.csv, line 3, column valid_from: 49 holds at the same time twice" in result.stderr
 
 
-def test_the_calculator_shows_lines_routes_and_refusals(up: Shell) -> None:  # noqa: F811
+def test_the_calculator_shows_lines_routes_and_refusals(up: Shell) -> None:
     up.run("rates", "import", "retail", "-", stdin=DECK)
     up.run("accounts", "add", "alice", "--deck", "retail")
     up.run("trunks", "add", "carrier", "192.0.2.7", "--prefix", "49")
@@ -54,7 +54,7 @@ def test_the_calculator_shows_lines_routes_and_refusals(up: Shell) -> None:  # n
     assert up.run("rates", "quote", "33").exit_code == Exit.REFUSED
 
 
-def test_currencies_and_taxes_are_listed(up: Shell) -> None:  # noqa: F811
+def test_currencies_and_taxes_are_listed(up: Shell) -> None:
     up.run("taxes", "set", "vat", "19%", "--note", "Germany")
     up.run("currencies", "set", "USD", "23/25", "--from", "2026-01-01")
     assert "Germany" in up.run("taxes").stdout
@@ -64,13 +64,13 @@ def test_currencies_and_taxes_are_listed(up: Shell) -> None:  # noqa: F811
     assert "prices are in EUR alone" in up.run("currencies").stdout
 
 
-def test_quality_and_a_past_call_are_shown(up: Shell) -> None:  # noqa: F811
+def test_quality_and_a_past_call_are_shown(up: Shell) -> None:
     assert "no calls were offered" in up.run("trunks", "quality").stdout
     assert up.run("calls", "show", "c1").exit_code == Exit.NOT_FOUND
     assert up.json("trunks", "quality") == {"quality": [], "window_s": 86_400.0}
 
 
-def test_an_account_pays_in_its_own_currency(up: Shell) -> None:  # noqa: F811
+def test_an_account_pays_in_its_own_currency(up: Shell) -> None:
     up.run("currencies", "set", "USD", "0.5")
     up.run("rates", "import", "retail", "-", stdin=DECK)
     assert up.run("accounts", "add", "alice", "--deck", "retail", "--currency", "USD").exit_code == Exit.OK
@@ -78,7 +78,7 @@ def test_an_account_pays_in_its_own_currency(up: Shell) -> None:  # noqa: F811
     assert (level["total"], level["currency"]) == ("0.24", "USD")
 
 
-def test_a_dry_run_counts_what_a_deck_would_change_and_changes_nothing(up: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_a_dry_run_counts_what_a_deck_would_change_and_changes_nothing(up: Shell, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     many = "".join(f"33{number},1\n" for number in range(COMPARED_ROWS + 1))
     file.write_text(f"prefix,per_minute\n49,1\n{many}")
@@ -94,7 +94,7 @@ def test_a_dry_run_counts_what_a_deck_would_change_and_changes_nothing(up: Shell
 
 
 def test_at_a_terminal_a_deck_in_use_is_replaced_after_a_word(
-    up: Shell,  # noqa: F811
+    up: Shell,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -16,7 +16,7 @@ from appliance.cli.exits import Exit
 from appliance.prerequisites import RuntimeLock
 from appliance.reset import MARKER, ResetError, Wanted
 from tests.appliance.namespaces import Namespace
-from tests.appliance.test_cli import Shell, down  # noqa: F401
+from tests.appliance.shell import Shell
 from tests.appliance.test_running import SERVES, appliance
 from tests.appliance.trees import REPOSITORY
 
@@ -157,7 +157,7 @@ def test_what_the_machine_is_known_by_is_made_anew(tmp_path: Path) -> None:
     assert not network & set(left(tmp_path)) and (tmp_path / "etc/hostname").read_text() == "appliance\n"
 
 
-def test_the_command_says_what_goes_and_wants_a_word(down: Shell, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_the_command_says_what_goes_and_wants_a_word(down: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "ROOT", down.state / "nowhere")
     furnish(down.state)
     before = left(down.state)
@@ -172,7 +172,7 @@ def test_the_command_says_what_goes_and_wants_a_word(down: Shell, monkeypatch: p
     assert down.run(*AT_HOME).exit_code == Exit.NOT_FOUND
 
 
-def test_while_it_runs_or_is_under_way_nothing_else_happens(down: Shell, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_while_it_runs_or_is_under_way_nothing_else_happens(down: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "ROOT", down.state / "nowhere")
     furnish(down.state)
     before, lock = left(down.state), RuntimeLock(down.runtime)

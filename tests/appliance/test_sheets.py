@@ -15,7 +15,7 @@ from appliance.cli.passwords import LENGTH
 from appliance.cli.sheets import COLUMNS, read_sheet
 from appliance.cli.usage import WIDTH, bar
 from pysrv.control.sheets import COLUMNS as OFFICE_COLUMNS
-from tests.appliance.test_cli import Shell
+from tests.appliance.shell import Shell
 from tests.control.office import Service, office
 
 SHEET = "name;password;numbers;credit;parent;type\nshop;generated;;;;reseller\nalice;generated;+49301 102;5,5;shop;\n"

@@ -184,5 +184,5 @@ def run() -> Iterator[Row]:
         else:
             say("xdp-filter is not here: xdp-tools and bpftool")
         for name, peer in (("nft, set at netdev ingress", nftables), ("iptables, 100 rules in raw", iptables)):
-            theirs = peer(ground, sent) if shutil.which(name.partition(",")[0]) else None
-            yield compare("banned packets dropped a CPU-second, veth", mine, theirs, name)
+            reached = peer(ground, sent) if shutil.which(name.partition(",")[0]) else None
+            yield compare("banned packets dropped a CPU-second, veth", mine, reached, name)

@@ -80,6 +80,10 @@ class Ask:
         return packet_of(self.to_bytes(), self.source, self.port)
 
 
+INVITE = Ask("INVITE", uri="sip:2000@pbx.example.net", to="<sip:2000@pbx.example.net>")
+KNOWN = {"sources": (wire.Source(STRANGER, wire.SourceClass.KNOWN), wire.Source(STRANGER6, wire.SourceClass.KNOWN))}
+
+
 def packet_of(payload: bytes, source: str = STRANGER, port: int = 5062) -> Packet:
     target = "fd77:1::1" if ":" in source else "10.77.1.1"
     return frame(payload, src=source, dst=target, sport=port)
@@ -185,3 +189,7 @@ def with_nonce(ask: Ask, nonce: bytes, *, proxy: bool = False, password: bytes =
 
 def authenticator() -> Authenticator:
     return Authenticator(REALM.encode(), keys())
+
+
+def changed(ask: Ask, **parts: object) -> Ask:
+    return Ask(**{**vars(ask), **parts})  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import pytest
 
 from appliance.kernel.gate import Gate
 from tests.bpf import rig as bench
+from tests.bpf.asking import switch_on
 from tests.lab.network import Lab, entered
 
 
@@ -32,3 +33,10 @@ def rig(loaded: bench.Rig) -> Iterator[bench.Rig]:
     with entered(loaded.lab.appliance):
         loaded.sync()
         yield loaded
+
+
+@pytest.fixture
+def on(rig: bench.Rig) -> bench.Rig:
+    """The same with the challenge switched on."""
+    switch_on(rig)
+    return rig

@@ -8,8 +8,8 @@ from scapy.packet import Raw
 
 from appliance import wire
 from appliance.kernel import layout, plan, testrun
+from tests.bpf.cases import L2
 from tests.bpf.rig import Rig, frame
-from tests.bpf.test_verdicts import L2
 
 FROM = "198.51.100.7"
 NEVER = 10**12

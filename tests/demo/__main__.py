@@ -49,7 +49,9 @@ class Stage:
         steps = Table.grid(padding=(0, 1))
         for mark, text in self.steps:
             steps.add_row(mark, text)
-        tables = [Panel(steps, title=f"demonstration, {time.monotonic() - self.began:.0f} s", title_align="left")]
+        tables: list[Panel | Table] = [
+            Panel(steps, title=f"demonstration, {time.monotonic() - self.began:.0f} s", title_align="left")
+        ]
         try:
             status = self.product.command("status")
             calls = self.product.command("calls", "list")["calls"]

@@ -52,9 +52,10 @@ def closed(*phones: Phone) -> None:
 
 def priced(record: dict[str, Any]) -> bool:
     """Whether a call over conftest.RATES was charged for every second that it had begun: 0.60 a minute, 0.05 before."""
-    seconds = record["billable_seconds"]
-    begun = record["duration_s"] <= seconds < record["duration_s"] + 1
-    return begun and record["charge"] == f"{0.05 + 0.01 * seconds:.2f}"
+    seconds: int = record["billable_seconds"]
+    begun: bool = record["duration_s"] <= seconds < record["duration_s"] + 1
+    charge: str = record["charge"]
+    return begun and charge == f"{0.05 + 0.01 * seconds:.2f}"
 
 
 def test_the_gate_is_attached_natively(lab: Lab, product: Product) -> None:

@@ -1,6 +1,7 @@
 """A calling card with a real telephone: keys as RTP through the gate, tones from the office, a call the card pays."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -41,6 +42,11 @@ def tally(product: Product, verdict: str) -> int:
     return int(rows.get(verdict, 0))
 
 
+def refused(product: Product, times: int) -> bool:
+    """Whether so many wrong PINs stand in the log."""
+    return product.log().count("wrong PIN ") == times
+
+
 def test_a_card_s_holder_keys_in_pin_and_number_and_the_card_pays(
     product: Product, phone: MakePhone, carrier: Callable[..., object], card: dict[str, Any]
 ) -> None:
@@ -78,7 +84,7 @@ def test_wrong_pins_are_refused_counted_and_end_the_call(
     alice.hears(1000, BEEP_S, BEEP_S)
     for asked in range(3):
         keys(alice, WRONG + "#")
-        until(lambda asked=asked: product.log().count("wrong PIN ") == asked + 1, product.log)
+        until(partial(refused, product, asked + 1), product.log)
     alice.wait("CALL_CLOSED")
     record = newest_cdr(product)
     assert (record["account"], record["refused_by"], record["charge"]) == ("alice", "callingcardauth", "0.00")

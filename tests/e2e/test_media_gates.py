@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ def early_and_late(ear: Ear, answered: float) -> tuple[int, int]:
     return sum(at < answered - 0.1 for at in times), sum(at > answered + 0.1 for at in times)
 
 
+def late(ear: Ear, answered: float) -> bool:
+    """Whether the talk after the answer was heard for a while."""
+    return early_and_late(ear, answered)[1] > 50
+
+
 @pytest.mark.setting("blockearlymedia")
 @pytest.mark.setting("blockearlymedia_in")
 @pytest.mark.parametrize(
@@ -66,7 +72,7 @@ def test_early_media_flow_unless_a_setting_holds_them_back_until_the_answer(
         (call,) = product.command("calls", "list")["calls"]
         answered = call["answered_at"]
         for ear, hears_early in ((at_carrier, carrier_hears), (at_caller, caller_hears)):
-            until(lambda ear=ear: early_and_late(ear, answered)[1] > 50)
+            until(partial(late, ear, answered))
             early, _ = early_and_late(ear, answered)
             assert (early > 50) is hears_early and (early == 0) is not hears_early
         alice.hang_up()

@@ -5,7 +5,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from tests.e2e.test_calls import ALICE_HZ, closed, connected, newest_cdr, pause, priced
+from tests.e2e.conftest import ALICE_HZ
+from tests.e2e.test_calls import closed, connected, newest_cdr, pause, priced
 from tests.lab.ear import Ear
 from tests.lab.network import Lab
 from tests.lab.phones import Phone

@@ -102,9 +102,10 @@ def _prepared(root: Path, product: Path, spoilt: str) -> None:
     (root / "boot/grub").mkdir(parents=True)
     (root / "boot/grub/slot.cfg").write_text("")
     (root / "opt/appliance").mkdir(parents=True)
-    unpack = ["tar", "--extract", "--file", product, "--directory", root / "opt/appliance", "--no-same-owner"]
+    place = str(root / "opt/appliance")
+    unpack = ["tar", "--extract", "--file", str(product), "--directory", place, "--no-same-owner"]
     subprocess.run([*unpack, "--no-same-permissions"], check=True)
-    subprocess.run(["chmod", "-R", "go-w,a+rX", root / "opt/appliance"], check=True)
+    subprocess.run(["chmod", "-R", "go-w,a+rX", place], check=True)
 
 
 def _said(root: Path, *command: str) -> tuple[int, str]:

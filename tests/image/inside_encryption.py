@@ -43,7 +43,7 @@ def audited() -> dict[str, Any]:
 def look() -> dict[str, Any]:
     """Everything. What was planted at an earlier start is said before it is planted."""
     partition = out("findfs", "PARTLABEL=state")
-    found = {
+    found: dict[str, Any] = {
         "was_planted": told(STATE / "planted") == PLANTED,
         "ready_s": time.clock_gettime(time.CLOCK_BOOTTIME),
         "kind": out("blkid", "-p", "-s", "TYPE", "-o", "value", partition),

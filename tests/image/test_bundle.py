@@ -40,7 +40,7 @@ def test_an_update_is_taken_by_machines_with_its_signers_certificate_alone(tmp_p
     signed, place = bytearray(update.read_bytes()), tmp_path / "out"
     signed[MIB // 2] ^= 1  # in its file system
     changed.write_bytes(signed)
-    command = ["rauc", f"--keyring={ours[1]}", "extract", changed, tmp_path / "never"]
+    command = ["rauc", f"--keyring={ours[1]}", "extract", str(changed), str(tmp_path / "never")]
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
     signed[MIB // 2] ^= 1
     signed[-600] ^= 1  # in its signature

@@ -9,7 +9,7 @@ import pytest
 
 from image.sbom import bill
 
-CONTENTS = {
+CONTENTS: dict[str, Any] = {
     "release": {"VERSION_ID": "13"},
     "kernel": "6.12",
     "debian": [

@@ -72,7 +72,7 @@ def test_another_key_and_another_purpose_are_refused(signed: Path, tmp_path: Pat
     with pytest.raises(signing.Unverified, match="is not what a signer"):
         signing.verify(signed, other / "known")
     (signed / signing.SIGNATURE).unlink()
-    command = ["ssh-keygen", "-Y", "sign", "-f", tmp_path / "signing_key", "-n", "file", signed / SUMS]
+    command = ["ssh-keygen", "-Y", "sign", "-f", str(tmp_path / "signing_key"), "-n", "file", str(signed / SUMS)]
     subprocess.run(command, check=True, capture_output=True)
     with pytest.raises(signing.Unverified, match="is not what a signer"):
         signing.verify(signed, signed / signing.SIGNERS)

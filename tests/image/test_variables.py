@@ -27,5 +27,5 @@ def test_what_cannot_be_is_refused_by_name(word: str, why: str) -> None:
 
 def test_every_variable_is_explained() -> None:
     lines = table().splitlines()
-    assert len(lines) == len(Variables.__slots__)  # type: ignore[attr-defined]
+    assert len(lines) == len(Variables.__slots__)
     assert all(len(line.split()) > 3 for line in lines)

@@ -76,6 +76,6 @@ class Ear:
 def _arrived_at(marks: list[tuple[int, int, bytes]]) -> float:
     """When the kernel took a frame in, on the monotonic clock."""
     ((_, _, stamp),) = marks
-    seconds, nanoseconds = struct.unpack("qq", stamp)
+    seconds, nanoseconds = map(int, struct.unpack("qq", stamp))
     age_s = time.time() - (seconds + nanoseconds / 1e9)
     return time.monotonic() - age_s

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from appliance.kernel import syscall, testrun
 
@@ -51,7 +52,7 @@ class Lab:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._passes: list[int] = []  # a program that passes everything, and where it hangs
 
-    def __enter__(self) -> "Lab":
+    def __enter__(self) -> Self:
         try:
             self._namespace(self.appliance)
             for index, peer in enumerate(self.peers, 1):

@@ -44,7 +44,8 @@ class MailServer:
             return self.answers.pop(0)
         assert isinstance(envelope.content, bytes)
         self.raw.append(envelope.content)
-        self.mails.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
+        self.mails.append(message_from_bytes(envelope.content, policy=default))
+        assert server.transport is not None
         self.encrypted.append(server.transport.get_extra_info("sslcontext") is not None)
         return "250 OK"
 

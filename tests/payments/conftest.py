@@ -28,6 +28,7 @@ from tests.payments.servers import (
 
 BACK = "https://pbx.example.org/portal/payments"
 EUR = 1_000_000
+COMPLETED = "checkout.session.completed"
 
 
 @dataclass
@@ -142,3 +143,11 @@ def at_paypal(till: Till, paypal: PayPalServer) -> Till:
         paypalwebhookid=WEBHOOK, paymentfirstmanual="false",
     )  # fmt: skip
     return till
+
+
+async def paid(till: Till, stripe: StripeServer, amount: int = 20 * EUR, **more: str) -> tuple[int, str]:
+    """A payment that Stripe has taken and told; its number and session."""
+    begun, payment = await till.begin(amount)
+    session = stripe.pay(payment.order_id, **more)  # type: ignore[arg-type]
+    assert (await till.hear("stripe", stripe.event(COMPLETED, session, till.clock.now))).status == 200
+    return begun.number, payment.order_id

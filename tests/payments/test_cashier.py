@@ -1,35 +1,23 @@
-"""Payments from the first click to the credit, a refund and a dispute, against both gateways on loopback."""
+"""Payments from the first click to the credit, and what waits for an administrator; both gateways on loopback."""
 
 import asyncio
 import logging
 
 import pytest
-from aiohttp import web
 
 from pysrv.billing.payment import PaymentStatus
 from pysrv.payments.offer import PaymentRefused
-from tests.payments.conftest import EUR, Till
+from tests.payments.conftest import COMPLETED, EUR, Till, paid
 from tests.payments.servers import (
     CLIENT,
     HOOK_SECRET,
     KEY,
-    NOW,
     SECRET,
     WEBHOOK,
     PayPalServer,
     StripeServer,
     refuse,
 )
-
-COMPLETED = "checkout.session.completed"
-
-
-async def paid(till: Till, stripe: StripeServer, amount: int = 20 * EUR, **more: str) -> tuple[int, str]:
-    """A payment that Stripe has taken and told; its number and session."""
-    begun, payment = await till.begin(amount)
-    session = stripe.pay(payment.order_id, **more)  # type: ignore[arg-type]
-    assert (await till.hear("stripe", stripe.event(COMPLETED, session, till.clock.now))).status == 200
-    return begun.number, payment.order_id
 
 
 async def test_a_payment_at_stripe_is_credited_when_stripe_says_so_and_not_before(
@@ -268,170 +256,6 @@ async def test_a_payment_in_another_currency_than_was_ordered_cannot_be_credited
     assert at_stripe.balance() == 0
 
 
-async def test_a_refund_takes_the_credit_at_once_and_is_asked_for_once(at_stripe: Till, stripe: StripeServer) -> None:
-    number, session = await paid(at_stripe, stripe)
-    at_stripe.store.refund_payment(number, 5 * EUR, "root")
-    assert at_stripe.balance() == 15 * EUR
-    await at_stripe.cashier.step()
-    await at_stripe.cashier.step()
-    assert stripe.charge_of(session)["amount_refunded"] == 500
-    [refund] = at_stripe.store.payment_refunds(number)
-    assert (refund.status, refund.tries) == ("sent", 1)
-    assert (await at_stripe.hear("stripe", stripe.event("charge.refunded", stripe.charge_of(session)))).status == 200
-    assert at_stripe.balance() == 15 * EUR
-    at_stripe.store.refund_payment(number, None, "root")
-    await at_stripe.cashier.step()
-    assert (stripe.charge_of(session)["amount_refunded"], at_stripe.balance()) == (2000, 0)
-
-
-async def test_a_refund_whose_answer_was_lost_is_sent_again_under_its_key_and_done_once(
-    at_stripe: Till, stripe: StripeServer
-) -> None:
-    number, session = await paid(at_stripe, stripe)
-    at_stripe.store.refund_payment(number, 5 * EUR, "root")
-
-    def lose(request: web.Request) -> None:
-        if request.path == "/v1/refunds" and request.transport is not None:
-            request.transport.abort()
-
-    stripe.after = lose
-    await at_stripe.cashier.step()
-    assert at_stripe.store.payment_refunds(number)[0].status == "wanted"
-    at_stripe.restart()
-    stripe.after = lambda _request: None
-    assert (await at_stripe.cashier.step()) > 0  # not yet: it waits a minute
-    assert stripe.paths().count("/v1/refunds") == 1
-    at_stripe.clock.now += 61
-    await at_stripe.cashier.step()
-    assert at_stripe.store.payment_refunds(number)[0].status == "sent"
-    assert (stripe.charge_of(session)["amount_refunded"], at_stripe.balance()) == (500, 15 * EUR)
-
-
-async def test_a_refund_that_the_gateway_refuses_gives_the_credit_back_and_is_told(
-    at_stripe: Till, stripe: StripeServer
-) -> None:
-    number, _ = await paid(at_stripe, stripe)
-    at_stripe.store.refund_payment(number, 5 * EUR, "root")
-    error = {"error": {"code": "charge_not_refundable"}}
-    stripe.fault = lambda request: refuse(400, error) if request.path == "/v1/refunds" else None
-    await at_stripe.cashier.step()
-    [refund] = at_stripe.store.payment_refunds(number)
-    assert refund.status == "failed"
-    assert "charge_not_refundable" in refund.reason
-    assert at_stripe.balance() == 20 * EUR
-    assert [kind for kind, *_ in at_stripe.told] == ["payment_problem"]
-
-
-async def test_a_refund_that_was_done_before_is_found_when_it_is_refused(at_stripe: Till, stripe: StripeServer) -> None:
-    number, session = await paid(at_stripe, stripe)
-    at_stripe.store.refund_payment(number, None, "root")
-    stripe.charge_of(session)["amount_refunded"] = 2000  # somebody gave it back at Stripe, and no event came
-    await at_stripe.cashier.step()
-    assert at_stripe.store.payment_refunds(number)[0].status == "sent"
-    assert at_stripe.balance() == 0
-    assert at_stripe.told == []
-
-
-async def test_a_rejected_payment_goes_back_whole(at_paypal: Till, paypal: PayPalServer) -> None:
-    at_paypal.use(paymentmaxauto="0")
-    begun, payment = await at_paypal.begin()
-    paypal.approve(payment.order_id)
-    await at_paypal.cashier.returned(begun.reference)
-    at_paypal.store.reject_payment(begun.number, "root")
-    await at_paypal.cashier.step()
-    [refund] = paypal.orders[payment.order_id]["purchase_units"][0]["payments"]["refunds"]
-    assert refund["amount"] == {"value": "20.00", "currency_code": "EUR"}
-    assert (at_paypal.payment(begun).status, at_paypal.balance()) == (PaymentStatus.REJECTED, 0)
-    event = paypal.event("PAYMENT.CAPTURE.REFUNDED", refund)
-    assert (await at_paypal.hear("paypal", event)).status == 200
-    assert at_paypal.store.postings("alice") == []
-
-
-@pytest.mark.setting("paymentdisputelock")
-@pytest.mark.parametrize("lock", ["true", "false"])
-async def test_a_dispute_takes_the_credit_back_and_can_lock_and_what_is_won_comes_back(
-    at_stripe: Till, stripe: StripeServer, lock: str
-) -> None:
-    at_stripe.use(paymentdisputelock=lock)
-    _, session = await paid(at_stripe, stripe)
-    at_stripe.store.adjust("alice", -15 * EUR)  # most of it was talked away
-    event = stripe.event("charge.dispute.created", stripe.dispute(session))
-    for _ in range(2):
-        assert (await at_stripe.hear("stripe", event)).status == 200
-    assert at_stripe.balance() == -15 * EUR
-    account = at_stripe.store.account("alice")
-    assert account is not None
-    assert account.locklevel == (2 if lock == "true" else 0)
-    [(kind, _, _, figures)] = at_stripe.told
-    assert (kind, figures["back"]) == ("payment_disputed", 20 * EUR)
-    won = stripe.event("charge.dispute.closed", stripe.dispute(session, "won"))
-    assert (await at_stripe.hear("stripe", won)).status == 200
-    assert at_stripe.balance() == 5 * EUR
-
-
-async def test_a_dispute_at_paypal_that_is_lost_and_its_reversal_count_once(
-    at_paypal: Till, paypal: PayPalServer
-) -> None:
-    begun, payment = await at_paypal.begin()
-    paypal.approve(payment.order_id)
-    await at_paypal.cashier.returned(begun.reference)
-    capture = paypal.capture_of(payment.order_id)["id"]
-    await at_paypal.hear("paypal", paypal.event("CUSTOMER.DISPUTE.CREATED", paypal.dispute(capture, "12.00")))
-    assert at_paypal.balance() == 8 * EUR
-    lost = paypal.dispute(capture, "12.00", "RESOLVED_BUYER_FAVOUR", "10.00")
-    await at_paypal.hear("paypal", paypal.event("CUSTOMER.DISPUTE.RESOLVED", lost))
-    assert at_paypal.balance() == 10 * EUR
-    reversal = paypal.give_back(capture, "10.00")
-    await at_paypal.hear("paypal", paypal.event("PAYMENT.CAPTURE.REVERSED", reversal))
-    assert at_paypal.balance() == 10 * EUR
-
-
-async def test_a_payment_that_is_on_its_way_is_credited_when_it_arrives(at_paypal: Till, paypal: PayPalServer) -> None:
-    begun, payment = await at_paypal.begin()
-    paypal.capture_status = "PENDING"
-    paypal.approve(payment.order_id)
-    found = await at_paypal.cashier.returned(begun.reference)
-    assert found is not None
-    assert (found.status, at_paypal.balance()) == (PaymentStatus.PENDING, 0)
-    capture = paypal.capture_of(payment.order_id) | {"status": "COMPLETED"}
-    await at_paypal.hear("paypal", paypal.event("PAYMENT.CAPTURE.COMPLETED", capture))
-    assert at_paypal.balance() == 20 * EUR
-
-
-async def test_an_order_of_which_no_webhook_came_is_looked_at(at_stripe: Till, stripe: StripeServer) -> None:
-    begun, payment = await at_stripe.begin()
-    stripe.pay(payment.order_id)
-    await at_stripe.cashier.step()
-    assert at_stripe.balance() == 0
-    at_stripe.clock.now += 301
-    await at_stripe.cashier.step()
-    assert (at_stripe.balance(), at_stripe.payment(begun).status) == (20 * EUR, PaymentStatus.APPROVED)
-
-
-async def test_an_order_that_nobody_pays_is_given_up_and_credited_all_the_same_if_it_is_paid(
-    at_stripe: Till, stripe: StripeServer
-) -> None:
-    begun, payment = await at_stripe.begin()
-    for _ in range(8):
-        at_stripe.clock.now += 300_000
-        await at_stripe.cashier.step()
-    assert at_stripe.payment(begun).status is PaymentStatus.FAILED
-    assert len(stripe.paths("GET")) <= 6
-    session = stripe.pay(payment.order_id)
-    await at_stripe.hear("stripe", stripe.event(COMPLETED, session, at_stripe.clock.now))
-    assert at_stripe.balance() == 20 * EUR
-
-
-async def test_an_order_that_is_paid_twice_is_credited_once_and_told(at_stripe: Till, stripe: StripeServer) -> None:
-    _, session = await paid(at_stripe, stripe)
-    again = stripe.sessions[session] | {"payment_intent": "pi_other"}
-    assert (await at_stripe.hear("stripe", stripe.event(COMPLETED, again))).status == 200
-    assert at_stripe.balance() == 20 * EUR
-    [(kind, _, _, figures)] = at_stripe.told
-    assert kind == "payment_problem"
-    assert "paid twice" in figures["what"]
-
-
 async def test_payments_of_others_at_the_same_gateway_are_taken_and_change_nothing(
     at_stripe: Till, stripe: StripeServer
 ) -> None:
@@ -506,52 +330,6 @@ async def test_no_secret_reaches_a_log_or_an_error(
 
 async def test_a_body_that_is_too_long_is_not_read(at_stripe: Till) -> None:
     assert (await at_stripe.hear("stripe", ({}, b"x" * 300_000))).status == 413
-
-
-async def test_a_comparison_finds_what_is_missing_here_and_there_and_what_differs(
-    at_stripe: Till, stripe: StripeServer
-) -> None:
-    at_stripe.clock.now = NOW + 100
-    sessions = []
-    for _ in range(5):
-        at_stripe.clock.now += 7200
-        _, payment = await at_stripe.begin()
-        session = stripe.pay(payment.order_id, at=at_stripe.clock.now)
-        await at_stripe.hear("stripe", stripe.event(COMPLETED, session, at_stripe.clock.now))
-        sessions.append(payment.order_id)
-    _, lost = await at_stripe.begin()
-    stripe.pay(lost.order_id, at=at_stripe.clock.now)  # no webhook came
-    gone = stripe.charge_of(sessions[0])
-    stripe.charges.remove(gone)
-    stripe.charge_of(sessions[1])["amount_captured"] = 1999
-    stripe.charge_of(sessions[2])["amount_refunded"] = 100
-    stripe.charges.append(stripe.charge_of(sessions[3]) | {"id": "ch_x", "payment_intent": "pi_x", "metadata": {}})
-    at_stripe.clock.now += 120
-    number = at_stripe.store.ask_comparison("stripe", NOW, at_stripe.clock.now)
-    await at_stripe.cashier.step()
-    found = at_stripe.store.payment_comparison(number)
-    assert found is not None
-    import json
-
-    said = json.loads(found.found)
-    lines = [(line["difference"], line["number"], line["theirs"], line["ours"]) for line in said["lines"]]
-    assert sorted(lines) == [
-        ("amount_differs", 2, 19_990_000, 20 * EUR),
-        ("missing_here", 0, 20 * EUR, 0),
-        ("missing_there", 1, 0, 20 * EUR),
-        ("refunds_differ", 3, EUR, 0),
-    ]
-    assert (said["same"], said["foreign"], found.problem) == (2, 1, "")
-    assert at_stripe.store.comparisons_asked_for("stripe") == []
-
-
-async def test_a_comparison_that_the_gateway_refuses_says_why(at_paypal: Till, paypal: PayPalServer) -> None:
-    paypal.fault = lambda request: refuse(403, {"name": "NOT_AUTHORIZED"}) if "reporting" in request.path else None
-    number = at_paypal.store.ask_comparison("paypal", NOW - 90 * 86_400, NOW)
-    await at_paypal.cashier.step()
-    found = at_paypal.store.payment_comparison(number)
-    assert found is not None
-    assert "NOT_AUTHORIZED" in found.problem
 
 
 @pytest.mark.parametrize("slow", ["paypal", "stripe"])

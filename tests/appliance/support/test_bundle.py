@@ -22,7 +22,7 @@ from appliance.support import machine
 from appliance.support.bundle import CONTENTS, Entry, drawn, write
 from pysrv.control.table import VERBS
 from pysrv.control.watching import Memory
-from tests.appliance.test_cli import Shell
+from tests.appliance.shell import Shell
 from tests.control.office import NOW, Service, keeper, office
 
 SECRETS = {

@@ -98,7 +98,8 @@ def run(
     **more: Any,
 ) -> Run:
     """All events through one course."""
-    chosen, made = settings or Settings(), Run()
+    chosen: Any = settings or Settings()  # a course that read another setting of the protocol would fail
+    made = Run()
     reporting, asked = more.get("report_only", ()), more.get("asked", ())
     made.accounts = {
         each.id: Standing(each, chosen, (starts or {}).get(each.id, Start()), asked, reporting) for each in accounts

@@ -1,113 +1,11 @@
 """Calling cards on the whole service: who is let in, who pays, what a wrong PIN comes to, what each setting does."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from appliance.config.settings import Settings
-from pysrv.sip.message import Request, Response
-from pysrv.store.account import AccountType
-from pysrv.store.rows import NewAccount, NewTrunk, Route
+from pysrv.store.rows import NewTrunk, Route
 from tests.calls.playbook import sdp
-from tests.service.bench import PASSWORD, TRUNK, Bench, Client, opened
-
-ACCESS, NUMBER, MOBILE = "9000", "4930123456", "49170111222"
-ALICE, BOB = "192.0.2.11", "192.0.2.12"
-WRONG = "000000000000"
-OFFER = sdp("0.0.0.1", 10_000, formats="0 101").replace(b"a=send", b"a=rtpmap:101 telephone-event/8000\r\na=send")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with opened(tmp_path) as made:
-        use(made)
-        yield made
-
-
-def use(bench: Bench, **texts: str) -> None:
-    """Settings beside the access number."""
-    bench.service.operators.apply_settings(Settings().with_changes({"ivrnumbers": ACCESS} | texts))
-
-
-@pytest.fixture
-def pin(bench: Bench) -> str:
-    """Of a card with 1.00, that lists a mobile number: 100 s to NUMBER."""
-    return add_card(bench, "card", MOBILE)
-
-
-def add_card(bench: Bench, name: str, *callers: str, balance: int = 1_000_000) -> str:
-    kind = AccountType.CALLING_CARD
-    bench.store.add_account(
-        NewAccount(name, PASSWORD, Settings().realm, deck="retail", balance=balance, type=kind), "test"
-    )
-    bench.store.set_card_callers(name, callers)
-    made = bench.store.make_pin(name, 12)
-    bench.store.commit()
-    return made
-
-
-@pytest.fixture
-def carrier(bench: Bench) -> Client:
-    return Client(bench, "carrier", TRUNK)
-
-
-class Holder:
-    """Somebody who calls the access number over the trunk, and presses keys."""
-
-    def __init__(self, client: Client, number: str = MOBILE, **more: Any) -> None:
-        self.client, self.bench = client, client.bench
-        caller = f"<sip:{number}@carrier.example>".encode()
-        if client.address != TRUNK:
-            caller = b""
-        before = set(self.bench.voice.tongues)
-        body = OFFER.replace(b"0.0.0.1", client.address.encode())
-        answer = client.ask("INVITE", ACCESS, body=body, from_=caller, **more)
-        assert answer is not None
-        self.answer: Response = answer
-        self.seq = answer.cseq.number
-        if answer.status == 200:
-            self.bench.receive(client.inside(answer, "ACK", self.seq), client.flow)
-            (self.session,) = set(self.bench.voice.tongues) - before
-
-    def press(self, keys: str) -> None:
-        for key in keys:
-            self.bench.service.digit(self.session, key)
-            self.bench.turn()
-        self.bench.sleep(0.5)
-
-    def said(self) -> list[str]:
-        """What was said since it was last asked."""
-        found = [clip for clips in self.bench.voice.said for clip in clips]
-        self.bench.voice.said.clear()
-        return found
-
-    def hang_up(self) -> None:
-        self.bench.receive(self.client.inside(self.answer, "BYE", self.seq + 1), self.client.flow)
-
-
-def rung(client: Client) -> Request | None:
-    """The INVITE that a callee has got."""
-    found = [each for each in client.requests() if each.method == b"INVITE"]
-    return found[-1] if found else None
-
-
-def cdr(bench: Bench) -> Any:
-    return bench.store.cdrs(limit=1)[0]
-
-
-def talks(holder: Holder, callee: Client, number: str = NUMBER) -> None:
-    """The number is dialled, answered, and the two are connected."""
-    holder.press(number + "#")
-    invite = rung(callee)
-    assert invite is not None
-    callee.reply(invite, 200, sdp(callee.address, 12_000))
-    again = rung(holder.client)
-    assert again is not None and again.to.tag is not None, "the caller is re-INVITEd"
-    holder.client.reply(again, 200, sdp(holder.client.address, 14_000))
-    holder.client.requests()
-
+from tests.service.bench import TRUNK, Bench, Client
+from tests.service.cards.holder import ACCESS, ALICE, BOB, MOBILE, NUMBER, Holder, add_card, cdr, rung, talks, use
 
 # -- the call ---------------------------------------------------------------------------------------------------------
 
@@ -233,19 +131,6 @@ def test_a_card_without_credit_reaches_nobody_and_the_record_names_the_setting(b
     assert (cdr(bench).account, cdr(bench).refused_by, cdr(bench).charge) == ("poor", "credit", 0)
 
 
-def test_a_pin_that_is_replaced_or_of_a_disabled_or_removed_card_opens_nothing(
-    bench: Bench, pin: str, carrier: Client
-) -> None:
-    fresh = bench.store.make_pin("card", 12)
-    holder = Holder(carrier)
-    holder.press(pin + "#")
-    assert "number" not in holder.said()
-    bench.store.set_account("card", enabled=False)
-    holder.press(fresh + "#")
-    bench.sleep(2.0)
-    assert "number" not in holder.said()
-
-
 def test_a_card_cannot_register_unless_needauth_asks_for_its_address_too(bench: Bench, pin: str) -> None:
     phone = Client(bench, "card", ALICE)
     answer = phone.register()
@@ -261,121 +146,6 @@ def test_a_caller_in_the_menu_holds_no_money_and_no_open_call(bench: Bench, pin:
     card = bench.store.account("card")
     assert card is not None and card.reserved == 0
     assert bench.store.open_calls() == []
-
-
-# -- guessing ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.setting("ivrtries")
-@pytest.mark.parametrize(("tries", "alive"), [("1", False), ("2", True)])
-def test_so_many_wrong_pins_end_the_call(bench: Bench, pin: str, carrier: Client, tries: str, alive: bool) -> None:
-    use(bench, ivrtries=tries)
-    holder = Holder(carrier)
-    holder.press(WRONG + "#")
-    bench.sleep(3.0)
-    assert bool(bench.gate.sessions) is alive
-    attempts = bench.store.attempts()
-    assert [(row.kind, row.setting) for row in attempts] == [("wrong_pin", "callingcardauth")]
-    assert WRONG not in repr(attempts)
-    if not alive:
-        assert (cdr(bench).refused_by, cdr(bench).account) == ("callingcardauth", "")
-
-
-@pytest.mark.setting("maxwrongpins")
-@pytest.mark.parametrize(("limit", "opens"), [("2", False), ("0", True)])
-def test_a_caller_that_guessed_too_often_is_not_looked_at_even_with_the_right_pin(
-    bench: Bench, pin: str, carrier: Client, limit: str, opens: bool
-) -> None:
-    use(bench, maxwrongpins=limit, ivrtries="10")
-    holder = Holder(carrier)
-    for _ in range(2):
-        holder.press(WRONG + "#")
-        bench.sleep(3.0)
-    holder.press(pin + "#")
-    bench.sleep(3.0)
-    assert ("number" in holder.said()) is opens
-    other = Holder(carrier, "49170999888")
-    other.press(pin + "#")
-    assert "number" in other.said(), "nobody else is kept out"
-    if not opens:
-        holder.hang_up()
-        assert cdr(bench).refused_by == "maxwrongpins"
-
-
-@pytest.mark.setting("maxwrongpinsall")
-@pytest.mark.parametrize(("limit", "opens"), [("2", False), ("0", True)])
-def test_callers_that_change_their_number_meet_the_limit_of_all_but_customers_do_not(
-    bench: Bench, pin: str, carrier: Client, limit: str, opens: bool
-) -> None:
-    use(bench, maxwrongpinsall=limit)
-    customer = Holder(carrier)
-    customer.press(pin + "#")
-    customer.hang_up()
-    for guess in range(2):
-        Holder(carrier, f"4917055500{guess}").press(WRONG + "#")
-    bench.voice.said.clear()
-    thief = Holder(carrier, "49170555009")
-    thief.press(pin + "#")
-    assert ("number" in thief.said()) is opens
-    thief.hang_up()
-    assert (cdr(bench).refused_by == "maxwrongpinsall") is not opens
-    again = Holder(carrier)
-    again.press(pin + "#")
-    assert "number" in again.said()
-
-
-def test_a_guess_after_a_wrong_one_is_answered_later_and_later(bench: Bench, pin: str, carrier: Client) -> None:
-    use(bench, ivrtries="10")
-    holder = Holder(carrier)
-    waits = []
-    for _ in range(4):
-        bench.voice.said.clear()
-        holder.press(WRONG + "#")
-        began = bench.now
-        while "wrong" not in [clip for clips in bench.voice.said for clip in clips]:
-            bench.sleep(0.25)
-        waits.append(bench.now - began)
-    assert [round(each) for each in waits] == [0, 0, 2, 4]  # the first half second passes while keys are pressed
-
-
-def test_a_telephone_that_guesses_is_struck_like_one_with_a_wrong_password(bench: Bench, pin: str) -> None:
-    bench.service.operators.apply_settings(
-        Settings().with_changes(
-            {"ivrnumbers": ACCESS, "ivrtries": "1", "maxfailedauthenabledipport": "2", "maxwrongpins": "0"}
-        )
-    )
-    alice = Client(bench, "alice", ALICE)
-    for _ in range(3):
-        holder = Holder(alice)
-        if holder.answer.status == 200:
-            holder.press(WRONG + "#")
-            bench.sleep(20.0)
-            for bye in alice.requests():
-                alice.reply(bye, 200)
-    assert any(address == ALICE for address, _ in bench.gate.bans)
-
-
-# -- settings ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.setting("authpin")
-def test_a_card_without_a_pin_is_opened_by_none(bench: Bench, pin: str, carrier: Client) -> None:
-    holder = Holder(carrier)
-    bench.store.drop_pin("card")
-    holder.press(pin + "#")
-    assert "number" not in holder.said()
-
-
-@pytest.mark.setting("pinlength")
-@pytest.mark.parametrize("length", ["10", "14"])
-def test_a_new_pin_has_the_length_that_is_set(bench: Bench, carrier: Client, length: str) -> None:
-    made = bench.store
-    add_card(bench, "long")
-    made = bench.store.make_pin("long", Settings().with_changes({"pinlength": length}).pinlength)
-    assert len(made) == int(length) and made.isdigit()
-    holder = Holder(carrier)
-    holder.press(made + "#")
-    assert "number" in holder.said()
 
 
 @pytest.mark.setting("anumberhandling")
@@ -481,21 +251,6 @@ def test_whoever_only_listens_is_let_go_and_the_gate_knows_when(
     assert bool(bench.gate.sessions) is there
     if not there:
         assert cdr(bench).refused_by == "ivrtimeout"
-
-
-def test_who_proves_nothing_is_known_by_no_number_and_counted_by_the_address(bench: Bench, pin: str) -> None:
-    """allownoauthcalls lets a stranger in as far as the menu: its PIN is all that speaks for it."""
-    here = "10.1.2.3"
-    bench.own[here] = "this machine"
-    use(
-        bench, anumberhandling="1", callingcardauth="0", allownoauthcalls="true", allowtrustedip="2",
-        trustlanip="true", enforcestrongauth="false",
-    )  # fmt: skip
-    stranger = Client(bench, MOBILE, here)
-    holder = Holder(stranger)
-    assert holder.said()[0] == "pin"
-    holder.press(WRONG + "#")
-    assert bench.store.attempts()[0].user == f"nobody {here}"
 
 
 def test_a_locked_telephone_does_not_come_into_the_menu(bench: Bench, pin: str) -> None:
