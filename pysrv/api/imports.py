@@ -25,7 +25,7 @@ from pysrv.control.configuration.verbs import ConfigurationPlan
 from pysrv.control.decks import DeckImported
 from pysrv.control.sheets import SheetImported
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, heard
+from pysrv.web.acting import backing, do, heard, renew
 from pysrv.web.identity import identity
 from pysrv.web.routes import Route
 from pysrv.web.transfer import download
@@ -122,6 +122,7 @@ async def _deck(request: web.Request) -> web.Response:
         async for text in _bites(request, MOST_DECK_BYTES):
             session.do("rates.rows", {"first_line": line, "text": text})
             line += text.count("\n")
+        renew(request, session)
         return _said(await _counted(request, session) if dry_run else session.do("rates.commit"))
 
 
@@ -153,6 +154,7 @@ async def _sheet(request: web.Request) -> web.Response:
                 bite = []
                 await _breathe(request)
         session.do("sheets.rows", {"rows": bite})
+        renew(request, session)
         return _said(session.do("sheets.commit", {"dry_run": told.get("dry_run", False)}))
 
 
@@ -169,6 +171,7 @@ async def _configuration(request: web.Request) -> web.Response:
         for verb, args in document.requests(read):
             session.do(verb, args)
             await _breathe(request)
+        renew(request, session)
         if told.get("dry_run"):
             return _said(session.do("config.plan") | {"dry_run": True}, CONFIGURATION.status)
         return _said(session.do("config.apply", {"digest": told.get("digest", "")}), CONFIGURATION.status)

@@ -98,6 +98,11 @@ class Session:
                 self._desk.close()  # all of a deck, a list or a sheet, or nothing
             raise
 
+    def renew(self, licence: Licence) -> None:
+        """It goes on with what its operator may do now, which may be less than when it began."""
+        self._licence = licence
+        self._desk.person, self._desk.powers = licence.person, licence.powers
+
     def close(self) -> None:
         """The operator has gone."""
         self._desk.close()

@@ -1,11 +1,13 @@
 """Files that were brought and wait for a word: what the panel holds between a form and its confirmation.
 
 Each waits in a conversation of its own, which is all that knows it, for HELD_S seconds; one of each person. It is given
-up when he brings another, when its time is over and somebody brings one, and with the office itself.
+up when he brings another, when its time is over and somebody brings one, and with the office itself. The word counts in
+the login that brought the file, and with the rights of the moment in which it is said: a login that was ended leaves
+nothing behind, and nor does a role that was taken away.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -21,12 +23,14 @@ HELD_S: Final = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What waits: its conversation, the number in the form that says the word, and what was shown of it."""
+    """What waits: its conversation, the number in the form that says the word, what was shown of it, and by which login
+    it was brought."""
 
     session: Session
     number: str
     shown: dict[str, Any]
     at: float
+    login: str = field(repr=False)
 
 
 class Waiting:
@@ -37,7 +41,7 @@ class Waiting:
 
     def hold(self, request: web.Request, session: Session, shown: dict[str, Any]) -> Held:
         """Let it wait, in the place of what that person brought before. The conversation stays open."""
-        held = Held(session, secrets.token_urlsafe(16), shown, request.app[LOGINS].now())
+        held = Held(session, secrets.token_urlsafe(16), shown, request.app[LOGINS].now(), _login(request))
         self._of(request)[identity(request).who] = held
         return held
 
@@ -46,8 +50,9 @@ class Waiting:
         held = self._of(request).pop(identity(request).who, None)
         if held is None:
             return None
-        fits = secrets.compare_digest(held.number.encode(), number.encode())
+        fits = secrets.compare_digest(held.number.encode(), number.encode()) and held.login == _login(request)
         if fits and request.app[LOGINS].now() - held.at <= HELD_S:
+            held.session.renew(identity(request).licence)
             return held
         held.session.close()
         return None
@@ -60,3 +65,8 @@ class Waiting:
 
     def _of(self, request: web.Request) -> dict[str, Held]:
         return self._held.setdefault(backing(request).control, {})
+
+
+def _login(request: web.Request) -> str:
+    session = identity(request).session
+    return session.digest if session is not None else ""

@@ -5,13 +5,16 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from appliance.wire import WireError
+from pysrv.control import Session
 from pysrv.control.firewall import waiting_areas
 from pysrv.people.permissions import Area
 from pysrv.service.changes import new_rules
 from pysrv.store.web import PersonKind
+from pysrv.web import identity as people
 from pysrv.web.backing import Backing
 from pysrv.web.doors import Visit
-from pysrv.web.identity import IDENTITY, identity
+from pysrv.web.identity import CLEAR_COOKIE, COOKIE, IDENTITY, Identity, identity
 from pysrv.web.logins import LOGINS
 from pysrv.web.problems import headers_of
 from pysrv.web.rendering import Pages, language_of
@@ -50,6 +53,31 @@ def do(
     finally:
         session.close()
         office.turn()
+
+
+def of_cookie(request: web.Request) -> Identity | None:
+    """Whose session the browser's cookie is, now; None: of none that lasts."""
+    office = request.app[BACKING]
+    cookie = request.cookies.get(COOKIE if request.secure else CLEAR_COOKIE)
+    if not cookie:
+        return None
+    return people.of_cookie(office.store, cookie, request.app[LOGINS].now(), office.settings().sessionabsolutetimeout)
+
+
+def of_token(request: web.Request) -> Identity | None:
+    """For whom the request's token acts, now; None: it is none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return people.of_token(request.app[BACKING].store, token.strip()) if scheme.lower() == "bearer" else None
+
+
+def renew(request: web.Request, session: Session) -> None:
+    """Before what came over a while is put in force: with the rights of now, which may have been taken away since.
+    Raises WireError."""
+    before = identity(request)
+    who = of_token(request) if before.session is None else of_cookie(request)
+    if who is None or (who.kind, who.name) != (before.kind, before.name):
+        raise WireError("unauthorized", "this login has ended meanwhile", "log in again; nothing was changed")
+    session.renew(who.licence)
 
 
 async def form(request: web.Request) -> dict[str, str]:

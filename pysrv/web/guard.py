@@ -17,10 +17,9 @@ from aiohttp.typedefs import Handler
 
 from appliance.wire import WireError
 from pysrv.store.web import PersonKind, digest_of
-from pysrv.web import identity as people
-from pysrv.web.acting import BACKING, form, heard, page
+from pysrv.web.acting import BACKING, form, heard, of_cookie, of_token, page
 from pysrv.web.guesses import network
-from pysrv.web.identity import CLEAR_COOKIE, COOKIE, IDENTITY, Identity
+from pysrv.web.identity import IDENTITY, Identity
 from pysrv.web.logins import LOGINS
 from pysrv.web.pace import Paces, TooFast
 from pysrv.web.problems import problem, status_of
@@ -161,19 +160,14 @@ def refused(
 
 def _asks(request: web.Request, route: Route) -> Identity | None:
     if route.token:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return people.of_token(request.app[BACKING].store, token.strip()) if scheme.lower() == "bearer" else None
+        return of_token(request)
     return _of_cookie(request)
 
 
 def _of_cookie(request: web.Request) -> Identity | None:
-    office, logins = request.app[BACKING], request.app[LOGINS]
-    cookie = request.cookies.get(COOKIE if request.secure else CLEAR_COOKIE)
-    if not cookie:
-        return None
-    who = people.of_cookie(office.store, cookie, logins.now(), office.settings().sessionabsolutetimeout)
+    who = of_cookie(request)
     if who is not None and who.session is not None:
-        logins.seen(who.session)
+        request.app[LOGINS].seen(who.session)
     return who
 
 

@@ -9,14 +9,14 @@ from urllib.parse import quote
 import pytest
 
 from appliance.wire import WireError
-from pysrv.api import table
+from pysrv.api import imports, table
 from pysrv.api.rest import ROUTES as REST
 from pysrv.control.table import VERBS
 from pysrv.people.permissions import Area, Powers, Role
 from pysrv.store.api import KeptAnswer
 from pysrv.web import server
 from pysrv.web.pace import Paces
-from tests.api.program import Program, administrator, programmed, set_to, token
+from tests.api.program import ROOT, Program, administrator, programmed, set_to, token
 from tests.web.house import PASSWORD, House
 
 Home = tuple[House, Program]
@@ -266,6 +266,41 @@ async def test_a_token_asks_only_so_fast(tmp_path: Path, monkeypatch: pytest.Mon
         spaced = await program.ask("GET", "/protected", headers={"Authorization": f"bearer   {program.token}"})
         assert spaced.status == 429  # another writing of the token is the same token
         assert (await Program(program.browser, token(house)).ask("GET", "/protected")).status == 200
+
+
+@pytest.mark.parametrize("lost", ["token", "role"])
+@pytest.mark.parametrize("path", ["/decks/retail", "/sheets", "/configuration"])
+async def test_rights_that_are_taken_away_while_a_body_comes_import_nothing(
+    tmp_path: Path, path: str, lost: str
+) -> None:
+    async with programmed(tmp_path) as (house, program):
+        store = house.store
+        texts = {
+            "/decks/retail": ("text/csv", "prefix,per_minute\n49,0.06\n"),
+            "/sheets": ("text/csv", "name,password,numbers\nalice,long-horse-43,101\n"),
+            "/configuration": ("application/json", json.dumps(
+                json.loads((await program.ask("GET", "/configuration")).text) | {"settings": {"calltimeout": "77"}}
+            )),
+        }  # fmt: skip
+        kind, text = texts[path]
+
+        async def body() -> AsyncIterator[bytes]:
+            yield text[:9].encode()
+            while not imports._under_way:  # it was let in
+                await asyncio.sleep(0)
+            if lost == "token":
+                [row] = store.api_tokens("olga")
+                store.remove_api_token(row.id)
+            else:
+                store.add_administrator("other", Role.OWNER, PASSWORD)
+                store.set_administrator("olga", "role", Role.READ_ONLY)
+            store.commit()
+            yield text[9:].encode()
+
+        headers = {"Authorization": f"Bearer {program.token}", "Content-Type": kind}
+        refused = await program.browser._ask("POST", ROOT + path, data=body(), headers=headers)
+        assert refused.status == (401 if lost == "token" else 403), refused.text
+        assert (store.decks(), store.account("alice"), store.overrides()) == ([], None, {})
 
 
 async def test_an_address_without_a_token_asks_slower_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

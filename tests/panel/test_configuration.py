@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from pysrv.panel import waiting
+from pysrv.people import permissions
+from pysrv.people.permissions import Area, Role
+from pysrv.store.web import PersonKind
 from tests.panel.conftest import Panel
 
 AT = "/panel/configuration"
@@ -53,6 +56,41 @@ async def test_what_is_wrong_is_named_and_what_was_not_said_is_not_done(
     monkeypatch.setattr(waiting, "HELD_S", -1.0)
     page = await brought(panel, read | {"settings": {"calltimeout": "77"}})
     assert (await panel.browser.post(f"{AT}/confirm", {"number": number_in(page), "sure": "1"})).status == 409
+    assert "calltimeout" not in panel.store.overrides()
+
+
+async def waits(panel: Panel, **settings: str) -> dict[str, str]:
+    """A file that waits; what says the word for it."""
+    read = json.loads((await panel.browser.get(f"{AT}/export.json")).text)
+    return {"number": number_in(await brought(panel, read | {"settings": settings})), "sure": "1"}
+
+
+async def test_the_word_counts_with_the_rights_of_the_moment_in_which_it_is_said(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.administrator("admin")
+    await panel.browser.log_in("admin")
+    word = await waits(panel, calltimeout="77")
+    monkeypatch.setitem(permissions.TABLE, Area.ROUTING, "w r w r r r")  # type: ignore[index]
+    refused = await panel.browser.post(f"{AT}/confirm", word)
+    assert refused.status == 403 and "your role may not change routing" in refused.text
+    monkeypatch.undo()
+    word = await waits(panel, calltimeout="77")
+    panel.store.set_administrator("admin", "role", Role.OPERATOR)
+    panel.store.commit()
+    assert (await panel.browser.post(f"{AT}/confirm", word)).status == 401  # another role ends all logins
+    assert "calltimeout" not in panel.store.overrides()
+
+
+async def test_a_login_that_was_ended_leaves_no_file_behind(panel: Panel) -> None:
+    word = await waits(panel, calltimeout="77")
+    panel.store.end_sessions_of(PersonKind.ADMINISTRATOR, "olga")
+    panel.store.commit()
+    assert (await panel.browser.post(f"{AT}/confirm", word)).status == 401
+    await panel.browser.log_in("olga")
+    await panel.browser.get("/panel/")
+    answer = await panel.browser.post(f"{AT}/confirm", word)
+    assert answer.status == 409 and "waits no more" in answer.text
     assert "calltimeout" not in panel.store.overrides()
 
 

@@ -13,7 +13,7 @@ from pysrv.control import Session
 from pysrv.panel.pages.rates import index_page
 from pysrv.panel.waiting import Waiting
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, form, heard
+from pysrv.web.acting import backing, do, form, heard, renew
 from pysrv.web.identity import identity
 from pysrv.web.routes import Route
 from pysrv.web.transfer import UPLOAD, Upload
@@ -37,6 +37,7 @@ async def receive(request: web.Request) -> web.Response:
             asked = await _compared(request, session)
             waits = True
             return _ask(request, session, asked)
+        renew(request, session)
         return index_page(request, None, {}, session.do("rates.commit"))
     except WireError as error:
         return index_page(request, error, upload.fields)

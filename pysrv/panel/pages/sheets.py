@@ -13,7 +13,7 @@ from appliance.wire import WireError
 from pysrv.panel.forms import answered
 from pysrv.passwords.made import asks_for_one, made_up
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, heard
+from pysrv.web.acting import backing, do, heard, renew
 from pysrv.web.identity import identity
 from pysrv.web.routes import Route
 from pysrv.web.transfer import UPLOAD, download, lines_of
@@ -95,6 +95,7 @@ async def _import(request: web.Request, columns: list[str], rows: Rows, fields: 
             session.do("sheets.rows", {"rows": rows[start : start + PIECE_ROWS]})
             heard(request)
             await asyncio.sleep(0)
+        renew(request, session)
         return session.do("sheets.commit", {"dry_run": fields.get("dry_run") == "1"})
     finally:
         session.close()
