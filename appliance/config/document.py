@@ -18,6 +18,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from appliance.config import slowly
+
 FORMAT: Final = "appliance configuration"
 FORMAT_VERSION: Final = 1
 PIECE_ROWS: Final = 1000
@@ -34,6 +36,17 @@ class BadDocument(ValueError):
 
 def read(data: bytes) -> dict[str, Any]:
     """The document. Raises BadDocument with line and column, or with the name that stands there twice."""
+    reading = slices(data)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as done:
+            found: dict[str, Any] = done.value
+            return found
+
+
+def slices(data: bytes) -> slowly.Slices:
+    """As `read`, for whoever has others to serve meanwhile: yields every few milliseconds, and returns the document."""
     if len(data) > MOST_BYTES:
         raise BadDocument(f"larger than {MOST_BYTES // 1024**2} MiB")
     try:
@@ -42,11 +55,9 @@ def read(data: bytes) -> dict[str, Any]:
         line = data[: error.start].count(b"\n") + 1
         raise BadDocument(f"line {line}: not UTF-8 text at byte {error.start}") from None
     try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        document = yield from slowly.slices(text)
     except json.JSONDecodeError as error:
         raise BadDocument(f"line {error.lineno}, column {error.colno}: {_small(error.msg)}") from None
-    except RecursionError:
-        raise BadDocument("brackets are nested too deeply") from None
     except ValueError as error:
         raise BadDocument(str(error)) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -54,27 +65,14 @@ def read(data: bytes) -> dict[str, Any]:
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in made:
-            raise BadDocument(f"{name[:60]!r} stands twice in one object")
-        made[name] = value
-    return made
-
-
-def _no_number(word: str) -> Any:
-    raise BadDocument(f"{word} is no number of JSON")
-
-
 def _small(words: str) -> str:
     return words[:1].lower() + words[1:]
 
 
-def requests(document: Mapping[str, Any]) -> list[Request]:
+def requests(document: Mapping[str, Any]) -> Iterator[Request]:
     """What the office is told: the head, then rates and blacklist in pieces. What has another shape than it should
     stays in the head, where the office refuses it by name."""
-    head, pieces = dict(document), list[Request]()
+    head, long = dict(document), list[tuple[dict[str, Any], Sequence[str]]]()
     decks = head.get("decks")
     if isinstance(decks, list):
         shortened: list[Any] = []
@@ -82,13 +80,15 @@ def requests(document: Mapping[str, Any]) -> list[Request]:
             rows = deck.get("rates") if isinstance(deck, dict) else None
             if rows is not None and _are_rows(rows):
                 deck = {name: value for name, value in deck.items() if name != "rates"}
-                pieces += _pieces({"section": "rates", "deck": number}, rows)
+                long.append(({"section": "rates", "deck": number}, rows))
             shortened.append(deck)
         head["decks"] = shortened
     if _are_rows(head.get("blacklist")):
-        pieces += _pieces({"section": "blacklist"}, head["blacklist"])
+        long.append(({"section": "blacklist"}, head["blacklist"]))
         head["blacklist"] = []
-    return [("config.begin", {"document": head}), *pieces]
+    yield "config.begin", {"document": head}
+    for place, rows in long:
+        yield from _pieces(place, rows)
 
 
 def _are_rows(rows: Any) -> bool:

@@ -28,7 +28,7 @@ from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, heard, renew
 from pysrv.web.identity import identity
 from pysrv.web.routes import Route
-from pysrv.web.transfer import download
+from pysrv.web.transfer import configuration, download
 
 CSV: Final = "text/csv"
 BITE_BYTES: Final = 65_536
@@ -164,10 +164,7 @@ async def _configuration(request: web.Request) -> web.Response:
         _demand(request, Area.SETTINGS, Area.PRICES, Area.ROUTING, Area.SECURITY)  # before the body is kept
         async with asyncio.timeout(LONGEST_S):
             body = b"".join([chunk async for chunk in _chunks(request, MOST_SHEET_BYTES)])
-        try:
-            read = document.read(body)
-        except document.BadDocument as error:
-            raise WireError("bad_configuration", str(error), "nothing was changed") from None
+        read = await configuration(request, body)
         for verb, args in document.requests(read):
             session.do(verb, args)
             await _breathe(request)

@@ -11,10 +11,11 @@ import io
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import BodyPartReader, web
 
+from appliance.config import document
 from appliance.wire import WireError
 from pysrv.web.acting import heard
 
@@ -99,6 +100,21 @@ async def receive(request: web.Request) -> Upload:
             return Upload(fields, part, lambda: heard(request))
         fields[str(part.name)] = await _field(part)
     return Upload(fields)
+
+
+async def configuration(request: web.Request, data: bytes) -> dict[str, Any]:
+    """A configuration that came as a file or a body, read in slices, so that calls go between. Raises WireError."""
+    reading = document.slices(data)
+    try:
+        while True:
+            next(reading)
+            heard(request)
+            await asyncio.sleep(0)
+    except StopIteration as done:
+        found: dict[str, Any] = done.value
+        return found
+    except document.BadDocument as error:
+        raise WireError("bad_configuration", str(error), "nothing was changed") from None
 
 
 async def download(

@@ -108,3 +108,17 @@ async def test_administrators_alone_may_see_it(panel: Panel) -> None:
         await panel.browser.log_in(role)
         assert (await panel.browser.get(AT)).status == status
         assert (await panel.browser.get(f"{AT}/export.json")).status == status
+
+
+async def test_where_no_file_may_come_the_page_leads_to_the_setting_that_says_so(panel: Panel) -> None:
+    """As the strict profile has it."""
+    panel.store.set_setting("allowhttpfileupload", "0")
+    panel.store.commit()
+    for at in (AT, "/panel/rates", "/panel/accounts-sheet"):
+        page = (await panel.browser.get(at)).text
+        assert "Uploads are switched off" in page and 'type="file"' not in page, at
+        assert '<a href="/panel/settings/allowhttpfileupload">allowhttpfileupload</a>' in page, at
+        assert "<code>appliance " in page, at
+    assert (await panel.browser.get("/panel/settings/allowhttpfileupload")).status == 200
+    refused = await panel.browser.upload(AT, {}, b"{}", "configuration.json")
+    assert refused.status == 403 and "allowhttpfileupload" in refused.text

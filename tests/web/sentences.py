@@ -46,6 +46,7 @@ PARTS = (
     "%(a)s must be text, not %(b)s", "%(a)s must be a whole number, not %(b)s", "%(a)s must be a number, not %(b)s",
     "%(a)s must be true or false, not %(b)s", "%(a)s must be one of %(b)s, not %(c)s", "%(a)s must be a list",
     "%(a)s must be an object", "%(a)s has no field %(b)s",
+    "%(a)s is no number of JSON", "%(a)s stands twice in one object", "brackets are nested too deeply",
     "%(a)s would ban everyone", "expecting value", "extra data", "expecting ',' delimiter", "expecting ':' delimiter",
     "expecting property name enclosed in double quotes", "unterminated string starting at",
     "%(v)s, above 0", "%(v)s, 0 = %(w)s", "a number above %(n)s", "%(n)s or more", "a number of at least %(n)s",

@@ -18,7 +18,7 @@ from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, form, heard
 from pysrv.web.identity import identity
 from pysrv.web.routes import Route
-from pysrv.web.transfer import UPLOAD, download
+from pysrv.web.transfer import UPLOAD, configuration, download
 
 _AT: Final = "/panel/configuration"
 SHOWN: Final = 200  # lines
@@ -52,10 +52,7 @@ async def receive(request: web.Request) -> web.Response:
     session = office.control.session(who.who, who.licence)
     waits = False
     try:
-        try:
-            read = document.read((await upload.text()).encode())
-        except document.BadDocument as error:
-            raise WireError("bad_configuration", str(error), "nothing was changed") from None
+        read = await configuration(request, (await upload.text()).encode())
         for verb, args in document.requests(read):
             session.do(verb, args)
             office.turn()
