@@ -1,15 +1,14 @@
 """The back-to-back user agent: every call is two dialogs, and nothing crosses but what the legs tell each other.
 
-Sans-IO: endpoint events and fired timers in, service events out. It finds the leg that an event is for, and carries
-out what the service decides. `now` is one monotonic clock in seconds for everything.
-Sources: RFC 3261 8.2, 12.2.2, 16.3 (loops); RFC 3891 (Replaces); RFC 4028 section 9 (422).
+Sans-IO: endpoint events and fired timers in, service events out. It carries out what the service decides; `arrival`
+finds whom an event is for. `now` is one monotonic clock in seconds for everything.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pysrv.calls import arrival, snapshot
 from pysrv.calls import events as tell
-from pysrv.calls import notes, session_timer, snapshot
 from pysrv.calls.attendant import Attendant
 from pysrv.calls.bridge import Bridge
 from pysrv.calls.call import Call, CallState
@@ -21,19 +20,14 @@ from pysrv.calls.leg import Leg, LegState
 from pysrv.calls.plan import B2buaConfig, CallPlan, Target, TrunkCredentials, grouped
 from pysrv.calls.replacement import Replacement
 from pysrv.calls.restored import RestoredLeg
-from pysrv.calls.switch import HeaderLines, Switch
+from pysrv.calls.switch import Switch
 from pysrv.calls.transfer import Phase, Transfer
-from pysrv.calls.uac import UacLeg
 from pysrv.calls.uas import UasLeg
 from pysrv.media.ports import PortPool
 from pysrv.media.session import MediaSession
 from pysrv.sip import events as sip
 from pysrv.sip.endpoint import Endpoint
 from pysrv.sip.errors import BadMessage
-from pysrv.sip.message import Request
-
-# Methods that may belong to something else than a call although they have a To tag.
-_NOT_OURS = frozenset((b"REGISTER", b"PUBLISH", b"SUBSCRIBE", b"NOTIFY", b"OPTIONS", b"MESSAGE"))
 
 
 class UnknownCall(KeyError):
@@ -53,7 +47,7 @@ class B2bua:
     def handle(self, event: sip.Event, now: float) -> bool:
         """Take an event of the endpoint; False: it is not about a call."""
         self._switch.now = now
-        taken = self._dispatch(event)
+        taken = arrival.dispatch(self._switch, event, self._fresh)
         self._settle()
         return taken
 
@@ -179,7 +173,7 @@ class B2bua:
         newcomer = self._requested(call_id, now)
         guest = newcomer.caller
         try:
-            replaced = self._replaced(guest.invite) if isinstance(guest, UasLeg) else None
+            replaced = arrival.replaced(self._switch, guest.invite) if isinstance(guest, UasLeg) else None
         except BadMessage:
             replaced = None  # gone since it was asked for
         call = replaced.listener if replaced is not None else None
@@ -267,58 +261,6 @@ class B2bua:
                 call.callee.authorize(known)
         return call.id
 
-    # --- finding whom an event is for ---
-
-    def _dispatch(self, event: sip.Event) -> bool:
-        switch = self._switch
-        match event:
-            case sip.RequestReceived():
-                return self._request(event)
-            case sip.AckReceived():
-                return self._ack(event)
-            case sip.MalformedReceived():
-                return False
-            case _:
-                party = switch.transactions.get(event.key)
-                if party is None:
-                    return False
-        match event:
-            case sip.ResponseReceived():
-                party.receive_response(event.key, event.response)
-            case sip.Cancelled():
-                party.cancelled(event.key)
-            case sip.AckTimedOut():
-                party.unacknowledged(event.key)
-            case sip.RequestTimedOut():
-                party.unanswered(event.key, 408)
-            case sip.TransportFailed() if event.key[:1] == b">":  # a server transaction goes on without it
-                party.unanswered(event.key, 503)
-        return True
-
-    def _ack(self, event: sip.AckReceived) -> bool:
-        party = self._switch.transactions.get(event.key) if event.key is not None else None
-        if party is None or event.key is None:
-            return False
-        party.receive_ack(event.key, event.request)
-        return True
-
-    def _request(self, event: sip.RequestReceived) -> bool:
-        request = event.request
-        tag = request.to.tag
-        if tag is None:
-            if request.method == b"INVITE":
-                self._fresh(event)
-                return True
-            return False
-        party = self._switch.dialogs.get((request.call_id, tag))
-        if party is not None:
-            party.receive_request(event.key, request, event.flow)
-            return True
-        if request.method in _NOT_OURS:
-            return False
-        self._switch.refuse_stranger(request, 481, event.flow)
-        return True
-
     def _settle(self) -> None:
         """Deliver what legs have told, in order, until nobody has anything to say."""
         inbox = self._switch.inbox
@@ -329,14 +271,10 @@ class B2bua:
     # --- new calls ---
 
     def _fresh(self, event: sip.RequestReceived) -> None:
-        """An INVITE outside of any dialog: it may be a loop, want a shorter session, or replace somebody."""
+        """An INVITE outside of any dialog to which nothing is to be objected."""
         switch, request = self._switch, event.request
         try:
-            objection = self._objection(request)
-            if objection is not None:
-                switch.reply(event.key, request, objection[0], headers=objection[1])
-                return
-            replaced = self._replaced(request)
+            replaced = arrival.replaced(switch, request)
             call = Call(switch, switch.tokens().decode(), self._forget)
             call.invited(UasLeg(switch, call, event.key, request, event.flow), request, event.flow)
         except BadMessage as error:
@@ -346,39 +284,6 @@ class B2bua:
         other = replaced.listener if replaced is not None else None
         replaces = other.id if isinstance(other, Call) else None
         switch.outbox.append(tell.CallRequested(call.id, event.key, request, event.flow, switch.now, replaces))
-
-    def _objection(self, request: Request) -> tuple[int, HeaderLines] | None:
-        ours = self._switch.dialogs.get((request.call_id, request.from_.tag or b""))
-        if isinstance(ours, UacLeg) and ours.target.uri.user == request.uri.user:
-            return 482, ()  # what we sent came back to us unchanged
-        if request.body and request.content_type != b"application/sdp":
-            return 415, ((b"Accept", b"application/sdp"),)
-        short = session_timer.of_request(request, self._switch.config.min_se_s, self._switch.config.min_se_s)
-        if isinstance(short, session_timer.TooShort):
-            return 422, short.headers
-        return None
-
-    def _replaced(self, request: Request) -> Leg | None:
-        """The leg that an INVITE wants to replace. Raises BadMessage (481) when there is none."""
-        values = request.headers.get_all(b"replaces")
-        if not values:
-            return None
-        if len(values) > 1:
-            raise BadMessage(400, "more than one Replaces", request)
-        leg = self._named(notes.replaces(values[0]))
-        if leg is None or leg.state is not LegState.CONFIRMED:
-            raise BadMessage(481, "no such dialog to replace", request)
-        if b"early-only" in values[0].lower():
-            raise BadMessage(486, "the dialog is confirmed", request)
-        return leg
-
-    def _named(self, dialog: tuple[bytes, bytes, bytes]) -> Leg | None:
-        """Our leg of a dialog that the peer names: Call-ID, our tag (to-tag), its tag (from-tag)."""
-        call_id, to_tag, from_tag = dialog
-        leg = self._switch.dialogs.get((call_id, to_tag))
-        if not isinstance(leg, Leg) or leg.dialog is None or (leg.dialog.remote.tag or b"0") != from_tag:
-            return None
-        return leg
 
     def _requested(self, call_id: str, now: float) -> Call:
         self._switch.now = now
@@ -405,7 +310,7 @@ class B2bua:
         return change
 
     def _join(self, change: Transfer) -> None:
-        near = self._named(change.dialog) if change.dialog is not None else None
+        near = arrival.named(self._switch, change.dialog) if change.dialog is not None else None
         other = near.listener if near is not None else None
         far = other.peer_of(near) if near is not None and isinstance(other, Call) else None
         if near is None or far is None or not isinstance(other, Call) or not other.can_change(near):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pysrv.calls import causes
+from pysrv.calls import causes, conversation
 from pysrv.calls import events as tell
 from pysrv.calls.attendant import Attendant
 from pysrv.calls.bridge import Bridge
@@ -16,7 +16,7 @@ from pysrv.calls.callback import Callback
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import EndedBy, LegEvent, Role
 from pysrv.calls.exchange import Exchanges
-from pysrv.calls.failover import rule_of, told
+from pysrv.calls.failover import told
 from pysrv.calls.hunt import Hunt
 from pysrv.calls.invitation import Caller
 from pysrv.calls.leg import Leg, LegState
@@ -76,7 +76,7 @@ class Call(Timed):
         self.transfer: Transfer | Replacement | Attendant | Callback | None = None
         self.partners: list[Call] = []  # calls that end together with this one
         self.bridge = Bridge(switch, call_id, None)
-        self.exchanges = Exchanges(self.bridge, self._disagree)
+        self.exchanges = Exchanges(self.bridge, self.disagree)
 
     # --- commands of the service ---
 
@@ -151,7 +151,7 @@ class Call(Timed):
         """The media of this call go over `bridge`."""
         self.bridge = bridge
         bridge.parties = self
-        self.exchanges = Exchanges(bridge, self._disagree)
+        self.exchanges = Exchanges(bridge, self.disagree)
 
     def refuse(self, status: int, reason: bytes | None, headers: HeaderLines) -> None:
         """Answer the INVITE with a failure of the service's choice."""
@@ -204,7 +204,7 @@ class Call(Timed):
         try:
             self.ringing.connect(leg, answer)
         except MediaError:
-            self._disagree()
+            self.disagree()
 
     def _answered(self, leg: UacLeg) -> None:
         self.target, self.state = leg.target, CallState.ANSWERED
@@ -225,11 +225,11 @@ class Call(Timed):
             return
         match event:
             case tell.Hangup():
-                self._hung_up(leg, event)
+                self.end(event.cause, EndedBy(leg.role.value) if event.by_party else EndedBy.APPLIANCE)
             case tell.Refer():
                 self._refer(leg, event)
             case _:
-                self._hear_session(leg, event)
+                conversation.hear(self, leg, event)
 
     def _hear_fork(self, leg: UacLeg, event: LegEvent) -> None:
         match event:
@@ -237,32 +237,7 @@ class Call(Timed):
                 assert self.hunt is not None
                 self.hunt.hear(leg, event)
             case _:
-                self._hear_session(leg, event)
-
-    def _hear_session(self, leg: Leg, event: LegEvent) -> None:
-        match event:
-            case tell.Update():
-                self._update(leg, event)
-            case tell.UpdateWithdrawn():
-                self.exchanges.withdrawn(leg, event.ticket)
-            case tell.Updated():
-                self.exchanges.updated(leg, event.sdp)
-            case tell.UpdateFailed():
-                self.exchanges.failed(leg, event.status, event.reason)
-            case tell.RingConfirmed():
-                self._ring_confirmed(leg, event)
-            case tell.Confirm():
-                self._confirmed(leg, event)
-            case tell.Note():
-                self._note(leg, event)
-            case tell.NoteAnswered():
-                self._note_answered(leg, event)
-            case _:
-                pass
-
-    def _hung_up(self, leg: Leg, event: tell.Hangup) -> None:
-        by = EndedBy(leg.role.value) if event.by_party else EndedBy.APPLIANCE
-        self.end(event.cause, by)
+                conversation.hear(self, leg, event)
 
     def _refer(self, leg: Leg, event: tell.Refer) -> None:
         if not self.can_change(leg):
@@ -322,58 +297,8 @@ class Call(Timed):
         forks = self.hunt.forks if self.hunt is not None else []
         return forks[0] if len(forks) == 1 else None
 
-    def _update(self, leg: Leg, event: tell.Update) -> None:
-        peer = self.peer_of(leg)
-        if peer is None or (self.transfer is not None and self.transfer.joining):
-            leg.negotiation.refuse(event.ticket, 491)
-        else:
-            self.exchanges.ask(leg, event, peer)
-
-    def _ring_confirmed(self, leg: Leg, event: tell.RingConfirmed) -> None:
-        place = self.ringing.confirmed() if self.ringing is not None else None
-        if event.ticket is None or event.sdp is None:
-            if place is not None:
-                place[0].prack(place[1])
-        elif place is None:
-            leg.negotiation.refuse(event.ticket, 488)
-        else:
-            fork, tag = place
-            update = tell.Update(event.ticket, tell.Carrier.PRACK, event.sdp)
-            self.exchanges.ask(leg, update, fork, confirm=lambda sdp: fork.prack(tag, sdp))
-
-    def _confirmed(self, leg: Leg, event: tell.Confirm) -> None:
-        callee, ringing = self.callee, self.ringing
-        if ringing is None or not ringing.offerless or leg is not self.caller or callee is None:
-            self.exchanges.confirmed(leg, event.sdp)
-            return
-        ringing.offerless = False
-        try:
-            if event.sdp is None:
-                raise MediaError(488, "no answer in the ACK")
-            sdp = self.bridge.answer(leg.role, event.sdp, callee.local_address, leg.local_address)
-        except MediaError:
-            self._disagree()
-            return
-        if isinstance(callee, UacLeg):
-            callee.confirm(sdp)
-        self.bridge.show()
-
-    def _note(self, leg: Leg, event: tell.Note) -> None:
-        peer = self.peer_of(leg)
-        if peer is None or peer.dialog is None or peer.state not in (LegState.SETUP, LegState.CONFIRMED):
-            leg.answer_ticket(event.ticket, 480)
-        elif peer.peer_allows and event.method not in peer.peer_allows:
-            leg.answer_ticket(event.ticket, 405)
-        else:
-            peer.send_note(event.method, event.headers, event.body, event.ticket)
-
-    def _note_answered(self, leg: Leg, event: tell.NoteAnswered) -> None:
-        peer = self.peer_of(leg)
-        if peer is not None:
-            status = rule_of(event.status).told or event.status
-            peer.answer_ticket(event.ticket, status, None, event.headers, event.body)
-
-    def _disagree(self) -> None:
+    def disagree(self) -> None:
+        """Its sides cannot be made to agree on media."""
         self.end(causes.BAD_MEDIA, EndedBy.APPLIANCE)
 
     # --- parties that change ---
@@ -438,7 +363,7 @@ class Call(Timed):
         """Hang up whoever is still there."""
         if self.state is CallState.OVER:
             return
-        if self.times.answered_at is not None and cause.status == 487:
+        if self.answered and cause.status == 487:
             cause = replace(cause, status=200)  # no request was terminated: the call was hung up
         if self.transfer is not None:
             self.transfer.abandon(cause)

@@ -1,10 +1,8 @@
 """The office's line to the keeper: what should be relayed and who is banned, told until the gate agrees.
 
-Level-triggered: the client holds the desired sessions, and every new connection begins with the whole plan, so that
+Level-triggered: every new connection begins with the whole plan, the desired sessions (`sessions`) among it, so that
 whatever was lost between two processes heals by itself. Verbs are buffered and leave together at `flush`, after the
-conductor's commit. Where the keeper says that the kernel cannot relay, the same verbs drive the userspace relay and
-nobody above notices. Streams whose other side is the office itself have a socket here in either case. Knows rows of
-`appliance.wire`, not calls.
+conductor's commit. Knows rows of `appliance.wire`, not calls.
 
     gate = GateClient(path, plan=lambda: Plan(...), events=service)
     await gate.start(); gate.open_session(RelaySession(...)); gate.flush(); ...; await gate.stop()
@@ -14,39 +12,29 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from appliance import wire
-from appliance.wire import KeeperVerb, RelaySession, SessionCounters, WireError
-from pysrv.net.ears import Ears, Heard, deaf
-from pysrv.net.keeper_line import KeeperLine
+from appliance.wire import KeeperVerb, RelaySession, WireError
+from pysrv.net.ears import Heard, deaf
+from pysrv.net.keeper_line import KeeperLine, rows
 from pysrv.net.pulse import Pulse
-from pysrv.net.relay import UserRelay
+from pysrv.net.sessions import SessionEvents, Sessions
 
 BACK_OFF_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # then the last one for ever
 _T = TypeVar("_T")
 _log = logging.getLogger("pysrv.gate")
 
 
-class GateEvents(Protocol):
-    """What the service is told. Every call comes from the event loop, none from inside a verb."""
+class GateEvents(SessionEvents, Protocol):
+    """What the service is told, of sessions too. Every call comes from the event loop, none from inside a verb."""
 
     def on_connected(self, status: wire.GateStatus) -> None:
         """The keeper has taken the whole plan; `status.relay` says who relays."""
 
     def on_disconnected(self, reason: str) -> None:
         """The keeper is away; the client goes on trying. Kernel sessions run on until their leases end."""
-
-    def on_session_refused(self, session: int, error: WireError) -> None:
-        """No relay for this session: end the call (nothing runs that is not relayed and counted)."""
-
-    def on_session_closed(self, session: int, counters: SessionCounters) -> None:
-        """The final counters of a closed session; the last ones known when the keeper is away."""
-
-    def on_counters(self, counters: tuple[SessionCounters, ...]) -> None:
-        """The answer to `request_counters`."""
 
     def on_offences(self, offences: tuple[wire.Offence, ...]) -> None:
         """What the kernel counted since the last pulse."""
@@ -72,12 +60,9 @@ class GateClient:
     ) -> None:
         self._path, self._plan, self._events = path, plan, events
         self._back_off_s, self._reply_timeout_s = back_off_s, reply_timeout_s
-        self._sessions: dict[int, RelaySession] = {}
-        self._last: dict[int, SessionCounters] = {}
         self._line: KeeperLine | None = None
-        self._ready = False  # the plan has been sent on this connection: verbs may follow
-        self._user: UserRelay | None = None  # set while the office itself relays
-        self._heard, self._ears = heard, Ears(heard)
+        self._ready = False
+        self._sessions = Sessions(self, events, heard)
         self._task: asyncio.Task[None] | None = None
         self._status: wire.GateStatus | None = None
         self._skipped: tuple[str, ...] = ()  # of the last plan: said once
@@ -98,10 +83,7 @@ class GateClient:
         self._pulse.stop()
         if self._line is not None:
             self._line.abort("stopped")
-        self._ears.close_all()
-        if self._user is not None:
-            self._user.close_all()
-            self._user = None
+        self._sessions.stop()
 
     @property
     def status(self) -> wire.GateStatus | None:
@@ -111,7 +93,12 @@ class GateClient:
     @property
     def relays(self) -> bool:
         """Whether a session opened now would be relayed: the keeper is there, or the office relays by itself."""
-        return self._user is not None or self._status is not None
+        return self._sessions.here or self._status is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the plan has been sent on this connection: verbs may follow."""
+        return self._ready
 
     @property
     def sessions(self) -> int:
@@ -127,122 +114,77 @@ class GateClient:
 
     def open_session(self, session: RelaySession) -> None:
         """Relay `session`, or replace its streams and deadline. A refusal comes as on_session_refused."""
-        self._sessions[session.session] = session
-        if self._user is not None:
-            self._open_here(session)
-        elif self._listen(session):
-            self._ask(
-                KeeperVerb.OPEN_SESSION,
-                session,
-                done=lambda _: self._ears.settle(self._sessions.get(session.session, session)),
-                refused=lambda e: self._refused(session.session, e),
-            )
+        self._sessions.open(session)
 
     def renew_lease(self, session: int, deadline_ns: int) -> None:
         """Move a session's deadline (CLOCK_MONOTONIC). A session that is not open stays so."""
-        desired = self._sessions.get(session)
-        if desired is None:
-            return
-        self._sessions[session] = replace(desired, deadline_ns=deadline_ns)
-        self._ears.renew(session, deadline_ns)
-        if self._user is not None:
-            self._user.renew(session, deadline_ns)
-        else:
-            renewal = wire.Renewal(session, deadline_ns)
-            self._ask(KeeperVerb.RENEW_LEASE, renewal, refused=lambda e: self._refused(session, e))
+        self._sessions.renew(session, deadline_ns)
 
     def close_session(self, session: int) -> None:
         """Stop relaying; the counters come as on_session_closed, exactly once for each call of this."""
-        self._sessions.pop(session, None)
-        self._ears.close(session)
-        if self._user is not None:
-            self._closed_soon(session, self._user.close(session))
-        elif not self._ready:
-            self._closed_soon(session, self._known(session))
-        else:
-            self._ask(
-                KeeperVerb.CLOSE_SESSION,
-                wire.SessionRef(session),
-                done=lambda result: self._closed(session, wire.from_dict(SessionCounters, result)),
-                refused=lambda _: self._closed(session, self._known(session)),
-            )
+        self._sessions.close(session)
 
     def say(self, session: int, packet: bytes) -> bool:
         """Send RTP to the party of a session whose other side is the office; False: it cannot be sent."""
-        return self._user.say(session, packet) if self._user is not None else self._ears.say(session, packet)
+        return self._sessions.say(session, packet)
 
     def request_counters(self) -> None:
         """Ask for every session's counters; on_counters brings them, the last known ones while the keeper is away."""
-        if self._user is not None:
-            self._soon(self._counted, self._user.counters())
-        elif not self._ready:
-            self._soon(self._counted, tuple(self._last.values()))
-        else:
-            self._ask(KeeperVerb.COUNTERS, None, done=lambda r: self._counted(_rows(SessionCounters, r, "sessions")))
+        self._sessions.count()
 
     # -- sources --------------------------------------------------------------------------------------------------
 
     def ban(self, ban: wire.Ban) -> None:
         """Ban a source now; the plan must hold it too, or the next connection forgets it."""
-        self._ask(KeeperVerb.BAN, ban)
+        self.ask(KeeperVerb.BAN, ban)
 
     def unban(self, prefix: str) -> None:
         """Lift a ban now."""
-        self._ask(KeeperVerb.UNBAN, wire.Prefix(prefix), refused=_unless_gone)
+        self.ask(KeeperVerb.UNBAN, wire.Prefix(prefix), refused=_unless_gone)
 
     def ban_pair(self, ban: wire.PairBan) -> None:
         """Ban one port of an address now; the plan must hold it too."""
-        self._ask(KeeperVerb.BAN_PAIR, ban)
+        self.ask(KeeperVerb.BAN_PAIR, ban)
 
     def unban_pair(self, pair: wire.Pair) -> None:
         """Lift the ban of a port now."""
-        self._ask(KeeperVerb.UNBAN_PAIR, pair, refused=_unless_gone)
+        self.ask(KeeperVerb.UNBAN_PAIR, pair, refused=_unless_gone)
 
     def remember(self, refresh: wire.Refresh) -> None:
         """Let the gate answer repetitions of a REGISTER; no plan holds it."""
-        self._ask(KeeperVerb.REMEMBER, refresh)
+        self.ask(KeeperVerb.REMEMBER, refresh)
 
     def forget(self, ref: wire.RefreshRef) -> None:
         """Let the gate answer them no more."""
-        self._ask(KeeperVerb.FORGET, ref)
+        self.ask(KeeperVerb.FORGET, ref)
 
     def know_pair(self, pair: wire.KnownPair) -> None:
         """A device speaks from here; again moves its end. The plan must hold it too."""
-        self._ask(KeeperVerb.KNOW_PAIR, pair)
+        self.ask(KeeperVerb.KNOW_PAIR, pair)
 
     def forget_pair(self, pair: wire.Pair) -> None:
         """No device speaks from here any more."""
-        self._ask(KeeperVerb.FORGET_PAIR, pair)
+        self.ask(KeeperVerb.FORGET_PAIR, pair)
 
     def ask_now(
         self, verb: KeeperVerb, args: Any, done: Callable[[dict[str, Any]], None], refused: Callable[[WireError], None]
     ) -> None:
         """Ask one thing at once; while the keeper is away nobody is asked."""
-        self._ask(verb, args, done=done, refused=refused)
+        self.ask(verb, args, done=done, refused=refused)
         self.flush()
 
     def allow(self, source: wire.Source) -> None:
         """Trust a source now; the plan must hold it too."""
-        self._ask(KeeperVerb.ALLOW, source)
+        self.ask(KeeperVerb.ALLOW, source)
 
     def disallow(self, prefix: str) -> None:
         """Stop trusting a source now."""
-        self._ask(KeeperVerb.DISALLOW, wire.Prefix(prefix))
-
-    def ask(
-        self,
-        verb: KeeperVerb,
-        args: Any,
-        done: Callable[[dict[str, Any]], None],
-        refused: Callable[[WireError], None],
-    ) -> None:
-        """Buffer any verb; while the keeper is away nothing is asked and nothing called back."""
-        self._ask(verb, args, done=done, refused=refused)
+        self.ask(KeeperVerb.DISALLOW, wire.Prefix(prefix))
 
     def read_status(self, callback: Callable[[wire.GateStatus | None], None]) -> None:
         """Ask what the keeper runs now; the callback gets None while the keeper is away."""
         if self._ready:
-            self._ask(
+            self.ask(
                 KeeperVerb.STATUS,
                 None,
                 done=lambda result: self._read(wire.from_dict(wire.GateStatus, result), callback),
@@ -267,7 +209,7 @@ class GateClient:
 
     def read_tunnel(self, callback: Callable[[wire.TunnelStatus], None]) -> None:
         """Ask what the administrators' tunnel is; while the keeper is away nothing is called back."""
-        self._ask(
+        self.ask(
             KeeperVerb.TUNNEL, None, done=lambda result: callback(wire.from_dict(wire.TunnelStatus, result)),
             refused=lambda _: None,
         )  # fmt: skip
@@ -310,7 +252,7 @@ class GateClient:
         status = wire.from_dict(wire.GateStatus, result)
         if status.version != wire.PROTOCOL_VERSION:
             raise WireError("bad_version", f"keeper speaks version {status.version}, not {wire.PROTOCOL_VERSION}")
-        self._choose_relay(status.relay == "user")
+        self._sessions.choose(here=status.relay == "user")
         self._ready = True
         self._send_plan(lambda: self._up(status))
 
@@ -318,13 +260,9 @@ class GateClient:
         line = self._line
         if line is None:
             return
-        plan = self._plan()
-        if self._user is not None:
-            self._user.limit(plan.limits.values, plan.report_only)
-        sessions = () if self._user is not None else tuple(self._sessions.values())
         line.ask(
             KeeperVerb.SYNC,
-            replace(plan, sessions=sessions),
+            self._sessions.planned(self._plan()),
             lambda result: self._taken(result, then),
             lambda error: line.abort(f"plan refused: {error}"),
         )
@@ -339,81 +277,30 @@ class GateClient:
 
     def _up(self, status: wire.GateStatus) -> None:
         self._status = status
-        for session in self._sessions.values() if self._user is None else ():
-            self._ears.settle(session)
+        self._sessions.settle()
         self._pulse.start()
         self._events.on_connected(status)
 
-    def _choose_relay(self, here: bool) -> None:
-        if here and self._user is None:
-            self._ears.close_all()  # their ports are the relay's now
-            self._user = UserRelay(asyncio.get_running_loop(), heard=self._heard)
-            for session in list(self._sessions.values()):
-                self._open_here(session)
-        elif not here and self._user is not None:
-            self._user.close_all()
-            self._user = None
-            for session in list(self._sessions.values()):
-                self._listen(session)
-
     # -- answers --------------------------------------------------------------------------------------------------
 
-    def _ask(
+    def ask(
         self,
         verb: KeeperVerb,
         args: Any,
-        *,
         done: Callable[[dict[str, Any]], None] = lambda _: None,
         refused: Callable[[WireError], None] | None = None,
     ) -> None:
-        """Buffer a verb. While the keeper is away only the desired state counts, which the next plan carries."""
+        """Buffer any verb. While the keeper is away nothing is asked and nothing called back: only the desired state
+        counts, which the next plan carries."""
         if self._line is not None and self._ready:
             self._line.ask(verb, args, done, refused or (lambda error: _log.warning("keeper: %s: %s", verb, error)))
 
     def _ask_rows(self, verb: KeeperVerb, kind: type[_T], callback: Callable[[tuple[_T, ...]], None]) -> None:
         if self._ready:
             name = str(verb)
-            self._ask(verb, None, done=lambda r: callback(_rows(kind, r, name)), refused=lambda _: callback(()))
+            self.ask(verb, None, done=lambda r: callback(rows(kind, r, name)), refused=lambda _: callback(()))
         else:
             self._soon(callback, ())
-
-    def _open_here(self, session: RelaySession) -> None:
-        assert self._user is not None
-        try:
-            self._user.open(session)
-        except WireError as error:
-            self._user.close(session.session)
-            self._soon(self._refused, session.session, error)
-
-    def _listen(self, session: RelaySession) -> bool:
-        """Sockets for the streams whose other side is the office; False: a port is taken, and the session refused."""
-        try:
-            self._ears.open(session)
-        except WireError as error:
-            self._ears.close(session.session)
-            self._soon(self._refused, session.session, error)
-            return False
-        return True
-
-    def _refused(self, session: int, error: WireError) -> None:
-        """Only a keeper that answered refuses; one that is away gets the session with the next plan."""
-        if error.code != KeeperLine.LOST and self._sessions.pop(session, None) is not None:
-            _log.error("no relay for session %d: %s", session, error)
-            self._events.on_session_refused(session, error)
-
-    def _closed_soon(self, session: int, counters: SessionCounters) -> None:
-        self._soon(self._closed, session, counters)
-
-    def _closed(self, session: int, counters: SessionCounters) -> None:
-        last = self._last.pop(session, None)
-        self._events.on_session_closed(session, counters if counters.found or last is None else last)
-
-    def _known(self, session: int) -> SessionCounters:
-        return self._last.get(session, SessionCounters(session, False))
-
-    def _counted(self, counters: tuple[SessionCounters, ...]) -> None:
-        self._last = {row.session: row for row in counters}
-        self._events.on_counters(counters)
 
     def _soon(self, callback: Callable[..., None], *args: Any) -> None:
         asyncio.get_running_loop().call_soon(callback, *args)
@@ -423,10 +310,3 @@ def _unless_gone(error: WireError) -> None:
     """A ban that ran out at the gate by itself is as lifted as can be."""
     if error.code != "not_banned":
         _log.warning("keeper: unban: %s", error)
-
-
-def _rows(kind: type[_T], result: dict[str, Any], name: str) -> tuple[_T, ...]:
-    rows = result.get(name)
-    if not isinstance(rows, list):
-        raise WireError("bad_args", f"a list of {name} was expected")
-    return tuple(wire.from_dict(kind, row) for row in rows)

@@ -7,13 +7,14 @@ answers nothing for `reply_timeout_s`, or lets requests pile up; whoever waits f
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from appliance import wire
 from appliance.wire import WireError
 
 MAX_UNSENT_BYTES: Final = 64 * 1024 * 1024
 
+_T = TypeVar("_T")
 Done = Callable[[dict[str, Any]], None]
 Refused = Callable[[WireError], None]
 
@@ -128,3 +129,11 @@ class KeeperLine(asyncio.Protocol):
 
     def _loss(self) -> WireError:
         return WireError(self.LOST, self.lost.result(), "the keeper will be asked again when it is back")
+
+
+def rows(kind: type[_T], result: dict[str, Any], name: str) -> tuple[_T, ...]:
+    """The rows that a reply has under `name`. Raises WireError for anything else."""
+    found = result.get(name)
+    if not isinstance(found, list):
+        raise WireError("bad_args", f"a list of {name} was expected")
+    return tuple(wire.from_dict(kind, row) for row in found)

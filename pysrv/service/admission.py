@@ -6,56 +6,38 @@ Warning header (RFC 3261 20.43, code 399).
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from appliance.config.settings import Settings
-from pysrv.billing import number as numbers
 from pysrv.billing.cdr import Cdr, EndedBy
 from pysrv.billing.ledger import Shortfall, longest_s
 from pysrv.calls.b2bua import B2bua
 from pysrv.calls.causes import Cause
 from pysrv.calls.events import CallRequested
-from pysrv.calls.plan import CallPlan, Target, TargetKind, TrunkCredentials
-from pysrv.calls.registrar import Registrar
+from pysrv.calls.plan import CallPlan
 from pysrv.limits import pipeline
 from pysrv.limits.decision import Allow, Challenge, Decision, Refuse
-from pysrv.limits.facts import CallFacts, Destination, DestinationKind, Load, Pace
+from pysrv.limits.facts import CallFacts, Load, Pace
 from pysrv.limits.forwards import NONE as NO_FORWARDS
 from pysrv.limits.pace import Paces
 from pysrv.limits.stages.spend import shortfall_refusal
 from pysrv.service.accounting import Accounting
-from pysrv.service.domains import Domains
+from pysrv.service.destinations import Destinations, Dialled, absence, here, trunks, user_of
 from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
 from pysrv.service.fraud import Fraud
-from pysrv.service.journal import visible
 from pysrv.service.origin import Origins
-from pysrv.service.pricing import NOTHING, Prices, Pricing
+from pysrv.service.pricing import Prices, Pricing
 from pysrv.service.spending import Spending
 from pysrv.service.surroundings import Surroundings
-from pysrv.sip.events import SECURE, Flow
-from pysrv.sip.grammar import unescape
-from pysrv.sip.uri import Uri, escape_user
 from pysrv.store import Store
 from pysrv.store.account import Account
-from pysrv.store.rows import NewCall, Route, Trunk
+from pysrv.store.rows import NewCall
 
 WARNING_HOST = b"appliance"
 NAME_RETRY_S = 2  # until the address of a domain that nobody called lately is known
-MAX_SHOWN = 64  # characters of what was dialled that records and logs keep
-ABSENT, NO_CIRCUIT, OUT_OF_ORDER = 20, 34, 38  # Q.850
 FIRST_STAYS, ANNOUNCED_ONLY = 1, 2  # of checkrtpaddr
 _log = logging.getLogger("pysrv.calls")
-
-
-@dataclass(frozen=True, slots=True)
-class Dialled:
-    """Where a dialled name or number leads: policy's view of it, and the places to try, group by group."""
-
-    destination: Destination
-    groups: tuple[tuple[Target, ...], ...]
-    full: tuple[str, ...] = ()  # trunks left out, because all their channels are taken
-    prices: Prices = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +56,7 @@ class Admission:
         self,
         store: Store,
         b2bua: B2bua,
-        registrar: Registrar,
+        destinations: Destinations,
         accounting: Accounting,
         spending: Spending,
         pricing: Pricing,
@@ -84,16 +66,16 @@ class Admission:
         settings: Callable[[], Settings],
         origins: Origins,
     ) -> None:
-        self._store, self._b2bua, self._registrar = store, b2bua, registrar
+        self._store, self._b2bua = store, b2bua
         self._accounting, self._spending, self._world, self._settings = accounting, spending, world, settings
         self._pricing, self._fraud, self._brake, self._origins = pricing, fraud, brake, origins
-        self._paces, self._domains = Paces(), Domains(store, world, settings)
+        self._paces, self._destinations = Paces(), destinations
         self.onward: Callable[[CallRequested, Caller, Account, Cdr, float], bool] = lambda *_: False
         self.rings: Callable[[CallRequested, Caller, Account], None] = lambda *_: None
 
     def call(self, event: CallRequested, caller: Caller, now: float) -> None:
         """Decide on one fresh call."""
-        dialled = self._dialled(event.request.uri, caller, now)
+        dialled = self._destinations.of(event.request.uri, caller, now)
         facts = self._facts(event, caller, dialled)
         came_over = caller.trunk.name if caller.trunk is not None else ""
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
@@ -110,7 +92,7 @@ class Admission:
         elif not dialled.groups:
             self._unreachable(event, facts, dialled, now)
         else:
-            self._accounting.goes_over(event.call_id, _trunks(dialled))
+            self._accounting.goes_over(event.call_id, trunks(dialled))
             if callee is not None:
                 self.rings(event, caller, callee)
             self._b2bua.admit(event.call_id, dialled.groups, self._plan(event, facts, caller), now)
@@ -118,18 +100,18 @@ class Admission:
     def number_of(self, event: CallRequested, caller: Caller) -> str | None:
         """The number that was dialled here, in bare digits; None: a name, or somebody else's domain."""
         uri = event.request.uri
-        return None if self._domains.foreign(uri) else numbers.normalise(caller.dialled(user_of(uri)))
+        return self._destinations.number(uri, caller)
 
     def access(self, event: CallRequested, caller: Caller, number: str) -> Refuse | None:
         """Whether somebody may come into the voice menu at `number`: as for a call to a user of this server."""
-        facts = self._facts(event, caller, _here(number))
+        facts = self._facts(event, caller, here(number))
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         self._report(facts, decision)
         return _refusal(decision)
 
     def answer_here(self, event: CallRequested, caller: Caller, number: str, now: float) -> None:
         """Let the appliance itself take a call."""
-        self._b2bua.attend(event.call_id, self._plan(event, self._facts(event, caller, _here(number)), caller), now)
+        self._b2bua.attend(event.call_id, self._plan(event, self._facts(event, caller, here(number)), caller), now)
 
     def card_call(
         self,
@@ -145,14 +127,14 @@ class Admission:
         """Decide on what the holder of a card has dialled: the card pays. An allowed call has its lease, and goes out
         with `connect`; one that is refused leaves nothing behind. Not `paced`: it belongs to another call, which
         counted against maxcps. `waits`: how many parties ring one after the other before somebody talks."""
-        dialled = self.resolve(number, now, card)
+        dialled = self._destinations.resolve(number, now, card)
         facts = self._facts(event, caller, dialled, card, paced=paced)
         decision = pipeline.decide(facts, report_only=self._spending.report_only)
         reports = self._report(facts, decision)
         self._fraud.attempted(facts)
         refusal = _refusal(decision)
         if refusal is None and not dialled.groups:
-            _, sentence, setting = _absence(dialled)
+            _, sentence, setting = absence(dialled)
             return Refuse("route", setting, 480, "Temporarily Unavailable", sentence)
         if refusal is None:
             came_over = caller.trunk.name if caller.trunk is not None else ""
@@ -160,7 +142,7 @@ class Admission:
         if refusal is not None:
             self._spending.refused(refusal, card.name)
             return refusal
-        self._accounting.goes_over(event.call_id, _trunks(dialled))
+        self._accounting.goes_over(event.call_id, trunks(dialled))
         lasts_s = longest_s(facts.levels) if facts.priced else None
         return CardCall(dialled, self._plan(event, facts, caller), lasts_s)
 
@@ -172,63 +154,10 @@ class Admission:
         self, event: CallRequested, caller: Caller, card: Account | None, number: str, refusal: Refuse | None
     ) -> None:
         """The record of a call to the voice menu that led nowhere."""
-        facts = self._facts(event, caller, _here(number), card)
+        facts = self._facts(event, caller, here(number), card)
         cdr = self._cdr(facts, self._world.clock.wall(), caller.trunk.name if caller.trunk is not None else "")
         why = refusal or Refuse("voice menu", "", 487, "", "left the voice menu without a call")
         self._accounting.refused(cdr, why.status, why.sentence, why.setting)
-
-    def _dialled(self, uri: Uri, caller: Caller, now: float) -> Dialled:
-        """Where a Request-URI leads, without the caller's tech prefix: here, or to somebody else's domain."""
-        dialled = caller.dialled(user_of(uri))
-        bare = numbers.normalise(dialled)
-        domain = self._domains.foreign(uri)
-        if not domain or bare in self._settings().emergencynumbers:
-            found = self.resolve(dialled, now, caller.account)
-            return replace(found, groups=_secured(found.groups)) if uri.scheme == b"sips" else found
-        where, target = self._domains.destination(uri, dialled, domain, now)
-        prices = self._pricing.beyond(caller.account, bare or "", self._world.clock.wall())
-        return Dialled(where, ((target,),) if target is not None else (), prices=prices)
-
-    def resolve(self, dialled: str, now: float, payer: Account | None = None) -> Dialled:
-        """A user of ours by name or number, else the trunks for the number that are fit for its payer's price."""
-        bare = numbers.normalise(dialled)
-        shown = bare or dialled[:MAX_SHOWN]
-        account = self._store.account(dialled) or (self._store.account_by_number(bare) if bare else None)
-        if account is not None:
-            group = tuple(
-                Target(binding.flow, binding.contact, label="binding")
-                for binding in self._registrar.bindings(account.name, self._world.clock.wall())
-            )
-            return Dialled(Destination(DestinationKind.LOCAL, shown, account, foreign=False), (group,) if group else ())
-        prices = self._pricing.of(payer, bare, self._world.clock.wall()) if bare else NOTHING
-        kind = DestinationKind.TRUNK if prices.ways else DestinationKind.UNKNOWN
-        fit = [way for way in prices.ways if not way.complaints]
-        full = tuple(way.trunk.name for way in fit if self._is_full(way.trunk))
-        open_ = [way for way in fit if way.trunk.name not in full]
-        found = [(target,) for way in open_ if (target := self._over(way.trunk, way.route, bare or "", now))]
-        return Dialled(Destination(kind, shown), tuple(found), full, prices)
-
-    def _is_full(self, trunk: Trunk) -> bool:
-        return bool(trunk.max_channels) and self._accounting.channels(trunk.name) >= trunk.max_channels
-
-    def _over(self, trunk: Trunk, route: Route, number: str, now: float) -> Target | None:
-        """The target that a trunk's route makes; None while its host has no address or no route leads there."""
-        address = self._world.resolve(trunk.host)
-        local = self._world.facing(address, now) if address else None
-        if address is None or local is None:
-            _log.warning(
-                "trunk %s cannot be reached: %s has no %s", trunk.name, trunk.host, "route" if address else "address"
-            )
-            return None
-        flow = Flow(trunk.transport, (local, self._port(trunk.transport)), (address, trunk.port))
-        host = b"[%b]" % trunk.host.encode() if ":" in trunk.host else trunk.host.encode()
-        uri = Uri(b"sip", escape_user(route.rewrite(number).encode()), host, trunk.port)
-        credentials = TrunkCredentials(trunk.user, trunk.password) if trunk.user else None
-        return Target(flow, uri, label=trunk.name, kind=TargetKind.TRUNK, credentials=credentials, assert_identity=True)
-
-    def _port(self, transport: str) -> int:
-        """Where answers and later requests come to."""
-        return self._settings().tls_port or self._world.sip_port if transport == "tls" else self._world.sip_port
 
     def _facts(
         self, event: CallRequested, caller: Caller, dialled: Dialled, card: Account | None = None, *, paced: bool = True
@@ -345,7 +274,7 @@ class Admission:
     def _unreachable(self, event: CallRequested, facts: CallFacts, dialled: Dialled, now: float) -> None:
         """Allowed, but nobody is there: a user without a device, or trunks without a way."""
         where = facts.destination
-        (q850, status), sentence, setting = _absence(dialled)
+        (q850, status), sentence, setting = absence(dialled)
         _log.info("call unreachable id=%s callee=%s: %s", event.call_id, where.number, sentence)
         self._accounting.unreachable(event.call_id, q850, sentence, setting)
         cause = Cause(q850, status, Cause.of_q850(q850).text)
@@ -405,11 +334,6 @@ def _forwarder(facts: CallFacts) -> Account | None:
     return callee if isinstance(callee, Account) and forwards else None
 
 
-def _here(number: str) -> Dialled:
-    """An access number, as policy sees it: a user of this server without a telephone."""
-    return Dialled(Destination(DestinationKind.LOCAL, number, foreign=False), ())
-
-
 def _refusal(decision: Decision) -> Refuse | None:
     """What stands against a call. Who proved nothing has been challenged before: here it is not let in."""
     if isinstance(decision, Challenge):
@@ -417,33 +341,6 @@ def _refusal(decision: Decision) -> Refuse | None:
     return decision if isinstance(decision, Refuse) else None
 
 
-def _trunks(dialled: Dialled) -> tuple[str, ...]:
-    return tuple(target.label for group in dialled.groups for target in group if target.kind is TargetKind.TRUNK)
-
-
-def _secured(groups: tuple[tuple[Target, ...], ...]) -> tuple[tuple[Target, ...], ...]:
-    """What a sips URI may lead to: nobody who is reached in the clear (RFC 3261 26.2.2, RFC 5630 section 3.1)."""
-    kept = (tuple(target for target in group if target.flow.transport in SECURE) for group in groups)
-    return tuple(group for group in kept if group)
-
-
-def _absence(dialled: Dialled) -> tuple[tuple[int, int], str, str]:
-    """Why nobody can be reached: cause and status, the sentence, and the setting if there is one."""
-    where = dialled.destination
-    if where.account is not None:
-        return (ABSENT, 480), f"{where.account.name} has no registered device", ""
-    if where.domain:
-        return (OUT_OF_ORDER, 503), f"{where.domain} has no address yet, or no route leads there", ""
-    if dialled.full:
-        return (NO_CIRCUIT, 503), f"all channels of {', '.join(dialled.full)} are taken", "channels"
-    return (OUT_OF_ORDER, 503), f"no trunk for {where.number} can be reached", ""
-
-
 def _account_id(facts: CallFacts) -> int | None:
     found = getattr(facts.account, "id", None)
     return found if isinstance(found, int) else None
-
-
-def user_of(uri: Uri) -> str:
-    """The user part of a URI as people write it, fit to be shown and stored."""
-    return visible(unescape(uri.user or b"").decode("utf-8", "replace"))

@@ -25,6 +25,7 @@ from pysrv.service.callbacks import Callbacks
 from pysrv.service.card_calls import CardCalls
 from pysrv.service.changes import Changes
 from pysrv.service.defence import Defence
+from pysrv.service.destinations import Destinations
 from pysrv.service.dialling import Dialling
 from pysrv.service.entry import Caller
 from pysrv.service.exposure import ExposureBrake
@@ -96,8 +97,11 @@ class Parts:
         self.brake = ExposureBrake(store, settings, self.notices.tell, lambda *whose: self.accounting.prices(*whose))
         self.accounting = Accounting(store, world, self.spending, self.fraud, self.brake)
         self.counts = Figures(store, self.accounting, self.registrar, self.endpoint, self.tap, world.clock)
+        self.destinations = Destinations(
+            store, self.registrar, self.pricing, world, self.settings, self.accounting.channels
+        )
         self.admission = Admission(
-            store, self.b2bua, self.registrar, self.accounting, self.spending, self.pricing, self.fraud, self.brake,
+            store, self.b2bua, self.destinations, self.accounting, self.spending, self.pricing, self.fraud, self.brake,
             world, self.settings, Origins(self.registrar, world, self.trusted, self.settings),
         )  # fmt: skip
         self.cards = CardCalls(
@@ -115,7 +119,7 @@ class Parts:
             lambda first, second: self.tap.traces.same(first, second),
         )  # fmt: skip
         self.forwarding = Forwarding(store, self.b2bua, self.admission, self.accounting, self.settings)
-        self.transfers = Transfers(self.b2bua, self.admission, self.accounting, self.fraud)
+        self.transfers = Transfers(self.b2bua, self.destinations, self.accounting, self.fraud)
         self.requests = Requests(
             self.endpoint,
             self.b2bua,

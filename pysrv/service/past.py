@@ -13,7 +13,7 @@ from pysrv.limits.replay.past import PastCall
 from pysrv.service import numbering
 from pysrv.service.quotes import Quotes
 from pysrv.store.account import Account
-from pysrv.store.accounts import DEEPEST
+from pysrv.store.account_reading import DEEPEST
 from pysrv.store.history import Record
 
 MOST_RATES = 200_000

@@ -13,7 +13,7 @@ from pysrv.calls.events import Role, TransferRequested
 from pysrv.limits.facts import AccountView, Destination, DestinationKind
 from pysrv.limits.stages.locks import incoming_refusal
 from pysrv.service.accounting import Accounting
-from pysrv.service.admission import Admission, user_of
+from pysrv.service.destinations import Destinations, user_of
 from pysrv.service.fraud import Fraud
 
 _log = logging.getLogger("pysrv.calls")
@@ -22,15 +22,15 @@ _log = logging.getLogger("pysrv.calls")
 class Transfers:
     """Answers every TransferRequested: transfer() or refuse_transfer()."""
 
-    def __init__(self, b2bua: B2bua, admission: Admission, accounting: Accounting, fraud: Fraud) -> None:
-        self._b2bua, self._admission, self._accounting, self._fraud = b2bua, admission, accounting, fraud
+    def __init__(self, b2bua: B2bua, destinations: Destinations, accounting: Accounting, fraud: Fraud) -> None:
+        self._b2bua, self._destinations, self._accounting, self._fraud = b2bua, destinations, accounting, fraud
 
     def requested(self, event: TransferRequested, now: float) -> None:
         """Decide on one transfer."""
         if event.replaces is not None:
             self._b2bua.transfer(event.call_id, event.transfer_id, (), now)
             return
-        dialled = self._admission.resolve(user_of(event.refer_to), now)
+        dialled = self._destinations.resolve(user_of(event.refer_to), now)
         status = 0
         if dialled.destination.kind is not DestinationKind.LOCAL:
             status = 404 if dialled.destination.kind is DestinationKind.UNKNOWN else 403

@@ -15,7 +15,8 @@ from pysrv.billing.number import normalise
 from pysrv.passwords import pins
 from pysrv.store.account import Account, AccountType
 from pysrv.store.account_checks import invalid
-from pysrv.store.accounts import AccountReading, AccountWriting
+from pysrv.store.account_reading import AccountReading
+from pysrv.store.accounts import AccountWriting
 from pysrv.store.errors import StoreCode, StoreError
 from pysrv.store.security import SecurityWriting
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from statistics import median
 
 from pysrv.billing.payment import Fact, FactKind, History, PaymentStatus, Standing, standing
-from pysrv.store.accounts import AccountReading
+from pysrv.store.account_reading import AccountReading
 from pysrv.store.database import Row
 
 HOUR_S, DAY_S = 3600.0, 86_400.0

@@ -9,7 +9,8 @@ from pysrv.limits import forwards
 from pysrv.limits.forwards import Forwards
 from pysrv.limits.own import NAMES, OwnLimits
 from pysrv.store.account import Account
-from pysrv.store.accounts import AccountReading, AccountWriting
+from pysrv.store.account_reading import AccountReading
+from pysrv.store.accounts import AccountWriting
 from pysrv.store.coding import rate_of
 from pysrv.store.rows import StoredPosting
 

@@ -12,7 +12,8 @@ from pysrv.billing.calendar import Days, first_day, month_of
 from pysrv.billing.ledger import Ceiling
 from pysrv.billing.usage import DayRow, Usage
 from pysrv.store.account import Account
-from pysrv.store.accounts import AccountReading, AccountWriting
+from pysrv.store.account_reading import AccountReading
+from pysrv.store.accounts import AccountWriting
 from pysrv.store.errors import StoreCode, StoreError
 
 Ceilings = Callable[[Account, Usage, str], tuple[Ceiling, ...]]
