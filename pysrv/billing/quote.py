@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from pysrv.billing import money
-from pysrv.billing.tariff import Rate, net_price, price
+from pysrv.billing.tariff import Rate, net_price
 
 
 class Match(StrEnum):
@@ -143,8 +143,3 @@ def converted(micro: int, exchange: Fraction | None) -> int | None:
 def net(quote: Quote, seconds: int, exchange: Fraction | None) -> int | None:
     """What a payer pays without tax for a talk time, in the currency that `exchange` leads to."""
     return None if quote.rate is None else converted(net_price(quote.rate, seconds), exchange)
-
-
-def gross(quote: Quote, seconds: int) -> int | None:
-    """What a payer pays, tax included, in its own currency."""
-    return None if quote.rate is None else price(quote.rate, seconds)

@@ -80,11 +80,6 @@ def time_class(at: float, zone: tzinfo, plan: TimePlan) -> TimeClass:
     return TimeClass.WEEKEND if when.weekday() in plan.weekend else TimeClass.OFFPEAK
 
 
-def is_offpeak(at: float, zone: tzinfo, plan: TimePlan) -> bool:
-    """Whether an instant is outside peak hours: at the weekend and on holidays too."""
-    return time_class(at, zone, plan) is not TimeClass.PEAK
-
-
 def plan_of(peakhours: str, weekend: Collection[str], holidays: Iterable[str]) -> TimePlan:
     """The plan that three settings write. Raises PlanError."""
     yearly: set[tuple[int, int]] = set()

@@ -33,11 +33,6 @@ class Mode:
     registers: Register = Register.ADDRESS
 
     @property
-    def proves(self) -> bool:
-        """Whether more is shown than anybody could say who has heard a name or a prefix."""
-        return self.address or self.password
-
-    @property
     def believes_address(self) -> bool:
         """Whether the source address is enough, so that the gate must neither challenge it nor be made to ban it."""
         return self.address and not self.password

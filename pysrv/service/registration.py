@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from appliance.config.settings import Settings
 from pysrv.calls.bindings import Binding
@@ -16,8 +16,7 @@ from pysrv.service.pairs import KnownPairs
 from pysrv.service.surroundings import Surroundings
 from pysrv.service.trust import Trust
 from pysrv.sip.events import Flow
-from pysrv.sip.grammar import split_list, unescape
-from pysrv.sip.headers import NameAddr
+from pysrv.sip.grammar import unescape
 from pysrv.sip.message import Request, Response, response_to
 from pysrv.store import Store
 from pysrv.store.rows import Account, SavedBinding
@@ -103,9 +102,10 @@ class Registration:
 
     def load(self) -> int:
         """Take up the stored bindings, at start; those of streams died with the process. Returns how many."""
+        self._store.expire_bindings()
         rows = self._store.bindings()
         usable = [row for row in rows if row.transport == "udp"]
-        bindings = [_binding(row) for row in usable]
+        bindings = [Binding.from_row(asdict(row)) for row in usable]
         self._registrar.load(bindings)
         self._pairs.load(bindings)
         self._devices = {(row.aor, row.contact) for row in usable}
@@ -142,28 +142,3 @@ def _is_of(request: Request, account: Account) -> bool:
     """Whether the To of a REGISTER is the account's name or one of its numbers."""
     user = unescape(request.to.uri.user or b"").decode("utf-8", "replace")
     return user == account.name or user.lstrip("+") in account.numbers
-
-
-def _binding(row: SavedBinding) -> Binding:
-    contact = NameAddr.parse(row.contact.encode())
-    flow = Flow(row.transport, (row.local_host, row.local_port), (row.remote_host, row.remote_port), row.connection)
-    return Binding(
-        row.aor,
-        contact.uri,
-        flow,
-        row.expires_at,
-        row.call_id.encode(),
-        row.cseq,
-        instance_id=row.instance_id.encode(),
-        reg_id=row.reg_id,
-        user_agent=row.user_agent.encode(),
-        q=_thousandths(contact),
-        path=tuple(split_list(row.path.encode())) if row.path else (),
-    )
-
-
-def _thousandths(contact: NameAddr) -> int:
-    try:
-        return round(float(contact.param(b"q") or b"1") * 1000)
-    except ValueError:
-        return 1000

@@ -1,7 +1,6 @@
 """CDRs: written once per call id by `calls.py`, read by everybody."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from pysrv.billing.cdr import Carried, Cdr
@@ -16,7 +15,6 @@ COLUMNS = (
 )
 INSERT = f"INSERT INTO cdrs (account_id, {COLUMNS}) VALUES ({', '.join('?' * 30)})"  # noqa: S608
 _BY_CALL = f"SELECT {COLUMNS} FROM cdrs WHERE call_id = ?"  # noqa: S608
-_PAGE = 1000
 REFUSALS_SEARCHED = 200_000
 _FAILED = "(refused_by <> '' OR (sip_status >= 400 AND answered_at IS NULL))"
 _PAYER = "(SELECT id FROM accounts WHERE name = ? AND removed_at IS NULL)"
@@ -79,14 +77,6 @@ class CdrReading(Reading):
             "FROM cdrs WHERE setup_at >= ? AND account <> '' AND NOT emergency ORDER BY setup_at DESC LIMIT ?"
         )
         return [(row[0], row[1], row[2], row[3], row[4]) for row in reversed(self._all(sql, (since, limit)))]
-
-    def every_cdr(self, wanted: CdrFilter) -> Iterator[Cdr]:
-        """All matching records, newest first, read page by page: for exports of any length."""
-        page = self.cdr_page(wanted, _PAGE)
-        while page:
-            yield from (cdr for _, cdr in page)
-            wanted = replace(wanted, before_id=page[-1][0])
-            page = self.cdr_page(wanted, _PAGE)
 
 
 def row_of(cdr: Cdr) -> Row:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.config import hours
-from pysrv.billing.timeclass import FALLBACK, PlanError, TimeClass, TimePlan, is_offpeak, peak_of, plan_of, time_class
+from pysrv.billing.timeclass import FALLBACK, PlanError, TimeClass, TimePlan, peak_of, plan_of, time_class
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PLAN = plan_of("Mon-Fri 08:00-20:00, Sat 09:00-12:00", ("Sat", "Sun"), ("12-25", "2026-04-03", "02-29"))
@@ -39,7 +39,6 @@ def at(text: str, zone: ZoneInfo = BERLIN) -> float:
 @pytest.mark.setting("holidays")
 def test_an_instant_has_its_class(when: str, kind: TimeClass) -> None:
     assert time_class(at(when), BERLIN, PLAN) is kind
-    assert is_offpeak(at(when), BERLIN, PLAN) is (kind is not TimeClass.PEAK)
 
 
 def test_the_class_is_that_of_the_zone_in_summer_and_in_winter() -> None:

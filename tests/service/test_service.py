@@ -1,6 +1,7 @@
 """The service as a whole, without a socket: what a peer asks, what it is told, what it costs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -383,6 +384,16 @@ def test_bindings_survive_a_restart(bench: Bench, alice: Client, bob: Client) ->
     bench.service.start()
     alice.invite("102")
     assert [request.method for request in bob.requests()] == [b"INVITE"]
+
+
+def test_a_binding_that_ran_out_while_nothing_ran_leaves_no_row(bench: Bench, bob: Client) -> None:
+    bob.register()
+    bench.take(BOB)
+    (row,) = bench.store.bindings()
+    bench.store.save_binding(replace(row, aor="alice", expires_at=1.0))
+    bench.service = Service(bench.store, bench.service.operators.settings(), bench._world())
+    bench.service.start()
+    assert bench.store._all("SELECT aor FROM bindings") == [("bob",)]
 
 
 def test_a_phone_is_asked_to_dial_and_then_calls_like_any_other(bench: Bench, alice: Client, bob: Client) -> None:

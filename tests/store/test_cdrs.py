@@ -36,16 +36,9 @@ def filled(store: Store) -> None:
 )
 def test_records_are_filtered_newest_first(store: Store, wanted: CdrFilter, found: str) -> None:
     assert "".join(cdr.call_id for cdr in store.cdrs(wanted)) == found
-    assert "".join(cdr.call_id for cdr in store.every_cdr(wanted)) == found
 
 
 def test_pages_go_backwards(store: Store) -> None:
     page = store.cdr_page(CdrFilter(), limit=2)
     assert [cdr.call_id for _, cdr in page] == ["c", "b"]
     assert [cdr.call_id for cdr in store.cdrs(CdrFilter(before_id=page[-1][0]))] == ["a"]
-
-
-def test_an_export_reads_any_number_of_records(store: Store) -> None:
-    for number in range(2500):
-        store.settle(Cdr(f"x{number}", setup_at=100.0))
-    assert sum(1 for _ in store.every_cdr(CdrFilter(since=100.0))) == 2500
