@@ -222,7 +222,7 @@ class GateClient:
     # -- the connection -------------------------------------------------------------------------------------------
 
     async def _keep_connected(self) -> None:
-        loop, attempt = asyncio.get_running_loop(), 0
+        loop, attempt, told = asyncio.get_running_loop(), 0, False
         while True:
             try:
                 _, line = await loop.create_unix_connection(partial(KeeperLine, self._reply_timeout_s), self._path)
@@ -233,7 +233,8 @@ class GateClient:
             self._pulse.stop()
             was_up, self._ready, self._line, self._status = self._status is not None, False, None, None
             attempt = 0 if was_up else attempt + 1
-            if was_up or attempt == 1:
+            if was_up or not told:
+                told = True
                 _log.warning("keeper at %s is away: %s", self._path, reason)
                 self._events.on_disconnected(reason)
             pause_s = self._back_off_s[min(attempt, len(self._back_off_s) - 1)]
