@@ -15,6 +15,7 @@ from pathlib import Path
 
 from appliance import reset, verbs
 from appliance.config.options import DEFAULT_INTERFACE, DEFAULT_RUNTIME, OPTIONS_VARIABLE, Mode, Relay, RunOptions
+from appliance.door import Door
 from appliance.errands import Errands
 from appliance.fallback import HeldGate, Load, XdpGate, hold
 from appliance.kernel import ruleset
@@ -171,12 +172,14 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
     )
     tunnel = Tunnel(place_of(options), gate.guard_tunnel, say)
     tunnel.start()
+    door = Door(Path(options.state), say)
+    door.start()
     errands = Errands(Path(options.state), runtime, say, by_unit=bool(options.office_unit))
     listener = Listener(
         runtime / "keeper.sock",
         callers,
         user.pw_gid,
-        lambda caller, line: verbs.answer(gate, caller, line, say, bounds, tunnel, errands),
+        lambda caller, line: verbs.answer(gate, caller, line, say, bounds, tunnel, errands, door),
         say,
     )
     await listener.start()
@@ -185,7 +188,7 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
     running = asyncio.create_task(office.run())
     others = [
         asyncio.create_task(told.wait()),
-        asyncio.create_task(_tick(gate, tunnel)),
+        asyncio.create_task(_tick(gate, tunnel, door)),
         asyncio.create_task(errands.run()),
     ]
     await asyncio.wait([running, *others], return_when=asyncio.FIRST_COMPLETED)
@@ -222,14 +225,15 @@ def _launch(options: RunOptions) -> Launch:
     )
 
 
-async def _tick(gate: HeldGate, tunnel: Tunnel) -> None:
-    """The upkeep of gate and tunnel, once a second. A fault is said once and does not stop the keeper."""
+async def _tick(gate: HeldGate, tunnel: Tunnel, door: Door) -> None:
+    """The upkeep of gate, tunnel and SSH's door, once a second. A fault is said once and does not stop the keeper."""
     said = ""
     while True:
         await asyncio.sleep(TICK_S)
         try:
             gate.tick()
             tunnel.tick()
+            door.tick()
         except Exception as error:
             if str(error) != said:
                 said = str(error)

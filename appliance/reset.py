@@ -44,6 +44,7 @@ HOST_NAME, FIRST_NAME = "etc/hostname", "appliance"
 STATE_WORDS: Final = {
     "office": "database, certificate, keys and secrets, recordings",
     "tunnel": "keys of the administrators' tunnel, and who may come through it",
+    "door": "whom SSH answers",
     BACKUP: "password, place and schedule of the backups",
     "settings.toml": "settings file",
 }

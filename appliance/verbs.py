@@ -60,6 +60,15 @@ class Tunnel(Protocol):
     def remove(self, ref: wire.PeerRef, /) -> None: ...
 
 
+class Door(Protocol):
+    """What the keeper asks of the packet filter that keeps SSH. `let_in` may raise WireError."""
+
+    def let_in(self, sources: tuple[wire.Source, ...], /) -> None: ...
+    def add(self, source: wire.Source, /) -> None: ...
+    def remove(self, prefix: str, /) -> None: ...
+    def told(self, status: wire.GateStatus, /) -> wire.GateStatus: ...
+
+
 class Errands(Protocol):
     """What the keeper has done by others. May raise WireError."""
 
@@ -183,9 +192,10 @@ def answer(
     bounds: Bounds | None = None,
     tunnel: Tunnel | None = None,
     errands: Errands | None = None,
+    door: Door | None = None,
 ) -> bytes:
     """The reply to one request line; without `bounds` a plan may name any port, without `tunnel` there is none,
-    without `errands` none is run.
+    without `errands` none is run, without `door` nobody learns from where SSH is reached.
 
     A fault of our own is reported and refused as `internal`.
     """
@@ -193,7 +203,7 @@ def answer(
     try:
         message = wire.decode(line)
         ident = _ident(message)
-        return wire.reply(ident, _act(gate, caller, message, bounds, tunnel, errands))
+        return wire.reply(ident, _act(gate, caller, message, bounds, tunnel, errands, door))
     except WireError as error:
         return wire.refusal(ident, error)
     except Exception as error:
@@ -215,6 +225,7 @@ def _act(
     bounds: Bounds | None,
     tunnel: Tunnel | None,
     errands: Errands | None,
+    door: Door | None,
 ) -> Any:
     name = message.get("verb")
     verb = _BY_NAME.get(name) if isinstance(name, str) else None
@@ -230,9 +241,22 @@ def _act(
             raise WireError("no_errands", "this keeper has nothing done by others")
         return verb.act(errands, args)
     if verb not in TUNNEL_VERBS.values():
-        return verb.act(gate, args)
+        return verb.act(gate, args) if door is None else _with_door(door, caller, verb, gate, args)
     if tunnel is None:
         raise WireError("no_tunnel", "this keeper holds no tunnel")
     if verb.others is not None and caller is not Caller.ROOT:
         verb.others(tunnel)
     return verb.act(tunnel, args)
+
+
+def _with_door(door: Door, caller: Caller, verb: Verb, gate: Gate, args: Any) -> Any:
+    """What a gate's verb says of those who administer as well. Root alone adds one by itself: while the office is away
+    that is how somebody at the machine lets himself in."""
+    if isinstance(args, wire.Plan):
+        door.let_in(args.administrators)
+    result = verb.act(gate, args)
+    if caller is Caller.ROOT and verb is VERBS[KeeperVerb.ALLOW] and args.kind is wire.SourceClass.ALLOW:
+        door.add(args)
+    if caller is Caller.ROOT and verb is VERBS[KeeperVerb.DISALLOW]:
+        door.remove(args.prefix)
+    return door.told(result) if isinstance(result, wire.GateStatus) else result

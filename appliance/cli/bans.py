@@ -5,15 +5,14 @@ The office keeps them; while it is down its row is written by a single run and t
 
 import contextlib
 import ipaddress
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 
+from appliance.cli.door import notes, ssh_client
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link
 from appliance.cli.show import Answer, Column, facts, joined, line, moment, table, until
@@ -63,23 +62,6 @@ def expiry(duration: str | None) -> float:
         return time.time() + Duration().parse(duration)
     except BadValue as error:
         raise Failure(Exit.USAGE, f"--for {error}") from None
-
-
-def ssh_client(environment: Mapping[str, str] = os.environ, process: int | None = None) -> str:
-    """The address from which the SSH session comes in which the command runs; empty outside of one.
-
-    sudo and su keep the variable from the command, so the programs above it are asked as well (proc(5)).
-    """
-    if client := environment.get("SSH_CONNECTION", "").split(" ")[0]:
-        return client
-    process = os.getppid() if process is None else process
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        while process > 1:
-            for entry in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
-                if entry.startswith(b"SSH_CONNECTION="):
-                    return entry.partition(b"=")[2].split(b" ")[0].decode()
-            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-    return ""
 
 
 def covers_this_session(prefix: str, client: str | None = None) -> bool:
@@ -200,18 +182,18 @@ def evidence(row: Mapping[str, Any]) -> list[RenderableType]:
 def _allow(session: Session, source: str, duration: str | None, reason: str) -> Answer:
     allowed = {"prefix": prefix_of(source), "kind": "allow", "expires_at": expiry(duration), "reason": reason}
     result = tell(session.link(), "allows.add", allowed, [(KeeperVerb.ALLOW, allowed)])
-    return Answer(result, (line(f"{allowed['prefix']} passes every check of the gate"),))
+    return Answer(result, (line(f"{allowed['prefix']} passes every check of the gate"), *notes(session)))
 
 
 def _disallow(session: Session, source: str) -> Answer:
     prefix = prefix_of(source)
     result = tell(session.link(), "allows.remove", {"prefix": prefix}, [(KeeperVerb.DISALLOW, {"prefix": prefix})])
-    return Answer(result, (line(f"{prefix} is checked like everybody else"),))
+    return Answer(result, (line(f"{prefix} is checked like everybody else"), *notes(session)))
 
 
 def _allowed(session: Session) -> Answer:
     result = session.link().office("allows.list")
-    return Answer(result, (table(ALLOWED, result["allows"], "nobody is on the allow list"),))
+    return Answer(result, (table(ALLOWED, result["allows"], "nobody is on the allow list"), *notes(session)))
 
 
 SOURCE = argument("source")

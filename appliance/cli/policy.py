@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from appliance.cli.bans import ssh_client
+from appliance.cli.door import ssh_client
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Request
 from appliance.cli.show import Answer, Column, facts, line, moment, table

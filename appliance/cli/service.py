@@ -14,6 +14,7 @@ from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import FILE_NAME, Command, Session, option
 from appliance.config.load import parse_file
 from appliance.config.options import DEFAULT_INTERFACE, BadOption, Mode, Relay, RunOptions, port_range
+from appliance.config.private import ssh_words
 from appliance.config.settings import BadSettings, Problem, Settings, warnings
 
 STATUS_TIMEOUT_S = 5.0
@@ -109,6 +110,7 @@ def _keeper_lines(keeper: dict[str, Any] | None, silent: str) -> list[Any]:
         *([("slot", slot + trial)] if slot else ()),
         ("gate", ", ".join(interfaces)),
         ("relay", relay),
+        *([("ssh", ssh_words(keeper.get("ssh") or ()))] if keeper.get("ssh_guarded") else ()),
         ("since", moment(keeper["started_at"])),
         ("sessions", str(keeper["sessions"])),
         ("bans", str(keeper["bans"])),

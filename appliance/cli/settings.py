@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from appliance.cli.door import DECIDING, notes
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.passwords import password_of
 from appliance.cli.policy import CONFIRM, confirm_s, waiting
@@ -115,7 +116,8 @@ def _changed(session: Session, changes: dict[str, str | None], confirm: str | No
     state = "in force" if result["live"] else "saved; in force when the appliance starts"
     warned = [line(f"warning: {warning}", "yellow") for warning in result["warnings"]]
     last = line(f"generation {result['generation']}, {state}", "dim")
-    return Answer(result, (*words, *warned, last, *waiting(result.get("pending"))))
+    ssh = notes(session) if DECIDING & {each["name"] for each in result["settings"]} else ()
+    return Answer(result, (*words, *warned, last, *waiting(result.get("pending")), *ssh))
 
 
 def _diff(session: Session, profile: str) -> Answer:

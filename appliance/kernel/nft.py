@@ -33,6 +33,11 @@ class Nft:
         """Does `list WHAT` find something?"""
         return not self._nft.cmd(f"list {what}")[0]
 
+    def listed(self, what: str) -> str:
+        """What `list WHAT` prints; nothing where there is none."""
+        status, text, _ = self._nft.cmd(f"list {what}")
+        return "" if status else str(text)
+
     def close(self) -> None:
         """Lets go of the netlink socket, and so of the tables that it owns."""
         del self._nft

@@ -67,6 +67,7 @@ class Plan:
     scanners: tuple[str, ...] = ()  # substrings of User-Agents that are refused
     report_only: tuple[str, ...] = ()  # verdicts that are counted and not acted on
     protected: tuple[str, ...] = ()  # addresses and networks that no ban may cover: the management's own
+    administrators: tuple[Source, ...] = ()  # whom SSH answers beside the tunnel (appliance/door.py)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ class Interface:
 @dataclass(frozen=True, slots=True)
 class GateStatus:
     """What the keeper runs. `relay` is `kernel` or `user`: who forwards RTP; `relay_reason` says why not the kernel.
-    `slot` is the image's that runs, empty elsewhere; `trial`: it is not confirmed yet."""
+    `slot` is the image's that runs, empty elsewhere; `trial`: it is not confirmed yet. `ssh_guarded`: the machine's
+    packet filter keeps SSH by the keeper's word (appliance/door.py), and `ssh` is whom it answers beside the tunnel."""
 
     version: int
     interfaces: tuple[Interface, ...]
@@ -35,3 +36,5 @@ class GateStatus:
     missing: tuple[str, ...] = ()  # protection that this kind of gate does not give, in words
     slot: str = ""
     trial: bool = False
+    ssh_guarded: bool = False
+    ssh: tuple[str, ...] = ()

@@ -76,6 +76,17 @@ def static(address: str, gateway: str, servers: str) -> Static:
     return Static(str(own), way, named)
 
 
+def trusted(text: str) -> str:
+    """An address or network from which somebody administers."""
+    try:
+        found = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        found = None
+    if found is None or not found.prefixlen or found.is_multicast or found.is_loopback or found.is_unspecified:
+        raise BadEntry(f"{text.strip()!r:.80} must be an address or a network, such as 198.51.100.7 or 198.51.100.0/24")
+    return str(found.network_address) if found.num_addresses == 1 else str(found)
+
+
 def _reached(own: ipaddress.IPv4Interface | ipaddress.IPv6Interface, gateway: str) -> bool:
     way = ipaddress.ip_address(gateway)
     return way.version == own.version and (way in own.network or way.is_link_local)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from appliance.config.private import ssh_words
 from appliance.wizard import entries
 
 PATIENCE_S: Final = 300.0  # a first boot on a slow machine is busy
@@ -97,6 +98,18 @@ class Machine:
             (self.root / KEYS).unlink()  # nothing was decided: the next start tries again
             raise
 
+    def answers(self) -> str:
+        """Whom SSH answers, by the keeper's word; empty where it does not say."""
+        try:
+            told = json.loads(_asked(["appliance", "--json", "status"], any_status=True))["keeper"]
+            return ssh_words(told["ssh"]) if told["ssh_guarded"] else ""
+        except (MachineError, ValueError, KeyError, TypeError):
+            return ""
+
+    def trust(self, prefix: str) -> list[str]:
+        """Put it on the allow list, and what that means. Raises MachineError."""
+        return _asked(["appliance", "allow", prefix, "--reason", "said at the screen"]).splitlines()
+
     def close_ssh(self) -> None:
         """Let nobody in any more and forget the keys. Who is in stays until he leaves (ssh.service: KillMode=process).
 
@@ -169,14 +182,14 @@ def _succeeds(command: Sequence[str]) -> bool:
     return True
 
 
-def _asked(command: Sequence[str]) -> str:
+def _asked(command: Sequence[str], *, any_status: bool = False) -> str:
     try:
         done = subprocess.run(  # noqa: S603
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MachineError(f"{command[0]} cannot be run: {error}") from None
-    if done.returncode:
+    if done.returncode and not any_status:
         said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()
         raise MachineError(f"{command[0]}: {said[-1]}")
     return done.stdout

@@ -77,6 +77,11 @@ class Menu:
             raise Unchanged
         return answer
 
+    def tell(self, line: str) -> None:
+        """A line of the system's, if there is one."""
+        if line.strip():
+            self.say(_safe(line))
+
     def sure(self, what: str) -> None:
         """Ask once more. Raises Unchanged."""
         if self.ask(f"{what} Type yes: ").strip().lower() != "yes":
@@ -109,12 +114,23 @@ def _name(menu: Menu) -> None:
 
 def _ssh(menu: Menu) -> None:
     if menu.machine.ssh_open():
+        menu.tell(menu.machine.answers())
         menu.sure("Close SSH and forget its keys?")
         menu.machine.close_ssh()
         return
     menu.machine.open_ssh([entries.public_key(menu.wanted("Paste your public key, one line"))])
     menu.say(f"This machine's key: {menu.machine.host_key() or 'is made now'}")
+    menu.tell(menu.machine.answers())
     menu.ask("SSH is open to root with that key. Enter: go on ")
+
+
+def _trusted(menu: Menu) -> None:
+    menu.say("From a trusted address panel and SSH are reached, and the gate lets all of it pass; log-ins stay.")
+    menu.say("The first one shuts both to private networks, from which they are reached until then.")
+    prefix = entries.trusted(menu.wanted("Address or network, such as 198.51.100.7 or 198.51.100.0/24"))
+    for line in menu.machine.trust(prefix):
+        menu.tell(line)
+    menu.ask("Enter: go on ")
 
 
 def _password(menu: Menu) -> None:
@@ -151,6 +167,7 @@ ITEMS: Final = (
     Item("Address", _network, _how_addressed),
     Item("Name", _name, Machine.name),
     Item("SSH", _ssh, _how_open),
+    Item("Trusted address", _trusted),
     Item("New password for the panel", _password),
     Item("Restart the machine", _restart),
     Item("Factory reset", _reset),

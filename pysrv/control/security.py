@@ -13,6 +13,7 @@ from pysrv.control.paging import PageOf, bounds
 from pysrv.control.probe import locked_out
 from pysrv.limits.sentence import Scope
 from pysrv.limits.sources import lies_in
+from pysrv.limits.trusted import administering
 from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
 
@@ -64,9 +65,10 @@ class AllowAnswer(TypedDict):
 
 
 class AllowsAnswer(TypedDict):
-    """Who is trusted."""
+    """Who is trusted. `administered_from`: networks that SSH answers on the image, beside the tunnel."""
 
     allows: list[AllowRow]
+    administered_from: list[str]
 
 
 def canonical(prefix: str) -> str:
@@ -220,4 +222,6 @@ def remove_allow(desk: Desk, args: wire.Prefix) -> Removed:
 
 def allows(desk: Desk, _: Any) -> AllowsAnswer:
     """allows.list"""
-    return {"allows": list(desk.store.allows())}
+    rows = list(desk.store.allows())
+    near = administering(desk.settings, [(row.prefix, row.expires_at) for row in rows])
+    return {"allows": rows, "administered_from": [prefix for prefix, _ in near]}

@@ -5,27 +5,17 @@ candidates are honoured. What is not known for sure is not trusted.
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import Protocol
 
+from appliance.config.private import EVERYBODY, PRIVATE
+
+_AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 SUBNET_BITS = {4: 24, 6: 64}  # what trustsubnet makes of one address
-# RFC 1918, RFC 6598 (shared address space), RFC 3927, RFC 4193, RFC 4291. `is_private` would add documentation's.
-PRIVATE = tuple(
-    ip_network(text)
-    for text in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
 
 
 class Where(IntEnum):
@@ -57,6 +47,13 @@ class TrustSettings(Protocol):
     def trustsubnet(self) -> bool: ...
     @property
     def trustauthip(self) -> bool: ...
+
+
+class AdminSettings(TrustSettings, Protocol):
+    """And where the panel is reached from."""
+
+    @property
+    def remoteadmin(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +93,35 @@ def trusted_why(address: str, settings: TrustSettings, known: Known) -> str:
     if where is Where.THIS_HOST or (where is Where.PRIVATE_RANGES and not is_private(address)):
         return ""
     return _candidate(parsed, settings, known)
+
+
+def administering(settings: AdminSettings, listed: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Networks from which the machine itself is administered (SSH), each with its end (Unix seconds; 0: none).
+
+    It goes by the panel's rule (`remoteadmin`), with two differences: where the panel is for nobody (0), SSH stays as
+    with 1, because it leads to this machine, which always may; and a telephone's log-in (`trustauthip`) opens no SSH.
+    `listed`: the allow list, as (network, end). While it is empty, private networks may.
+    """
+    if settings.remoteadmin == Reach.ANYWHERE:
+        return [(text, 0.0) for text in EVERYBODY]
+    if not listed:
+        return [(str(network), 0.0) for network in PRIVATE]
+    if settings.allowtrustedip not in (Where.PRIVATE_RANGES, Where.LISTED, Where.CONSOLE_TOO):
+        return []
+    found = [(_network(text, 0), end) for text, end in listed]
+    if settings.trustsubnet:
+        found += [(_network(str(network), SUBNET_BITS[network.version]), end) for network, end in found]
+    if settings.trustlanip:
+        found += [(network, 0.0) for network in PRIVATE]
+    if settings.allowtrustedip == Where.PRIVATE_RANGES:
+        found = [(part, end) for network, end in found for part in _private_parts(network)]
+    return [(str(network), end) for network, end in dict.fromkeys(found)]
+
+
+def _private_parts(network: _AnyNetwork) -> list[_AnyNetwork]:
+    """What of it no public network routes."""
+    near = [each for each in PRIVATE if each.version == network.version and each.overlaps(network)]
+    return [max(each, network, key=lambda one: one.prefixlen) for each in near]
 
 
 def is_vouched(address: str, settings: TrustSettings, known: Known) -> bool:

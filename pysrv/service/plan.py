@@ -8,6 +8,7 @@ from appliance.config.schema import ROWS
 from appliance.config.settings import Settings
 from pysrv.limits.entrances import Entrance
 from pysrv.limits.strikes import GUARD_FACTOR, Rule, figures
+from pysrv.limits.trusted import administering
 from pysrv.service.defence import gate_bans
 from pysrv.service.firewall import gate_rules, protected
 from pysrv.service.surroundings import Surroundings
@@ -59,7 +60,15 @@ def gate_plan(
         challenge=_challenge(settings, nonces, world.clock.wall()),
         report_only=tuple(name for name in store.report_only() if name not in BANNING and name not in ROWS),
         protected=tuple(protected(store, world.host())),
+        administrators=tuple(_administrators(store, settings)),
     )
+
+
+def _administrators(store: Store, settings: Settings) -> Iterator[wire.Source]:
+    """From where SSH is reached, where the machine's packet filter keeps it."""
+    listed = [(row.prefix, row.expires_at) for row in store.allows()]
+    for prefix, expires_at in administering(settings, listed):
+        yield wire.Source(prefix, expires_at=expires_at)
 
 
 def _service_ports(settings: Settings, world: Surroundings) -> Iterator[tuple[str, int]]:

@@ -2,7 +2,8 @@
 
 import subprocess
 
-from appliance.cli.bans import covers_this_session, evidence, ssh_client
+from appliance.cli.bans import covers_this_session, evidence
+from appliance.cli.door import ssh_client
 from appliance.cli.exits import Exit
 from appliance.wire import WireError
 from tests.appliance.shell import Shell
@@ -84,7 +85,7 @@ def test_while_the_office_is_down_a_ban_is_stored_and_the_keeper_is_told(single_
         assert single_run.run("allow", "192.0.2.8", "--for", "1h").exit_code == Exit.OK
         assert single_run.run("disallow", "192.0.2.8").exit_code == Exit.OK
         assert single_run.run("unban", "--all").exit_code == Exit.OK
-    assert [(verb, args["prefix"]) for verb, args in asked] == [
+    assert [(verb, args["prefix"]) for verb, args in asked if verb != "status"] == [
         ("ban", "192.0.2.7"),
         ("allow", "192.0.2.8"),
         ("disallow", "192.0.2.8"),

@@ -69,6 +69,35 @@ def test_what_lives_in_memory_needs_a_running_office(down: Shell) -> None:
         assert "appliance run" in result.stderr
 
 
+def test_a_change_of_trust_says_whom_ssh_answers_and_warns_whoever_would_not_come_again(up: Shell) -> None:
+    guarded = GATE["status"] | {"ssh_guarded": True, "ssh": ["10.0.0.0/8"]}
+    told = GATE | {"status": guarded, "tunnel": {"networks": ["10.99.0.0/24"]}}
+
+    def said(*words: str, client: str = "") -> str:
+        result = up.run(*words, SSH_CONNECTION=f"{client} 40000 192.0.2.1 22" if client else "192.0.2.1 1 192.0.2.1 22")
+        assert result.exit_code == Exit.OK, result.output
+        return " ".join(result.stdout.split())
+
+    with keeper(up.runtime, told):
+        assert "ssh SSH answers the tunnel and 10.0.0.0/8" in said("status")
+        first = said("allow", "198.51.100.0/24", client="203.0.113.9")
+        assert "SSH answers the tunnel and 198.51.100.0/24" in first
+        assert "warning: SSH is closed to 203.0.113.9, where you come from" in first
+        for inside in ("198.51.100.7", "10.99.0.2", "127.0.0.1", "::ffff:198.51.100.7", "::1"):
+            assert "warning" not in said("allowed", client=inside)
+        assert "warning" not in said("settings", "set", "maxlines", "3", client="203.0.113.9")
+        assert "SSH answers everybody" in said("settings", "set", "remoteadmin", "2", client="203.0.113.9")
+        assert "warning: SSH is closed" in said("settings", "set", "remoteadmin", "1", client="203.0.113.9")
+        assert "SSH answers the tunnel alone warning" in said(
+            "settings", "set", "allowtrustedip", "1", client="198.51.100.7"
+        )
+        gone = said("disallow", "198.51.100.0/24", client="203.0.113.9")
+        assert "SSH answers the tunnel and 10.0.0.0/8, 172.16.0.0/12" in gone
+        assert up.json("allowed")["administered_from"][0] == "10.0.0.0/8"
+    with keeper(up.runtime, GATE):  # a machine whose packet filter is none of ours
+        assert "SSH" not in said("allow", "198.51.100.0/24", client="203.0.113.9")
+
+
 def test_status_shows_gate_and_office(up: Shell) -> None:
     with keeper(up.runtime, GATE):
         result = up.run("status")

@@ -1,10 +1,14 @@
 """Which addresses are trusted, by each setting alone; and what is no public address."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pysrv.limits.trusted import EFFECTS, Known, is_public, lines, trusted_why
+from appliance.config.private import PRIVATE
+from pysrv.limits.trusted import EFFECTS, Known, administering, is_private, is_public, lines, trusted_why
 
 
 @dataclass(frozen=True)
@@ -15,6 +19,7 @@ class Trust:
     trustlanip: bool = False
     trustsubnet: bool = False
     trustauthip: bool = False
+    remoteadmin: int = 1
 
 
 LISTED = Known(listed=("203.0.113.7", "10.1.2.0/24"), own=frozenset({"198.51.100.1"}))
@@ -67,6 +72,62 @@ def test_trustauthip_trusts_where_somebody_authenticated() -> None:
     assert trusted_why("203.0.113.9", Trust(trustauthip=True), lately)
     assert not trusted_why("203.0.113.9", Trust(trustauthip=True), Known())
     assert not trusted_why("203.0.113.9", Trust(trustauthip=True, allowtrustedip=2), lately)
+
+
+SSH = [("203.0.113.7", 0.0), ("2001:db8:1::7", 60.0), ("10.1.2.0/24", 0.0), ("0.0.0.0/5", 0.0)]
+
+
+@pytest.mark.setting("remoteadmin")
+@pytest.mark.parametrize(
+    ("settings", "listed", "found"),
+    [
+        (Trust(), SSH, ["203.0.113.7/32", "2001:db8:1::7/128", "10.1.2.0/24", "0.0.0.0/5"]),
+        (Trust(remoteadmin=0), SSH[:1], ["203.0.113.7/32"]),
+        (Trust(remoteadmin=2), SSH, ["0.0.0.0/0", "::/0"]),
+        (Trust(remoteadmin=2), [], ["0.0.0.0/0", "::/0"]),
+        (Trust(), [], [str(each) for each in PRIVATE]),
+        (Trust(remoteadmin=0, allowtrustedip=0), [], [str(each) for each in PRIVATE]),
+        (Trust(allowtrustedip=1), SSH, []),
+        (Trust(allowtrustedip=9), SSH, []),
+        (Trust(allowtrustedip=2), [*SSH, ("8.0.0.0/5", 0.0)], ["10.1.2.0/24", "10.0.0.0/8"]),
+        (
+            Trust(trustsubnet=True),
+            SSH[:2],
+            ["203.0.113.7/32", "2001:db8:1::7/128", "203.0.113.0/24", "2001:db8:1::/64"],
+        ),
+        (Trust(trustlanip=True), SSH[:1], ["203.0.113.7/32", *(str(each) for each in PRIVATE)]),
+        (Trust(trustauthip=True, allowtrustedip=4), SSH[:1], ["203.0.113.7/32"]),
+    ],
+)
+def test_the_machine_is_administered_from_where_the_panel_is_open(
+    settings: Trust, listed: list[tuple[str, float]], found: list[str]
+) -> None:
+    assert [prefix for prefix, _ in administering(settings, listed)] == found
+
+
+def test_who_is_trusted_for_a_while_administers_for_a_while() -> None:
+    assert administering(Trust(), SSH)[1] == ("2001:db8:1::7/128", 60.0)
+    assert administering(Trust(trustsubnet=True), SSH[1:2])[1] == ("2001:db8:1::/64", 60.0)
+
+
+LISTS = ["203.0.113.7", "203.0.113.0/28", "10.1.2.0/24", "8.0.0.0/6", "2001:db8:1::7", "fc00::/6"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.builds(
+        Trust, allowtrustedip=st.integers(0, 5), trustlanip=st.booleans(), trustsubnet=st.booleans(),
+        remoteadmin=st.integers(0, 2),
+    ),
+    st.lists(st.sampled_from(LISTS)),
+    st.sampled_from(["203.0.113.7", "203.0.113.9", "203.0.113.200", "10.1.2.3", "10.9.9.9", "8.8.8.8", "192.168.7.7",
+                     "2001:db8:1::7", "2001:db8:1::8", "fd00::1", "f800::1", "fe80::1"]),
+)  # fmt: skip
+def test_ssh_and_panel_answer_the_same(trust: Trust, listed: list[str], address: str) -> None:
+    """Against the panel's own words (pysrv/service/trusted.py), but for `remoteadmin` 0."""
+    near = bool(trusted_why(address, trust, Known(tuple(listed)))) or (not listed and is_private(address))
+    networks = [ip_network(each) for each, _ in administering(trust, [(each, 0.0) for each in listed])]
+    assert any(ip_address(address) in each for each in networks) is (near or trust.remoteadmin == 2)
 
 
 def test_what_is_no_address_is_not_trusted() -> None:

@@ -312,7 +312,7 @@ class SystemRows:
         Place.WEB,
         "From where the administrators' part of the web and the console over TCP are reached, beside this machine "
         "itself, which always may. Until a first address is trusted, private networks may too. Over TCP the console is "
-        "for trusted addresses alone, whatever is chosen here.",
+        "for trusted addresses alone, whatever is chosen here. On the image SSH goes by it too; with 0 as with 1.",
         strict=Strict("1", "0"),
         in_force=True,
         see=("allowtrustedip", "consoleport"),

@@ -209,10 +209,13 @@ WIDE = json.dumps(
     {"nftables": [*CHAINS["nftables"], {"rule": {"family": "inet", "table": "machine", "chain": "input", "handle": 9,
                                                  "expr": [{"counter": {"packets": 0, "bytes": 0}}, {"accept": None}]}}]}
 )  # fmt: skip
+HALVES = ({"range": ["::", "7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]}, {"prefix": {"addr": "8000::", "len": 1}})
+EVERYBODY = json.dumps({"nftables": [*CHAINS["nftables"], {"set": {"name": "administrators6", "elem": HALVES}}]})
 PROGRAMS: dict[str, dict[tuple[str, ...], str]] = {
     "network.filter_input": {NFT: chains(input="accept")},
     "network.filter_forward": {NFT: chains(forward="accept")},
     "network.filter_wide": {NFT: WIDE},
+    "network.ssh_sources": {NFT: EVERYBODY},
     "system.updates": {APT: "Inst libssl3 [3.0.1] (3.0.2 Debian-Security:12/stable-security [amd64])\nConf libssl3\n"},
     "units.failed": {FAILED: "ssh.service loaded failed failed OpenBSD Secure Shell server\n"},
     "gate.kernel": {LINKS: json.dumps([{"ifname": "eth0"}])},

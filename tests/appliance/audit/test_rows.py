@@ -74,6 +74,20 @@ def test_what_a_program_says_is_judged(check: str, root: Path) -> None:
     assert judged(check, tree.machine(root, SAID | PROGRAMS[check], tree.keeper()))[0] in (Grade.WARN, Grade.FAIL)
 
 
+def test_whom_ssh_answers_is_read_from_every_rule_that_leads_to_it(root: Path) -> None:
+    assert judged("network.ssh_sources", tree.machine(root)) == (Grade.PASS, "the tunnel, 10.0.0.0/8, 192.0.2.7/32")
+    for wrong in (
+        SAID[NFT].replace('"@administrators"', '"@friends"'),
+        SAID[NFT].replace('"appl-tunnel"', '"eth0"'),
+        SAID[NFT].replace('"=="', '"!="'),
+        SAID[NFT].replace('"target": "ssh"', '"target": "sshd"'),
+    ):
+        grade, value = judged("network.ssh_sources", tree.machine(root, SAID | {NFT: wrong}))
+        assert grade is Grade.WARN and "everybody" in value
+    put(root, "/proc/net/tcp", tree.TCP + tree.socket(22, 0, 14, address="0100007F"))
+    assert judged("network.ssh_sources", tree.machine(root)) == (Grade.PASS, "it is closed")
+
+
 def test_a_filter_of_one_family_is_found_where_there_is_another(root: Path) -> None:
     put(root, "/proc/net/if_inet6", "fe80 02 40 20 80 eth0\n")
     four = SAID[NFT].replace('"inet"', '"ip"')

@@ -42,6 +42,10 @@ KEEPER_POWERS = "CapPrm:\t000000c000001023\nCapEff:\t000000c000001023\nCapBnd:\t
 PACKAGE = "Package: {}\nStatus: install ok {}\nVersion: 1\nDescription: words\n more: words\n\n"
 ACCEPT = {"accept": None}
 FROM_LO = {"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": "lo"}}
+NEW = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "new"}}
+INSIDE = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "appl-tunnel"}}
+NEAR = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "@administrators"}}
+TO_SSH = {"jump": {"target": "ssh"}}
 CHAINS = {
     "nftables": [
         {"metainfo": {"version": "1.0.6"}},
@@ -56,6 +60,21 @@ CHAINS = {
             for number, hook in enumerate(("input", "forward"), 1)
         ),
         {"rule": {"family": "inet", "table": "machine", "chain": "input", "handle": 5, "expr": [FROM_LO, ACCEPT]}},
+        *(
+            {
+                "rule": {
+                    "family": "inet", "table": "machine", "chain": "input", "handle": number,
+                    "expr": [NEW, where, TO_SSH],
+                }
+            }
+            for number, where in enumerate((INSIDE, NEAR), 6)
+        ),
+        {
+            "set": {
+                "family": "inet", "table": "machine", "name": "administrators", "type": "ipv4_addr",
+                "elem": ["192.0.2.7", {"prefix": {"addr": "10.0.0.0", "len": 8}}],
+            }
+        },
     ]
 }  # fmt: skip
 NFT = ("nft", "--json", "list", "ruleset")
@@ -130,7 +149,7 @@ def _kernel(root: Path) -> None:
         "/proc/modules": "ext4 1 0 - Live\n",
         "/proc/swaps": "Filename Type Size Used Priority\n",
         "/proc/mounts": MOUNTS,
-        "/proc/net/tcp": TCP + socket(5060, UID, 11),
+        "/proc/net/tcp": TCP + socket(5060, UID, 11) + socket(22, 0, 14),
         "/proc/net/udp": TCP + socket(5060, UID, 12, "07") + socket(68, 0, 13, "07"),
         "/proc/net/if_inet6": "",
         "/sys/kernel/security/lockdown": "none [integrity] confidentiality\n",
@@ -193,9 +212,10 @@ def _processes(root: Path) -> None:
     process(
         root, 500, "systemd-network", "/usr/lib/systemd/systemd-networkd", "", f"{slices}/systemd-networkd.service", 998
     )
+    process(root, 510, "sshd", "sshd: /usr/sbin/sshd -D", "", f"{slices}/ssh.service")
     put(root, f"/proc/{KEEPER_PID}/attr/current", "appliance-keeper (enforce)\n")
     put(root, f"/proc/{OFFICE_PID}/attr/current", "appliance-office (enforce)\n")
-    for number, (pid, inode) in enumerate(((OFFICE_PID, 11), (OFFICE_PID, 12), (500, 13)), 3):
+    for number, (pid, inode) in enumerate(((OFFICE_PID, 11), (OFFICE_PID, 12), (500, 13), (510, 14)), 3):
         link(root, f"/proc/{pid}/fd/{number}", f"socket:[{inode}]")
 
 

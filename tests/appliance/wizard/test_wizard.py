@@ -27,6 +27,9 @@ case "${0##*/} $*" in
     "systemctl disable --now --no-block ssh") rm ROOT/ssh-open ;;
     "ip -j address show dev eth0 scope global") echo '[{},{"addr_info":[{},{"local":"192.0.2.7","prefixlen":24}]}]' ;;
     "appliance people set admin --password generated") echo "password: made-up-one" ;;
+    "appliance --json status") cat ROOT/status; exit 1 ;;
+    "appliance allow 203.0.113.66 "*) echo "the office did not answer" >&2; exit 1 ;;
+    "appliance allow "*) printf '%s passes every check\nSSH answers \033[2Jthe tunnel\n' "$2" ;;
     "hostnamectl hostname broken") echo "Could not set: broken" >&2; exit 1 ;;
 esac
 """
@@ -148,7 +151,7 @@ def test_an_empty_answer_and_a_wrong_number_change_nothing(screen: Screen) -> No
     screen.type("")
     screen.until("* nothing was changed", READY)
     screen.type("77")
-    screen.until("* type a number from 1 to 6")
+    screen.until("* type a number from 1 to 7")
     assert [line for line in screen.heard() if "hostnamectl" in line] == []
 
 
@@ -170,14 +173,17 @@ def test_ssh_is_opened_to_a_pasted_key_and_closed_again(screen: Screen) -> None:
     screen.until(READY)
     screen.type("3")
     screen.until("Paste", "> ")
+    networks = ["10.0.0.0/8", "fd00::/8"]
+    (screen.root / "status").write_text(json.dumps({"keeper": {"ssh_guarded": True, "ssh": networks}, "office": None}))
     screen.type(key.strip())
-    screen.until("SSH is open to root")
+    screen.until("SSH answers the tunnel and 10.0.0.0/8, fd00::/8", "SSH is open to root")
     screen.type("")
     screen.until("open, 1 key", READY)
     assert keys.read_text() == key
     assert keys.stat().st_mode & 0o777 == 0o600
+    (screen.root / "status").write_text(json.dumps({"keeper": {"ssh_guarded": True, "ssh": []}}))
     screen.type("3")
-    screen.until("Type yes: ")
+    screen.until("SSH answers the tunnel alone", "Type yes: ")
     screen.type("yes")
     screen.until("closed", "* done")
     assert "ssh-" not in keys.read_text()
@@ -192,9 +198,30 @@ def test_a_key_that_cannot_be_used_opens_nothing(screen: Screen) -> None:
     assert not (screen.root / "ssh-open").exists()
 
 
+def test_an_address_is_trusted_at_the_screen_and_told_what_that_means(screen: Screen) -> None:
+    screen.until(READY)
+    for typed, shown in (
+        ("nonsense", "* 'nonsense' must be an address or a network"),
+        ("0.0.0.0/0", "* '0.0.0.0/0' must be an address or a network"),
+        ("127.0.0.1", "* '127.0.0.1' must be an address or a network"),
+        ("203.0.113.66", "* appliance: the office did not answer"),
+    ):
+        screen.type("4")
+        screen.until("shuts both to private networks", "> ")
+        screen.type(typed)
+        screen.until(shown, READY)
+    screen.type("4")
+    screen.until("> ")
+    screen.type(" 198.51.100.7/24 ")
+    screen.until("198.51.100.0/24 passes every check", "SSH answers ?[2Jthe tunnel", "go on")
+    screen.type("")
+    screen.until("* done")
+    assert screen.heard()[-1] == "appliance allow 198.51.100.0/24 --reason said at the screen"
+
+
 def test_a_new_password_is_shown_once(screen: Screen) -> None:
     screen.until(READY)
-    screen.type("4")
+    screen.type("5")
     screen.until("Type yes: ")
     screen.type("yes")
     screen.until("made-up-one", "go on")
@@ -204,12 +231,12 @@ def test_a_new_password_is_shown_once(screen: Screen) -> None:
 
 def test_a_restart_is_asked_for_twice(screen: Screen) -> None:
     screen.until(READY)
-    screen.type("5")
+    screen.type("6")
     screen.until("Type yes: ")
     screen.type("y")
     screen.until("* nothing was changed", READY)
     assert "systemctl --no-block reboot" not in screen.heard()
-    screen.type("5")
+    screen.type("6")
     screen.until("Type yes: ")
     screen.type("yes")
     screen.until("* done")
@@ -218,12 +245,12 @@ def test_a_restart_is_asked_for_twice(screen: Screen) -> None:
 
 def test_a_factory_reset_wants_the_machines_name_and_restarts_it(screen: Screen) -> None:
     screen.until("Factory reset", READY)
-    screen.type("6")
+    screen.type("7")
     screen.until("goes for good", "machine's name", "> ")
     screen.type("yes")
     screen.until("* nothing was changed", READY)
     assert not screen.told.exists() or not any("reset" in line for line in screen.heard())
-    screen.type("6")
+    screen.type("7")
     screen.until("> ")
     screen.type("appliance")
     screen.until("* done")

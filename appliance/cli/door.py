@@ -1,0 +1,64 @@
+"""What a change of trust means for SSH, on a machine whose packet filter keeps it: who is answered now, and whether the
+session in which the command runs could come again."""
+
+import contextlib
+import ipaddress
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from appliance.cli.exits import Failure
+from appliance.cli.show import line
+from appliance.cli.table import Session
+from appliance.config.private import ssh_words
+from appliance.wire import KeeperVerb
+
+DECIDING: Final = frozenset({"remoteadmin", "allowtrustedip", "trustsubnet", "trustlanip"})
+
+
+def ssh_client(environment: Mapping[str, str] = os.environ, process: int | None = None) -> str:
+    """The address from which the SSH session comes in which the command runs; empty outside of one.
+
+    sudo and su keep the variable from the command, so the programs above it are asked as well (proc(5)).
+    """
+    if client := environment.get("SSH_CONNECTION", "").split(" ")[0]:
+        return client
+    process = os.getppid() if process is None else process
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        while process > 1:
+            for entry in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
+                if entry.startswith(b"SSH_CONNECTION="):
+                    return entry.partition(b"=")[2].split(b" ")[0].decode()
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return ""
+
+
+def notes(session: Session, client: str | None = None) -> tuple[Any, ...]:
+    """Lines for after the change; none where SSH is not kept by the appliance, or the keeper is not there to say.
+
+    `client`: from where the command's own session comes, if not from where the environment says.
+    """
+    link = session.link()
+    try:
+        if not link.keeper(KeeperVerb.STATUS).get("ssh_guarded"):
+            return ()
+        networks = link.office("allows.list")["administered_from"]
+        tunnel = link.keeper(KeeperVerb.TUNNEL)["networks"]
+    except Failure:
+        return ()
+    client = ssh_client() if client is None else client
+    told = line(ssh_words(networks), "dim")
+    if not client or _inside(client, (*networks, *tunnel, "127.0.0.0/8", "::1/128")):
+        return (told,)
+    warned = f"warning: SSH is closed to {client}, where you come from: this session stays, the next is not answered"
+    return (told, line(warned, "yellow"), line("'appliance allow' lets an address in; 'appliance tunnel' one's laptop"))
+
+
+def _inside(client: str, networks: Iterable[str]) -> bool:
+    try:
+        address = ipaddress.ip_address(client.partition("%")[0])
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address in ipaddress.ip_network(each) for each in networks)
