@@ -15,12 +15,15 @@ from pathlib import Path
 import pytest
 
 from appliance import wire
+from appliance.audit.network import CHECKS
+from appliance.audit.row import Grade
 from appliance.config.options import Mode, RunOptions
 from appliance.door import FIRST, LOOK_EVERY, Door, kept
 from appliance.kernel.fake import FakeGate
 from appliance.tunnel import keeping
 from appliance.verbs import Caller, answer
 from appliance.wire import WireError
+from tests.appliance.audit import tree
 from tests.appliance.namespaces import Namespace
 from tests.appliance.test_fallback import RUN
 from tests.appliance.trees import KeeperProcess, Tree
@@ -149,6 +152,16 @@ def ground(tmp_path: Path) -> Iterator[Ground]:
         yield made
 
 
+def judged(ground: Ground) -> tuple[Grade, str]:
+    """What the audit says of the rules that are loaded, where sshd listens."""
+    if not (ground.state / "root").exists():
+        tree.make(ground.state / "root")
+    rules = ground.machine.run("nft", "--json", "list", "ruleset")
+    machine = tree.machine(ground.state / "root", tree.SAID | {tree.NFT: rules})
+    reading = next(each for each in CHECKS if each.name == "network.ssh_sources").judge(machine)
+    return reading.grade, reading.value
+
+
 def sources(*prefixes: str, until: float = 0.0) -> tuple[wire.Source, ...]:
     return tuple(wire.Source(each, expires_at=until) for each in prefixes)
 
@@ -176,9 +189,14 @@ def test_who_is_named_is_answered_until_he_is_not_and_what_is_open_stays(ground:
     with entered(ground.inside):
         door.let_in(sources("0.0.0.0/0", "::/0"))
     ground.answered(*EVERYWHERE)
+    assert judged(ground) == (Grade.WARN, "everybody")
     with entered(ground.inside):
         door.let_in(())
     ground.answered(LAPTOP)
+    assert judged(ground) == (Grade.PASS, "the tunnel")
+    ground.machine.run("nft", "add", "rule", "inet", "machine", "input", "ct", "state", "new", "jump", "ssh")
+    assert judged(ground)[0] is Grade.WARN
+    ground.answered(*EVERYWHERE)
     assert ground.said[-1] == "SSH answers the tunnel alone"
     session.sendall(b"still here")
     session.close()
