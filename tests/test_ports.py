@@ -15,6 +15,7 @@ from pysrv.certificates import selfsigned
 from pysrv.net.tls import TlsConnections
 from pysrv.ports import Ports
 from pysrv.sip.parser import Limits
+from tests.ports import free_port
 from tests.web.house import Browser, House, living
 
 HERE = "127.0.0.1"
@@ -50,12 +51,6 @@ async def home(tmp_path: Path) -> AsyncIterator[tuple[Place, House, Browser]]:
         await ports.close()
 
 
-def free() -> int:
-    with socket.socket() as sock:
-        sock.bind((HERE, 0))
-        return int(sock.getsockname()[1])
-
-
 async def is_open(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection(HERE, port)
@@ -69,7 +64,7 @@ async def is_open(port: int) -> bool:
 @pytest.mark.setting("usetlsforall")
 @pytest.mark.setting("localtlsport")
 async def test_sip_over_tls_opens_moves_and_closes(home: tuple[Place, House, Browser]) -> None:
-    place, first, second = home[0], free(), free()
+    place, first, second = home[0], free_port(), free_port()
     await place.want(localtlsport=str(first), localhttpport="0")
     assert await place.speaks_tls(first)
     await place.want(localtlsport=str(second))
@@ -88,7 +83,7 @@ async def test_the_plain_port_is_open_where_it_is_wanted_and_never_with_forcetls
     home: tuple[Place, House, Browser],
 ) -> None:
     place, _, browser = home
-    port, tls = free(), {"usetls": "false", "usetlsforall": "false"}
+    port, tls = free_port(), {"usetls": "false", "usetlsforall": "false"}
     await place.want(**tls)
     assert not await is_open(port)
     await place.want(**tls, localhttpport=str(port))
@@ -99,7 +94,7 @@ async def test_the_plain_port_is_open_where_it_is_wanted_and_never_with_forcetls
 
 
 async def test_a_busy_port_is_told_and_taken_once_it_is_free(home: tuple[Place, House, Browser]) -> None:
-    place, port = home[0], free()
+    place, port = home[0], free_port()
     wanted = {"localtlsport": str(port)}
     with socket.create_server((HERE, port)):
         await place.want(**wanted)
@@ -110,7 +105,7 @@ async def test_a_busy_port_is_told_and_taken_once_it_is_free(home: tuple[Place, 
 
 
 async def test_a_busy_plain_port_is_told(home: tuple[Place, House, Browser]) -> None:
-    place, port = home[0], free()
+    place, port = home[0], free_port()
     with socket.create_server((HERE, port)):
         await place.want(usetls="false", usetlsforall="false", localhttpport=str(port))
         assert "localhttpport" in place.ports.problems[0]

@@ -34,7 +34,8 @@ from pysrv.store.web import PersonKind
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.lab.tunnel import KeeperHere
 from tests.net.keeper import Keeper
-from tests.service.test_office import datagrams, free_port, running
+from tests.ports import free_port
+from tests.service.test_office import datagrams, running
 
 ONE: Final = 1_000_000
 PATIENCE_S: Final = 20.0

@@ -2,13 +2,14 @@
 
 import importlib.util
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
+
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEEPER = """
@@ -18,13 +19,6 @@ from appliance.kernel.fake import FakeGate
 from appliance.keeper import run
 sys.exit(run(RunOptions.from_json(sys.argv[1]), lambda pins: FakeGate()))
 """
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Tree:

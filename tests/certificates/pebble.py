@@ -4,7 +4,6 @@ names that a name server of its own leads to 127.0.0.1."""
 import contextlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 import time
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.certificates.authority import key_pem, new_key, pem_of, root
+from tests.ports import free_port
 
 READY_S = 60.0
 
@@ -28,19 +28,10 @@ class Pebble:
     log: Path
 
 
-def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[int]:
-    """Ports of loopback that nobody has now."""
-    with contextlib.ExitStack() as stack:
-        made = [stack.enter_context(socket.socket(socket.AF_INET, kind)) for _ in range(count)]
-        for each in made:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in made]
-
-
 @contextlib.contextmanager
 def running(place: Path, http_port: int, address: str = "127.0.0.1") -> Iterator[Pebble]:
     """One that asks for challenges at that port of the address that every name leads to; gone afterwards."""
-    listen, manage, names, control = free_ports(4)
+    listen, manage, names, control = (free_port() for _ in range(4))
     now, key = time.time(), new_key()
     own = root(now, "Root of Pebble's own name")
     (place / "server.pem").write_bytes(pem_of(own.sign("localhost", ("localhost", "127.0.0.1"), key, now)))

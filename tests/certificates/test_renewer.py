@@ -19,8 +19,9 @@ from pysrv.certificates.renewal import Standing
 from pysrv.certificates.renewer import FILE_NAME, Renewer
 from pysrv.control import Control
 from tests.certificates.authority import key_pem, new_key, pem_of, root
-from tests.certificates.pebble import Pebble, free_ports, running
+from tests.certificates.pebble import Pebble, running
 from tests.control.office import Operator, Service
+from tests.ports import free_port
 from tests.web.house import House, living
 
 NAME = "pbx.example"
@@ -30,7 +31,7 @@ PLAIN = {"localhttpport": "8080", "forcetls": "2", "localdomain": NAME}
 
 @pytest.fixture(scope="module")
 def http_port() -> int:
-    return free_ports(1)[0]
+    return free_port()
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +178,7 @@ async def test_what_cannot_be_ordered_says_why_and_what_to_do(office: Office, pe
     assert ordered is not None and "the chain is incomplete" in ordered.problem
     for address, words in (
         (pebble.directory.replace("/dir", "/none"), "does not speak ACME"),
-        (f"https://127.0.0.1:{free_ports(1)[0]}/dir", "cannot be reached"),
+        (f"https://127.0.0.1:{free_port()}/dir", "cannot be reached"),
     ):
         office.renewer.order(address, "", (NAME,))
         assert not await office.renewer.attempt()
@@ -213,7 +214,7 @@ async def test_one_that_the_operator_brought_is_never_replaced(office: Office, p
 
 
 async def test_an_order_that_has_come_to_nothing_ends_when_one_is_brought(office: Office) -> None:
-    office.renewer.order(f"https://127.0.0.1:{free_ports(1)[0]}/dir", "", (NAME,))
+    office.renewer.order(f"https://127.0.0.1:{free_port()}/dir", "", (NAME,))
     assert not await office.renewer.attempt()
     assert (office.renewer.shown() or pytest.fail("forgotten")).failures == 1
     key, authority = new_key(), root(time.time())

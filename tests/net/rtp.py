@@ -49,17 +49,3 @@ class Phone:
     def close(self) -> None:
         """Close the socket."""
         self.sock.close()
-
-
-def free_pair(address: str = "127.0.0.1") -> int:
-    """An even port that is free together with the next one."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for port in range(21_000, 29_000, 2):
-        with socket.socket(family, socket.SOCK_DGRAM) as even, socket.socket(family, socket.SOCK_DGRAM) as odd:
-            try:
-                even.bind((address, port))
-                odd.bind((address, port + 1))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free pair of ports")

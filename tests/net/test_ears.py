@@ -13,8 +13,9 @@ from pysrv.net.ears import Ears
 from pysrv.net.gate import GateClient
 from pysrv.net.relay import UserRelay
 from tests.net.keeper import Keeper
-from tests.net.rtp import Phone, free_pair, rtp
+from tests.net.rtp import Phone, rtp
 from tests.net.test_gate import Events, until
+from tests.ports import free_pair
 
 NEVER_NS, HERE = 2**62, "127.0.0.1"
 

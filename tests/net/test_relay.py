@@ -9,7 +9,8 @@ import pytest
 
 from appliance.wire import RelaySession, RelayStream, WireError
 from pysrv.net.relay import UserRelay
-from tests.net.rtp import Phone, free_pair, rtcp, rtp
+from tests.net.rtp import Phone, rtcp, rtp
+from tests.ports import free_pair
 
 NEVER_NS = 2**62
 HERE = "127.0.0.1"
@@ -38,7 +39,7 @@ async def relay() -> AsyncIterator[UserRelay]:
 def pair(a: Phone | None, b: Phone | None, **options: object) -> tuple[RelayStream, RelayStream]:
     """Rows of one stream between two phones; a phone that is None has announced nothing."""
     address_a, address_b = options.pop("addresses", (HERE, HERE))  # type: ignore[misc]
-    port = free_pair(address_a)
+    port = free_pair()
     local_a, local_b = (address_a, port), (address_b, port + 1)
     return (
         RelayStream(local_a, local_b, a.at if a else None, **options),  # type: ignore[arg-type]

@@ -18,15 +18,10 @@ from pysrv.net.udp import PortBusy
 from pysrv.office import Office
 from pysrv.store import DATABASE, Store
 from tests.net.test_hep import decoded
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 TRIES = 5
-
-
-def free_port() -> int:
-    with socket.socket() as stream:
-        stream.bind((HOST, 0))
-        return int(stream.getsockname()[1])
 
 
 def datagrams() -> socket.socket:
