@@ -69,18 +69,32 @@ disable_services() {
     done
 }
 
+# Another apt that is at work (apt-daily, a second set-up) is waited for: of its three locks, DPkg::Lock::Timeout holds
+# for one alone.
+apt_get() {
+    local log=$root/.build/apt.log told=""
+    for _ in $(seq 120); do
+        LC_ALL=C apt-get -qq -o DPkg::Lock::Timeout=600 "$@" >"$log" 2>&1 && return 0
+        grep -q "Could not get lock" "$log" || break
+        [ -n "$told" ] || say "another apt is at work: waits for it, ten minutes at most"
+        told=1
+        sleep 5
+    done
+    tail -n 15 "$log" >&2
+    return 1
+}
+
 install_packages() {
     local missing
     missing=$(missing_packages)
     [ -n "$missing" ] || return 0
     say "Debian packages: $missing"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq || die "apt-get update failed: is Debian's archive reachable?"
+    apt_get update || die "apt-get update failed: is Debian's archive reachable?"
     set_guard
     trap lift_guard EXIT
     # shellcheck disable=SC2086
-    apt-get install -y -qq -o DPkg::Lock::Timeout=600 --no-install-recommends $missing >"$root/.build/apt.log" 2>&1 \
-        || { tail -n 15 "$root/.build/apt.log" >&2; die "apt-get install failed: see .build/apt.log"; }
+    apt_get install -y --no-install-recommends $missing || die "apt-get install failed: see .build/apt.log"
     lift_guard
     trap - EXIT
     # shellcheck disable=SC2086

@@ -95,7 +95,7 @@ async def test_who_speaks_is_let_go_and_makes_room(tmp_path: Path, monkeypatch: 
             assert refused.value.status == 429
             await socket.send_str("hello")
             assert (await socket.receive()).data == aiohttp.WSCloseCode.POLICY_VIOLATION
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while program.token and events._inside:
                 await asyncio.sleep(0)
         async with hearing(program):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.browser.operator import Operator
+from tests.e2e.test_calls import nobody_talks
 from tests.lab.flood import Flood
 from tests.lab.network import Lab
 from tests.lab.phones import Phone
@@ -70,6 +71,7 @@ def test_a_ban_is_explained_and_a_click_brings_the_phone_back(
     operator.go("/panel/calls")
     page.get_by_role("button", name=re.compile("^Hang up")).first.click()
     alice.wait("CALL_CLOSED")
+    nobody_talks(product)
     assert "No call that fits is running." in operator.go("/panel/calls").locator("main").inner_text()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.operator import Operator
+from tests.e2e.test_calls import nobody_talks
 from tests.e2e.test_notices import PATIENCE_S, listens
 from tests.lab.carrier import Carrier, answering
 from tests.lab.network import Lab, end
@@ -71,12 +72,14 @@ def test_a_fraud_is_stopped_told_and_allowed_again(
     operator.log_in()
     alice.dial(NUMBER)
     alice.wait("CALL_ESTABLISHED")
-    alice.wait("CALL_CLOSED", timeout=20.0)  # three seconds of talk are what the limit leaves
+    alice.wait("CALL_CLOSED")  # three seconds of talk are what the limit leaves
+    nobody_talks(product)
 
     page = operator.go("/panel/accounts/alice")
     assert re.search(r"maxdyndailycredit\w*\s+0\.30\s+0\.30", page.locator("main").inner_text())
     alice.dial(NUMBER)
     alice.wait("CALL_CLOSED")
+    nobody_talks(product)
     said = operator.go("/panel/why?account=alice").locator("main").inner_text()
     assert "maxdyndailycredit" in said
     assert "alice" in arrived(mails)

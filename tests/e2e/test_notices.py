@@ -7,7 +7,7 @@ import pytest
 from tests.lab.network import Lab, end
 from tests.lab.product import Product
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def listens(lab: Lab, namespace: str, address: str, port: int) -> bool:

@@ -18,10 +18,11 @@ from appliance.kernel.nft_gate import NftGate
 from appliance.wire import FirewallAction, FirewallRule, ListKind, SourceClass
 from tests.kernel.conftest import Sockets
 from tests.lab.network import Lab, entered
+from tests.lab.waiting import until
 
 TABLE = "inet appliance_test"
 INVITE = b"INVITE sip:100@192.0.2.1 SIP/2.0\r\n\r\n"
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 PHONE, PHONE6 = "10.77.1.2", "fd77:1::2"
 
 
@@ -109,19 +110,15 @@ def test_a_banned_address_is_dropped_counted_and_heard_again_when_the_ban_is_lif
 
 
 def test_a_ban_ends_by_the_kernels_own_clock(gate: NftGate, line: Line) -> None:
-    gate.ban(wire.Ban(PHONE, time.time() + 0.2))
+    gate.ban(wire.Ban(PHONE, time.time() + 2.0))  # long enough for a busy machine to ask meanwhile
     assert line.heard() == 0
-    until = time.monotonic() + 5
-    while not line.heard():
-        assert time.monotonic() < until
+    until(line.heard)
 
 
 def test_again_moves_the_end_of_a_ban(gate: NftGate, line: Line) -> None:
     gate.ban(wire.Ban(PHONE, time.time() + 3600))
     gate.ban(wire.Ban(PHONE, time.time() + 0.1))
-    until = time.monotonic() + 5
-    while not line.heard():
-        assert time.monotonic() < until
+    until(line.heard)
 
 
 @pytest.mark.parametrize("prefix", [PHONE6, "fd77:1::/64", "fd77::/16"])

@@ -16,6 +16,7 @@ from appliance.kernel import layout, link, syscall, testrun
 from appliance.kernel.gate import Gate
 from tests.kernel.conftest import Sockets, Tallied
 from tests.lab.network import Lab, xdp_mode
+from tests.lab.waiting import until
 
 PACKETS = 200
 BURST = 20  # a veth ring holds 256, and an emulated machine is slow to empty it
@@ -90,7 +91,7 @@ def test_media_crosses_both_ways_untouched(
 
 def warm(gate: Gate, trunk: socket.socket, far: Where, phone: socket.socket, session: wire.RelaySession) -> None:
     """Until the kernel knows the next hop to the phone, which opening the session has asked for."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     phone.settimeout(0.02)
     while time.monotonic() < deadline:
         trunk.sendto(rtp(0), far)
@@ -166,16 +167,19 @@ def test_media_stop_at_the_deadline(gate: Gate, lab: Lab, sockets: Sockets, tall
     near, far = session.streams[0].local, session.streams[1].local
     phone, trunk = sockets.at("phone", 4000), sockets.at("trunk", 40000)
     warm(gate, trunk, far, phone, session)
-    deadline_ns = time.monotonic_ns() + 150_000_000
+    deadline_ns = time.monotonic_ns() + 500_000_000
     gate.renew_lease(7, deadline_ns)
     trunk.settimeout(0.02)
-    last_ns = 0
-    while time.monotonic_ns() < deadline_ns + 150_000_000:
-        phone.sendto(rtp(1), near)
-        if receive(trunk, 1):
-            last_ns = time.monotonic_ns()
-    assert abs(last_ns - deadline_ns) < 50_000_000
-    assert tally("lease_lapsed") > 0
+    sent_ns, came = dict[bytes, int](), list[bytes]()
+    # Until ten were sent too late: how many in all, and how near to the deadline, is the machine's affair.
+    while sum(at >= deadline_ns for at in sent_ns.values()) < 10:
+        packet = rtp(len(sent_ns))
+        sent_ns[packet] = time.monotonic_ns()
+        phone.sendto(packet, near)
+        came += [payload for payload, _ in receive(trunk, 1)]
+    came += [payload for payload, _ in receive(trunk, 1000)]
+    assert came and all(sent_ns[packet] < deadline_ns for packet in came)
+    assert tally("lease_lapsed") >= 10
 
 
 def test_a_banned_source_gets_nothing_through(gate: Gate, lab: Lab, sockets: Sockets, tally: Tallied) -> None:
@@ -243,10 +247,7 @@ input()
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    for _ in range(100):
-        if link.attached(name) == ("", 0):
-            break
-    assert link.attached(name) == ("", 0)
+    until(lambda: link.attached(name) == ("", 0))  # a moment after its last reference
 
 
 def test_somebody_elses_program_is_not_touched(gate: Gate, lab: Lab) -> None:

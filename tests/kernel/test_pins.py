@@ -12,6 +12,7 @@ from appliance import wire
 from appliance.kernel import layout, link, plan, syscall
 from appliance.kernel.gate import STAGES, Gate
 from tests.lab.network import Lab
+from tests.lab.waiting import until
 
 SESSION = wire.RelaySession(
     7,
@@ -237,9 +238,7 @@ def test_an_interface_that_is_no_longer_named_is_let_go(inside: Lab, header_cach
 
 def await_detached(name: str) -> None:
     """The kernel lets a link go a moment after its last reference."""
-    until = time.monotonic() + 5
-    while link.attached(name) != ("", 0):
-        assert time.monotonic() < until
+    until(lambda: link.attached(name) == ("", 0))
 
 
 def test_a_directory_that_is_no_bpf_file_system_is_refused(tmp_path: Path, header_cache: Path) -> None:

@@ -2,6 +2,7 @@
 
 Everything that a whole-path test or the demonstration touches lives in namespaces that this module made; names carry
 the process number, so runs side by side do not meet, and leaving the context removes all of it, after a failure too.
+What a run leaves behind that was killed (SIGKILL), the next lab of the same tag takes away.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from typing import Self
 from appliance.kernel import syscall, testrun
 
 CLONE_NEWNET = 0x40000000
+NAMESPACES = Path("/run/netns")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -45,7 +47,7 @@ class Lab:
 
     def __init__(self, peers: Sequence[str], *, tag: str = "lab", passing: bool = True) -> None:
         self._passing = passing
-        self.prefix = f"{tag}{os.getpid()}"
+        self._tag, self.prefix = tag, f"{tag}{os.getpid()}"
         self.appliance = f"{self.prefix}-appliance"
         self.peers = tuple(peers)
         self.hosts: dict[str, Host] = {}
@@ -53,6 +55,7 @@ class Lab:
         self._passes: list[int] = []  # a program that passes everything, and where it hangs
 
     def __enter__(self) -> Self:
+        self._sweep()
         try:
             self._namespace(self.appliance)
             for index, peer in enumerate(self.peers, 1):
@@ -100,6 +103,17 @@ class Lab:
         for name in [self.appliance, *(f"{self.prefix}-{peer}" for peer in self.peers)]:
             subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
         self.hosts.clear()
+
+    def _sweep(self) -> None:
+        """Ends and removes what a run has left that was killed: a lab of this tag whose process is gone."""
+        for path in NAMESPACES.glob(f"{self._tag}[0-9]*-*") if NAMESPACES.is_dir() else ():
+            pid = path.name.removeprefix(self._tag).partition("-")[0]
+            if pid.isdigit() and (int(pid) == os.getpid() or not Path(f"/proc/{pid}").exists()):
+                inside = subprocess.run(["ip", "netns", "pids", path.name], capture_output=True, text=True, check=False)
+                for left in inside.stdout.split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(left), signal.SIGKILL)
+                subprocess.run(["ip", "netns", "del", path.name], capture_output=True, check=False)
 
     def _namespace(self, name: str) -> None:
         _ip("netns", "add", name)

@@ -135,7 +135,7 @@ async def test_the_service_gets_its_turn_after_each_answer(tmp_path: Path, desk:
 
 
 @pytest.mark.setting("sessionabsolutetimeout")
-@pytest.mark.parametrize(("longest_s", "ended"), [(None, False), (60.0, False), (0.05, True)])
+@pytest.mark.parametrize(("longest_s", "ended"), [(None, False), (60.0, False), (1.0, True)])
 async def test_a_console_that_has_lasted_too_long_is_hung_up_on(
     tmp_path: Path, desk: Desk, longest_s: float | None, ended: bool
 ) -> None:
@@ -145,7 +145,7 @@ async def test_a_console_that_has_lasted_too_long_is_hung_up_on(
     writer.write(b"1\n")
     assert await reader.readline() == b"root:1\n"
     gone = asyncio.create_task(reader.read())
-    done, _ = await asyncio.wait([gone], timeout=5 if ended else 0.2)
+    done, _ = await asyncio.wait([gone], timeout=30 if ended else 0.2)
     assert bool(done) is ended
     assert desk.opened[0].closed is ended
     await listener.stop()

@@ -60,7 +60,7 @@ class Bench:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.002)
 
@@ -70,7 +70,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     events = Events()
     path = str(tmp_path / "keeper.sock")
     plan = wire.Plan(1, (("udp", 5060),), (20_000, 29_999), bans=BANS)
-    gate = GateClient(path, lambda: plan, events, back_off_s=(0.01,), reply_timeout_s=0.2)
+    gate = GateClient(path, lambda: plan, events, back_off_s=(0.01,))
     bench = Bench(Keeper(path), gate, events)
     await bench.keeper.start()
     yield bench
@@ -165,12 +165,13 @@ async def test_requests_in_flight_when_the_keeper_dies_are_answered(bench: Bench
 
 
 async def test_a_keeper_that_falls_silent_is_left_and_tried_again(bench: Bench) -> None:
+    bench.gate._reply_timeout_s = 0.5
     await bench.up()
     bench.keeper.mute = True
     bench.gate.open_session(session(1))
     bench.gate.flush()
     await until(lambda: bench.gate.status is None)
-    assert bench.events.log[-1] == ("disconnected", "no reply within 0.2 s")
+    assert bench.events.log[-1] == ("disconnected", "no reply within 0.5 s")
     bench.keeper.mute = False
     await until(lambda: bench.gate.status is not None)
     assert set(bench.keeper.sessions) == {1}

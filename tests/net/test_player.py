@@ -37,7 +37,7 @@ class Line:
         return True
 
     async def until(self, enough: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not enough():
                 self.more.clear()
                 await self.more.wait()

@@ -60,7 +60,7 @@ async def settle() -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.001)
 
@@ -236,11 +236,11 @@ async def test_on_the_real_clock_audio_ends_at_the_deadline_and_not_before(phone
     relay = UserRelay(asyncio.get_running_loop(), clock)
     a, b = phones(), phones()
     rows = pair(a, b)
-    deadline_ns = time.monotonic_ns() + 100_000_000
+    deadline_ns = time.monotonic_ns() + 500_000_000
     relay.open(RelaySession(1, deadline_ns, rows))
     while not judged_ns or judged_ns[-1] < deadline_ns:  # until one comes too late, however busy the machine is
         a.send(rtp(time.monotonic_ns().to_bytes(8, "big")), rows[0].local)
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.005)  # fewer than a socket's buffer holds
     relay.close_all()
     sent_ns = [int.from_bytes(packet[12:], "big") for packet in b.received()]
     assert len(sent_ns) == sum(at < deadline_ns for at in judged_ns) < len(judged_ns)

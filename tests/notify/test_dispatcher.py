@@ -267,7 +267,7 @@ async def test_a_crash_between_sending_and_noting_it_sends_the_same_message_agai
     box.tell("pin_guessing", key="1", caller="+491")
     box.tell("pin_guessing", key="2", caller="+492")
     task = asyncio.create_task(box.drain())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await handed_over.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -314,7 +314,7 @@ async def test_a_server_that_hangs_holds_up_neither_calls_nor_the_other_channels
     box.notices.on_told = box.dispatcher.wake
     box.tell("test", key="1", who="root")
     task = asyncio.create_task(box.dispatcher.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await seen.get()
         box.tell("test", key="2", who="root")  # while the mail of the first one hangs
         await seen.get()
@@ -330,7 +330,7 @@ async def test_telling_wakes_the_dispatcher(box: Outbox, mails: MailServer) -> N
     task = asyncio.create_task(box.dispatcher.run())
     await asyncio.sleep(0)
     box.tell("pin_guessing", key="1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not mails.mails:
             await asyncio.sleep(0.01)
     task.cancel()

@@ -18,7 +18,7 @@ SECONDS = "0.3"
 def appliance(directory: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-P", "-m", "appliance", "--state", str(directory), *words]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=110, cwd=directory, env={"PYTHONPATH": str(ROOT)}
+        command, capture_output=True, text=True, check=False, timeout=280, cwd=directory, env={"PYTHONPATH": str(ROOT)}
     )
 
 
