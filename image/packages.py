@@ -33,6 +33,7 @@ PACKAGES: Final = {
     "ethtool": "what a network card can",
     "ca-certificates": "whom TLS trusts",
     "restic": "backups: encrypted, deduplicated, here or elsewhere",
+    "openssh-client": "carries them to a place behind sftp: (appliance/backup/ssh.py)",
     "netbase": "names of protocols and services",
     # updates
     "rauc": "writes a signed update into the slot that does not run (appliance/slots.py)",

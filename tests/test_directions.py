@@ -50,6 +50,7 @@ ROOMS = {
     "appliance.kernel.range": Room((*SHARED, "appliance.kernel", "pyroute2")),
     "appliance.selftest": Room(("appliance.wire", "appliance.kernel", "cryptography")),
     "appliance.cli.codes": Room(("segno",)),
+    "appliance.backup.keys": Room(("cryptography",)),
     "appliance.tunnel.keys": Room(("appliance.wire", "cryptography")),
     "appliance.launch": Room(),
     "appliance.release": Room(),
@@ -176,7 +177,13 @@ ONLY_IN = {
     "josepy": ("pysrv.certificates.authority",),
     "requests": ("pysrv.certificates.authority",),
     "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
-    "cryptography": ("pysrv.passwords.vault", "pysrv.certificates", "appliance.selftest", "appliance.tunnel.keys"),
+    "cryptography": (
+        "pysrv.passwords.vault",
+        "pysrv.certificates",
+        "appliance.selftest",
+        "appliance.tunnel.keys",
+        "appliance.backup.keys",
+    ),
     "zxcvbn": ("pysrv.passwords.estimator",),
     "msgspec": ("pysrv.api", "pysrv.control.answer"),
     "aiohttp": (

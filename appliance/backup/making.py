@@ -58,6 +58,12 @@ class Backups:
 
     def set_up(self, options: Options, password: str = "") -> SetUp:
         """Make the repository, or take one over that `password` opens. Nothing is chosen before that has worked."""
+        try:
+            return self._set_up(options, password)
+        finally:
+            self.place.drop_authorities()
+
+    def _set_up(self, options: Options, password: str) -> SetUp:
         self.place.make()
         chosen = options if options.repository else replace(options, repository=str(self.place.local))
         fresh, file = "", self.place.password_file

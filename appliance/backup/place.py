@@ -5,6 +5,7 @@ root sends where and with which programs. So they stand in a file of root's, `op
 password in one beside it. Both have mode 0600.
 """
 
+import hashlib
 import os
 import re
 import secrets
@@ -13,14 +14,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+
+from appliance.backup.keys import certificates
 
 DIRECTORY, OPTIONS, PASSWORD, LOCAL = "backup", "options.toml", "password", "repository"
 PASSWORD_BYTES: Final = 24
 MOST_BYTES: Final = 64 * 1024
-REMOTE: Final = ("sftp:", "s3:", "rest:", "b2:", "azure:", "gs:", "swift:", "rclone:")
+REMOTE: Final = ("sftp:", "s3:", "rest:", "b2:", "azure:", "gs:", "swift:")
+# Places that restic reaches by starting another program, which is not installed and has a configuration of its own.
+NOT_TAKEN: Final = ("rclone:",)
+ADDRESSED: Final = ("s3:", "rest:")
 LONGEST_KEPT: Final = 10_000
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
-_SECRET: Final = re.compile(r"(://[^/@:\s]*:)[^/@\s]*@")
+# Up to the last at sign before the path, where an address ends its password. A slash in one is refused.
+_SECRET: Final = re.compile(r"(://[^/@:\s]*:)[^/\s]*@")
+_CONFIDENTIAL: Final = re.compile(r"KEY|SECRET|PASS|TOKEN")
+LEAST_SECRET: Final = 4  # characters: shorter texts would black out words that are none
 # What decides how programs run, rather than whom the repository lets in.
 _FORBIDDEN: Final = ("LD_", "RESTIC_", "PYTHON", "PATH", "HOME", "IFS", "BASH", "ENV")
 
@@ -51,6 +61,7 @@ class Options:
     keep_weekly: int = 5
     keep_monthly: int = 12
     environment: Mapping[str, str] = field(default_factory=dict)
+    authority: str = ""  # the file in STATE/backup whose certificates vouch for the place, beside those of the machine
 
     def __post_init__(self) -> None:
         """Raises BackupError that names what is out of range."""
@@ -64,6 +75,16 @@ class Options:
             check_repository(self.repository)
         for name, value in self.environment.items():
             check_variable(name, value)
+        if self.authority and not _AUTHORITY.fullmatch(self.authority):
+            raise BackupError(f"{self.authority!r:.80} is no file of an authority", "'appliance backup init --ca FILE'")
+
+    def told(self, text: str) -> str:
+        """A text of another program's without the secrets of this place."""
+        text = masked(text)
+        for name, value in self.environment.items():
+            if _CONFIDENTIAL.search(name) and len(value) >= LEAST_SECRET:
+                text = text.replace(value, "***")
+        return text
 
     @property
     def shown(self) -> str:
@@ -80,6 +101,9 @@ KEPT: Final = ("keep_last", "keep_daily", "keep_weekly", "keep_monthly")
 NUMBERS: Final = ("every_h", "at_h", *KEPT)
 
 
+_AUTHORITY: Final = re.compile(r"authority-[0-9a-f]{16}\.pem")
+
+
 def _within(name: str, value: object, least: int, most: int) -> None:
     if type(value) is not int or not least <= value <= most:
         raise BackupError(f"{name} is {value!r}, and must be a whole number from {least} to {most}")
@@ -94,14 +118,38 @@ def check_repository(text: str) -> None:
     """Raises BackupError for what is neither an absolute directory nor a remote place that restic knows."""
     if not text.isprintable() or len(text) > 1000 or text.startswith("-"):
         raise BackupError(f"{text!r:.80} is no repository", "name a directory, or sftp:, s3:, rest: and its place")
+    if text.startswith(NOT_TAKEN):
+        words = f"{text.partition(':')[0]}: is no place of the appliance's: it would need a program that is not there"
+        raise BackupError(words, "sftp:, s3:, rest: and a directory need none")
     if text.startswith("sftp:"):
-        # ssh takes what begins with a minus for an option, and some of its options run programs.
+        # ssh takes what begins with a minus for an option, and some of its options run programs (ssh.py looks closer).
         host = text.removeprefix("sftp:").removeprefix("//")
         if host.rpartition("@")[2].startswith("-") or host.startswith("-"):
-            raise BackupError(f"{text!r:.80} names no host", "sftp:USER@HOST:/DIRECTORY")
+            raise BackupError(f"{masked(text)!r:.80} names no host", "sftp:USER@HOST:/DIRECTORY")
+    elif text.startswith(ADDRESSED):
+        _check_address(text)
     elif not text.startswith((*REMOTE, "/")):
         kinds = ", ".join(REMOTE)
-        raise BackupError(f"{text!r:.80} is no repository", f"an absolute directory, or a place behind {kinds}")
+        raise BackupError(f"{masked(text)!r:.80} is no repository", f"an absolute directory, or a place behind {kinds}")
+
+
+def _check_address(text: str) -> None:
+    """Raises BackupError for an address of which programs would disagree where its password ends."""
+    kind, _, address = text.partition(":")
+    if kind == "s3" and "://" not in address and "@" not in address and address.strip("/"):
+        return  # s3:HOST/BUCKET
+    try:
+        found = urlsplit(address)
+        whole = found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
+    except ValueError:
+        whole = False
+    if not whole or "@" in found.path or (kind == "s3" and "@" in found.netloc):
+        hint = {
+            "s3": "s3:https://HOST/BUCKET; its keys go by --env",
+            "rest": "rest:https://USER:PASSWORD@HOST:PORT/NAME/",
+        }
+        words = f"this is no address behind {kind}: (in a name or password /, @ and : are written %2F, %40 and %3A)"
+        raise BackupError(words, hint[kind])
 
 
 def check_variable(name: str, value: str) -> None:
@@ -138,7 +186,7 @@ class Place:
 
     def options(self) -> Options:
         """What the file says; the defaults where there is none. Raises BackupError."""
-        text = _text(self.options_file)
+        text = self.text(self.options_file)
         try:
             found: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -146,8 +194,11 @@ class Place:
         known = {each.name for each in fields(Options)}
         if unknown := sorted(set(found) - known):
             raise BackupError(f"{self.options_file}: there is no option {unknown[0]!r:.60}", "mend the file")
-        if not isinstance(found.get("environment", {}), dict) or not isinstance(found.get("repository", ""), str):
-            raise BackupError(f"{self.options_file}: repository is a text, environment a table", "mend the file")
+        if not isinstance(found.get("environment", {}), dict) or any(
+            not isinstance(found.get(name, ""), str) for name in ("repository", "authority")
+        ):
+            words = f"{self.options_file}: repository and authority are texts, environment a table"
+            raise BackupError(words, "mend the file")
         chosen = Options(**found)
         return chosen if chosen.repository else Options(**asdict(chosen) | {"repository": str(self.local)})
 
@@ -156,14 +207,32 @@ class Place:
         lines = ["# Written by 'appliance backup set'; docs/operations.md explains it."]
         lines += [f"repository = {_quoted(options.repository)}"]
         lines += [f"{name} = {getattr(options, name)}" for name in NUMBERS]
+        lines += [f"authority = {_quoted(options.authority)}"] if options.authority else []
         if options.environment:
             lines += ["", "[environment]"]
             lines += [f"{name} = {_quoted(value)}" for name, value in sorted(options.environment.items())]
         self.write(self.options_file, "\n".join(lines) + "\n")
 
+    def keep_authority(self, pem: bytes) -> str:
+        """Certificates that vouch for the place, written; the name of their file. Raises BackupError."""
+        try:
+            text = certificates(pem)
+        except ValueError:
+            raise BackupError("this file holds no certificate", "give the authority's certificate in PEM") from None
+        name = f"authority-{hashlib.sha256(text.encode()).hexdigest()[:16]}.pem"
+        self.write(self.directory / name, text)
+        return name
+
+    def drop_authorities(self) -> None:
+        """Take away the certificates that no options name. Raises BackupError."""
+        kept = self.options().authority
+        for path in self.directory.glob("authority-*.pem"):
+            if path.name != kept:
+                path.unlink(missing_ok=True)
+
     def password(self, file: Path | None = None) -> str:
         """The repository's password; `file`: another file's than the place's own. Raises BackupError."""
-        if not (found := _text(file or self.password_file).strip()):
+        if not (found := self.text(file or self.password_file).strip()):
             hint = "'appliance backup init' makes one, or takes that of a repository that is there"
             raise BackupError(f"there is no password in {file or self.password_file}", hint)
         return found
@@ -173,6 +242,19 @@ class Place:
         made = secrets.token_urlsafe(PASSWORD_BYTES)
         self.write(self.password_file, made + "\n")
         return made
+
+    @staticmethod
+    def text(path: Path) -> str:
+        """What a file of the directory says; empty where there is none. Raises BackupError."""
+        try:
+            with path.open(encoding="utf-8") as file:
+                return file.read(MOST_BYTES)
+        except FileNotFoundError:
+            return ""
+        except PermissionError as error:
+            raise _closed(error) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise BackupError(f"{path} cannot be read: {error}", "mend the file, or take it away") from None
 
     def write(self, path: Path, text: str) -> None:
         """A file of mode 0600 in the directory, whole or not at all. Raises BackupError."""
@@ -188,18 +270,6 @@ class Place:
             fresh.rename(path)
         except OSError as error:
             raise _unwritable(error) from None
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(MOST_BYTES)
-    except FileNotFoundError:
-        return ""
-    except PermissionError as error:
-        raise _closed(error) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BackupError(f"{path} cannot be read: {error}", "mend the file, or take it away") from None
 
 
 def _is_there(path: Path) -> bool:

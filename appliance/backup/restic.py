@@ -9,6 +9,8 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,16 +18,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.backup.place import KEPT, BackupError, Options, Place, masked
+from appliance.backup.place import KEPT, BackupError, Options, Place
+from appliance.backup.said import HOST_KEY, NO_SESSION, is_hopeless, judged
+from appliance.backup.ssh import Client, target_of
 
 PROGRAM: Final = "/usr/bin/restic"
 TAG: Final = "appliance"
 CACHE: Final = "cache"
 # What may lie in a repository's directory: restic's own, of a `make` that was interrupted, and a file system's.
 OWN: Final = frozenset({"config", "data", "index", "keys", "locks", "snapshots", "lost+found"})
-CANNOT_OPEN: Final = ("unable to open config file", "Is there a repository", "does not exist", "no such file")
 _IDENT: Final = re.compile(r"[0-9a-f]{64}")
 MOST_SAID: Final = 400  # characters of a message that are told
+PATIENCE_S = 30.0  # with a place that does not answer, while somebody only wants to look
+
+MOST_LINES: Final = 200
+UNEXPLAINED: Final = "'appliance backup show' says which place; the line is restic's"
 
 Heard = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -69,14 +76,17 @@ class Repository:
     ) -> None:
         self._place, self._options, self._program = place, options, program
         self._password_file = password_file or place.password_file
+        self._ssh = Client(place)
+        self._target = target_of(options.repository) if options.repository.startswith("sftp:") else None
 
     def exists(self) -> bool:
         """Whether there is one that the password opens. False: there is none. Raises BackupError for another password
         or a place that cannot be reached."""
-        done = self._run("cat", "config", "--no-lock")
+        done = self._run("cat", "config", "--no-lock", patience_s=PATIENCE_S)
         if done.returncode == 0:
             return True
-        if any(words in done.stderr for words in CANNOT_OPEN):
+        found = judged(done.stderr).meaning
+        if found is not None and found.absent:
             return False
         raise self._failed(done, "cannot be opened")
 
@@ -88,7 +98,8 @@ class Repository:
 
     def snapshots(self) -> list[Snapshot]:
         """All backups of the appliance, oldest first."""
-        done = self._demand(self._run("snapshots", "--json", "--no-lock", "--tag", TAG), "cannot be listed")
+        done = self._run("snapshots", "--json", "--no-lock", "--tag", TAG, patience_s=PATIENCE_S)
+        self._demand(done, "cannot be listed")
         try:
             return sorted((_snapshot(each) for each in json.loads(done.stdout or "[]") or []), key=lambda each: each.at)
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -120,9 +131,12 @@ class Repository:
         chosen = [*idents] if idents else [*kept, "--tag", TAG, "--group-by", "host"]
         self._demand(self._run("forget", "--prune", *chosen), "could not be tidied")
 
-    def unlock(self) -> None:
-        """Take away locks of runs that were killed; those of runs that live stay."""
-        self._run("unlock")
+    def unlock(self, *, everybodys: bool = False) -> None:
+        """Take away locks of runs of this machine that were killed; those of runs that live stay. `everybodys`: those
+        of other machines too, whether they live or not."""
+        done = self._run("unlock", *(("--remove-all",) if everybodys else ()), patience_s=PATIENCE_S)
+        if everybodys:
+            self._demand(done, "could not be unlocked")
 
     # -- the program ----------------------------------------------------------------------------------------------
 
@@ -130,23 +144,60 @@ class Repository:
         """Nothing of the caller's: what restic needs, and the credentials that the options name."""
         fixed = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": os.environ.get("HOME") or "/root",  # ssh looks for its keys there
+            "HOME": str(self._place.directory.absolute()),  # nothing of root's own is looked at
             "LANG": "C.UTF-8",
             "RESTIC_PASSWORD_FILE": str(self._password_file.absolute()),
             "RESTIC_REPOSITORY": self._options.repository,
             "RESTIC_CACHE_DIR": str((self._place.directory / CACHE).absolute()),
             "RESTIC_PROGRESS_FPS": "2",
         }
-        kept = {name: os.environ[name] for name in ("TMPDIR", "SSH_AUTH_SOCK") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}
         return {**kept, **self._options.environment, **fixed}
 
-    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def _begin(self, *words: str) -> list[str]:
+        """The command line up to the command's own words: nothing that is secret stands in it."""
+        found = [self._program, *words]
+        if self._options.authority:
+            vouching = self._place.directory / self._options.authority
+            if not vouching.is_file():
+                raise BackupError(f"{vouching} is gone", "'appliance backup init --ca FILE' gives it anew")
+            found += ["--cacert", str(vouching.absolute())]
+        if self._target is not None:
+            option = f"sftp.command={self._ssh.command(self._target)}".replace('"', '""')
+            found += ["-o", f'"{option}"']  # restic reads options as fields of CSV
+        return found
+
+    def _run(self, *words: str, patience_s: float | None = None) -> subprocess.CompletedProcess[str]:
+        """A run to its end. `patience_s`: it is ended after so long, and when it repeats what no repetition mends."""
         self._place.password(self._password_file)  # said in our words when there is none
-        with _found(self._program):
-            return subprocess.run(  # noqa: S603
-                [self._program, "--quiet", *words],
-                env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        said: list[str] = []
+        with _found(self._program), tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+            process = subprocess.Popen(  # noqa: S603
+                [*self._begin("--quiet"), *words],
+                env=self._environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, text=True,
+                errors="replace",
             )  # fmt: skip
+            assert process.stderr is not None
+            over = threading.Event()
+
+            def give_up() -> None:
+                over.set()
+                process.terminate()
+
+            patience = threading.Timer(patience_s or 0, give_up)
+            if patience_s is not None:
+                patience.start()
+            try:
+                with process:
+                    for line in process.stderr:
+                        said = [*said[-MOST_LINES:], line]
+                        if patience_s is not None and is_hopeless(line):
+                            process.terminate()
+            finally:
+                patience.cancel()
+            said += [f"for {patience_s:g} s it does not answer\n"] if over.is_set() else []
+            output.seek(0)
+            return subprocess.CompletedProcess(words, process.returncode, output.read(), "".join(said))
 
     def _watched(self, words: list[str], directory: Path, heard: Heard) -> subprocess.CompletedProcess[str]:
         """A run in a directory; each status line goes to `heard`, the last lines are returned."""
@@ -154,7 +205,7 @@ class Repository:
         kept: list[str] = []
         with _found(self._program), (self._place.directory / "restic.log").open("w+", encoding="utf-8") as errors:
             process = subprocess.Popen(  # noqa: S603
-                [self._program, *words],
+                [*self._begin(), *words],
                 cwd=directory, env=self._environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=errors, text=True,
             )  # fmt: skip
@@ -175,15 +226,19 @@ class Repository:
         return done
 
     def _failed(self, done: subprocess.CompletedProcess[str], what: str) -> BackupError:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        words = next((each for each in said if each.startswith("Fatal:")), said[-1] if said else "it did not say why")
-        hint = "'appliance backup show' says which place; the line is restic's"
-        if "wrong password" in done.stderr:
-            hint = f"put the repository's password into {self._place.password_file}"
-        elif "already locked" in done.stderr:
-            hint = "another run holds it; when none does, 'appliance backup unlock'"
-        shown = masked(words.removeprefix("Fatal: "))[:MOST_SAID]
-        return BackupError(f"the repository {what}: {shown}", hint)
+        said = judged(done.stderr)
+        if self._target is not None and NO_SESSION in done.stderr:  # restic is often gone before ssh has said why
+            words = self._ssh.knock(self._target)
+            if HOST_KEY in words:
+                stranger = self._ssh.stranger(self._target)
+                return BackupError(f"the repository {what}: {stranger.message}", stranger.hint)
+            said = judged(words) if words else said
+        line, hint = self._options.told(said.line)[:MOST_SAID], UNEXPLAINED
+        if (found := said.meaning) is not None:
+            hint = found.hint.format(password=self._place.password_file)
+            host = self._target.shown if self._target is not None else "the place"
+            line = f"{found.words.format(host=host)} ({line})" if found.words else line
+        return BackupError(f"the repository {what}: {line}", hint)
 
 
 def _demand_empty(directory: Path) -> None:

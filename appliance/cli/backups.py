@@ -1,4 +1,4 @@
-"""`appliance backup` and `appliance restore`: made, listed, looked at, put back. They need root."""
+"""`appliance backup`: made, listed, looked at. They need root."""
 
 import contextlib
 import sys
@@ -14,12 +14,11 @@ from rich.console import RenderableType
 from appliance import errands
 from appliance.backup import record
 from appliance.backup.making import Backups
-from appliance.backup.place import KEPT, NUMBERS, REMOTE, BackupError, NotPermitted, Options
-from appliance.backup.restoring import Restored, restore, restore_into
+from appliance.backup.place import KEPT, MOST_BYTES, NOT_TAKEN, NUMBERS, REMOTE, BackupError, NotPermitted, Options
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link
 from appliance.cli.passwords import password_of
-from appliance.cli.show import Answer, Column, facts, line, moment, say, table
+from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
 from appliance.release import version
 from appliance.wire import BackupWork
@@ -37,6 +36,7 @@ KEEP_IT = (
     "Keep this password somewhere else as well: without it no backup can be read, and where the machine is lost, so is "
     "the file that holds it."
 )
+IN_PLAIN = "It is reached without TLS: name and password in its address can be read on the way; https:// hides them."
 ON_THIS_DISK = "It lies on this machine's own disk, which may fail: name a place elsewhere when you can."
 BYTES_PER_STEP = 1024
 
@@ -49,7 +49,7 @@ def size(count: int) -> str:
     return f"{value:.0f} {units[0]}" if units[0] == "B" else f"{value:.1f} {units[0]}"
 
 
-class _Office:
+class Office:
     """The office as a backup asks it: over its socket, or by a single run."""
 
     def __init__(self, link: Link) -> None:
@@ -78,7 +78,8 @@ def _told() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
+    """What backups refuse, as a command says it. Raises Failure."""
     try:
         yield
     except BackupError as error:
@@ -86,12 +87,14 @@ def _refusals() -> Iterator[None]:
         raise Failure(code, error.message, error.hint, "backup") from None
 
 
-def _backups(session: Session) -> Backups:
+def backups_of(session: Session) -> Backups:
+    """The backups of the appliance that a command is about."""
     return Backups(session.state.absolute(), version())
 
 
-def _office(session: Session) -> _Office:
-    return _Office(session.link())
+def office_of(session: Session) -> Office:
+    """The office as backups ask it."""
+    return Office(session.link())
 
 
 class _Progress:
@@ -115,8 +118,8 @@ class _Progress:
 
 
 def _now(session: Session, full: bool, if_due: bool) -> Answer:
-    with _refusals():
-        backups = _backups(session)
+    with refusals():
+        backups = backups_of(session)
         options = backups.place.options()
         wanted = errands.take(session.runtime) if if_due else None
         if wanted is BackupWork.CHECK:
@@ -126,7 +129,7 @@ def _now(session: Session, full: bool, if_due: bool) -> Answer:
         first = [] if backups.place.is_set_up else _set_up_words(backups, options)
         progress = _Progress(session)
         try:
-            made = backups.make(_office(session), progress, full=full)
+            made = backups.make(office_of(session), progress, full=full)
         finally:
             progress.end()
     words = f"backup {made.snapshot[:8]}: {size(made.size_bytes)}, of which {size(made.added_bytes)} were new"
@@ -146,17 +149,36 @@ def _set_up_words(backups: Backups, options: Options, password: str = "") -> lis
         said += [facts((("password", done.password),)), line(KEEP_IT, "yellow")]
     if done.options.is_local:
         said.append(line(ON_THIS_DISK, "yellow"))
+    if done.options.repository.startswith("rest:http://") and "@" in done.options.repository:
+        said.append(line(IN_PLAIN, "yellow"))
     return said
 
 
-def _init(session: Session, repository: str | None, password: str | None, env: tuple[str, ...]) -> Answer:
-    with _refusals():
-        backups = _backups(session)
-        chosen = replace(backups.place.options(), **_named(repository, env, backups.place.options()))
+def _init(
+    session: Session, repository: str | None, password: str | None, env: tuple[str, ...], ca: Path | None
+) -> Answer:
+    with refusals():
+        backups = backups_of(session)
+        if repository == "-":
+            repository = password_of("-").text
+        before = backups.place.options()
+        chosen = replace(before, **_named(repository, env, before))
+        if ca is not None:
+            chosen = replace(chosen, authority=backups.place.keep_authority(_bytes_of(ca)))
+        elif chosen.repository != before.repository:
+            chosen = replace(chosen, authority="")
         typed = password_of(password).text if password is not None else ""
         words = _set_up_words(backups, chosen, typed)
         shown = backups.place.options()
     return Answer({"repository": shown.shown, "local": shown.is_local}, tuple(words))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES)
+    except OSError as error:
+        raise BackupError(f"{path}: {error.strerror}", "name a file with certificates in PEM") from None
 
 
 def _named(repository: str | None, env: tuple[str, ...], before: Options) -> dict[str, Any]:
@@ -164,7 +186,7 @@ def _named(repository: str | None, env: tuple[str, ...], before: Options) -> dic
     if repository is not None:
         if not repository.strip():  # it would be the directory that one happens to stand in
             raise BackupError(f"{repository!r} names no place", "name a directory, or sftp:, s3:, rest: and its place")
-        local = not repository.startswith(REMOTE)
+        local = not repository.startswith((*REMOTE, *NOT_TAKEN))
         changes["repository"] = str(Path(repository).absolute()) if local else repository
     if env:
         given = dict(before.environment)
@@ -179,8 +201,8 @@ def _named(repository: str | None, env: tuple[str, ...], before: Options) -> dic
 
 
 def _set(session: Session, env: tuple[str, ...], **numbers: int | None) -> Answer:
-    with _refusals():
-        backups = _backups(session)
+    with refusals():
+        backups = backups_of(session)
         before = backups.place.options()
         changes = {name: value for name, value in numbers.items() if value is not None} | _named(None, env, before)
         backups.place.choose(replace(before, **changes))
@@ -188,8 +210,8 @@ def _set(session: Session, env: tuple[str, ...], **numbers: int | None) -> Answe
 
 
 def _show(session: Session) -> Answer:
-    with _refusals():
-        backups = _backups(session)
+    with refusals():
+        backups = backups_of(session)
         options, last = backups.place.options(), record.read(backups.place)
     schedule = "none by themselves"
     if options.every_h:
@@ -201,6 +223,7 @@ def _show(session: Session) -> Answer:
         ("schedule", schedule),
         ("kept", kept),
         ("credentials", ", ".join(options.environment)),
+        ("authority", options.authority),
         ("last made", moment(last.succeeded_at) or "never"),
         ("last checked", moment(last.checked_at) or "never"),
         ("last failure", f"{moment(last.failed_at)}: {last.failure}" if last.failed_at else ""),
@@ -211,8 +234,8 @@ def _show(session: Session) -> Answer:
 
 
 def _list(session: Session) -> Answer:
-    with _refusals():
-        backups = _backups(session)
+    with refusals():
+        backups = backups_of(session)
         if not backups.place.is_set_up:
             return Answer({"repository": "", "backups": []}, (line("no backups are set up: 'appliance backup init'"),))
         options, repository = backups.repository()
@@ -222,70 +245,32 @@ def _list(session: Session) -> Answer:
 
 
 def _check(session: Session, data: bool) -> Answer:
-    with _refusals():
-        count = _backups(session).check(_office(session), data=data)
+    with refusals():
+        count = backups_of(session).check(office_of(session), data=data)
     how = "every byte of them" if data else "the structure; --data reads every byte"
     return Answer({"backups": count, "data": data}, (line(f"{count} backups are whole ({how})"),))
 
 
 def _forget(session: Session, named: tuple[str, ...]) -> Answer:
-    with _refusals():
-        gone = _backups(session).forget(_office(session), named)
+    with refusals():
+        gone = backups_of(session).forget(office_of(session), named)
     words = f"{len(gone)} forgotten" if gone else "nothing to forget"
     return Answer({"forgotten": [each.ident for each in gone]}, (line(words),))
 
 
-def _unlock(session: Session) -> Answer:
-    with _refusals():
-        backups = _backups(session)
+def _unlock(session: Session, everybodys: bool) -> Answer:
+    with refusals():
+        backups = backups_of(session)
         with backups.alone():
-            backups.repository()[1].unlock()
-    return Answer({}, (line("locks of runs that were killed are gone"),))
+            backups.repository()[1].unlock(everybodys=everybodys)
+    words = "all locks are gone" if everybodys else "locks of runs of this machine that were killed are gone"
+    return Answer({}, (line(words),))
 
 
 def _password(session: Session) -> Answer:
-    with _refusals():
-        found = _backups(session).place.password()
+    with refusals():
+        found = backups_of(session).place.password()
     return Answer({"password": found}, (found, line(KEEP_IT, "yellow")))
-
-
-def _restore(session: Session, snapshot: str, into: Path | None, yes: bool) -> Answer:
-    with _refusals():
-        backups = _backups(session)
-        if into is not None:
-            return _restored(restore_into(backups, snapshot, into.absolute()))
-        if not yes:
-            if session.json:
-                raise click.UsageError("with --json, 'restore' needs --yes")
-            found = backups.find(backups.repository()[1].snapshots(), snapshot)
-            words = f"backup {found.short} of {moment(found.at)}, {size(found.size_bytes)}"
-            say(Answer({}, (line(words),)), as_json=False)
-            click.confirm(f"Put it in the place of what is in {session.state}?", abort=True)
-        office = _office(session)
-        done = restore(backups, office, snapshot, session.runtime.absolute())
-        options, repository = backups.repository()
-        report = {"event": "restored", "snapshot": done.snapshot.ident, "made_at": done.made_at}
-        office.tell(report | backups.held(options, repository))
-    return _restored(done)
-
-
-def _restored(done: Restored) -> Answer:
-    balances = ", ".join(f"{amount} {code}" for code, amount in done.database["balances"].items())
-    broken = done.database["broken_at"]
-    shown = (
-        ("backup", f"{done.snapshot.short} of {moment(done.made_at)}"),
-        ("in", str(done.place)),
-        ("accounts", str(done.database["accounts"])),
-        ("balances", balances),
-        ("call records", str(done.database["cdrs"])),
-        ("audit trail", f"broken from row {broken} on" if broken else "whole"),
-        ("replaced", f"lies in {done.aside}: remove it when you are content" if done.aside else ""),
-    )
-    value = {
-        "snapshot": done.snapshot.ident, "made_at": done.made_at, "place": str(done.place),
-        "database": done.database, "aside": str(done.aside) if done.aside else None,
-    }  # fmt: skip
-    return Answer(value, (facts(shown),))
 
 
 def _number(name: str, words: str) -> click.Option:
@@ -334,11 +319,17 @@ COMMANDS = (
             argument("repository", required=False),
             option("--password", metavar="-", default=None, help="Of a repository that is there: '-' reads it."),
             ENV,
+            option(
+                "--ca",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="Certificates (PEM) of an authority of your own, for s3: and rest: behind https.",
+            ),
         ),
         "Examples: 'appliance backup init /mnt/disk/backup', 'appliance backup init "
         "sftp:backup@198.51.100.9:/srv/pbx', 'appliance backup init s3:https://s3.example.com/pbx "
-        "--env AWS_ACCESS_KEY_ID=... --env AWS_SECRET_ACCESS_KEY=-'. A new repository gets a password, which is shown "
-        "this once.",
+        "--env AWS_ACCESS_KEY_ID=... --env AWS_SECRET_ACCESS_KEY=-'. '-' reads the place, for one whose address has a "
+        "password: 'rest:https://USER:PASSWORD@HOST/pbx/'. A new repository gets a password, which is shown this once. "
+        "What SFTP needs first: 'appliance backup key' and 'appliance backup trust'.",
     ),
     Command(
         "backup set",
@@ -358,18 +349,19 @@ COMMANDS = (
         _forget,
         (argument("named", nargs=-1, metavar="[BACKUP]..."),),
     ),
-    Command("backup unlock", "Take away locks of runs that were killed.", _unlock),
-    Command("backup password", "Show the repository's password.", _password),
     Command(
-        "restore",
-        "Put a backup in the place of what is there; what it replaces is kept aside.",
-        _restore,
+        "backup unlock",
+        "Take away locks of runs that were killed.",
+        _unlock,
         (
-            argument("snapshot", default="latest", required=False, metavar="[BACKUP]"),
-            option("--into", type=click.Path(path_type=Path, file_okay=False), help="Only write it into a directory."),
-            option("--yes", is_flag=True, default=False, help="Do not ask."),
+            option(
+                "--all",
+                "everybodys",
+                is_flag=True,
+                default=False,
+                help="Those of other machines too: only when none of them uses the repository.",
+            ),
         ),
-        "The appliance must be stopped. Everything is fetched and judged before anything is replaced. On a new "
-        "machine: 'appliance backup init REPOSITORY --password -', then 'appliance restore'.",
     ),
+    Command("backup password", "Show the repository's password.", _password),
 )

@@ -145,7 +145,7 @@ def test_a_listing_that_is_none_is_refused_in_one_line(
     good = {"id": "ab" * 32, "time": "2026-01-01T00:00:00Z", "paths": ["/set"]}
     told = json.dumps([good | row if isinstance(row, dict) else row])
     repository = made[0].repository()[1]
-    monkeypatch.setattr(repository, "_run", lambda *words: subprocess.CompletedProcess(words, 0, told, ""))
+    monkeypatch.setattr(repository, "_run", lambda *words, **_: subprocess.CompletedProcess(words, 0, told, ""))
     with pytest.raises(BackupError, match="cannot be read"):
         repository.snapshots()
 
