@@ -1,0 +1,1 @@
+"""The keeper: what root does, the command, and what keeper and office share."""

@@ -1,0 +1,1 @@
+"""The office: signalling, policy, money and pages, as a process without any capability."""

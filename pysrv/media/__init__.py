@@ -1,0 +1,1 @@
+"""Media: offers and answers rewritten, ports, relay rows, tones and digits. Pure."""

@@ -1,0 +1,1 @@
+"""SIP: grammar, messages, digest, the transactions as executed tables, dialogs, a sans-IO endpoint. Pure."""

@@ -90,3 +90,12 @@ def test_every_module_and_test_of_the_rfc_index_is_there() -> None:
                 if not any(list(REPOSITORY.glob(f"{place}{end}")) for place in places for end in ("", ".py")):
                     gone.append(f"{row.split('|')[1].strip()}: {name}")
     assert gone == []
+
+
+def test_every_room_of_the_tree_stands_in_the_architecture() -> None:
+    tree = (
+        (docs.DIRECTORY / "architecture.md").read_text(encoding="utf-8").partition("## The tree")[2].partition("## ")[0]
+    )
+    packages = [path.parent for top in ("appliance", "pysrv") for path in REPOSITORY.glob(f"{top}/*/__init__.py")]
+    assert packages
+    assert [room.name for room in packages if f"`{room.relative_to(REPOSITORY)}`" not in tree] == []
