@@ -27,11 +27,12 @@ from tests.lab.network import Host, Lab, end
 from tests.lab.phones import Phone
 from tests.lab.product import ROOT, Product
 from tests.lab.tones import seconds_with_tone, write_tone
+from tests.lab.waiting import until
 
 PASSWORD = "correct-horse-42"
 CALLEE = "100"
 TALK_S = 1.5
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 CLIENTS = ("baresip", "linphone", "sipp", "aiosip")
 STATUS_OF = {"challenge_401": 401, "challenge_407": 407}
 
@@ -119,6 +120,7 @@ def test_baresip_calls(lab: Lab, product: Product, callee: Phone, tmp_path: Path
         phone.dial(CALLEE)
         phone.wait("CALL_ESTABLISHED")
         pause(TALK_S)
+        phone.hears(BOB_HZ, TALK_S)
         phone.hang_up()
         callee.wait("CALL_CLOSED")
     assert talked(was_carried(product, "baresip"))
@@ -145,12 +147,13 @@ def test_linphone_calls(lab: Lab, product: Product, callee: Phone, tmp_path: Pat
     with challenged_by_the_kernel(lab, product, host, "challenge_407"):
         phone = linphone(lab, host, tmp_path, afterwards, registers=False)
         phone.ask(f"call sip:{CALLEE}@{host.gateway}", "connected.")
+        before = len(callee.heard())
         phone.play(tone)
         pause(TALK_S)
+        until(lambda: seconds_with_tone(callee.heard()[before:], ALICE_HZ) >= TALK_S, phone.said)
         phone.ask("terminate", "ended")
         callee.wait("CALL_CLOSED")
     assert talked(was_carried(product, "linphone"))
-    assert seconds_with_tone(callee.heard(), ALICE_HZ) >= 0.6 * TALK_S
 
 
 def test_linphone_registers(lab: Lab, product: Product, tmp_path: Path, afterwards: ExitStack) -> None:
@@ -202,12 +205,12 @@ def aiosip(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., Step]]:
     said, log = tmp_path / "said.jsonl", tmp_path / "log.txt"
 
     def step(name: str) -> dict[str, Any]:
-        until = time.monotonic() + PATIENCE_S
+        end_at = time.monotonic() + PATIENCE_S
         while True:
             for line in said.read_text().splitlines():
                 if (told := json.loads(line))["step"] == name:
                     return dict(told)
-            assert time.monotonic() < until and started[-1].poll() in (None, 0), (
+            assert time.monotonic() < end_at and started[-1].poll() in (None, 0), (
                 name,
                 said.read_text(),
                 log.read_text(),

@@ -93,7 +93,7 @@ def unharmed(outcome: tuple[Outcome, Outcome]) -> bool:
     return done == (2 * PHONES, 0, CALLS, 0)
 
 
-@pytest.mark.timeout(300)  # two appliances start; each day takes ten seconds, and twenty without the gate
+@pytest.mark.timeout(600)  # two appliances start; each day takes ten seconds, and twenty without the gate
 def test_a_hundred_phones_call_on_through_a_flood_and_without_the_gate_they_cannot(tmp_path: Path) -> None:
     cpu = max(os.sched_getaffinity(0))
     with Lab(["phones", "trunk", "attacker"], tag="flood") as lab:

@@ -27,7 +27,7 @@ LEAST_PACKETS = 50_000
 STORM_RATE = 300
 # Without proof 3000 packets of strangers reach the service at once and 33 a second, odd forms 100 and 50 a second
 # (bpf/limits.def: budget, odd); the rest is what the telephones themselves say.
-STRANGERS_SHARE = 3000 + 100 + (33 + 50) * 3 * CALL_S + 50
+AT_ONCE, A_SECOND, OWN = 3000 + 100, 33 + 50, 50
 Pair = tuple[Phone, Phone]
 
 
@@ -105,6 +105,7 @@ def test_a_spoofed_flood_wakes_python_zero_times(
     with replay:
         sent = replay.sent()
     flooded = work(product).since(start)
+    longer = flooded.seconds / quiet.seconds  # tcpreplay has to start and to end
     moved = Counter(tallies(product))
     moved.subtract(tallied)
     assert sent > LEAST_PACKETS
@@ -112,7 +113,7 @@ def test_a_spoofed_flood_wakes_python_zero_times(
     # Not one datagram was read, and not one waits or was lost: the sockets saw none.
     assert (flooded.read, flooded.waiting, flooded.lost) == (0, 0, 0), (flooded, moved)
     # Its heart beats on, and it wakes for nothing else.
-    assert flooded.wakeups <= 1.25 * quiet.wakeups + 10, (flooded, quiet)
+    assert flooded.wakeups <= 1.25 * longer * quiet.wakeups + 10, (flooded, quiet)
 
 
 def spoofed(forger: Forger) -> list[Packet]:
@@ -135,12 +136,17 @@ def test_a_registered_pair_calls_through_a_flood_of_packets_that_are(
     little(work(product).since(start), sent)
 
 
+def strangers_share(done: Work) -> float:
+    """What may have reached the service in that time."""
+    return AT_ONCE + A_SECOND * max(3 * CALL_S, done.seconds) + OWN
+
+
 def little(done: Work, sent: int) -> None:
     """Holds the service's work under a flood to what strangers may ask of it in that time, and to a part of a CPU."""
     assert sent > LEAST_PACKETS
-    assert done.read <= STRANGERS_SHARE, (done, sent)
+    assert done.read <= strangers_share(done), (done, sent)
     assert done.lost == 0, done
-    assert done.cpu_s <= 0.25 * CALL_S, done
+    assert done.cpu_s <= 0.25 * max(CALL_S, done.seconds), done
 
 
 # -- SIPp ---------------------------------------------------------------------------------------------------------
@@ -186,4 +192,4 @@ def test_a_registered_pair_calls_through_storms_of_sipp(
     moved.subtract(before)
     done = work(product).since(start)
     assert min(moved[name] for name in ("challenge_401", "over_guard")) >= STORM_RATE, +moved
-    assert done.read <= STRANGERS_SHARE and done.lost == 0, done
+    assert done.read <= strangers_share(done) and done.lost == 0, done

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from appliance.cli.link import Link
 from tests.e2e.test_calls import closed, newest_cdr, pause
 from tests.lab.ear import Ear
 from tests.lab.network import Lab
@@ -52,7 +53,7 @@ def test_audio_ends_at_the_deadline_though_the_service_is_stopped(
     carol = phone("carol")
     carol.dial("4989123456")
     carol.wait("CALL_ESTABLISHED")
-    call = product.command("calls", "list")["calls"][0]
+    (call,) = Link(product.state, product.runtime).running_office("calls.list")["calls"]  # there are six seconds
     office = product.office_pid()
     os.kill(office, signal.SIGSTOP)
     # until the service stopped, the lease may have been renewed: by whole seconds, up to what was paid for

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.test_calls import nobody_talks
 from tests.lab.carrier import callers_file, calling, load, registering
 from tests.lab.network import Lab
 from tests.lab.product import Product
@@ -21,11 +22,9 @@ CONNECT, PER_SECOND = Decimal("0.05"), Decimal("0.01")  # conftest.RATES: 0.60 a
 WITHIN_S = 60.0
 
 
-def settled(product: Product, patience_s: float = 10.0) -> list[dict[str, Any]]:
+def settled(product: Product) -> list[dict[str, Any]]:
     """The load's records, when no call is open any more."""
-    until = time.monotonic() + patience_s
-    while product.command("calls", "list")["calls"]:
-        assert time.monotonic() < until, "calls are still open"
+    nobody_talks(product)
     return list(product.command("cdrs", "--account", "load", "--limit", str(2 * CALLS))["cdrs"])
 
 

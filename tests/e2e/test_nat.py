@@ -10,6 +10,8 @@ from tests.lab.carrier import callers_file, load, registering
 from tests.lab.network import Lab
 from tests.lab.product import Product
 
+pytestmark = pytest.mark.load
+
 PHONES, WITHIN_S = 500, 10.0
 PASSWORD = "correct-horse-42"
 BOT_PORT, WRONG_ALLOWED = 45_000, 50

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ALICE_HZ
-from tests.e2e.test_calls import pause
+from tests.e2e.test_calls import nobody_talks, pause
 from tests.e2e.test_restart import other_office
 from tests.lab.carrier import Outcome, callers_file, calling, load, registering
 from tests.lab.ear import Ear
@@ -83,10 +83,7 @@ def test_two_hundred_calls_and_a_phone_spend_no_more_than_there_is_while_the_off
         ear.close()
         phone.close()
 
-    until = time.monotonic() + 20
-    while product.command("calls", "list")["calls"]:
-        assert time.monotonic() < until, "calls are still open"
-        pause(0.2)
+    nobody_talks(product)
     account = product.command("accounts", "show", "poor")["account"]
     postings = product.command("accounts", "ledger", "poor", "--limit", "1000")["postings"]
     records = product.command("cdrs", "--account", "poor", "--limit", "1000")["cdrs"]

@@ -13,12 +13,12 @@ import pytest
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.certificates.pebble import running
 from tests.e2e.conftest import ALICE_HZ, BOB_HZ
-from tests.e2e.test_calls import closed, connected, newest_cdr, pause
+from tests.e2e.test_calls import closed, connected, newest_cdr
 from tests.e2e.test_peers import devices
 from tests.lab.network import Host, Lab, entered
 from tests.lab.phones import Phone
 from tests.lab.product import Product, ProductError
-from tests.lab.tones import seconds_with_tone
+from tests.lab.waiting import until
 
 PASSWORD = "correct-horse-42"
 NUMBER = "4930123456"
@@ -72,13 +72,6 @@ def greeted(host: Host, port: int) -> str:
     return hashlib.sha256(shown).hexdigest()
 
 
-def until(there: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not there():
-        assert time.monotonic() < end
-        pause(0.1)
-
-
 def is_open(host: Host, port: int) -> bool:
     try:
         return bool(greeted(host, port))
@@ -95,13 +88,12 @@ def test_a_telephone_over_tls_and_one_over_udp_talk(product: Product, phone: Mak
         connected(alice, bob, "102")
     else:
         connected(bob, alice, "101")  # over the connection that alice has opened
-    pause(TALK_S)
+    bob.hears(ALICE_HZ, TALK_S)
+    alice.hears(BOB_HZ, TALK_S)
     (alice if caller == "bob" else bob).hang_up()  # whoever did not call
     closed(alice, bob)
     assert (record := newest_cdr(product))["sip_status"] == 200
     assert record["ended_by"] == "callee"
-    assert seconds_with_tone(bob.heard(), ALICE_HZ) >= TALK_S * 0.8
-    assert seconds_with_tone(alice.heard(), BOB_HZ) >= TALK_S * 0.8
 
 
 @pytest.mark.setting("usetls")
@@ -177,11 +169,10 @@ def test_a_carrier_is_called_over_tls_when_it_shows_its_certificate(
         authorities.chmod(0o644)
         alice.dial(NUMBER)
         alice.wait("CALL_ESTABLISHED")
-        pause(TALK_S)
+        carrier.hears(ALICE_HZ, TALK_S)
         alice.hang_up()
         closed(alice, carrier)
         assert newest_cdr(product)["sip_status"] == 200
-        assert seconds_with_tone(carrier.heard(), ALICE_HZ) >= TALK_S * 0.8
     finally:
         carrier.close()
 

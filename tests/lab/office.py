@@ -1,6 +1,7 @@
 """What the service's process has to do, as the kernel counts it: none of these figures is the service's own."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +12,21 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Datagrams that were read from sockets, that wait there and that found no room; wake-ups; CPU seconds."""
+    """Datagrams that were read from sockets, that wait there and that found no room; wake-ups; CPU seconds; in how
+    many seconds."""
 
     read: int
     waiting: int
     lost: int
     wakeups: int
     cpu_s: float
+    seconds: float
 
     def since(self, before: "Work") -> "Work":
         """The difference; `waiting` is what waits now."""
         return Work(
             self.read - before.read, self.waiting, self.lost - before.lost, self.wakeups - before.wakeups,
-            self.cpu_s - before.cpu_s,
+            self.cpu_s - before.cpu_s, self.seconds - before.seconds,
         )  # fmt: skip
 
 
@@ -39,6 +42,7 @@ def work(product: Product) -> Work:
         sum(int(row[-1]) for row in sockets),
         sum(int(_field(state, "voluntary_ctxt_switches:")) for state in states),
         (int(times[11]) + int(times[12])) / _TICKS,
+        time.monotonic(),
     )
 
 
