@@ -2,7 +2,9 @@
 
 import html
 import re
+from typing import Any
 
+from appliance.audit.table import CHECKS
 from pysrv.people.permissions import Role
 from pysrv.store import NewAccount
 from pysrv.store.machine_audits import MachineAudit
@@ -10,6 +12,7 @@ from tests.panel.conftest import Panel as Opened
 from tests.web.house import PASSWORD, Browser, House
 
 Panel = tuple[House, Browser]
+ENGLISH = re.compile(r"\b(the|and|is|are|with|nobody|whoever|anew|look|of)\b")
 
 
 def row(page: str, title: str) -> str:
@@ -69,6 +72,51 @@ async def test_the_audit_of_the_machine_is_shown_with_what_is_open_in_it(panel: 
     assert "<code>/dev/&lt;b&gt;vda3</code>" in page
     assert "In order the time before, and open now:" in page
     assert "kernel.x" not in page
+
+
+def everything_open() -> tuple[dict[str, Any], ...]:
+    """The audit of a machine on which nothing is in order."""
+    return tuple(
+        {"name": each.name, "area": str(each.area), "what": each.what, "why": each.why, "grade": "fail", "value": "v",
+         "weight": each.weight, "fix": each.fix, "mendable": each.mend is not None}
+        for each in CHECKS
+    )  # fmt: skip
+
+
+def cells(page: str) -> dict[str, list[str]]:
+    """The table of the machine: the other cells of a row by the name of its check."""
+    rows = re.findall(r"<tr>(.+?)</tr>", page.partition('id="machine"')[2], re.DOTALL)
+    found = [
+        [" ".join(html.unescape(re.sub(r"<[^>]+>", "", cell)).split()) for cell in re.findall(r"<td.*?</td>", row)]
+        for row in rows
+    ]
+    return {cell[1].rpartition(" ")[2]: [cell[1].rpartition(" ")[0], *cell[2:]] for cell in found if cell}
+
+
+async def test_each_check_of_the_machine_says_what_it_is_about_why_and_what_mends_it(panel: Panel) -> None:
+    house, browser = panel
+    house.store.add_machine_audit("root", MachineAudit(1_700_000_000.0, "pbx", 0, 3, 0, everything_open(), ()))
+    house.store.commit()
+    english = cells((await browser.get("/panel/checklist")).text)
+    assert list(english) == [each.name for each in CHECKS]
+    for each in CHECKS:
+        what, value, why, fix = english[each.name]
+        expected = each.what.replace(" is ", " should be ", 1) if each.area == "settings" else each.what
+        assert (what, value, why) == (" ".join(expected.split()), "v", " ".join(each.why.split()))
+        assert fix.startswith(" ".join(each.fix.split()))
+        assert ("appliance audit --fix" in fix.removeprefix(each.fix)) is (each.mend is not None)
+    assert 'href="/panel/settings/usetls">usetls</a>' in (await browser.get("/panel/checklist")).text
+
+
+async def test_a_german_reads_each_check_of_the_machine_in_german(panel: Panel) -> None:
+    house, browser = panel
+    house.store.add_machine_audit("root", MachineAudit(1_700_000_000.0, "pbx", 0, 3, 0, everything_open(), ()))
+    house.store.commit()
+    german = cells((await browser.get("/panel/checklist", headers={"Accept-Language": "de"})).text)
+    for each in CHECKS:
+        what, _, why, fix = german[each.name]
+        assert what != each.what and why != each.why, each.name
+        assert not ENGLISH.search(re.sub(r"'[^']*'", "", f"{what} {why} {fix}")), (each.name, what, why, fix)
 
 
 async def test_the_machine_is_audited_when_somebody_wants_it(panel: Opened) -> None:

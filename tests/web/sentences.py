@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pysrv.limits.notices import KINDS
 from pysrv.web.rendering import PYSRV
+from tests.web.audited import audited
 
 ROOT = PYSRV.parent
 ROOMS = (
@@ -49,7 +50,8 @@ PARTS = (
     "%(a)s is no number of JSON", "%(a)s stands twice in one object", "brackets are nested too deeply",
     "%(a)s would ban everyone", "expecting value", "extra data", "expecting ',' delimiter", "expecting ':' delimiter",
     "expecting property name enclosed in double quotes", "unterminated string starting at",
-    "%(v)s, above 0", "%(v)s, 0 = %(w)s", "a number above %(n)s", "%(n)s or more", "a number of at least %(n)s",
+    "%(n)s or %(o)s", "%(v)s, above 0", "%(v)s, 0 = %(w)s",
+    "a number above %(n)s", "%(n)s or more", "a number of at least %(n)s",
 )  # fmt: skip
 # Where functions return a sentence, and nothing else.
 SAYING = (
@@ -90,6 +92,8 @@ def sentences() -> dict[str, str]:
             found.setdefault(words, place)
     for words in PARTS:
         found.setdefault(words, "what a value may be")
+    for words in audited():
+        found.setdefault(words, "appliance/audit")
     for words in VERDICT.findall((ROOT / "bpf" / "verdicts.def").read_text()):
         found.setdefault(words, "bpf/verdicts.def")
     for kind in KINDS.values():

@@ -1,9 +1,11 @@
 """The security checklist with its score; settings are mended with one click."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
+from appliance.config.schema import ROWS
 from pysrv.panel.forms import answered, set_settings, tried
 from pysrv.people.permissions import Area
 from pysrv.web.acting import do, form, seen
@@ -37,9 +39,16 @@ def _page(request: web.Request, error: Any) -> web.Response:
     machine = do(request, "audit.show")
     audit = machine["report"]
     findings = audit["findings"] if audit is not None else ()
-    wrong = [each for grade in ("fail", "warn") for each in findings if each["grade"] == grade]
+    wrong = [_shown(each) for grade in ("fail", "warn") for each in findings if each["grade"] == grade]
     return answered(request, "panel/checklist.html", error, told=told, bad=bad, machine=machine, audit=audit,
                     wrong=wrong)  # fmt: skip
+
+
+def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A finding; of one about a setting, whose sentence is but its name and what is wanted, these two by themselves."""
+    name, _, wanted = str(found["what"]).partition(" is ")
+    named = found["area"] == "settings" and name in ROWS
+    return {**found, "setting": name if named else "", "wanted": wanted if named else ""}
 
 
 ROUTES = (
