@@ -21,6 +21,8 @@ ROOMS = (
     "pysrv/payments/units.py", "pysrv/calls/causes.py", "appliance/config/fields.py", "appliance/config/textual.py",
     "appliance/config/settings.py", "appliance/config/document.py",
     "appliance/config/scanners.py", "appliance/config/account.py",
+    "appliance/errands.py", "appliance/tunnel", "appliance/kernel/wireguard.py", "appliance/kernel/nft.py",
+    "appliance/backup",
 )  # fmt: skip
 # What no page shows: damage that ends the start, what a program alone is told, what belongs to a file on the machine.
 UNSEEN = (
@@ -42,6 +44,8 @@ PARTS = (
     "the owner", "give %(a)s a price in the deck above it", "no interface is attached", "nftables does not relay",
     "asked for", "as it was attached before",
     "only root lets peers into the tunnel", "no audit can be started: %(a)s",
+    "too many backups were asked for", "too many audits were asked for", "this keeper has nothing done by others",
+    "this keeper holds no tunnel",
     "on the machine: 'appliance tunnel add NAME'; 'appliance tunnel on --by-panel' lets the panel do it",
     "%(a)s: %(w)s", "%(a)s; %(w)s", "and %(n)s more faults",
     "%(a)s must be text, not %(b)s", "%(a)s must be a whole number, not %(b)s", "%(a)s must be a number, not %(b)s",

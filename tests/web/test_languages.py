@@ -1,10 +1,14 @@
 """Every word of the web has its translation, in every language, with the same places to fill."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from pysrv.web.rendering import LANGUAGES, SOURCE_LANGUAGE, catalogue_files
+from appliance.errands import MOST_WANTED, Errands
+from appliance.tunnel import book
+from appliance.wire import WireError
+from pysrv.web.rendering import LANGUAGES, SOURCE_LANGUAGE, catalogue_files, say
 from tests.web.languages import SETTINGS, entries, missing, said, translated, unused
 
 OTHERS = sorted(LANGUAGES.keys() - {SOURCE_LANGUAGE})
@@ -48,3 +52,21 @@ def test_words_are_found_in_templates_menus_and_python() -> None:
     assert "menu of /panel/accounts" in found["Accounts"]
     assert "the roles" in found["owner"]
     assert found["Longest automatic ban."] == [SETTINGS]
+
+
+def test_what_the_keeper_refuses_is_read_in_german_by_whoever_asked_in_the_panel(tmp_path: Path) -> None:
+    errands, kept = Errands(tmp_path, tmp_path, lambda _: None, by_unit=True), book.fresh()
+    for _ in range(MOST_WANTED):
+        errands.audit()
+    said = {
+        errands.audit: "zu viele Prüfungen wurden verlangt",
+        lambda: kept.peer("laptop"): "der Tunnel hat keinen Teilnehmer 'laptop'",
+        lambda: kept.with_peer("../x", "", "", 1.0): "'../x' kann kein Name eines Teilnehmers sein",
+        lambda: kept.with_peer("x", "y", "", 1.0): "das ist kein Schlüssel von WireGuard",
+        lambda: Errands(tmp_path, tmp_path / "no", lambda _: None, by_unit=True).audit(): "siehe das Protokoll",
+    }
+    for ask, words in said.items():
+        with pytest.raises(WireError) as refused:
+            ask()
+        told = f"{say(refused.value.message, 'de')}; {say(refused.value.hint, 'de')}"
+        assert words in told and refused.value.hint not in told
