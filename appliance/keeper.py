@@ -11,6 +11,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from appliance import reset, verbs
@@ -59,9 +61,33 @@ def _run(options: RunOptions, load: Load) -> int:
     lock.take()
     try:
         _reset_finished(Path(options.state))
-        return _hold(_prepared(options), load)
+        prepared = _prepared(options)
+        with _unit_begun(prepared) as unit:
+            return _hold(prepared, load, unit)
     finally:
         lock.release()
+
+
+@contextmanager
+def _unit_begun(options: RunOptions) -> Iterator[Unit | None]:
+    """The office's unit, told to begin where there is one: what it has to do before it listens, it does while the gate
+    is loaded, and waits for the keeper's socket. A start that is broken off takes it along; one that fails leaves it
+    waiting for the next keeper.
+    """
+    if not options.office_unit:
+        yield None
+        return
+    runtime = Path(options.runtime)
+    unit = Unit(options.office_unit, account().pw_uid, environment(_launch(options)), runtime, say)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        unit.prepare()
+        notify_ready()
+        yield unit
+    except (KeyboardInterrupt, SystemExit):
+        asyncio.run(unit.stop())
+        tidy(runtime)
+        raise
 
 
 def _reset_finished(state: Path) -> None:
@@ -127,7 +153,7 @@ def pin_dir(options: RunOptions) -> Path:
     return BPFFS / f"appliance{other}"
 
 
-def _hold(options: RunOptions, load: Load) -> int:
+def _hold(options: RunOptions, load: Load, unit: Unit | None) -> int:
     """Hold a gate, serve, and let go of it again however serving ends."""
     started_at = time.monotonic()
     if options.mode is not Mode.NFTABLES:
@@ -137,7 +163,7 @@ def _hold(options: RunOptions, load: Load) -> int:
         try:
             _say_what_is_held(gate, options)
             say(f"ready to serve after {time.monotonic() - started_at:.1f} s")
-            return asyncio.run(_serve(gate, options))
+            return asyncio.run(_serve(gate, options, unit))
         finally:
             gate.close()
     except WireError as error:
@@ -160,8 +186,11 @@ def _say_what_is_held(gate: HeldGate, options: RunOptions) -> None:
         say("lo reaches this machine alone; for a real interface: make run IFACE=eth0")
 
 
-async def _serve(gate: HeldGate, options: RunOptions) -> int:
-    """Serve verbs and keep the office running until a signal, or until the office cannot be started at all."""
+async def _serve(gate: HeldGate, options: RunOptions, unit: Unit | None) -> int:
+    """Serve verbs and keep the office running until a signal, or until the office cannot be started at all.
+
+    Without a `unit` the office is a child of this process.
+    """
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, told.set)
@@ -183,8 +212,7 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
         say,
     )
     await listener.start()
-    office = _office(options, runtime)
-    notify_ready()
+    office = unit or Supervisor(_launch(options), runtime, say, survive=options.pin)
     running = asyncio.create_task(office.run())
     others = [
         asyncio.create_task(told.wait()),
@@ -203,15 +231,6 @@ async def _serve(gate: HeldGate, options: RunOptions) -> int:
         task.cancel()
     tidy(runtime)
     return status
-
-
-def _office(options: RunOptions, runtime: Path) -> Supervisor | Unit:
-    """Who runs the office: this process, or a unit that has been told how."""
-    if not options.office_unit:
-        return Supervisor(_launch(options), runtime, say, survive=options.pin)
-    unit = Unit(options.office_unit, account().pw_uid, environment(_launch(options)), runtime, say)
-    unit.prepare()
-    return unit
 
 
 def _launch(options: RunOptions) -> Launch:

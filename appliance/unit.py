@@ -1,8 +1,9 @@
 """The office as a unit of systemd's own, which closes it in and starts it again; the keeper says when and with what.
 
 A service gives the office directives that no child can give itself (systemd.exec(5)). What stays the keeper's: the
-options, which it writes where the unit reads them before it says that it is ready; and the end, because a keeper that
-is told to stop takes the office with it. One that dies leaves it: the office reconnects to the next keeper.
+options, which it writes where the unit reads them before it says that it may start; and the end, because a keeper that
+is told to stop takes the office with it. One that dies leaves it: the office reconnects to the next keeper. The office
+opens nothing before the keeper's socket is there.
 
 Knows the unit by its control group alone, so the keeper asks nothing of systemd.
 """
@@ -43,8 +44,16 @@ def running(name: str, uid: int, control_groups: Path = CONTROL_GROUPS) -> Ident
         numbers = (control_groups / name / "cgroup.procs").read_text().split()
     except OSError:
         return None
-    owned = (each for each in sorted(map(int, numbers)) if _owner(each) == uid)
+    owned = (each for each in sorted(map(int, numbers)) if _owner(each) == uid and not _is_prepared(each))
     return next((found for each in owned if (found := Identity.of(each)) is not None), None)
+
+
+def _is_prepared(pid: int) -> bool:
+    """Whether systemd still makes this process ready; until it executes its program its name stands in parentheses."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().startswith("(")
+    except OSError:
+        return True
 
 
 def _owner(pid: int) -> int:

@@ -138,11 +138,13 @@ def _check(options: RunOptions) -> int:
 
 
 def _serve(options: RunOptions) -> int:
+    gc.disable()  # what a thousand modules are made of stays: no walk over it would find anything
     from pysrv.office import run
 
     # A busy office makes thousands of objects a second that live as long as a call: the collector would walk them over
     # and over (a tenth of all its time). Most go by their reference counts; what is left waits a little longer.
     gc.freeze()
+    gc.enable()
     gc.set_threshold(*COLLECT_AFTER)
     return run(options, os.environ.get(KEEPER_VARIABLE, str(Path(options.runtime) / "keeper.sock")))
 

@@ -17,10 +17,11 @@ if importlib.util.find_spec("argon2"):  # a machine that tests the gate alone ha
     import argon2
 
     from pysrv.passwords import people, pins
+    from pysrv.passwords.nobody import hash_of_nobody
 
     for _room in (people, pins):
         _room._HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        _room.NOBODYS_HASH = _room.hashed("nobody's")
+        _room.NOBODYS_HASH = hash_of_nobody(_room._HASHER)
 
 settings.register_profile("appliance", deadline=None)
 settings.load_profile("appliance")

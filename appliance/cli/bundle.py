@@ -83,7 +83,7 @@ def _owners() -> str:
 
 
 def _bundle(session: Session, file: Path, mask: bool, lines: int) -> Answer:
-    from appliance.cli import BOOK  # it has this command in its table
+    from appliance.cli.book import BOOK  # it has this command in its table
 
     if os.geteuid():
         raise Failure(Exit.NOT_PERMITTED, "a bundle looks at files and sockets of root", "run the command as root")

@@ -35,7 +35,7 @@ def _completion(_session: Session, shell: str | None) -> Answer:
 
 
 def _docs(_session: Session, check: bool, directory: Path | None) -> Answer:
-    from appliance.cli import BOOK
+    from appliance.cli.book import BOOK
 
     where = directory or docs.DIRECTORY
     try:

@@ -11,11 +11,12 @@ import click
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import NO_REPLY, Link
 from appliance.cli.show import Answer, Column, facts, line, moment, table
-from appliance.cli.table import FILE_NAME, Command, Session, option
+from appliance.cli.table import ABOUT, FILE_NAME, Book, Command, Session, option
 from appliance.config.load import parse_file
 from appliance.config.options import DEFAULT_INTERFACE, BadOption, Mode, Relay, RunOptions, port_range
 from appliance.config.private import ssh_words
 from appliance.config.settings import BadSettings, Problem, Settings, warnings
+from appliance.release import version
 
 STATUS_TIMEOUT_S = 5.0
 NOT_RUNNING = "not running"
@@ -259,3 +260,6 @@ COMMANDS = (
         (option("--stored/--no-stored", default=True, help="Look at stored changes too."),),
     ),
 )
+
+BOOK = Book(ABOUT, groups=(), commands=COMMANDS, version=version())
+"""The commands of this room alone: nothing else has to be there for the appliance to start."""

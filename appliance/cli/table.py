@@ -22,6 +22,7 @@ from appliance.config.schema import ROWS
 from appliance.config.settings import BadSettings
 from appliance.wire import WireError
 
+ABOUT = "A VoIP security appliance: a gate at the network card, a SIP back-to-back user agent, limits and money."
 FILE_NAME = "settings.toml"
 MOST_FILE_BYTES = 1024 * 1024
 

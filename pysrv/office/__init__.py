@@ -10,6 +10,7 @@ greeting.py   what the first lines say: addresses, a first password, accounts to
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
 import uvloop
 
@@ -21,9 +22,13 @@ from pysrv.store import StoreError
 
 __all__ = ["Office", "run"]
 
+LOOK_S = 0.05
+
 
 def run(options: RunOptions, keeper: str) -> int:
-    """Serve until told to stop; returns the exit status."""
+    """Serve until told to stop; returns the exit status. Where the office is a unit of its own, it begins while the
+    keeper loads the gate: nothing is opened before that holds.
+    """
     log = journal.to_stderr()
     try:
         return uvloop.run(_main(options, keeper, log))
@@ -39,7 +44,10 @@ async def _main(options: RunOptions, keeper: str, log: journal.Chosen) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     try:
-        await office.start()
+        while options.office_unit and not Path(keeper).exists() and not told.is_set():
+            await asyncio.sleep(LOOK_S)
+        if not told.is_set():
+            await office.start()
         await told.wait()
     finally:
         await office.stop()

@@ -3,12 +3,12 @@
 A comparison takes tens of milliseconds on purpose.
 """
 
-import secrets
-
 import argon2
 
+from pysrv.passwords.nobody import hash_of_nobody
+
 _HASHER = argon2.PasswordHasher()
-NOBODYS_HASH = _HASHER.hash(secrets.token_hex(8))
+NOBODYS_HASH = hash_of_nobody(_HASHER)
 """What the password of a user who does not exist is compared with, so that it takes as long."""
 
 

@@ -3,12 +3,12 @@
 Twelve random digits need no more, and a comparison holds all calls up for its milliseconds.
 """
 
-import secrets
-
 import argon2
 
+from pysrv.passwords.nobody import hash_of_nobody
+
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-NOBODYS_HASH = _HASHER.hash(secrets.token_hex(8))
+NOBODYS_HASH = hash_of_nobody(_HASHER)
 """What a PIN that leads to no card is compared with, so that it takes as long."""
 
 

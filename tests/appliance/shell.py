@@ -6,7 +6,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from appliance.cli import BOOK
+from appliance.cli.book import BOOK
 from appliance.cli.exits import Exit
 
 DECK = "prefix;per_minute;destination\n49;0,02;Germany\n4930;0,01;Berlin\n"

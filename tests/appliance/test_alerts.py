@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from appliance import metrics
-from appliance.cli import BOOK
+from appliance.cli.book import BOOK
 from appliance.metrics.alerts import ALERTS, Alert, Severity, page
 
 KNOWN = {row.name: row for row in metrics.ROWS}

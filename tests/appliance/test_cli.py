@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from appliance import launch
-from appliance.cli import BOOK
+from appliance.cli.book import BOOK
 from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from appliance import docs
-from appliance.cli import BOOK
+from appliance.cli.book import BOOK
 from appliance.cli.exits import Exit
 
 REPOSITORY = docs.DIRECTORY.parent

@@ -18,7 +18,7 @@ from scapy.packet import Raw
 from scapy.utils import PcapNgReader
 
 from appliance import verbs
-from appliance.cli import BOOK
+from appliance.cli.book import BOOK
 from appliance.cli.exits import Exit
 from appliance.cli.gate import BAR_COLUMNS, bars
 from appliance.kernel import layout

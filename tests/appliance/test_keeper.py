@@ -211,9 +211,24 @@ def test_a_keeper_whose_office_is_a_unit_needs_less_says_when_it_is_ready_and_st
             options = tree.runtime / ENVIRONMENT
             assert options.stat().st_mode & 0o777 == 0o600
             assert 'APPLIANCE_KEEPER="/srv/keeper/keeper.sock"' in options.read_text()
-            assert (tree.runtime / "keeper.sock").exists()
+            keeper.line("keeper: ready to serve")
             keeper.process.terminate()
             assert not [line for line in keeper.rest() if line.startswith("office ")]
+            assert keeper.status() == 0
+    assert [path.name for path in tree.runtime.iterdir()] == ["keeper.lock"]
+
+
+def test_a_keeper_that_is_stopped_while_it_loads_takes_the_units_options_back(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tree.code / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tree.code / "notify"))
+        listening.settimeout(60)
+        with tree.keeper(BARE, pin=True, office_unit=UNIT) as keeper:
+            assert listening.recv(64) == b"READY=1"
+            keeper.process.terminate()
+            keeper.rest()
             assert keeper.status() == 0
     assert [path.name for path in tree.runtime.iterdir()] == ["keeper.lock"]
 

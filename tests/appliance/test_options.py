@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from appliance import keeper
-from appliance.cli import BOOK
+from appliance.cli.book import BOOK
 from appliance.options import BadOption, Mode, Relay, RunOptions
 
 

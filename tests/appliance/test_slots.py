@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from appliance.cli import BOOK
+from appliance.cli.book import BOOK
 from appliance.cli.exits import Exit
 from appliance.slots import Running, Slot, SlotError, Slots, here, run, running, state
 

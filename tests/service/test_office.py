@@ -2,10 +2,15 @@
 
 import asyncio
 import contextlib
+import os
 import re
+import signal
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from appliance.config.options import RunOptions
+from appliance.config.options import KEEPER_VARIABLE, OPTIONS_VARIABLE, RunOptions
 from pysrv.net.udp import PortBusy
 from pysrv.office import Office
 from pysrv.store import DATABASE, Store
@@ -169,3 +174,54 @@ def options(transport: str, port: int) -> bytes:
         "Content-Length: 0",
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, "never so"
+        time.sleep(0.02)
+
+
+def reached(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex((HOST, port)) == 0
+
+
+@contextlib.contextmanager
+def unit_of_its_own(place: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """An office as a unit starts it, beside its keeper, once it hears that it is to stop; and its port of HTTPS."""
+    ports = {"sip_port": free_port(), "https_port": free_port()}
+    options = RunOptions(
+        listen=(HOST,), state=str(place), runtime=str(place), office_unit="office.service", pin=True, **ports
+    )
+    given = {OPTIONS_VARIABLE: options.to_json(), KEEPER_VARIABLE: str(place / "keeper.sock")}
+    command = [sys.executable, "-m", "pysrv"]
+    with subprocess.Popen(command, env=os.environ | given, stdout=subprocess.DEVNULL) as process:
+        try:
+            until(lambda: hears_stop(process.pid))
+            yield process, ports["https_port"]
+        finally:
+            process.kill()
+
+
+def hears_stop(pid: int) -> bool:
+    """Whether SIGTERM has a handler there: proc_pid_status(5)."""
+    caught = re.search(r"SigCgt:\t(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return caught is not None and bool(int(caught[1], 16) >> signal.SIGTERM - 1 & 1)
+
+
+def test_an_office_that_is_a_unit_opens_nothing_before_a_keeper_is_there(tmp_path: Path) -> None:
+    with unit_of_its_own(tmp_path) as (process, port):
+        time.sleep(0.5)  # in which it would have opened everything
+        assert not reached(port)
+        (tmp_path / "keeper.sock").touch()
+        until(lambda: reached(port))
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_an_office_that_waits_for_its_keeper_can_be_stopped(tmp_path: Path) -> None:
+    with unit_of_its_own(tmp_path) as (process, _):
+        process.terminate()
+        assert process.wait(30) == 0

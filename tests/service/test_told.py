@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import pysrv
-from appliance.cli import BOOK
+from appliance.cli.book import BOOK
 from pysrv.limits.notices import ALIASES, KINDS, Figures, words
 
 ROOMS = tuple(Path(pysrv.__file__).parent / room for room in ("service", "payments", "office", "control"))
