@@ -69,8 +69,9 @@ ROOMS = {
     "pysrv.passwords": Room(pure=True),
     "pysrv.passwords.estimator": Room(("pysrv.passwords", "zxcvbn")),
     "pysrv.passwords.made": Room(),  # chance is no pure function
-    "pysrv.passwords.people": Room(("argon2",)),
-    "pysrv.passwords.pins": Room(("argon2",)),
+    "pysrv.passwords.nobody": Room(("argon2",)),  # chance
+    "pysrv.passwords.people": Room(("argon2", "pysrv.passwords.nobody")),
+    "pysrv.passwords.pins": Room(("argon2", "pysrv.passwords.nobody")),
     "pysrv.passwords.vault": Room(("cryptography",)),
     # The office's shell.
     # The store refuses two accounts that no call could tell apart: the rule is policy's.
@@ -176,7 +177,7 @@ ONLY_IN = {
     "acme": ("pysrv.certificates.authority",),
     "josepy": ("pysrv.certificates.authority",),
     "requests": ("pysrv.certificates.authority",),
-    "argon2": ("pysrv.passwords.people", "pysrv.passwords.pins"),
+    "argon2": ("pysrv.passwords.nobody", "pysrv.passwords.people", "pysrv.passwords.pins"),
     "cryptography": (
         "pysrv.passwords.vault",
         "pysrv.certificates",

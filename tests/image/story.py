@@ -172,7 +172,7 @@ class Day:
         for user, number in (("alice", 101), ("bob", 102)):
             directory = self.place / f"phone-{number}"
             host = self.yard.hosts[user]
-            self._phones[user] = Phone(self.yard, host, directory, user, PHONE_PASSWORD, tone_hz=HERTZ)
+            self._phones[user] = Phone(self.yard, host, directory, user, PHONE_PASSWORD, tone_hz=HERTZ, expires_s=3600)
             self._phones[user].registered(PATIENCE_S)
         self.both_registered()
 
