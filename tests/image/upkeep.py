@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.image.judge import MANY, Check
 from tests.image.updates import FOREIGN_FILE, UPDATE_FILE, UPDATES
+from tests.image.yard import GuestError
 
 if TYPE_CHECKING:
     from tests.image.story import Day
@@ -42,7 +43,18 @@ class Upkeep:
     def back_up(self) -> None:
         """Of everything, with restic, into the machine's own repository."""
         self._guest.commands("backup init")
-        made = self._guest.command("backup now")["made"]
+        made: dict[str, Any] = {}
+
+        def tried() -> bool:
+            try:
+                made.update(self._guest.command("backup now")["made"])
+            except GuestError as error:
+                if "another backup runs now" in str(error):  # the schedule's own
+                    return False
+                raise
+            return True
+
+        self._guest.wait("a backup", tried, PATIENCE_S * 2)
         self._before = self.state()
         self._day.figures["backup, bytes"] = made["size_bytes"]
         assert made["size_bytes"] > 0, made
