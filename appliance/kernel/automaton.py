@@ -201,7 +201,7 @@ def _merge(columns: list[list[int]]) -> list[int]:
         seen: dict[tuple[int, ...], int] = {}
         finer = []
         for state, row in enumerate(columns):
-            key = (groups[state], *(groups[target] for target in row))
+            key = (groups[state], *map(groups.__getitem__, row))
             finer.append(seen.setdefault(key, len(seen)))
         if len(seen) == len(set(groups)):
             return finer

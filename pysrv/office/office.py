@@ -56,6 +56,7 @@ from pysrv.service.tokens import token_source
 from pysrv.sip.events import Flow
 from pysrv.sip.parser import Limits
 from pysrv.store import DATABASE, Store
+from pysrv.store.people import FirstPassword
 from pysrv.web.logins import Logins
 from pysrv.web.server import Web
 
@@ -210,12 +211,14 @@ class Office:
         parts = self._watch, self._dispatcher, self._cashier, self._renewer
         for work in (*(each.run() for each in parts), self._stay_secure()):
             self._tasks.append(self._loop.create_task(work))
-        self._greet()
         self.turn()
+        await self._greet()
 
-    def _greet(self) -> None:
-        """Say where what is, and passwords that are new: made only now, when nothing can keep them from being said."""
-        password = self._store.ensure_admin()
+    async def _greet(self) -> None:
+        """Say where what is, and passwords that are new: made only now, when nothing can keep them from being said.
+        Calls are taken already."""
+        made = None if self._store.has_administrator() else await asyncio.to_thread(FirstPassword.new)
+        password = self._store.ensure_admin(made)
         demo = greeting.demo_accounts(self._store, self._settings().realm) if self._options.demo_accounts else {}
         self._store.commit()
         for name in demo:

@@ -2,21 +2,13 @@
 
 Pure: challenges are handed in. A passkey is a second factor here, after the password: presence is demanded, the
 authenticator's own verification of the user is not. `host` is the name in the browser's address bar: a passkey belongs
-to it, so there are none where the appliance is reached by a bare address.
+to it, so there are none where the appliance is reached by a bare address. The library is taken in when a passkey is
+first asked for: it would be a twelfth of the office's start.
 """
 
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import webauthn
-from webauthn.helpers import parse_authentication_credential_json
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 CHALLENGE_BYTES = 32
 NAME = "Appliance"
@@ -56,15 +48,19 @@ def party_of(host: str) -> Party:
 
 def asked_to_register(party: Party, challenge: bytes, name: str, handle: bytes, known: Iterable[bytes]) -> str:
     """JSON for navigator.credentials.create. `handle` is the user's random id, `known` the passkeys he has already."""
+    import webauthn
+    from webauthn.helpers import structs
+
     options = webauthn.generate_registration_options(
         rp_id=party.rp_id,
         rp_name=NAME,
         user_name=name,
         user_id=handle,
         challenge=challenge,
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.DISCOURAGED, user_verification=UserVerificationRequirement.PREFERRED
+        exclude_credentials=[structs.PublicKeyCredentialDescriptor(id=each) for each in known],
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.DISCOURAGED,
+            user_verification=structs.UserVerificationRequirement.PREFERRED,
         ),
     )
     return webauthn.options_to_json(options)
@@ -72,6 +68,8 @@ def asked_to_register(party: Party, challenge: bytes, name: str, handle: bytes, 
 
 def registered(party: Party, challenge: bytes, answer: str) -> Registered:
     """The credential that the browser's answer makes. Raises PasskeyError."""
+    import webauthn
+
     try:
         found = webauthn.verify_registration_response(
             credential=answer,
@@ -86,17 +84,22 @@ def registered(party: Party, challenge: bytes, answer: str) -> Registered:
 
 def asked_to_prove(party: Party, challenge: bytes, known: Iterable[bytes]) -> str:
     """JSON for navigator.credentials.get."""
+    import webauthn
+    from webauthn.helpers import structs
+
     options = webauthn.generate_authentication_options(
         rp_id=party.rp_id,
         challenge=challenge,
-        allow_credentials=[PublicKeyCredentialDescriptor(id=each) for each in known],
-        user_verification=UserVerificationRequirement.PREFERRED,
+        allow_credentials=[structs.PublicKeyCredentialDescriptor(id=each) for each in known],
+        user_verification=structs.UserVerificationRequirement.PREFERRED,
     )
     return webauthn.options_to_json(options)
 
 
 def credential_of(answer: str) -> bytes:
     """The id of the passkey that answers. Raises PasskeyError."""
+    from webauthn.helpers import parse_authentication_credential_json
+
     try:
         return parse_authentication_credential_json(answer).raw_id
     except Exception as error:  # whatever the parsers of a hostile answer stumble over
@@ -105,6 +108,8 @@ def credential_of(answer: str) -> bytes:
 
 def proven(party: Party, challenge: bytes, answer: str, public_key: bytes, sign_count: int) -> int:
     """The passkey's new counter. Raises PasskeyError; also when the counter went back, as a copied key shows."""
+    import webauthn
+
     try:
         found = webauthn.verify_authentication_response(
             credential=answer,

@@ -52,8 +52,26 @@ class Passkey:
     used_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class FirstPassword:
+    """The first owner's, by chance, and its hash."""
+
+    password: str
+    hash: str
+
+    @classmethod
+    def new(cls) -> "FirstPassword":
+        """Takes about 50 ms, and needs no store: a thread may do it."""
+        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        return cls(password, people.hashed(password))
+
+
 class PeopleReading(SecrecyReading):
     """Questions about administrators."""
+
+    def has_administrator(self) -> bool:
+        """Whether there is any."""
+        return self._one("SELECT 1 FROM administrators") is not None
 
     def administrators(self) -> list[Administrator]:
         """All of them, by name."""
@@ -95,13 +113,13 @@ class PeopleReading(SecrecyReading):
 class PeopleWriting(PeopleReading, SecrecyWriting):
     """Changes of administrators."""
 
-    def ensure_admin(self, name: str = "admin") -> str | None:
+    def ensure_admin(self, made: FirstPassword | None = None, name: str = "admin") -> str | None:
         """The password of a newly made owner, to be printed once; None: there already is an administrator."""
-        if self._one("SELECT 1 FROM administrators"):
+        if self.has_administrator():
             return None
-        password = secrets.token_urlsafe(_PASSWORD_BYTES)
-        self.add_administrator(name, Role.OWNER, password)
-        return password
+        made = made or FirstPassword.new()
+        self._add(name, Role.OWNER, made.hash)
+        return made.password
 
     def add_administrator(self, name: str, role: Role, password: str, who: str = "") -> None:
         """Somebody new. Takes about 50 ms. Raises StoreError: taken, or not a name, or too short a password."""
@@ -111,9 +129,12 @@ class PeopleWriting(PeopleReading, SecrecyWriting):
         if taken := self._one("SELECT name FROM administrators WHERE name = ? COLLATE NOCASE", (name,)):
             raise StoreError(StoreCode.CONFLICT, f"there is an administrator {taken[0]!r} already")
         _check(password)
+        self._add(name, role, people.hashed(password), who)
+
+    def _add(self, name: str, role: Role, password_hash: str, who: str = "") -> None:
         self._write(
             "INSERT INTO administrators (name, role, password_hash, created_at, handle) VALUES (?, ?, ?, ?, ?)",
-            (name, role, people.hashed(password), self._clock(), secrets.token_bytes(32)),
+            (name, role, password_hash, self._clock(), secrets.token_bytes(32)),
         )
         self._audit(who, "administrator.add", name, "", role)
 
