@@ -106,7 +106,7 @@ class Upkeep:
         """All of its rows."""
         report = self._guest.shell("appliance audit --json || true", timeout=600)
         found = json.loads(report)
-        wrong = [each["name"] for each in found["findings"] if each["grade"] == "fail"]
+        wrong = [f"{each['name']} ({each['value']})" for each in found["findings"] if each["grade"] == "fail"]
         warned = [each["name"] for each in found["findings"] if each["grade"] == "warn"]
         self._day.figures |= {"audit score": found["score"], "audit warnings": " ".join(warned)}
         judged = sum(each["grade"] in ("pass", "warn", "fail") for each in found["findings"])
