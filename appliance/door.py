@@ -151,7 +151,7 @@ class Door:
                 nft.close()
             self._problem = ""
         except WireError as error:
-            self._fail(f"SSH lets in whom it let in before: {error.message}")
+            self._fail(f"a packet filter that keeps SSH stays as it is: {error.message}")
 
     @staticmethod
     def _listed(nft: Nft) -> str:
