@@ -1,7 +1,5 @@
 """Abnormal traffic out of call records."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +15,6 @@ DAY = 86_400.0
 MIDNIGHT = 1_700_006_400.0  # 2023-11-15 00:00 UTC
 NOW = MIDNIGHT + 12 * 3600
 OWNER = Licence(Powers.of(Role.OWNER), proven=True)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "appliance.db", lambda: NOW) as opened:
-        yield opened
 
 
 def called(store: Store, at: float, times: int = 1, **changes: Any) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from appliance.wire import WireError
-from pysrv.control import Control
 from pysrv.store import Store
 from pysrv.store.rows import NewAccount
 from tests.control.office import NOW, Operator, Service
@@ -17,16 +16,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
         opened.add_account(NewAccount("alice", "correct-horse-42", "appliance", country="DE", blacklistlevel=3), "test")
         yield opened
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def root(store: Store, service: Service) -> Operator:
-    return Operator(Control(store, service, clock=lambda: NOW).session("root"))
 
 
 def test_an_entry_comes_goes_and_is_told_to_the_service(root: Operator, service: Service) -> None:

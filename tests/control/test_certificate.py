@@ -1,7 +1,6 @@
 """Verbs about the certificate: what an operator sees and brings; the key never comes back."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.control.office import NOW, Operator, Service
 
 ROOT = root(NOW)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
-        yield opened
 
 
 @pytest.fixture

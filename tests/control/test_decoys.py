@@ -5,9 +5,6 @@ import pytest
 from appliance.wire import WireError
 from pysrv.store import Store
 from tests.control.office import Operator
-from tests.control.test_verbs import alone, root, service, store
-
-__all__ = ["alone", "root", "service", "store"]
 
 
 @pytest.mark.parametrize("decoy", ["alice", "Alice", "+49301", "49301"])

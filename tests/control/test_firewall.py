@@ -39,11 +39,6 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
 
 
 @pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
 def root(store: Store, service: Service, clock: Clock) -> Operator:
     return Operator(Control(store, service, clock=clock).session("root"))
 

@@ -1,8 +1,6 @@
 """Verbs about audits of the machine: what root tells is kept, shown and compared, and who must hear of it does."""
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +14,6 @@ from pysrv.people.permissions import Powers, Role
 from pysrv.store import Store
 from pysrv.store.machine_audits import MOST_KEPT
 from tests.control.office import NOW, Operator, Service
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
-        yield opened
 
 
 def operator(store: Store, service: Service | None = None) -> Operator:

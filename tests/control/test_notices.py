@@ -1,8 +1,5 @@
 """Verbs about notices: what an operator sees of them, and the test that shows which ways are open."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from appliance.config.settings import Settings
@@ -13,12 +10,6 @@ from pysrv.store.notices import NewDelivery
 from tests.control.office import NOW, Operator, Service
 
 MAIL = {"mailserver": "mail.example.org", "mailfrom": "pbx@example.org", "adminemails": "admin@example.org"}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
-        yield opened
 
 
 def operator(store: Store, service: Service | None) -> Operator:

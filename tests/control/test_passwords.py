@@ -1,6 +1,5 @@
 """Verbs about passwords: what a new one must be by each setting, whether one is right, what a change of level does."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,6 @@ from pysrv.store import Store
 from tests.control.office import NOW, Operator, Service
 
 GOOD = "mupfel-trakt-91-zwirn"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
-        yield opened
 
 
 @pytest.fixture

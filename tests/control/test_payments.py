@@ -1,8 +1,6 @@
 """Verbs about payments: what an operator sees and decides, who may, and what is only written down for the cashier."""
 
-from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
@@ -16,12 +14,6 @@ from pysrv.store import NewAccount, Store
 from tests.control.office import NOW, Operator, Service
 
 STRIPE = Settings().with_changes({"paymentgateway": "stripe"}, 1)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
-        yield opened
 
 
 def operator(store: Store, service: Service | None = None, licence: Licence | None = None) -> Operator:

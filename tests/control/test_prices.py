@@ -1,8 +1,6 @@
 """Decks, currencies, taxes and quotes over the verbs."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.quote import CallQuotes
-from pysrv.control import Control
 from pysrv.service.pricing import Prices
 from pysrv.service.quotes import Quotes
 from pysrv.service.routing import Routing
@@ -20,22 +17,6 @@ from tests.control.office import NOW, Operator, Service
 
 RETAIL = "prefix,per_minute,connect_fee,initial_increment,next_increment\n49,0.12,0.05,60,60\n"
 COST = "prefix,per_minute\n49,0.05\n49171,0.20\n"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "a.db", lambda: NOW) as opened:
-        yield opened
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def root(store: Store, service: Service) -> Operator:
-    return Operator(Control(store, service, clock=lambda: NOW).session("root"))
 
 
 def imported(root: Operator, deck: str, text: str, **more: str) -> dict[str, Any]:

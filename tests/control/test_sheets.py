@@ -1,7 +1,5 @@
 """Accounts from a sheet: all or none, each error by line and column, and ten thousand of them."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,28 +8,11 @@ from hypothesis import strategies as st
 
 from appliance.config.account import FIELDS
 from appliance.wire import WireError
-from pysrv.control import Control
 from pysrv.control.sheets import COLUMNS, MOST_BESIDE_CALLS
 from pysrv.store import NewCall, Store
-from tests.control.office import NOW, Operator, Service
+from tests.control.office import Operator, Service
 
 GOOD = "mupfel-trakt-91"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
-        yield opened
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def root(store: Store, service: Service) -> Operator:
-    return Operator(Control(store, service, clock=lambda: NOW).session("root"))
 
 
 def row(line: int, name: str, **cells: str) -> dict[str, Any]:

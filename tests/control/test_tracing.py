@@ -1,8 +1,5 @@
 """calls.trace, and the diagram that the command draws of its answer."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from appliance.cli.ladder import drawn
@@ -13,12 +10,6 @@ from pysrv.control import Control
 from pysrv.store import Store
 from tests.calls.test_trace import ALICE, message, one_call
 from tests.control.office import NOW, Operator, Service
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
-        yield opened
 
 
 def operator(store: Store, service: Service | None) -> Operator:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
-from pysrv.control import VERBS, Control
+from pysrv.control import VERBS
 from pysrv.control.single import run_once
 from pysrv.people.permissions import Area
 from pysrv.store import Store
@@ -20,28 +19,6 @@ from pysrv.store.rows import BanRow, NewCall, SavedBinding
 from tests.control.office import NOW, Operator, Service
 
 DECK = "prefix,per_minute,destination\n49,0.02,Germany\n4930,0.01,Berlin\n"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "office.db", lambda: NOW) as opened:
-        yield opened
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service()
-
-
-@pytest.fixture
-def root(store: Store, service: Service) -> Operator:
-    return Operator(Control(store, service, clock=lambda: NOW).session("root"))
-
-
-@pytest.fixture
-def alone(store: Store) -> Operator:
-    """A single run: no service."""
-    return Operator(Control(store, clock=lambda: NOW).session("root"))
 
 
 def test_an_account_gets_what_the_settings_say_and_its_password_is_not_kept(root: Operator, store: Store) -> None:
