@@ -31,8 +31,8 @@ from tests.lab.network import entered
 
 FILES = Path(__file__).parents[2] / "image/files"
 GROUP = "/sys/fs/cgroup/system.slice/ssh.service"
-# As systemd starts sshd: the door is opened for its control group, in which its socket is then made. It enters the group
-# at once, which then stays, whoever takes an empty one away meanwhile.
+# As systemd starts sshd: the door is opened for its control group, in which its socket is then made. It enters the
+# group at once, which then stays, whoever takes an empty one away meanwhile.
 STARTED = f"""
 mount -t cgroup2 none /sys/fs/cgroup; mount -t tmpfs var /var/lib; mkdir -p /var/lib/appliance || exit 1
 for _ in 1 2 3 4 5; do mkdir -p {GROUP} && echo $$ >{GROUP}/cgroup.procs && break; done
