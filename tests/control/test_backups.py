@@ -99,3 +99,12 @@ def test_what_is_asked_for_goes_to_the_keeper_and_its_progress_is_seen(
 def test_a_report_that_is_none_is_refused(office: tuple[Session, Service, Store, Clock], wrong: dict[str, Any]) -> None:
     with pytest.raises(WireError):
         office[0].do("backups.report", wrong)
+
+
+def test_a_database_that_came_out_of_a_backup_knows_of_that_backup(
+    office: tuple[Session, Service, Store, Clock],
+) -> None:
+    session, _, _, _ = office  # what it noted of the backup itself came after the copy
+    report = {"event": "restored", "snapshot": "a1b2c3d4e5", "made_at": NOW, "snapshots": [HELD], **PLACE}
+    session.do("backups.report", report)
+    assert finding(session) == "pass"

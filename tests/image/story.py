@@ -147,10 +147,11 @@ class Day:
             "accounts set alice --credit 10.00 --deck retail",
             f"trunks add carrier {self.yard.hosts['carrier'].address} --prefix 49",
             f"settings set mailserver {operator}",
+            "settings set mailfrom appliance@pbx.example",
             "settings set adminemails operator@pbx.example",
         )
-        self.guest.shell(
-            f"mkdir -p {CLOCK.parent} && cat >{CLOCK} && systemctl restart systemd-timesyncd",
+        self.guest.shell(  # root's own files are nobody else's (umask 027), and the clock's service is not root
+            f"umask 022 && mkdir -p {CLOCK.parent} && cat >{CLOCK} && systemctl restart systemd-timesyncd",
             stdin=f"[Time]\nNTP={operator}\n",
         )
 

@@ -16,7 +16,7 @@ from pysrv.control.walk import walked
 from pysrv.limits import checklist
 from pysrv.store import Reader, Store
 from tests.appliance.audit import tree
-from tests.appliance.audit.breaks import FILES, KEEPER, OFFICE, PROGRAMS, RECORDS, RUNNING
+from tests.appliance.audit.breaks import FILES, KEEPER, OFFICE, PROGRAMS, RECORDS, RUNNING, listens
 from tests.appliance.audit.tree import NFT, SAID, link, put
 
 
@@ -225,3 +225,20 @@ def test_a_report_is_read_back_as_it_was_written(root: Path) -> None:
     assert table.Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
     with pytest.raises(ValueError, match="no result of an audit"):
         table.Report.from_dict({"made_at": 1})
+
+
+@pytest.mark.parametrize(
+    ("book", "grade"),
+    [
+        ('{"on": true, "port": 51820}', Grade.PASS),
+        ('{"on": false, "port": 51820}', Grade.FAIL),
+        ('{"on": true, "port": 51821}', Grade.FAIL),
+        ("[]", Grade.FAIL),
+        ("{", Grade.FAIL),
+    ],
+)
+def test_the_tunnels_port_is_the_kernels_to_hold_while_the_tunnel_is_on(book: str, grade: Grade, root: Path) -> None:
+    listens(51820, "udp")(root)
+    assert judged("network.listeners", tree.machine(root)) == (Grade.FAIL, "udp 51820 (user 0)")
+    tree.put(root, "/var/lib/appliance/tunnel/tunnel.json", book, 0o600)
+    assert judged("network.listeners", tree.machine(root))[0] is grade
