@@ -115,8 +115,7 @@ def _replay(options: RunOptions) -> int:
     from pysrv.store import Reader
 
     os.nice(UNHURRIED)  # calls of now go before calls of the past
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
+    _collect_rarely()
     lines = list(sys.stdin.buffer)
     return _answering(lambda: run_replay(lambda: Reader.open(_database(options)), time.time(), lines, _write))
 
@@ -141,12 +140,16 @@ def _serve(options: RunOptions) -> int:
     gc.disable()  # what a thousand modules are made of stays: no walk over it would find anything
     from pysrv.office import run
 
-    # A busy office makes thousands of objects a second that live as long as a call: the collector would walk them over
-    # and over (a tenth of all its time). Most go by their reference counts; what is left waits a little longer.
+    return run(options, os.environ.get(KEEPER_VARIABLE, str(Path(options.runtime) / "keeper.sock")), _collect_rarely)
+
+
+def _collect_rarely() -> None:
+    """A busy office makes thousands of objects a second that live as long as a call: the collector would walk them over
+    and over (a tenth of all its time). Most go by their reference counts; what is left waits a little longer.
+    """
     gc.freeze()
-    gc.enable()
     gc.set_threshold(*COLLECT_AFTER)
-    return run(options, os.environ.get(KEEPER_VARIABLE, str(Path(options.runtime) / "keeper.sock")))
+    gc.enable()
 
 
 if __name__ == "__main__":

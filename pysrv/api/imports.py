@@ -20,9 +20,9 @@ from pysrv.api import arguments
 from pysrv.api.endpoint import ROOT, Argument
 from pysrv.api.repeats import HEADER, encoded
 from pysrv.api.rest import admit, touch
-from pysrv.control import Session
 from pysrv.control.configuration.verbs import ConfigurationPlan
 from pysrv.control.decks import DeckImported
+from pysrv.control.session import Session
 from pysrv.control.sheets import SheetImported
 from pysrv.people.permissions import Area
 from pysrv.web.acting import backing, do, heard, renew

@@ -34,8 +34,8 @@ from pysrv.store.blacklists import BlacklistRow
 
 if TYPE_CHECKING:
     from pysrv.control.configuration.reading import Coming
+    from pysrv.control.memory import Memory
     from pysrv.control.sheets import SheetImport
-    from pysrv.control.watching import Memory
 
 _log = logging.getLogger("pysrv.control")
 

@@ -12,10 +12,8 @@ from appliance import wire
 from appliance.wire import WireError
 from pysrv.certificates.held import Certificates
 from pysrv.certificates.renewer import Renewer
-from pysrv.control import (
-    watching,
-)
 from pysrv.control.desk import Desk, Keeper, Live, fault
+from pysrv.control.memory import Memory
 from pysrv.control.mine import MINE, Mine
 from pysrv.control.table import VERBS
 from pysrv.control.verb import Verb
@@ -117,7 +115,7 @@ class Control:
         live: Live | None = None,
         file: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
-        memory: watching.Memory | None = None,
+        memory: Memory | None = None,
         certificates: Certificates | None = None,
         renewer: Renewer | None = None,
         keeper: Keeper | None = None,

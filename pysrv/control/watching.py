@@ -1,27 +1,16 @@
 """Verbs about what has just been: samples of the last quarter of an hour, and the newest lines of the log."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, TypedDict
 
 from appliance.wire import WireError
 from pysrv.control.answer import MicroUnits, Moment, Seconds
-from pysrv.control.audit_run import Begun
-from pysrv.control.backup_run import Running
 from pysrv.control.desk import Desk
-from pysrv.service.history import EVERY_S, SPAN_S, Attack, History, Sample
-from pysrv.service.recent import MOST_LINES, Line, Recent
+from pysrv.control.memory import Memory
+from pysrv.service.history import EVERY_S, SPAN_S, Attack, Sample
+from pysrv.service.recent import MOST_LINES, Line
 
 LEVELS: Final = {"info": 20, "warning": 30, "error": 40}
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What an office that runs remembers of itself."""
-
-    history: History = field(default_factory=History)
-    log: Recent = field(default_factory=Recent)
-    backup: Running = field(default_factory=Running)
-    audit: Begun = field(default_factory=Begun)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The office: store, service, sockets, gate and pages put together, in one process, until SIGTERM.
 
-office.py     builds everything that has a socket around one Service, opens and closes it
+office.py     builds what calls need around one Service, opens and closes it
+reception.py  builds what people and programs reach it by, out of what offered.py names
 alarm.py      the one timer that wakes the service
 watch.py      what the gate counts, read every second, and what the charts are made of
 front.py      what the web may ask of all that
@@ -10,6 +11,7 @@ greeting.py   what the first lines say: addresses, a first password, accounts to
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -25,19 +27,21 @@ __all__ = ["Office", "run"]
 LOOK_S = 0.05
 
 
-def run(options: RunOptions, keeper: str) -> int:
-    """Serve until told to stop; returns the exit status. Where the office is a unit of its own, it begins while the
-    keeper loads the gate: nothing is opened before that holds.
+def run(options: RunOptions, keeper: str, started: Callable[[], None] = lambda: None) -> int:
+    """Serve until told to stop; returns the exit status. `started` is called when everything is open.
+
+    Where the office is a unit of its own, it begins while the keeper loads the gate: nothing is opened before that
+    holds.
     """
     log = journal.to_stderr()
     try:
-        return uvloop.run(_main(options, keeper, log))
+        return uvloop.run(_main(options, keeper, log, started))
     except (StoreError, PortBusy) as error:
         print(f"office: {error}", file=sys.stderr)
         return CANNOT_RUN
 
 
-async def _main(options: RunOptions, keeper: str, log: journal.Chosen) -> int:
+async def _main(options: RunOptions, keeper: str, log: journal.Chosen, started: Callable[[], None]) -> int:
     office = Office(options, keeper)
     log.style = office.log_format
     told = asyncio.Event()
@@ -48,6 +52,7 @@ async def _main(options: RunOptions, keeper: str, log: journal.Chosen) -> int:
             await asyncio.sleep(LOOK_S)
         if not told.is_set():
             await office.start()
+            started()
         await told.wait()
     finally:
         await office.stop()

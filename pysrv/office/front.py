@@ -10,8 +10,8 @@ from appliance.config.settings import Settings
 from appliance.release import version
 from pysrv.certificates.held import Certificates
 from pysrv.certificates.renewer import Renewer
-from pysrv.control import Control
 from pysrv.control.aside import Aside
+from pysrv.control.session import Control
 from pysrv.net.gate import GateClient
 from pysrv.office.watch import Watch
 from pysrv.payments.cashier import Cashier

@@ -1,35 +1,27 @@
 """Everything that has a socket, around one Service."""
 
 import asyncio
+import importlib
 import logging
-import os
 import secrets
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from appliance import wire
 from appliance.config.load import layered
 from appliance.config.options import RunOptions
-from appliance.config.schema import ROWS
 from appliance.config.settings import Settings, parse_all
-from pysrv import api
 from pysrv.certificates.held import Certificates
 from pysrv.certificates.renewal import Standing
 from pysrv.certificates.renewer import Renewer
-from pysrv.console.commands import IDLE_S, MOST_LINE_BYTES
-from pysrv.console.desk import ConsoleDesk
-from pysrv.control import Control
-from pysrv.control.aside import Aside
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
 from pysrv.net.clips import Clips
-from pysrv.net.console import ConsoleSockets
-from pysrv.net.control_socket import ControlSocket
 from pysrv.net.gate import GateClient
 from pysrv.net.hep import HepExport
 from pysrv.net.host import protected_of_host
-from pysrv.net.keeper_call import KeeperCall
 from pysrv.net.keyed_hash import keyed_hash
 from pysrv.net.names import Names
 from pysrv.net.player import Player
@@ -41,14 +33,10 @@ from pysrv.net.udp import UdpSockets
 from pysrv.notify import Dispatcher
 from pysrv.office import greeting
 from pysrv.office.alarm import Alarm
-from pysrv.office.front import Front, Parts
-from pysrv.office.inside import Inside
+from pysrv.office.offered import Offered
 from pysrv.office.peers import Peers
 from pysrv.office.watch import Watch
-from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.payments.cashier import Cashier
-from pysrv.portal import ROUTES as PORTAL_ROUTES
-from pysrv.ports import Ports
 from pysrv.service import Service
 from pysrv.service.health import Checkup, Health, health
 from pysrv.service.surroundings import Clock, Surroundings
@@ -57,8 +45,10 @@ from pysrv.sip.events import Flow
 from pysrv.sip.parser import Limits
 from pysrv.store import DATABASE, Store
 from pysrv.store.people import FirstPassword
-from pysrv.web.logins import Logins
-from pysrv.web.server import Web
+
+if TYPE_CHECKING:
+    from pysrv.control.session import Control
+    from pysrv.office.reception import Reception
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 TOKEN_BYTES = 12
@@ -78,7 +68,6 @@ class Office:
         self._store = Store.open(self._state / DATABASE)
         file = parse_all(options.settings)
         loaded = layered(file, self._store.overrides(), self._store.generation())
-        self._problems = tuple(str(problem) for problem in loaded.problems)
         self._names = Names(lambda: self._gate.resync())
         self._callees = Names()  # callers choose these: they must not crowd out the trunks' names
         delay = QueueDelay()
@@ -141,76 +130,51 @@ class Office:
         self._service.parts.counts.tunnel_peers = lambda: self._peers.count
         self._service.parts.counts.connections = lambda: len(self._tcp) + len(self._tls)
         self._service.parts.counts.exported = lambda: (self._hep.sent, self._hep.dropped)
-        self.control = Control(
-            self._store,
-            self._service.operators,
-            file,
-            memory=self.memory,
+        self._watch = Watch(self._gate, self._service, delay, self.memory, self._tunnel_told)
+        self.health = Checkup(self._look, time.monotonic)
+        self._offered = Offered(
+            options=options,
+            file=file,
+            keeper=keeper,
+            store=self._store,
+            service=self._service,
+            gate=self._gate,
+            tls=self._tls,
             certificates=self._certificates,
             renewer=self._renewer,
-            keeper=KeeperCall(keeper),
+            watch=self._watch,
+            cashier=self._cashier,
+            memory=self.memory,
+            health=self.health,
+            turn=self.turn,
+            soon=self._alarm.soon,
+            session_s=self._session_s,
+            gate_problem=lambda: self._gate_problem,
+            problems=tuple(str(problem) for problem in loaded.problems),
         )
-        self._control_socket = ControlSocket(
-            Path(options.runtime) / "office.sock",
-            self.control.session,
-            self.turn,
-            self._session_s,
-        )
-        self._watch = Watch(self._gate, self._service, delay, self.memory, self._tunnel_told)
-        self._reader = self._store.reader()
-        self.health = Checkup(self._look, time.monotonic)
-        front = Front(
-            Parts(
-                store=self._store,
-                reader=self._reader,
-                service=self._service,
-                gate=self._gate,
-                certificates=self._certificates,
-                renewer=self._renewer,
-                watch=self._watch,
-                aside=Aside(dict(os.environ), {name: ROWS[name].kind.text(value) for name, value in file.items()}),
-                control=self.control,
-                cashier=self._cashier,
-                health=self.health,
-                gate_problem=lambda: self._gate_problem,
-                problems=lambda: (*self._problems, *self._ports.problems, *self._inside.problems),
-                turn=self.turn,
-                soon=self._alarm.soon,
-            )
-        )
-        logins = Logins(front)
-        self._web = Web(front, (*PANEL_ROUTES, *PORTAL_ROUTES, *api.routes()), logins)
-        self._service.parts.counts.web_refusals = self._web.refusals
-        self._ports = Ports(options.listen, self._tls, self._web)
-        desk = ConsoleDesk(
-            self.control, self._store, logins, self._service.parts.trusted.opens_tcp_console, self.turn, time.time
-        )
-        self._console = ConsoleSockets(
-            Path(options.runtime) / "console.sock", desk, MOST_LINE_BYTES, IDLE_S, self._session_s
-        )
-        self._inside = Inside(
-            self._web,
-            options.https_port,
-            lambda: self._certificates.context,
-            self._console,
-            self._service.parts.trusted,
-        )
+        self._reception: Reception | None = None
+
+    @property
+    def control(self) -> "Control":
+        """The verbs, once the office has started."""
+        assert self._reception is not None
+        return self._reception.control
 
     async def start(self) -> None:
-        """Open every socket. Raises PortBusy."""
+        """Open every socket, those for calls first. Raises PortBusy."""
         self._service.start()
         for address in self._options.listen:
             self._udp.listen(self._loop, address, self._options.sip_port)
             await self._tcp.listen(address, self._options.sip_port)
-        await self._web.start(self._options.listen, self._options.https_port, lambda: self._certificates.context)
-        self._ports.follow(self._settings())
-        await self._ports.settle()
         await self._gate.start()
-        await self._control_socket.start()
-        await self._start_console()
         parts = self._watch, self._dispatcher, self._cashier, self._renewer
         for work in (*(each.run() for each in parts), self._stay_secure()):
             self._tasks.append(self._loop.create_task(work))
+        self.turn()
+        # Half of all modules are for people and programs; telephones that come back need not wait for them.
+        receptions = await asyncio.to_thread(importlib.import_module, "pysrv.office.reception")
+        self._reception = receptions.Reception(self._offered)
+        await self._reception.open()
         self.turn()
         await self._greet()
 
@@ -223,7 +187,8 @@ class Office:
         self._store.commit()
         for name in demo:
             self._service.operators.account_changed(name)
-        tls_port = 0 if self._ports.problems else self._settings().tls_port
+        assert self._reception is not None
+        tls_port = 0 if self._reception.closed_ports else self._settings().tls_port
         ports = self._options.sip_port, tls_port, self._options.https_port
         fingerprint = self._certificates.fingerprint
         lines = greeting.lines(self._options.listen, ports, fingerprint, password, demo)
@@ -238,19 +203,15 @@ class Office:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._names.close()
         self._callees.close()
-        await self._inside.close()
-        await self._console.stop()
         self._hep_names.close()
         self._hep.close()
-        await self._control_socket.stop()
-        await self._web.stop()
-        await self._ports.close()
+        if self._reception is not None:
+            await self._reception.close()
         self._udp.close(self._loop)
         self._player.close()
         await self._tcp.close()
         await self._gate.stop()
         self._store.commit()
-        self._reader.close()
         self._store.close()
         logging.getLogger().removeHandler(self.memory.log)
 
@@ -258,7 +219,8 @@ class Office:
         """One turn of the service: decide, commit, transmit, arm the timer."""
         for payload, flow in self._service.turn():
             self._send(payload, flow)
-        self._ports.follow(self._settings())
+        if self._reception is not None:
+            self._reception.follow(self._settings())
         at = self._service.get_timer()
         if at is not None:
             self._alarm.at(at)
@@ -337,25 +299,14 @@ class Office:
             self._service.flow_closed(flow)
             self._alarm.soon()
 
-    async def _start_console(self) -> None:
-        """A port of the console that cannot be had is said; it keeps nobody's calls from running."""
-        await self._console.start()
-        port = self._inside.console_port = self._settings().consoleport
-        try:
-            if port:
-                await self._console.listen(self._options.listen, port)
-        except OSError as error:
-            problem = f"consoleport {port} cannot be opened: {error.strerror or error}"
-            _log.error("%s", problem)
-            self._problems = (*self._problems, problem)
-
     async def _stay_secure(self) -> None:
         """Certificates age, and are exchanged by programs that only write a file; ports become free."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             if self._certificates.refresh():
                 _log.info("certificate read again sha256=%s", self._certificates.fingerprint)
-            self._ports.follow(self._settings(), again=True)
+            if self._reception is not None:
+                self._reception.follow(self._settings(), again=True)
 
     def _not_renewed(self, standing: Standing, ends_at: float) -> None:
         self._service.parts.notices.tell(
@@ -369,7 +320,8 @@ class Office:
         self.turn()
 
     def _tunnel_told(self, status: wire.TunnelStatus) -> None:
-        self._inside.follow(status)
+        if self._reception is not None:
+            self._reception.follow_tunnel(status)
         self._peers.follow(status)
 
     def _peer_told(self, kind: str, key: str, figures: Mapping[str, str]) -> None:

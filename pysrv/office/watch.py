@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from appliance import wire
 from appliance.metrics import Reading
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
 from pysrv.net.gate import GateClient
 from pysrv.net.pulse import QueueDelay
 from pysrv.service import Service, history

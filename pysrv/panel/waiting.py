@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from pysrv.control import Control, Session
+from pysrv.control.session import Control, Session
 from pysrv.web.acting import backing
 from pysrv.web.identity import identity
 from pysrv.web.logins import LOGINS

@@ -6,8 +6,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from appliance.wire import WireError
-from pysrv.control import Session
 from pysrv.control.firewall import waiting_areas
+from pysrv.control.session import Session
 from pysrv.people.permissions import Area
 from pysrv.service.changes import new_rules
 from pysrv.store.web import PersonKind

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from appliance.wire import WireError
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.store.web import PersonKind
 from pysrv.web.acting import BACKING
 from pysrv.web.identity import Identity, identity

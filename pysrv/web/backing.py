@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.payments.cashier import Begun, Outcome
 from pysrv.service.feed import Feed
 from pysrv.service.health import Health

@@ -19,10 +19,9 @@ from pysrv.billing.cdr import Carried, Cdr
 from pysrv.billing.payment import Fact, FactKind
 from pysrv.billing.quote import CallQuotes, Match, Quote
 from pysrv.billing.tariff import Rate
-from pysrv.control import Control
 from pysrv.control.configuration.reading import ENTRY_COLUMNS
 from pysrv.control.decks import EXPORT_ROWS
-from pysrv.control.session import Licence
+from pysrv.control.session import Control, Licence
 from pysrv.office import Office
 from pysrv.people.permissions import Powers, Role
 from pysrv.service.history import Reading

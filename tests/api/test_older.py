@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pysrv.api.older.answers import Format, check_function, is_same_origin, written
 from pysrv.api.older.entries import ENTRIES, PROOFS
 from pysrv.api.older.nonces import LIFE_S, MOST_OF_ONE, OnceNonces
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.people.permissions import Role
 from pysrv.web.guesses import FREE_GUESSES
 from tests.api.program import Program, administrator, programmed, set_to

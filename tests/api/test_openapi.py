@@ -21,8 +21,8 @@ from pysrv.api import openapi
 from pysrv.api.table import ENDPOINTS
 from pysrv.certificates.held import Certificates
 from pysrv.certificates.renewer import Renewer
-from pysrv.control import Control
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control
 from pysrv.web import server
 from tests.api.every_verb import keeper_says
 from tests.api.program import Program, programmed

@@ -8,8 +8,8 @@ import pytest
 
 from appliance.cli.duties import STEPS
 from appliance.cli.exits import Exit
+from pysrv.control.memory import Memory
 from pysrv.control.setup import Step
-from pysrv.control.watching import Memory
 from pysrv.service.history import Reading
 from pysrv.store import NewCall, Store
 from pysrv.store.rows import Attempt

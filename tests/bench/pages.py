@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pysrv.certificates.held import Certificates
-from pysrv.control import Control
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control
 from pysrv.panel import ROUTES
 from pysrv.store import NewAccount, NewCall, Store
 from tests.bench.report import Row, compare, say

@@ -17,7 +17,7 @@ from pysrv.certificates.authority import MOST_ANSWER
 from pysrv.certificates.held import AUTHORITIES_NAME, Certificates
 from pysrv.certificates.renewal import Standing
 from pysrv.certificates.renewer import FILE_NAME, Renewer
-from pysrv.control import Control
+from pysrv.control.session import Control
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.certificates.pebble import Pebble, running
 from tests.control.office import Operator, Service

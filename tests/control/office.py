@@ -11,8 +11,8 @@ from appliance import wire
 from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.calls.trace import Traces
-from pysrv.control import Control, Session
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control, Session
 from pysrv.limits.decision import Refuse
 from pysrv.net.control_socket import ControlSocket
 from pysrv.notify import Dispatcher

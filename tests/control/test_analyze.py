@@ -6,8 +6,8 @@ import pytest
 
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
-from pysrv.control import Control, analyze
-from pysrv.control.session import Licence
+from pysrv.control import analyze
+from pysrv.control.session import Control, Licence
 from pysrv.people.permissions import Powers, Role
 from pysrv.store import Store
 

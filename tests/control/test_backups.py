@@ -8,9 +8,9 @@ import pytest
 
 from appliance.config.settings import Settings
 from appliance.wire import BackupWanted, BackupWork, WireError
-from pysrv.control import Control, Session
 from pysrv.control.backup_run import SILENT_S
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control, Session
 from pysrv.store import Store
 from tests.control.office import NOW, Service
 

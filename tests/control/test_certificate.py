@@ -7,7 +7,7 @@ import pytest
 
 from appliance.wire import WireError
 from pysrv.certificates.held import Certificates
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.store import Store
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.control.office import NOW, Operator, Service

@@ -12,9 +12,8 @@ from appliance.config import document
 from appliance.config.document import BadDocument
 from appliance.wire import WireError
 from pysrv.billing.deck_text import header
-from pysrv.control import Control
 from pysrv.control.configuration import writing
-from pysrv.control.session import Licence
+from pysrv.control.session import Control, Licence
 from pysrv.people.permissions import Powers, Role
 from pysrv.store import BanRow, Store
 from tests.control.office import NOW, Operator, Service

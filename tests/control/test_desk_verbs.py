@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from appliance.wire import WireError
-from pysrv.control import Control, Session
+from pysrv.control.session import Control, Session
 from pysrv.control.setup import Step
 from pysrv.store import NewTrunk, Store
 from tests.control.office import NOW

@@ -9,8 +9,7 @@ import pytest
 
 from appliance import networks
 from appliance.wire import WireError
-from pysrv.control import Control
-from pysrv.control.session import Licence
+from pysrv.control.session import Control, Licence
 from pysrv.people.permissions import Powers, Role
 from pysrv.service.changes import take_back
 from pysrv.store import Store

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from appliance.wire import WireError
-from pysrv.control import Control
 from pysrv.control.audit_run import SILENT_S
-from pysrv.control.session import Licence
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control, Licence
 from pysrv.people.permissions import Powers, Role
 from pysrv.store import Store
 from pysrv.store.machine_audits import MOST_KEPT

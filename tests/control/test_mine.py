@@ -10,10 +10,10 @@ import pytest
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.lease import Lease
-from pysrv.control import Control
 from pysrv.control.mine import MINE
 from pysrv.control.mine.customers import CEILINGS
 from pysrv.control.mine.statement import contained_tax
+from pysrv.control.session import Control
 from pysrv.control.table import VERBS
 from pysrv.store import AccountType
 from pysrv.store.rows import NewCall

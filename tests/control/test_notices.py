@@ -4,7 +4,7 @@ import pytest
 
 from appliance.config.settings import Settings
 from appliance.wire import WireError
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.store import Store
 from pysrv.store.notices import NewDelivery
 from tests.control.office import NOW, Operator, Service

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from appliance.wire import WireError
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.store import Store
 from tests.control.office import NOW, Operator, Service
 

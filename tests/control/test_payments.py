@@ -7,8 +7,7 @@ import pytest
 from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.billing.payment import Fact, FactKind
-from pysrv.control import Control
-from pysrv.control.session import Licence
+from pysrv.control.session import Control, Licence
 from pysrv.people.permissions import Powers, Role
 from pysrv.store import NewAccount, Store
 from tests.control.office import NOW, Operator, Service

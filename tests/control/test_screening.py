@@ -8,7 +8,7 @@ import pytest
 
 from appliance.config.settings import Settings
 from appliance.wire import WireError
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.panel import ROUTES
 from pysrv.store import Store
 from pysrv.store.rows import NewAccount

@@ -6,7 +6,7 @@ from appliance.cli.ladder import drawn
 from appliance.config.settings import Settings
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.store import Store
 from tests.calls.test_trace import ALICE, message, one_call
 from tests.control.office import NOW, Operator, Service

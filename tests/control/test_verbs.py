@@ -11,8 +11,8 @@ import pytest
 from appliance import wire
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
-from pysrv.control import VERBS
 from pysrv.control.single import run_once
+from pysrv.control.table import VERBS
 from pysrv.people.permissions import Area
 from pysrv.store import Store
 from pysrv.store.rows import BanRow, NewCall, SavedBinding

@@ -12,7 +12,7 @@ import pytest
 
 from appliance.config.settings import Settings
 from pysrv.console.desk import ConsoleDesk
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.limits.trusted import Reach
 from pysrv.net.console import MOST_OF_AN_ADDRESS, ConsoleSockets
 from pysrv.people.permissions import Role

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pysrv.control import Control
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control
 from pysrv.panel import ROUTES
 from pysrv.people.permissions import Role
 from pysrv.store import Store

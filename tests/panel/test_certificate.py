@@ -7,7 +7,7 @@ import pytest
 
 from pysrv.certificates.held import Certificates
 from pysrv.certificates.renewer import Renewer
-from pysrv.control import Control
+from pysrv.control.session import Control
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.panel.conftest import Panel
 

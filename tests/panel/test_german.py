@@ -11,8 +11,8 @@ import pytest
 
 from appliance import wire
 from pysrv.billing.cdr import Cdr
-from pysrv.control import Control
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control
 from pysrv.panel import ROUTES as PANEL
 from pysrv.portal import ROUTES as PORTAL
 from pysrv.store.account import NewAccount

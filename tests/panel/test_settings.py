@@ -12,8 +12,8 @@ import pytest
 from appliance.config.options import OPTIONS_VARIABLE, RunOptions
 from appliance.config.schema import ROWS
 from appliance.wire import WireError
-from pysrv.control import Control
 from pysrv.control.aside import Aside
+from pysrv.control.session import Control
 from pysrv.panel import ROUTES
 from pysrv.people.permissions import Role
 from tests.control import past

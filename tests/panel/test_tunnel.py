@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pysrv.control import Control
+from pysrv.control.session import Control
 from tests.lab.tunnel import KeeperHere
 from tests.panel.conftest import Panel
 

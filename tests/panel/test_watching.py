@@ -10,7 +10,7 @@ import pytest
 
 from pysrv.billing.cdr import Cdr
 from pysrv.billing.tariff import Rate
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.panel.pages import charts
 from pysrv.panel.pages.ladder import drawing
 from pysrv.people.permissions import Role

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.panel import ROUTES as PANEL_ROUTES
 from pysrv.people.permissions import PROOF_S, Role
 from pysrv.portal import ROUTES

@@ -17,9 +17,9 @@ from appliance.config.options import OPTIONS_VARIABLE, RunOptions
 from appliance.config.settings import Settings
 from appliance.metrics import Reading
 from pysrv.certificates import selfsigned as certificate
-from pysrv.control import Control
 from pysrv.control.aside import Aside
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control
 from pysrv.payments.cashier import Cashier
 from pysrv.people.permissions import Role
 from pysrv.service.feed import Feed

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.wire import WireError
-from pysrv.control import Control
+from pysrv.control.session import Control
 from pysrv.panel import ROUTES as PANEL
 from pysrv.portal import ROUTES as PORTAL
 from pysrv.store.account import AccountType

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from appliance.wire import WireError
-from pysrv.control import Session
+from pysrv.control.session import Session
 from pysrv.panel.pages.rates import index_page
 from pysrv.panel.waiting import Waiting
 from pysrv.people.permissions import Area

@@ -20,8 +20,8 @@ from appliance.config.schema import ROWS
 from appliance.launch import LaunchError
 from appliance.support import machine
 from appliance.support.bundle import CONTENTS, Entry, drawn, write
+from pysrv.control.memory import Memory
 from pysrv.control.table import VERBS
-from pysrv.control.watching import Memory
 from tests.appliance.shell import Shell
 from tests.control.office import NOW, Service, keeper, office
 

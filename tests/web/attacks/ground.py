@@ -15,8 +15,8 @@ from pysrv import api
 from pysrv.billing.cdr import Cdr
 from pysrv.certificates.held import Certificates
 from pysrv.certificates.renewer import Renewer
-from pysrv.control import Control
-from pysrv.control.watching import Memory
+from pysrv.control.memory import Memory
+from pysrv.control.session import Control
 from pysrv.panel import ROUTES as PANEL
 from pysrv.people.permissions import Role
 from pysrv.portal import ROUTES as PORTAL
