@@ -15,6 +15,7 @@ from tests.appliance.namespaces import Namespace
 from tests.appliance.trees import REPOSITORY, KeeperProcess
 
 SERVES = "panel on https://"
+CONNECTED = "INFO pysrv.service: gate connected"
 READ = """
 import ssl, sys, urllib.request
 asked = urllib.request.Request(sys.argv[1], headers={"Authorization": f"Bearer {sys.argv[2]}"})
@@ -80,7 +81,7 @@ def test_a_killed_keeper_leaves_nothing_and_the_next_one_serves(namespace: Names
 def test_secrets_are_printed_once_only(namespace: Namespace, tmp_path: Path) -> None:
     for times in (1, 0):
         with appliance(namespace, tmp_path) as process:
-            process.line("INFO pysrv.service: gate connected")
+            process.line(CONNECTED)
             process.process.send_signal(signal.SIGINT)
             printed = [*process.seen, *process.rest()]
         assert sum("password" in line for line in printed if line.startswith("administrator")) == times
@@ -88,7 +89,8 @@ def test_secrets_are_printed_once_only(namespace: Namespace, tmp_path: Path) -> 
 
 def test_prometheus_reads_the_gate_of_a_running_appliance(namespace: Namespace, tmp_path: Path) -> None:
     with appliance(namespace, tmp_path) as process:
-        process.line("INFO pysrv.service: gate connected")
+        while not all(any(line.startswith(each) for line in process.seen) for each in (SERVES, CONNECTED)):
+            process.line("")  # either may come first
         address = next(line for line in process.seen if line.startswith(SERVES)).split()[2].removesuffix("panel/,")
         words = ["tokens", "add", "admin", "--label", "Prometheus", "--scope", "state:read"]
         command = [sys.executable, "-m", "appliance", "--json", f"--runtime={tmp_path}/run", *words]
