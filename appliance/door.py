@@ -24,6 +24,7 @@ from appliance.wire import WireError
 
 SETS: Final = {4: "inet machine administrators", 6: "inet machine administrators6"}  # image/files/etc/nftables.conf
 DIRECTORY, FILE = "door", "ssh.nft"  # below the state; /usr/local/lib/appliance/door names them too
+MOST_SOURCES: Final = 65_536
 MOST_NAMED: Final = 8  # networks in a line of the journal
 LOOK_EVERY: Final = 15  # ticks, of a second each
 FIRST: Final = tuple(wire.Source(str(network)) for network in PRIVATE)
@@ -38,6 +39,8 @@ def network(source: wire.Source) -> Network:
     if not 0 <= source.expires_at < _LAST_SECOND:
         raise WireError("bad_time", f"expires_at {source.expires_at!r} is not a Unix time in seconds")
     try:
+        if "%" in source.prefix:  # a zone may hold anything, and nft reads what stands here
+            raise ValueError
         return ipaddress.ip_network(source.prefix, strict=False)
     except ValueError:
         raise WireError("bad_prefix", f"{source.prefix!r:.60} is no address or network") from None
@@ -85,6 +88,7 @@ class Door:
         self._written: tuple[str, ...] | None = None
         self._shown = ""  # as nft lists it
         self._guarded = False
+        self._next_end = 0.0  # of those that have one, Unix seconds; 0: none
         self._problem = ""
         self._ticks = 0
 
@@ -96,15 +100,15 @@ class Door:
     def tick(self) -> None:
         """What has ended goes, and what somebody has taken away comes back."""
         self._ticks += 1
-        if not self._guarded:
-            return
-        ended = joined(self._sources, self._wall()) != self._networks
+        ended = self._guarded and 0 < self._next_end <= self._wall()
         if ended or self._ticks % LOOK_EVERY == 0:
             self._become(self._sources)
 
     def let_in(self, sources: Sequence[wire.Source]) -> None:
         """Exactly these, and whoever comes through the tunnel. Raises WireError for what is no network."""
         wanted = tuple(sources)
+        if len(wanted) > MOST_SOURCES:
+            raise WireError("too_many", f"SSH is kept for at most {MOST_SOURCES} networks, not {len(wanted)}")
         for each in wanted:
             network(each)
         changed = joined(wanted, self._wall()) != self._networks or wanted != self._sources
@@ -117,8 +121,9 @@ class Door:
         self.let_in((*self._without(source.prefix), source))
 
     def remove(self, prefix: str) -> None:
-        """One fewer."""
-        self.let_in(self._without(prefix))
+        """No longer these, whatever network they were let in with."""
+        gone = network(wire.Source(prefix))
+        self.let_in([part for each in self._sources for part in _outside(each, gone)])
 
     def told(self, status: wire.GateStatus) -> wire.GateStatus:
         """With what is known of SSH."""
@@ -132,7 +137,9 @@ class Door:
 
     def _become(self, sources: Sequence[wire.Source]) -> None:
         """First the file: whoever goes does not come back by a restart in between."""
-        networks = joined(sources, self._wall())
+        now = self._wall()
+        networks = joined(sources, now)
+        self._next_end = min((each.expires_at for each in sources if each.expires_at > now), default=0.0)
         try:
             nft = Nft()
             try:
@@ -189,6 +196,18 @@ class Door:
             self._say(f"{path} cannot be written: {error.strerror}; whom SSH lets in is forgotten by a restart")
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _outside(source: wire.Source, gone: Network) -> Iterator[wire.Source]:
+    """What of a source lies outside of a network."""
+    held = network(source)
+    if isinstance(held, ipaddress.IPv4Network) and isinstance(gone, ipaddress.IPv4Network) and held.overlaps(gone):
+        parts: Iterable[Network] = held.address_exclude(gone) if gone.subnet_of(held) else ()
+    elif isinstance(held, ipaddress.IPv6Network) and isinstance(gone, ipaddress.IPv6Network) and held.overlaps(gone):
+        parts = held.address_exclude(gone) if gone.subnet_of(held) else ()
+    else:
+        parts = (held,)
+    yield from (replace(source, prefix=str(part)) for part in parts)
 
 
 def _words(networks: Sequence[str]) -> str:

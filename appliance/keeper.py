@@ -81,6 +81,7 @@ def _unit_begun(options: RunOptions) -> Iterator[Unit | None]:
     unit = Unit(options.office_unit, account().pw_uid, environment(_launch(options)), runtime, say)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        (runtime / "keeper.sock").unlink(missing_ok=True)  # a killed keeper's: the office waits for ours
         unit.prepare()
         notify_ready()
         yield unit

@@ -254,9 +254,9 @@ def _with_door(door: Door, caller: Caller, verb: Verb, gate: Gate, args: Any) ->
     that is how somebody at the machine lets himself in."""
     if isinstance(args, wire.Plan):
         door.let_in(args.administrators)
+    if caller is Caller.ROOT and verb is VERBS[KeeperVerb.DISALLOW]:
+        door.remove(args.prefix)  # also one that the gate has within another network
     result = verb.act(gate, args)
     if caller is Caller.ROOT and verb is VERBS[KeeperVerb.ALLOW] and args.kind is wire.SourceClass.ALLOW:
         door.add(args)
-    if caller is Caller.ROOT and verb is VERBS[KeeperVerb.DISALLOW]:
-        door.remove(args.prefix)
     return door.told(result) if isinstance(result, wire.GateStatus) else result

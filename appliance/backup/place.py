@@ -29,7 +29,7 @@ LONGEST_KEPT: Final = 10_000
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 # Up to the last at sign before the path, where an address ends its password. A slash in one is refused.
 _SECRET: Final = re.compile(r"(://[^/@:\s]*:)[^/\s]*@")
-_CONFIDENTIAL: Final = re.compile(r"KEY|SECRET|PASS|TOKEN")
+_CONFIDENTIAL: Final = re.compile(r"KEY|SECRET|PASS|TOKEN|SAS")
 LEAST_SECRET: Final = 4  # characters: shorter texts would black out words that are none
 # What decides how programs run, rather than whom the repository lets in.
 _FORBIDDEN: Final = ("LD_", "RESTIC_", "PYTHON", "PATH", "HOME", "IFS", "BASH", "ENV")

@@ -95,7 +95,7 @@ def target_of(repository: str) -> Target:
         if host and len(found.path) < 2:
             host = ""
     elif match := _SHORT.fullmatch(rest):
-        user, host = match["user"] or "", match["host"]
+        user, host = match["user"] or "", match["host"].lower()
     if not _HOST.fullmatch(host) or (user and not _NAME.fullmatch(user)):
         raise BackupError(f"{repository!r:.80} names no host", HOW)
     return Target(user, host, port)

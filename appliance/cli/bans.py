@@ -45,6 +45,8 @@ KeeperRequest = tuple[KeeperVerb, Mapping[str, Any]]
 def prefix_of(text: str) -> str:
     """An address or network in its canonical writing. Raises Failure."""
     try:
+        if "%" in text:
+            raise ValueError(f"{text!r} has a zone")
         network = ipaddress.ip_network(text.strip())
     except ValueError as error:
         with contextlib.suppress(ValueError):

@@ -74,14 +74,24 @@ class AllowsAnswer(TypedDict):
 def canonical(prefix: str) -> str:
     """An address or network in the one writing under which it is stored. Raises WireError."""
     try:
+        if "%" in prefix:  # an IPv6 zone is of one machine, and may hold anything (RFC 4007, section 11)
+            raise ValueError(f"{prefix!r:.60} has a zone")
         network = ipaddress.ip_network(prefix)
     except ValueError as error:
         raise WireError("invalid", f"{error}: name an address or a network") from None
     return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
+def _end(expires_at: float) -> float:
+    """When a row ends, as the kernel's side can hold it. Raises WireError."""
+    if not 0 <= expires_at < _LAST_SECOND:
+        raise WireError("invalid", f"expires_at {expires_at:.0f} is no Unix time in seconds", "0: it has no end")
+    return expires_at
+
+
 _BRACKETED = re.compile(r"\[([^\]]*)\]:(\d{1,5})").fullmatch
 _WITH_PORT = re.compile(r"([^:\[\]]+):(\d{1,5})").fullmatch
+_LAST_SECOND = 2**33  # of the year 2242; a plan with a later one is refused whole
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
@@ -102,7 +112,7 @@ def add_ban(desk: Desk, args: wire.Ban) -> BanAnswer:
     prefix, reason = _part(canonical(args.prefix), "ban everyone"), args.reason[:200]
     refuse_protected(prefix, desk.protected())
     scope = Scope.NETWORK if "/" in prefix else Scope.ADDRESS
-    row = BanRow(prefix, args.rule, reason, desk.clock(), args.expires_at, desk.who, scope=scope)
+    row = BanRow(prefix, args.rule, reason, desk.clock(), _end(args.expires_at), desk.who, scope=scope)
     desk.store.add_ban(row)
     desk.after_commit(lambda live: live.ban(wire.Ban(prefix, args.expires_at, args.rule, reason)))
     return {"ban": row}
@@ -205,7 +215,7 @@ def bans(desk: Desk, args: PageOf) -> BansAnswer:
 def add_allow(desk: Desk, args: wire.Source) -> AllowAnswer:
     """allows.add"""
     prefix, reason = _part(canonical(args.prefix), "let everyone pass unchecked"), args.reason[:200]
-    row = AllowRow(prefix, str(args.kind), reason, desk.clock(), args.expires_at, desk.who)
+    row = AllowRow(prefix, str(args.kind), reason, desk.clock(), _end(args.expires_at), desk.who)
     desk.store.add_allow(row)
     desk.after_commit(lambda live: live.allow(wire.Source(prefix, args.kind, args.expires_at, reason)))
     return {"allow": row}

@@ -5,6 +5,8 @@ reception.py  builds what people and programs reach it by, out of what offered.p
 alarm.py      the one timer that wakes the service
 watch.py      what the gate counts, read every second, and what the charts are made of
 front.py      what the web may ask of all that
+inside.py     what is reached through the administrators' tunnel
+peers.py      who may come through it, and who is told
 greeting.py   what the first lines say: addresses, a first password, accounts to try
 """
 

@@ -1,4 +1,4 @@
-"""Everything that has a socket, around one Service."""
+"""What calls need around one Service: store, SIP's sockets, gate, player, tasks. People come in by the reception."""
 
 import asyncio
 import importlib
@@ -58,7 +58,7 @@ _log = logging.getLogger("pysrv.office")
 
 
 class Office:
-    """Everything that has a socket, around one Service."""
+    """Call `start()` once, `stop()` at the end."""
 
     def __init__(self, options: RunOptions, keeper: str) -> None:
         self._options, self._loop = options, asyncio.get_running_loop()
@@ -161,7 +161,7 @@ class Office:
         return self._reception.control
 
     async def start(self) -> None:
-        """Open every socket, those for calls first. Raises PortBusy."""
+        """Open every socket, SIP's over UDP and TCP first. Raises PortBusy."""
         self._service.start()
         for address in self._options.listen:
             self._udp.listen(self._loop, address, self._options.sip_port)

@@ -1,6 +1,8 @@
-"""How people and programs reach the office: verbs, panel, portal, API and console, and the ports that settings open.
+"""How people and programs reach the office: verbs, panel, portal, API, console, and the ports that settings open.
 
-Half of all the office's modules are for this; the office takes them in by a thread, when calls are taken already.
+SIP over TLS is one of those.
+
+Half of all the office's modules are for this; the office takes them in by a thread, when UDP and TCP are open already.
 """
 
 import logging
@@ -82,6 +84,7 @@ class Reception:
         self._inside = Inside(
             self._web, options.https_port, lambda: offered.certificates.context, self._console, trusted
         )
+        self._inside.console_port = self._settings().consoleport
 
     @property
     def closed_ports(self) -> tuple[str, ...]:
@@ -121,7 +124,7 @@ class Reception:
     async def _open_console(self) -> None:
         """A port of the console that cannot be had is said; it keeps nobody's calls from running."""
         await self._console.start()
-        port = self._inside.console_port = self._settings().consoleport
+        port = self._inside.console_port
         try:
             if port:
                 await self._console.listen(self._offered.options.listen, port)

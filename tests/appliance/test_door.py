@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -18,7 +19,7 @@ from appliance import wire
 from appliance.audit.network import CHECKS
 from appliance.audit.row import Grade
 from appliance.config.options import Mode, RunOptions
-from appliance.door import FIRST, LOOK_EVERY, Door, kept
+from appliance.door import FIRST, LOOK_EVERY, MOST_SOURCES, Door, kept
 from appliance.kernel.fake import FakeGate
 from appliance.tunnel import keeping
 from appliance.verbs import Caller, answer
@@ -251,6 +252,15 @@ def test_what_somebody_takes_away_or_adds_is_put_right(ground: Ground) -> None:
                 door.tick()
             assert ground.listed() != before
             ground.answered(LAPTOP, TRUSTED)
+        whole = ground.machine.run("nft", "list", "table", "inet", "machine")
+        ground.machine.run("nft", "delete table inet machine")
+        for _ in range(LOOK_EVERY):
+            door.tick()  # nothing to keep: a filter that is being started anew
+        emptied = re.sub(r"\n\t\telements = \{[^}]*\}", "", whole)
+        subprocess.run([*ground.machine.enter, "nft", "-f", "-"], input=emptied, text=True, check=True)
+        for _ in range(LOOK_EVERY):
+            door.tick()
+        assert TRUSTED in ground.listed()
 
 
 def test_a_file_that_cannot_be_written_lets_nobody_in_who_was_shut_out(
@@ -303,7 +313,14 @@ def test_the_office_names_who_administers_and_root_may_add_one_while_it_is_away(
     assert plan(*sources(TRUSTED))["ok"]
     status = asked(Caller.OFFICE, "status")["result"]
     assert isinstance(status, dict) and (status["ssh_guarded"], status["ssh"]) == (True, [f"{TRUSTED}/32"])
-    for wrong, code in ((wire.Source("x"), "bad_prefix"), (wire.Source(STRANGER, expires_at=float("nan")), "bad_time")):
+    hostile = wire.Source("fe80::%x }\nflush ruleset\nadd element inet machine administrators6 { fd00::/64")
+    many = tuple(wire.Source(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(MOST_SOURCES + 1))
+    assert plan(*many)["error"]["code"] == "too_many"  # type: ignore[index]
+    for wrong, code in (
+        (wire.Source("x"), "bad_prefix"),
+        (hostile, "bad_prefix"),
+        (wire.Source(STRANGER, expires_at=float("nan")), "bad_time"),
+    ):
         reply = plan(wrong)
         assert isinstance(reply["error"], dict) and reply["error"]["code"] == code
     assert asked(Caller.OFFICE, "allow", wire.Source(STRANGER))["ok"]  # the gate's allow list: its plan says the rest
@@ -313,6 +330,11 @@ def test_the_office_names_who_administers_and_root_may_add_one_while_it_is_away(
     ground.answered(LAPTOP, TRUSTED, STRANGER6)
     assert asked(Caller.ROOT, "disallow", wire.Prefix(STRANGER6))["ok"]
     ground.answered(LAPTOP, TRUSTED)
+    assert plan(wire.Source(f"{TRUSTED}/24"), wire.Source(f"{STRANGER}/32"))["ok"]
+    asked(Caller.ROOT, "disallow", wire.Prefix(TRUSTED))  # out of the network that he came in with
+    ground.answered(LAPTOP, STRANGER)
+    asked(Caller.ROOT, "disallow", wire.Prefix("0.0.0.0/0"))
+    ground.answered(LAPTOP)
 
 
 OFFICE = f"""

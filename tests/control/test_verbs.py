@@ -261,6 +261,22 @@ def test_nobody_bans_or_lets_pass_the_whole_world(root: Operator, service: Servi
     assert service.told == []
 
 
+@pytest.mark.parametrize("prefix", ["fe80::1%eth0", "fe80::%eth0/64", "fe80::%x }\nflush ruleset\n{ fd00::/64"])
+def test_no_address_has_a_zone(root: Operator, service: Service, prefix: str) -> None:
+    for verb in ("bans.add", "allows.add"):
+        with pytest.raises(WireError, match="has a zone"):
+            root.ask(verb, prefix=prefix)
+    assert service.told == []
+
+
+@pytest.mark.parametrize("end", [-1.0, 2.0**33, 1_764_433_000_000.0, float("inf"), float("nan")])
+def test_an_end_that_no_plan_could_hold_is_refused(root: Operator, service: Service, end: float) -> None:
+    for verb in ("bans.add", "allows.add"):
+        with pytest.raises(WireError):
+            root.ask(verb, prefix="192.0.2.1", expires_at=end)
+    assert service.told == []
+
+
 def test_all_bans_are_lifted_and_the_service_forgives(root: Operator, service: Service) -> None:
     for prefix in ("192.0.2.1", "2001:db8::/32"):
         root.ask("bans.add", prefix=prefix)
