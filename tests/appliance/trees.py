@@ -84,7 +84,7 @@ class KeeperProcess:
 
     def status(self) -> int:
         """The exit status, once it has ended."""
-        return self.process.wait(10)
+        return self.process.wait(60)
 
     def __enter__(self) -> "KeeperProcess":
         return self
@@ -92,5 +92,5 @@ class KeeperProcess:
     def __exit__(self, *_error: object) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
         self.output.close()
