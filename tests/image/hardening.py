@@ -33,7 +33,6 @@ ANSWERED: Mapping[str, str] = {
     "DEB-0831": _WHOLE,
     "DEB-0880": "the gate bans who guesses, at the card and with the evidence",
     "AUTH-9262": _NO_PASSWORD,
-    "AUTH-9408": _NO_PASSWORD,
     "USB-3000": "the modules of USB storage are kept from being loaded",
     "PKGS-7370": _WHOLE,
     "PKGS-7388": _WHOLE,
