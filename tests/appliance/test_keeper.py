@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -199,37 +200,39 @@ def test_root_without_a_capability_is_told_which(tree: Tree) -> None:
     assert line.startswith("cannot start: CAP_SYS_ADMIN is missing although this is root")
 
 
-def test_a_keeper_whose_office_is_a_unit_needs_less_says_when_it_is_ready_and_starts_none(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tree.code / "notify"))
+@pytest.fixture
+def systemd(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """What hears sd_notify(3)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tree.code / "notify"))
         listening.settimeout(60)
-        with tree.keeper(BARE, pin=True, office_unit=UNIT) as keeper:
-            assert listening.recv(64) == b"READY=1"
-            options = tree.runtime / ENVIRONMENT
-            assert options.stat().st_mode & 0o777 == 0o600
-            assert 'APPLIANCE_KEEPER="/srv/keeper/keeper.sock"' in options.read_text()
-            keeper.line("keeper: ready to serve")
-            keeper.process.terminate()
-            assert not [line for line in keeper.rest() if line.startswith("office ")]
-            assert keeper.status() == 0
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tree.code / "notify"))
+        yield listening
+
+
+def test_a_keeper_whose_office_is_a_unit_needs_less_says_when_it_is_ready_and_starts_none(
+    tree: Tree, systemd: socket.socket
+) -> None:
+    with tree.keeper(BARE, pin=True, office_unit=UNIT) as keeper:
+        assert systemd.recv(64) == b"READY=1"
+        options = tree.runtime / ENVIRONMENT
+        assert options.stat().st_mode & 0o777 == 0o600
+        assert 'APPLIANCE_KEEPER="/srv/keeper/keeper.sock"' in options.read_text()
+        keeper.line("keeper: ready to serve")
+        keeper.process.terminate()
+        assert not [line for line in keeper.rest() if line.startswith("office ")]
+        assert keeper.status() == 0
     assert [path.name for path in tree.runtime.iterdir()] == ["keeper.lock"]
 
 
 def test_a_keeper_that_is_stopped_while_it_loads_takes_the_units_options_back(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
+    tree: Tree, systemd: socket.socket
 ) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tree.code / "notify"))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.bind(str(tree.code / "notify"))
-        listening.settimeout(60)
-        with tree.keeper(BARE, pin=True, office_unit=UNIT) as keeper:
-            assert listening.recv(64) == b"READY=1"
-            keeper.process.terminate()
-            keeper.rest()
-            assert keeper.status() == 0
+    with tree.keeper(BARE, pin=True, office_unit=UNIT) as keeper:
+        assert systemd.recv(64) == b"READY=1"
+        keeper.process.terminate()
+        keeper.rest()
+        assert keeper.status() == 0
     assert [path.name for path in tree.runtime.iterdir()] == ["keeper.lock"]
 
 

@@ -190,7 +190,7 @@ def reached(port: int) -> bool:
 
 @contextlib.contextmanager
 def unit_of_its_own(place: Path) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
-    """An office as a unit starts it, beside its keeper, once it hears that it is to stop; and its port of HTTPS."""
+    """An office as a unit starts it, beside its keeper, once it hears that it is to stop; and its SIP port."""
     ports = {"sip_port": free_port(), "https_port": free_port()}
     options = RunOptions(
         listen=(HOST,), state=str(place), runtime=str(place), office_unit="office.service", pin=True, **ports
@@ -200,7 +200,7 @@ def unit_of_its_own(place: Path) -> Iterator[tuple["subprocess.Popen[bytes]", in
     with subprocess.Popen(command, env=os.environ | given, stdout=subprocess.DEVNULL) as process:
         try:
             until(lambda: hears_stop(process.pid))
-            yield process, ports["https_port"]
+            yield process, ports["sip_port"]
         finally:
             process.kill()
 
