@@ -19,7 +19,7 @@ system_python=/usr/bin/python3
 user=pysrv
 
 run_packages="python3 python3-venv python3-bpfcc python3-nftables nftables linux-libc-dev iproute2 ethtool ca-certificates restic openssh-client"
-test_packages="wireguard-go sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium packer fdisk systemd apparmor shellcheck qemu-utils openssh-server zstd cloud-image-utils pebble rauc squashfs-tools grub-common mmdebstrap debian-archive-keyring"
+test_packages="wireguard-go sip-tester sipsak sipvicious baresip-core sox procps openssl tcpdump tcpreplay linphone-cli chromium packer fdisk systemd apparmor shellcheck qemu-utils openssh-server zstd cloud-image-utils pebble rauc squashfs-tools grub-common mmdebstrap debian-archive-keyring aide"
 bench_packages="xdp-tools bpftool iptables iputils-ping kamailio kamailio-sqlite-modules rtpengine-daemon sqlite3"
 kernels_packages="qemu-system-x86 cpio"
 image_packages="$kernels_packages ovmf mtools dosfstools e2fsprogs util-linux virtinst swtpm swtpm-tools openscap-scanner openscap-utils ssg-debian"

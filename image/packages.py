@@ -41,6 +41,7 @@ PACKAGES: Final = {
     # first boot
     "cloud-init": "network, name and an operator's key from whoever runs the hypervisor (etc/cloud/cloud.cfg.d)",
     # keeps
+    "aide": "compares the system with the list of its files (files/usr/local/share/appliance/aide.conf)",
     "apparmor": "confines programs",
     "openssh-server": "closed until somebody opens it",
 }

@@ -9,7 +9,7 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -126,16 +126,17 @@ class Machine:
         except OSError as error:
             raise Unreadable(f"{path}: {error.strerror}") from None
 
-    def output(self, *command: str) -> str:
-        """What a program of the running machine prints, run once. Raises Unreadable when it cannot be run or fails."""
+    def output(self, *command: str, ends: Container[int] = (0,), patience_s: float = PROGRAM_S) -> str:
+        """What a program of the running machine prints, run once. Raises Unreadable when it cannot be run, takes
+        longer, or ends with a status that is none of `ends`."""
         if command not in self._said:
-            self._said[command] = self._run(command)
+            self._said[command] = self._run(command, ends, patience_s)
         said = self._said[command]
         if isinstance(said, Unreadable):
             raise said
         return str(said)
 
-    def _run(self, command: tuple[str, ...]) -> str | Unreadable:
+    def _run(self, command: tuple[str, ...], ends: Container[int], patience_s: float) -> str | Unreadable:
         if not self.live:
             return Unreadable("only a running machine can say it")
         program = shutil.which(command[0], path=ENVIRONMENT["PATH"])
@@ -143,12 +144,12 @@ class Machine:
             return Unreadable(f"there is no program {command[0]}")
         try:
             done = subprocess.run(  # noqa: S603 - words of this program, no shell
-                (program, *command[1:]), capture_output=True, text=True, errors="replace", timeout=PROGRAM_S,
+                (program, *command[1:]), capture_output=True, text=True, errors="replace", timeout=patience_s,
                 check=False, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             return Unreadable(f"{command[0]}: {error}")
-        if done.returncode:
+        if done.returncode not in ends:
             words = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
             return Unreadable(f"{command[0]}: {words}")
         return done.stdout

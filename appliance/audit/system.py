@@ -168,13 +168,15 @@ def _journal(name: str, good: tuple[str, ...], wanted: str, what: str, why: str)
 
 
 def _cores(machine: Machine) -> Reading:
+    """The last word counts: pam_limits(8) reads the files in their order."""
     rows = [
         line.split()
         for path in machine.many("/etc/security/limits.conf", "/etc/security/limits.d/*.conf")
         for line in machine.lines(path)
     ]
-    none = any(row[0] == "*" and row[1] in ("hard", "-") and row[2:] == ["core", "0"] for row in rows if len(row) == 4)
-    return verdict(none, "hard core 0" if none else "not limited", Grade.WARN)
+    words = [row[3] for row in rows if len(row) == 4 and row[0] == "*" and row[1] in ("hard", "-") and row[2] == "core"]
+    said = words[-1] if words else "not limited"
+    return verdict(said == "0", f"hard core {said}" if words else said, Grade.WARN)
 
 
 def _no_cores(machine: Machine) -> list[Step]:

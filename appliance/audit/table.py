@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from appliance.audit import (
     access,
+    built,
     database,
     files,
     gate,
@@ -21,7 +22,7 @@ from appliance.audit import (
 from appliance.audit.machine import Machine
 from appliance.audit.row import Area, Check, Finding, Grade, Reading, Unreadable, score
 
-ROOMS: Final = (network, sysctls, kernel, system, access, ssh, files, units, gate, database, service, settings)
+ROOMS: Final = (network, sysctls, kernel, system, access, ssh, files, built, units, gate, database, service, settings)
 CHECKS: Final[tuple[Check, ...]] = tuple(
     sorted((check for room in ROOMS for check in room.CHECKS), key=lambda check: list(Area).index(check.area))
 )

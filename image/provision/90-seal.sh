@@ -5,9 +5,8 @@ set -euo pipefail
 cat >/root/seal <<'SEAL'
 #!/bin/bash
 set -u
-install -m 600 /usr/local/share/appliance-build/slot.cfg /boot/grub/slot.cfg  # read-only from now on
 systemctl stop systemd-journald.socket systemd-journald-dev-log.socket systemd-journald systemd-timesyncd 2>/dev/null
-rm -rf /etc/ssh/ssh_host_* /usr/local/share/appliance-build /tmp/* /var/tmp/* /var/lib/apt/lists/* /var/cache/apt/*
+rm -rf /etc/ssh/ssh_host_* /tmp/* /var/tmp/* /var/lib/apt/lists/* /var/cache/apt/*
 rm -rf /var/log/journal /var/lib/systemd/random-seed /var/lib/systemd/timesync /var/lib/dhcp /run/appliance-console
 rm -rf /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/backups/* /var/lib/systemd/credential.secret
 find /var/log -type f -delete

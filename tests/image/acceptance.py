@@ -1,6 +1,6 @@
 """`make image-test`: an operator's day with a finished image.
 
-    make image-test ARGS="image=FILE base=FILE|none firmware=bios|uefi|secureboot lynis=yes"
+    make image-test ARGS="image=FILE base=FILE|none firmware=bios|uefi|secureboot lynis=yes|all"
 
 The machine boots under Secure Boot in a network of its own. Its operator finishes the set-up in Chromium; two
 telephones (baresip) register and a priced call goes out over a carrier (SIPp), its audio through the machine's gate;
@@ -35,7 +35,7 @@ from tests.interrupt import INTERRUPTED, interruptible
 from tests.lab.phones import PhoneError
 
 INSIDE_NAMESPACE = "IMAGE_TEST_NAMESPACE"
-PEERS = ("operator", "alice", "bob", "carrier", "attacker", "scanner")
+PEERS = ("operator", "alice", "bob", "carrier", "attacker", "scanner", "store")
 GIVEN = ("image", "base", "firmware", "lynis")
 STEP_FAULTS = (
     GuestError, PhoneError, story.Failed, AssertionError, OSError, LookupError, ValueError, subprocess.SubprocessError,
@@ -78,6 +78,8 @@ def main(arguments: list[str]) -> int:
     image, base = Path(given.get("image") or _newest()), _base(given.get("base", ""))
     firmware = given.get("firmware", "secureboot")
     wrong = [f"{each!r} is none of {', '.join(GIVEN)}" for each in given if each not in GIVEN]
+    if given.get("lynis", "yes") not in ("yes", "all"):
+        wrong.append(f"lynis={given['lynis']} is none of yes, all")
     if firmware not in machine.FIRMWARE:
         wrong.append(f"firmware={firmware} is none of {', '.join(machine.FIRMWARE)}")
     needed = (image, updates.updates(image))
@@ -96,7 +98,7 @@ def main(arguments: list[str]) -> int:
         if base is not None:
             _paced(told, image.resolve(), base)
         try:
-            _day(told, image.resolve(), firmware, Path(place), lynis=given.get("lynis") == "yes")
+            _day(told, image.resolve(), firmware, Path(place), lynis=given.get("lynis", ""))
         except story.Failed as failed:
             print(f"== stopped: {failed}", flush=True)
     return _end(told, image)
@@ -131,7 +133,7 @@ def _paced(told: Told, image: Path, base: Path) -> None:
     told.say(Check(f"SIP answers within {SLOWER} times what plain Debian takes to SSH", good, found))
 
 
-def _day(told: Told, image: Path, firmware: str, place: Path, *, lynis: bool) -> None:
+def _day(told: Told, image: Path, firmware: str, place: Path, *, lynis: str) -> None:
     print(f"== the machine boots: {firmware}, {SIZE_MIB} MiB", flush=True)
     with Yard(PEERS, tag="imagetest") as yard:
         guest = Guest(yard, yard.hosts["operator"], image, place, firmware, SIZE_MIB)
@@ -147,7 +149,7 @@ def _day(told: Told, image: Path, firmware: str, place: Path, *, lynis: bool) ->
                 told.say(check)
             told.figures |= day.figures
             if lynis:
-                told.say(hardening.judged(guest, told.figures))
+                told.say(hardening.judged(guest, told.figures, everything=lynis == "all"))
 
 
 def _end(told: Told, image: Path) -> int:
@@ -164,7 +166,7 @@ def _end(told: Told, image: Path) -> int:
 def entry(run: Callable[[list[str]], int]) -> int:
     """In a network namespace of its own, and again on Ctrl-C with everything taken down."""
     if INSIDE_NAMESPACE not in os.environ:
-        if "lynis=yes" in sys.argv[1:]:
+        if {"lynis=yes", "lynis=all"} & {*sys.argv[1:]}:
             hardening.fetch(LYNIS)
         words = own_network([sys.executable, "-m", "tests.image.acceptance", *sys.argv[1:]])
         os.execvpe(words[0], words, os.environ | {INSIDE_NAMESPACE: "1"})

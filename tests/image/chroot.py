@@ -27,6 +27,7 @@ LEFT_OUT: Final = {
     "30-product.sh": "wants the environment of wheels that the base disk carries",
     "60-gate.sh": "compiles and loads the gate in the image's own kernel",
     "80-contents.sh": "writes what 10 and 30 brought into the bill of materials",
+    "85-built.sh": "lists all files of a whole system, with aide",
     "90-seal.sh": "empties the disk that the machine runs from",
 }
 # Of the image's own packages, those that the scripts call; python3 reads the table of owners.

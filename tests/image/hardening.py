@@ -1,19 +1,23 @@
 """lynis on a booted machine: it comes on a disk of its own, which only this run has, and is no part of the image.
 
 Its index is the points that were given out of those that could be. Some of its tests ask for programs that this machine
-must not have, or has something else for: they are answered in a table here; the index is shown with and without them.
+must not have, or has something else for: the image's own profile of lynis answers them (image/files/usr/local/share/
+appliance/lynis.prf). The goal is for lynis as it finds the machine. When everything is asked, the profile is hidden
+from it, and the index is shown with and without what is answered.
 """
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from image.base import CODE
 from tests.image.judge import Check
 from tests.image.yard import Guest
 
 GOAL = 90
-PLACE = "/run/lynis"
+GOAL_IS = f"lynis' hardening index is {GOAL} or more"
+PLACE, PROFILE = "/run/lynis", "/usr/local/share/appliance/lynis.prf"
 SKIPPED = "CRYP-7902"  # hours of certificates, emulated
 LABEL = "lynis"
 TIMEOUT_S = 3600.0
@@ -22,28 +26,13 @@ _POINTS = re.compile(
     r"Hardening: assigned (?:partial|maximum) number of hardening points (?:for this item )?\((\d+)(?: of (\d+))?\)"
 )
 
-_WHOLE = "packages come as one signed image and are never changed on the machine, which asks no archive"
-_NO_PASSWORD = "nobody has a password: root comes in by key alone"
-_READ_ONLY = "the system is read-only and signed, and nothing is started from where something can be written"
-_TRAIL = "the service has its own chained trail, and the journal has the rest"
-ANSWERED: Mapping[str, str] = {
-    "DEB-0280": "no set-id helper: units have a /tmp of their own",
-    "DEB-0810": _WHOLE,
-    "DEB-0811": _WHOLE,
-    "DEB-0831": _WHOLE,
-    "DEB-0880": "the gate bans who guesses, at the card and with the evidence",
-    "AUTH-9262": _NO_PASSWORD,
-    "USB-3000": "the modules of USB storage are kept from being loaded",
-    "PKGS-7370": _WHOLE,
-    "PKGS-7388": _WHOLE,
-    "PKGS-7420": _WHOLE,
-    "ACCT-9622": _TRAIL,
-    "ACCT-9628": _TRAIL,
-    "FINT-4350": _READ_ONLY,
-    "TOOL-5190": "the gate, and the machine's own daily audit",
-    "MALW-3280": _READ_ONLY,
-    "HRDN-7230": _READ_ONLY,
-}
+ANSWERS = CODE / "image/files" / PROFILE.lstrip("/")
+
+
+def answered() -> frozenset[str]:
+    """The tests that the image's own profile answers."""
+    lines = (line.strip() for line in ANSWERS.read_text().splitlines())
+    return frozenset(line.removeprefix("skip-test=") for line in lines if line and not line.startswith("#"))
 
 
 def fetch(kept: Path) -> None:
@@ -85,24 +74,30 @@ def index(given: Mapping[str, tuple[int, int]]) -> int:
     return 100 * sum(each[0] for each in given.values()) // most if most else 0
 
 
-def judge(given: Mapping[str, tuple[int, int]], answered: Mapping[str, str] = ANSWERED) -> Check:
+def judge(given: Mapping[str, tuple[int, int]], answers: Collection[str]) -> Check:
     """The index of what is not answered against the goal. An answer for a test that gives all its points is too old."""
-    asked = {test: each for test, each in given.items() if test not in answered}
-    stale = sorted(test for test in answered if test in given and given[test][0] == given[test][1])
+    asked = {test: each for test, each in given.items() if test not in answers}
+    stale = sorted(test for test in answers if test in given and given[test][0] == given[test][1])
     left = sorted(test for test, (had, most) in asked.items() if had < most)
     found = f"{index(asked)}, with what is answered otherwise {index(given)}; points are missing in {' '.join(left)}"
     found += f"; answered, and good by now: {' '.join(stale)}" if stale else ""
-    return Check(f"lynis' hardening index is {GOAL} or more", index(asked) >= GOAL and not stale, found)
+    return Check(GOAL_IS, index(asked) >= GOAL and not stale, found)
 
 
-def judged(guest: Guest, figures: dict[str, float | int | str]) -> Check:
-    """lynis is run and judged."""
+def judged(guest: Guest, figures: dict[str, float | int | str], *, everything: bool) -> Check:
+    """lynis is run and judged; `everything`: as if the machine answered nothing."""
     guest.shell(f"mkdir -p {PLACE} && mount -o ro LABEL={LABEL} {PLACE}")
+    if everything:
+        guest.shell(f"touch /run/nothing.prf && mount --bind /run/nothing.prf {PROFILE}")
     run = f"cd {PLACE}/usr/share/lynis && {PLACE}/usr/sbin/lynis audit system --quick --no-colors --quiet"
     run += f" --profile {PLACE}/etc/lynis/default.prf --plugindir {PLACE}/etc/lynis/plugins"
     run += " --logfile /run/lynis.log --report-file /run/lynis.dat"
     guest.shell(f"{run} >/run/lynis.out 2>&1 || true", timeout=TIMEOUT_S)
+    said = int(guest.shell("sed -n s/^hardening_index=//p /run/lynis.dat"))
     given = points(guest.shell("cat /run/lynis.log"))
-    figures |= {"lynis hardening index, all tests": index(given)}
-    guest.shell(f"umount {PLACE}")
-    return judge(given)
+    guest.shell(f"umount {PLACE}" + (f" {PROFILE}" if everything else ""))
+    figures |= {f"lynis' hardening index{', all tests' if everything else ''}": said}
+    if everything:
+        return judge(given, answered())
+    left = sorted(test for test, (had, most) in given.items() if had < most)
+    return Check(GOAL_IS, said >= GOAL, f"{said}; points are missing in {' '.join(left)}")

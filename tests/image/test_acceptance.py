@@ -11,6 +11,8 @@ from tests.image import acceptance, judge, story, yard
 def test_it_refuses_what_it_cannot_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert acceptance.main(["colour=red"]) == 2
     assert "'colour' is none of image, base, firmware, lynis" in capsys.readouterr().err
+    assert acceptance.main(["lynis=some"]) == 2
+    assert "lynis=some is none of yes, all" in capsys.readouterr().err
     assert acceptance.main(["image=/nonexistent.qcow2", "base=none"]) == 2
     assert "there is no /nonexistent.qcow2: 'make image' first" in capsys.readouterr().err
     (tmp_path / "image").touch()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tests.image.judge import MANY, Check
 from tests.image.updates import FOREIGN_FILE, UPDATE_FILE, UPDATES
 from tests.image.yard import GuestError
+from tests.lab.storage import SftpServer
 
 if TYPE_CHECKING:
     from tests.image.story import Day
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PATIENCE_S, INSTALL_S, CONFIRM_S = 240.0, 1800.0, 900.0
 SECRETS = "sha256sum /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"
 SYSTEMD = "usr/lib/systemd/systemd"
+WANTED = "/run/appliance/backup.wanted"  # as the keeper lays it; appliance-backup.path looks for it
 COUNTERS = "/boot/efi/grub/grubenv"
 MISTAKES = ("accounts remove bob", "accounts set alice --credit 1.00", "settings reset localdomain")
 BOOT = "cat /proc/sys/kernel/random/boot_id"
@@ -32,6 +34,7 @@ class Upkeep:
     def steps(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """In their order."""
         yield "a backup is made while it runs", self.back_up
+        yield "one goes to another machine over SFTP, by the unit that the panel asks for one", self.back_up_elsewhere
         yield "the machine is started anew, and everything is still there", self.restart
         yield "what was lost since comes back out of the backup", self.restore
         yield "an update from A to B proves itself and stays", self.update
@@ -59,6 +62,29 @@ class Upkeep:
         self._day.figures["backup, bytes"] = made["size_bytes"]
         assert made["size_bytes"] > 0, made
 
+    def back_up_elsewhere(self) -> None:
+        """To whom the machine's own key opens a jail, and whose host key its operator has vouched for."""
+        server = SftpServer(
+            self._day.yard, self._day.yard.hosts["store"], self._day.place / "store", size="128m",
+            client=self._guest.operator.namespace,
+        )  # fmt: skip
+        host_key = server.new_identity()
+        server.start()
+        server.lets_in(f"restrict {self._guest.command('backup key')['key']}")
+        self._guest.commands(f"backup trust {server.place} --fingerprint {host_key}", f"backup init {server.place}")
+        self._guest.shell(f"echo now >{WANTED}")
+        made: list[dict[str, Any]] = []
+
+        def listed() -> bool:
+            made[:] = self._guest.command("backup list")["backups"]
+            return bool(made)
+
+        self._guest.wait("a backup over SFTP", listed, PATIENCE_S * 2)
+        self._guest.command("backup check")
+        held = sum(path.stat().st_size for path in server.inside("backup/data").rglob("*") if path.is_file())
+        found = f"{held} bytes lie there; what the server said: {server.log().splitlines()[-1:]}"
+        self._day.rows.append(Check("a backup over SFTP is whole", held > 0, found))
+
     def restart(self) -> None:
         """By root's word; the machine comes up by itself."""
         self._day.figures["seconds of a restart"] = self._restarted("systemctl --no-block reboot")
@@ -66,7 +92,8 @@ class Upkeep:
         self._day.figures["systemd-analyze"] = self._guest.shell("systemd-analyze time").splitlines()[0]
 
     def restore(self) -> None:
-        """A bad night: an account, its money and the domain are gone, and the service is put back as it was."""
+        """A bad night: an account, its money and the domain are gone, and the service is put back as it was, from the
+        other machine."""
         self._guest.commands(*MISTAKES)
         assert self.state() != self._before
         self._guest.shell("systemctl stop appliance appliance-office")

@@ -47,10 +47,14 @@ UID: Final = 4722
 
 
 class SftpServer:
-    """`sshd` of a peer: one account, let in by key, that sees its jail and nothing else. `size`: of its disk."""
+    """`sshd` of a peer: one account, let in by key, that sees its jail and nothing else. `size`: of its disk;
+    `client`: the namespace that has to reach it, the appliance's where none is named."""
 
-    def __init__(self, lab: Lab, host: Host, directory: Path, *, port: int = 22, size: str = "96m") -> None:
+    def __init__(
+        self, lab: Lab, host: Host, directory: Path, *, port: int = 22, size: str = "96m", client: str = ""
+    ) -> None:
         self._lab, self.host, self._directory, self.port = lab, host, directory, port
+        self._client = client or lab.appliance
         directory.mkdir(mode=0o755)
         self._keys = ""
         self._log = directory / "sshd.log"
@@ -91,8 +95,11 @@ class SftpServer:
             self._process = self._lab.start(
                 self.host.namespace, command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        until(lambda: answers(self._lab, self.host, self.port), self.log)
+        until(self._reached, self.log)
         self._inside(KEYS).write_text(self._keys)
+
+    def _reached(self) -> bool:
+        return answers(self._client, self.host, self.port)
 
     def stop(self) -> None:
         """No more connections."""
@@ -116,7 +123,7 @@ class SftpServer:
         words = ["ip", "-n", self.host.namespace, "link", "set", self.host.interface, "down" if off else "up"]
         subprocess.run(words, check=True, capture_output=True)
         if not off:
-            until(lambda: answers(self._lab, self.host, self.port), self.log)
+            until(self._reached, self.log)
 
 
 class RcloneServer:
@@ -145,7 +152,7 @@ class RcloneServer:
         """Serve."""
         with self._log.open("ab") as log:
             self._lab.start(self.host.namespace, self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until(lambda: answers(self._lab, self.host, self.port), lambda: self._log.read_text(errors="replace"))
+        until(lambda: answers(self._lab.appliance, self.host, self.port), lambda: self._log.read_text(errors="replace"))
 
     def holds(self, text: str) -> bool:
         """Whether the text stands in anything that it keeps, or in what it said."""
@@ -166,9 +173,9 @@ class RcloneServer:
             subprocess.run(["openssl", *words], cwd=self._directory, check=True, capture_output=True)
 
 
-def answers(lab: Lab, host: Host, port: int) -> bool:
-    """Whether somebody listens there, seen from the appliance."""
-    with entered(lab.appliance), socket.socket() as sock:
+def answers(namespace: str, host: Host, port: int) -> bool:
+    """Whether somebody listens there, seen from a namespace."""
+    with entered(namespace), socket.socket() as sock:
         sock.settimeout(5)
         return sock.connect_ex((host.address, port)) == 0
 

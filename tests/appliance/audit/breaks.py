@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance import wire
-from appliance.audit import service, ssh, sysctls, units
+from appliance.audit import built, service, ssh, sysctls, units
 from tests.appliance.audit import tree
 from tests.appliance.audit.tree import ADDRESSES, APT, CHAINS, FAILED, LINKS, NFT, NOW, OFFICE_PID, UID, link, put
 
@@ -100,7 +100,7 @@ FILES: dict[str, Breaks] = {
     "system.journal_systemmaxuse": instead("/etc/systemd/journald.conf.d/appliance.conf", "SystemMaxUse=200M", ""),
     "system.journal_maxretentionsec": instead("/etc/systemd/journald.conf.d/appliance.conf", "90day", "0"),
     "system.state_encrypted": text("/sys/class/block/dm-0/dm/uuid", "LVM-volume\n"),
-    "system.cores": gone("/etc/security/limits.d/10-appliance.conf"),
+    "system.cores": gone("/etc/security/limits.d/90-appliance.conf"),
     "system.keys": gone("/etc/systemd/system/debug-shell.service"),
     "access.roots": more("/etc/passwd", "toor:x:0:0::/root:/bin/bash\n"),
     "access.empty_passwords": instead("/etc/shadow", "daemon:*", "daemon:"),
@@ -128,6 +128,7 @@ FILES: dict[str, Breaks] = {
     "files.code": owner("/opt/appliance/appliance/keeper.py", UID),
     "files.open": mode("/etc/crontab", 0o646),
     "files.set_id": text("/usr/bin/find", "", 0o4755),
+    "files.listed": gone(built.LIST),
     "files.sticky": mode("/tmp", 0o777),
     "files.path": mode("/usr/local/bin", 0o757),
     "files.shadow": mode("/etc/shadow", 0o644),
@@ -211,12 +212,21 @@ WIDE = json.dumps(
 )  # fmt: skip
 HALVES = ({"range": ["::", "7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]}, {"prefix": {"addr": "8000::", "len": 1}})
 EVERYBODY = json.dumps({"nftables": [*CHAINS["nftables"], {"set": {"name": "administrators6", "elem": HALVES}}]})
+
+
+def aide(kind: str, path: str) -> str:
+    """Its report of one difference, in JSON."""
+    return json.dumps({"number_of_entries": {"total": 20_000, kind: 1}, kind: {path: "f"}})
+
+
 PROGRAMS: dict[str, dict[tuple[str, ...], str]] = {
     "network.filter_input": {NFT: chains(input="accept")},
     "network.filter_forward": {NFT: chains(forward="accept")},
     "network.filter_wide": {NFT: WIDE},
     "network.ssh_sources": {NFT: EVERYBODY},
     "system.updates": {APT: "Inst libssl3 [3.0.1] (3.0.2 Debian-Security:12/stable-security [amd64])\nConf libssl3\n"},
+    "files.built": {built.AIDE: aide("changed", "/usr/bin/nft")},
+    "files.configured": {built.AIDE: aide("added", "/etc/systemd/system/other.service")},
     "units.failed": {FAILED: "ssh.service loaded failed failed OpenBSD Secure Shell server\n"},
     "gate.kernel": {LINKS: json.dumps([{"ifname": "eth0"}])},
     "gate.uncovered": {

@@ -108,7 +108,7 @@ def test_fixes_mend_a_tree_and_touch_nothing_else(root: Path) -> None:
     for path, mode in BROKEN.items():
         (root / path.lstrip("/")).chmod(mode)
     (root / "etc/modprobe.d/appliance.conf").unlink()
-    (root / "etc/security/limits.d/10-appliance.conf").unlink()
+    (root / "etc/security/limits.d/90-appliance.conf").unlink()
     tree.put(root, "/etc/systemd/journald.conf.d/appliance.conf", "[Journal]\nStorage=volatile\n")
     tree.put(root, "/etc/ssh/sshd_config", "PasswordAuthentication yes\n", 0o600)
     mended = ("files.shadow", "files.cron", "files.open", "files.grub", "database.closed", "kernel.rare_protocols",

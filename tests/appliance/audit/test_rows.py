@@ -68,6 +68,13 @@ def test_a_file_that_is_wrong_is_found(check: str, root: Path) -> None:
     assert after in (Grade.WARN, Grade.FAIL), value
 
 
+def test_a_later_file_that_allows_cores_counts(root: Path) -> None:
+    put(root, "/etc/security/limits.d/10-coredump-debian.conf", "* hard core infinity\n")
+    assert judged("system.cores", tree.machine(root)) == (Grade.PASS, "hard core 0")
+    put(root, "/etc/security/limits.d/95-other.conf", "* - core unlimited\n")
+    assert judged("system.cores", tree.machine(root)) == (Grade.WARN, "hard core unlimited")
+
+
 @pytest.mark.parametrize("check", sorted(PROGRAMS))
 def test_what_a_program_says_is_judged(check: str, root: Path) -> None:
     assert judged(check, tree.machine(root, SAID, tree.keeper()))[0] is Grade.PASS

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance import wire
-from appliance.audit import sysctls
+from appliance.audit import built, sysctls
 from appliance.audit.machine import Machine
 from appliance.config.schema import ROWS
 from pysrv.control.single import run_once
@@ -88,6 +88,7 @@ SAID = {
     LINKS: json.dumps([{"ifname": "lo"}, {"ifname": "eth0", "xdp": {"mode": 1, "prog": {"id": 7}}}]),
     ADDRESSES: json.dumps([{"ifname": "eth0", "flags": ["UP"], "addr_info": [{"local": "192.0.2.1"}]}]),
     FAILED: "",
+    built.AIDE: json.dumps({"number_of_entries": {"total": 20_000}}),
 }
 STATUS = wire.GateStatus(
     1, (wire.Interface("eth0", "native"),), "kernel", pinned=True, generation=7, started_at=NOW, queue_delay_ms=0.2
@@ -184,6 +185,8 @@ def _system(root: Path) -> None:
     put(root, "/etc/crontab", "")
     put(root, "/var/log/auth.log", "", 0o640)
     put(root, "/usr/bin/passwd", "", 0o4755)
+    for path in (built.LIST, "/usr/bin/aide"):
+        put(root, path, "")
     for name in ("usr/local/sbin", "usr/local/bin", "usr/sbin", "opt/appliance/appliance"):
         (root / name).mkdir(parents=True, exist_ok=True)
     put(root, "/opt/appliance/appliance/keeper.py", "")
