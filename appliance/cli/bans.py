@@ -184,7 +184,8 @@ def evidence(row: Mapping[str, Any]) -> list[RenderableType]:
 def _allow(session: Session, source: str, duration: str | None, reason: str) -> Answer:
     allowed = {"prefix": prefix_of(source), "kind": "allow", "expires_at": expiry(duration), "reason": reason}
     result = tell(session.link(), "allows.add", allowed, [(KeeperVerb.ALLOW, allowed)])
-    return Answer(result, (line(f"{allowed['prefix']} passes every check of the gate"), *notes(session)))
+    warned = (line(f"warning: {warning}", "yellow") for warning in result["warnings"])
+    return Answer(result, (line(f"{allowed['prefix']} passes every check of the gate"), *warned, *notes(session)))
 
 
 def _disallow(session: Session, source: str) -> Answer:

@@ -20,6 +20,15 @@ PRIVATE: Final = tuple(
 EVERYBODY: Final = ("0.0.0.0/0", "::/0")
 
 
+OPENING: Final = "appliance settings set allowtrustedip 3"  # what is on the allow list opens panel and SSH from then on
+
+
+def meets(prefix: str, networks: Iterable[str]) -> bool:
+    """Whether an address or network has something in common with one of the networks."""
+    own = ip_network(prefix)
+    return any(own.version == each.version and own.overlaps(each) for each in map(ip_network, networks))
+
+
 def ssh_words(networks: Iterable[str]) -> str:
     """Whom SSH answers."""
     named = list(networks)

@@ -128,6 +128,11 @@ def _trusted(menu: Menu) -> None:
     menu.say("From a trusted address panel and SSH are reached, and the gate lets all of it pass; log-ins stay.")
     menu.say("The first one shuts both to private networks, from which they are reached until then.")
     prefix = entries.trusted(menu.wanted("Address or network, such as 198.51.100.7 or 198.51.100.0/24"))
+    if not menu.machine.opens(prefix):
+        menu.say(f"The setting allowtrustedip keeps panel and SSH shut to {prefix}: it would open nothing.")
+        menu.say("With 3 (listed addresses) all that is on the allow list opens both.")
+        menu.sure("Set allowtrustedip to 3 and trust the address?")
+        menu.machine.honour_trusted()
     for line in menu.machine.trust(prefix):
         menu.tell(line)
     menu.ask("Enter: go on ")

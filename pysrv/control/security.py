@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from appliance import wire
+from appliance.config.private import OPENING, meets
 from appliance.wire import WireError
 from pysrv.control.answer import Removed
 from pysrv.control.desk import Desk
@@ -13,7 +14,7 @@ from pysrv.control.paging import PageOf, bounds
 from pysrv.control.probe import locked_out
 from pysrv.limits.sentence import Scope
 from pysrv.limits.sources import lies_in
-from pysrv.limits.trusted import administering
+from pysrv.limits.trusted import administering, opening
 from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
 
@@ -59,16 +60,20 @@ class BansShown(TypedDict):
 
 
 class AllowAnswer(TypedDict):
-    """The row of the allow list as it is stored."""
+    """The row of the allow list as it is stored. `warnings`: which setting keeps panel and SSH shut to it all the same,
+    and how they are opened."""
 
     allow: AllowRow
+    warnings: list[str]
 
 
 class AllowsAnswer(TypedDict):
-    """Who is trusted. `administered_from`: networks that SSH answers on the image, beside the tunnel."""
+    """Who is trusted. `administered_from`: networks that SSH answers on the image, beside the tunnel. `opening`:
+    networks in which an address of the list opens panel and SSH; `allowtrustedip` says so."""
 
     allows: list[AllowRow]
     administered_from: list[str]
+    opening: list[str]
 
 
 def canonical(prefix: str) -> str:
@@ -218,7 +223,16 @@ def add_allow(desk: Desk, args: wire.Source) -> AllowAnswer:
     row = AllowRow(prefix, str(args.kind), reason, desk.clock(), _end(args.expires_at), desk.who)
     desk.store.add_allow(row)
     desk.after_commit(lambda live: live.allow(wire.Source(prefix, args.kind, args.expires_at, reason)))
-    return {"allow": row}
+    return {"allow": row, "warnings": _kept_shut(desk, prefix)}
+
+
+def _kept_shut(desk: Desk, prefix: str) -> list[str]:
+    if meets(prefix, opening(desk.settings)):
+        return []
+    value = desk.settings.shown("allowtrustedip")
+    return [
+        f"the panel, and on the image SSH, stays shut to {prefix}: allowtrustedip is {value}; '{OPENING}' opens both"
+    ]
 
 
 def remove_allow(desk: Desk, args: wire.Prefix) -> Removed:
@@ -234,4 +248,8 @@ def allows(desk: Desk, _: Any) -> AllowsAnswer:
     """allows.list"""
     rows = list(desk.store.allows())
     near = administering(desk.settings, [(row.prefix, row.expires_at) for row in rows])
-    return {"allows": rows, "administered_from": [prefix for prefix, _ in near]}
+    return {
+        "allows": rows,
+        "administered_from": [prefix for prefix, _ in near],
+        "opening": list(opening(desk.settings)),
+    }

@@ -118,6 +118,13 @@ def administering(settings: AdminSettings, listed: Sequence[tuple[str, float]]) 
     return [(str(network), end) for network, end in dict.fromkeys(found)]
 
 
+def opening(settings: AdminSettings) -> tuple[str, ...]:
+    """Networks in which an address of the allow list opens panel and SSH: all, private ones, or none."""
+    if settings.remoteadmin == Reach.ANYWHERE or settings.allowtrustedip in (Where.LISTED, Where.CONSOLE_TOO):
+        return EVERYBODY
+    return tuple(map(str, PRIVATE)) if settings.allowtrustedip == Where.PRIVATE_RANGES else ()
+
+
 def _private_parts(network: _AnyNetwork) -> list[_AnyNetwork]:
     """What of it no public network routes."""
     near = [each for each in PRIVATE if each.version == network.version and each.overlaps(network)]

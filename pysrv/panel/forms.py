@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from appliance.config.fields import AutoBool, Bool, Choice, Enum, Int, Kind, Money, Number
+from appliance.config.private import OPENING
 from appliance.config.settings import BadSettings
 from appliance.config.textual import Duration
 from appliance.wire import WireError
@@ -135,11 +136,13 @@ def staying(request: web.Request) -> Callable[[dict[str, Any]], None]:
     """For `noted` of a verb that changes the allow list: refuses, and so takes back, what closes the panel to who does
     it. The first entry closes it to private networks, and one that goes to whoever was let in by it."""
     office, address = backing(request), request.remote or ""
-    was_open = office.administers(address)
+    was_open, opens = office.administers(address), do(request, "allows.list")["opening"]
 
     def check(_: dict[str, Any]) -> None:
         if was_open and not office.administers(address):
             hint = "put that address on the allow list first, or come through the tunnel"
+            if not opens:
+                hint = f"allowtrustedip lets the list open nothing: '{OPENING}' first, or come through the tunnel"
             raise WireError("conflict", f"then the panel would be closed to {address}, where you are", hint)
 
     return check

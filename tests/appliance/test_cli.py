@@ -15,6 +15,7 @@ from appliance.cli.book import BOOK
 from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible
+from appliance.config.private import OPENING
 from appliance.release import version
 from tests.appliance.shell import DECK, Shell
 from tests.control.office import Service, keeper
@@ -95,7 +96,16 @@ def test_a_change_of_trust_says_whom_ssh_answers_and_warns_whoever_would_not_com
         assert "SSH answers the tunnel and 10.0.0.0/8, 172.16.0.0/12" in gone
         assert up.json("allowed")["administered_from"][0] == "10.0.0.0/8"
     with keeper(up.runtime, GATE):  # a machine whose packet filter is none of ours
-        assert "SSH" not in said("allow", "198.51.100.0/24", client="203.0.113.9")
+        assert "SSH answers" not in said("allow", "198.51.100.0/24", client="203.0.113.9")
+
+
+def test_an_address_that_a_setting_keeps_out_is_trusted_with_a_warning_that_names_it(up: Shell) -> None:
+    up.run("settings", "set", "allowtrustedip", "1")
+    said = " ".join(up.run("allow", "198.51.100.7").stdout.split())
+    assert "warning: the panel, and on the image SSH, stays shut to 198.51.100.7: allowtrustedip is 1;" in said
+    assert "'appliance settings set allowtrustedip 3' opens both" in said
+    assert up.run(*OPENING.split()[1:]).exit_code == Exit.OK  # what it names does it
+    assert "warning" not in up.run("allow", "198.51.100.7").stdout
 
 
 def test_status_shows_gate_and_office(up: Shell) -> None:

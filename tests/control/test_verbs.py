@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance import wire
+from appliance.config.private import PRIVATE
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
 from pysrv.control.single import run_once
@@ -328,6 +329,24 @@ def test_trust_is_given_and_taken(root: Operator, service: Service) -> None:
     assert root.ask("allows.list")["allows"][0]["kind"] == "allow"
     root.ask("allows.remove", prefix="192.0.2.1")
     assert service.told == [("allow", "192.0.2.1"), ("disallow", "192.0.2.1")]
+
+
+@pytest.mark.setting("allowtrustedip")
+def test_whoever_trusts_an_address_is_told_which_setting_keeps_panel_and_ssh_shut_to_it(root: Operator) -> None:
+    def warned(prefix: str, value: str, remote: str = "1") -> list[str]:
+        root.ask("settings.set", changes={"allowtrustedip": value, "remoteadmin": remote})
+        told: list[str] = root.ask("allows.add", prefix=prefix)["warnings"]
+        return told
+
+    for value in ("0", "1", "2"):
+        [words] = warned("203.0.113.9", value)
+        assert words == (
+            f"the panel, and on the image SSH, stays shut to 203.0.113.9: allowtrustedip is {value}; "
+            "'appliance settings set allowtrustedip 3' opens both"
+        )
+        assert root.ask("allows.list")["opening"] == ([] if value < "2" else [str(each) for each in PRIVATE])
+    assert warned("10.0.0.0/8", "1") and not warned("10.1.2.0/24", "2") and not warned("2001:db8::/32", "3")
+    assert not warned("203.0.113.9", "3") and not warned("203.0.113.9", "4") and not warned("203.0.113.9", "1", "2")
 
 
 def test_running_calls_are_listed_and_hung_up(root: Operator, store: Store, service: Service) -> None:

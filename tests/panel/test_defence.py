@@ -114,6 +114,30 @@ async def test_nobody_closes_the_panel_to_himself_by_the_allow_list(
     assert (await panel.browser.post("/panel/allowed/remove", {"prefix": here})).status == 303
 
 
+def honour(panel: Panel, value: str) -> None:
+    panel.store.set_setting("allowtrustedip", value)
+    panel.store.commit()
+    panel.service.apply_settings(panel.house.settings())
+
+
+async def test_the_allow_list_says_which_setting_keeps_it_from_opening_anything(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"prefix": "198.51.100.9", "reason": "", "kind": "allow", "for": "ever"}
+    for value, words in (("1", "Nothing on the list opens panel or SSH"), ("2", "Only private addresses of the list")):
+        honour(panel, value)
+        for path in ("/panel/allowed", "/panel/setup?step=address"):
+            page = (await panel.browser.get(path)).text
+            assert words in page and f"allowtrustedip is {value}" in page and "settings set allowtrustedip 3" in page
+    honour(panel, "0")
+    monkeypatch.setattr(panel.house, "administers", lambda *_: not panel.store.allows())
+    refused = await panel.browser.post("/panel/allowed/add", fields)
+    assert refused.status == 409 and "allowtrustedip lets the list open nothing" in refused.text
+    honour(panel, "3")
+    for path in ("/panel/allowed", "/panel/setup?step=address"):
+        assert "settings set allowtrustedip" not in (await panel.browser.get(path)).text
+
+
 async def test_protected_addresses_are_listed_and_cannot_be_banned(panel: Panel) -> None:
     panel.service.guarded = {"192.0.2.1/32": "the gateway"}
     assert "the gateway" in (await panel.browser.get("/panel/allowed")).text

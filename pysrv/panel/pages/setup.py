@@ -155,12 +155,14 @@ async def _page(request: web.Request, step: str, error: Refusal, values: dict[st
         )
         for name in MAIL
     ]
-    allowed = [each["prefix"] for each in do(request, "allows.list")["allows"]]
+    trusted = do(request, "allows.list")
     return answered(
         request, "panel/setup.html", error, told=told, step=current, titles=TITLES, values=values or {}, mail=mail,
-        rows=ROWS, address=request.remote or "", allowed=allowed, domain=settings.localdomain, decks=choices(decks),
+        rows=ROWS, address=request.remote or "", domain=settings.localdomain, decks=choices(decks),
+        allowed=[each["prefix"] for each in trusted["allows"]],
         fingerprint=office.fingerprint(), now=await office.snapshot() if current == "interfaces" else None,
         transports=[(each, each.upper()) for each in TRANSPORTS], remoteadmin=settings.shown("remoteadmin"),
+        opening=trusted["opening"], allowtrustedip=settings.shown("allowtrustedip"),
         strict=len(do(request, "settings.diff", {"profile": "strict"})["changes"]),
         left=closing_to_oneself(request, _differing(request, "strict")) if current == "profile" else [],
         accounts=[each["name"] for each in do(request, "accounts.list", {"limit": 20})["accounts"]],

@@ -28,6 +28,8 @@ case "${0##*/} $*" in
     "ip -j address show dev eth0 scope global") echo '[{},{"addr_info":[{},{"local":"192.0.2.7","prefixlen":24}]}]' ;;
     "appliance people set admin --password generated") echo "password: made-up-one" ;;
     "appliance --json status") cat ROOT/status; exit 1 ;;
+    "appliance --json allowed") cat ROOT/allowed ;;
+    "appliance settings set allowtrustedip 3") echo '{"opening": ["0.0.0.0/0", "::/0"]}' >ROOT/allowed ;;
     "appliance allow 203.0.113.66 "*) echo "the office did not answer" >&2; exit 1 ;;
     "appliance allow "*) printf '%s passes every check\nSSH answers \033[2Jthe tunnel\n' "$2" ;;
     "hostnamectl hostname broken") echo "Could not set: broken" >&2; exit 1 ;;
@@ -79,6 +81,7 @@ def root(tmp_path: Path) -> Path:
     for place, text in {
         "etc/hostname": "appliance\n",
         "etc/appliance/version": "1.2.3\n",
+        "allowed": '{"opening": ["0.0.0.0/0", "::/0"]}',
         "run/appliance-console/said": "panel on https://192.0.2.7:8443/panel/ (certificate SHA-256 AB:CD)\n"
         "administrator: user 'admin', password 'once\x1b[2J' (printed this once; keep it)\n",
     }.items():
@@ -217,6 +220,40 @@ def test_an_address_is_trusted_at_the_screen_and_told_what_that_means(screen: Sc
     screen.type("")
     screen.until("* done")
     assert screen.heard()[-1] == "appliance allow 198.51.100.0/24 --reason said at the screen"
+
+
+def test_a_setting_that_keeps_a_trusted_address_out_is_named_and_changed_before_anything_is(screen: Screen) -> None:
+    said = "appliance allow 198.51.100.7 --reason said at the screen"
+    screen.until(READY)
+    for allowed, answer, shown in (
+        ("nonsense", None, "* appliance allowed: no answer that can be read"),
+        ('{"opening": ["10.0.0.0/8", "fc00::/7"]}', "", "* nothing was changed"),
+        ('{"opening": []}', "no", "* nothing was changed"),
+    ):
+        (screen.root / "allowed").write_text(allowed)
+        screen.type("4")
+        screen.until("> ")
+        screen.type("198.51.100.7")
+        if answer is not None:
+            screen.until("allowtrustedip keeps panel and SSH shut to 198.51.100.7", "Type yes: ")
+            screen.type(answer)
+        screen.until(shown, READY)
+    assert not [line for line in screen.heard() if "allow " in line or "set allow" in line]
+    screen.type("4")
+    screen.until("> ")
+    screen.type("198.51.100.7")
+    screen.until("Set allowtrustedip to 3", "Type yes: ")
+    screen.type("yes")
+    screen.until("198.51.100.7 passes every check", "go on")
+    screen.type("")
+    screen.until("* done", READY)
+    assert screen.heard()[-2:] == ["appliance settings set allowtrustedip 3", said]
+    screen.type("4")  # from now on nothing is asked but the address
+    screen.until("> ")
+    screen.type("198.51.100.7")
+    screen.until("passes every check", "go on")
+    screen.type("")
+    screen.until("* done")
 
 
 def test_a_new_password_is_shown_once(screen: Screen) -> None:
