@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
+from appliance.cli.door import notes
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link, Request
 from appliance.cli.show import Answer, Column, line, say, table
@@ -95,7 +96,7 @@ def _import(session: Session, file: str, dry_run: bool, yes: bool) -> Answer:
     requests = _requests(file)
     link = session.link()
     if not asks and not dry_run:
-        return _applied(_sent(link, file, [*requests, ("config.apply", {})]))
+        return _applied(session, _sent(link, file, [*requests, ("config.apply", {})]))
     planned = _sent(link, file, [*requests, ("config.plan", {})])
     shown = _shown(planned)
     if dry_run or not planned["changes"]:
@@ -103,7 +104,7 @@ def _import(session: Session, file: str, dry_run: bool, yes: bool) -> Answer:
         return Answer(planned | {"dry_run": True}, (*shown, line(words, "dim")))
     say(Answer(planned, shown), as_json=False)
     click.confirm("Change all of this?", abort=True, err=True)
-    return _applied(_sent(link, file, [*requests, ("config.apply", {"digest": planned["digest"]})]), told=True)
+    return _applied(session, _sent(link, file, [*requests, ("config.apply", {"digest": planned["digest"]})]), told=True)
 
 
 def _requests(file: str) -> list[Request]:
@@ -138,10 +139,10 @@ def _shown(told: dict[str, Any]) -> tuple[RenderableType, ...]:
     return (table(CHANGES, lines, "nothing differs"), *rest, *counts, *warned)
 
 
-def _applied(result: dict[str, Any], *, told: bool = False) -> Answer:
+def _applied(session: Session, result: dict[str, Any], *, told: bool = False) -> Answer:
     state = "in force" if result["live"] else "saved; in force when the appliance starts"
     shown = () if told else _shown(result)
-    return Answer(result, (*shown, line(f"generation {result['generation']}, {state}", "dim")))
+    return Answer(result, (*shown, line(f"generation {result['generation']}, {state}", "dim"), *notes(session)))
 
 
 GROUP = Group("config", "The configuration as one file: written, and read again.", "")

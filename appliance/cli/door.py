@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.cli.exits import Failure
+from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import line
 from appliance.cli.table import Session
 from appliance.config.private import ssh_words
@@ -49,13 +49,23 @@ def notes(session: Session, client: str | None = None) -> tuple[Any, ...]:
         return ()
     client = ssh_client() if client is None else client
     told = line(ssh_words(networks), "dim")
-    if not client or _inside(client, (*networks, *tunnel, "127.0.0.0/8", "::1/128")):
+    if not client or inside(client, (*networks, *tunnel, "127.0.0.0/8", "::1/128")):
         return (told,)
     warned = f"warning: SSH is closed to {client}, where you come from: this session stays, the next is not answered"
     return (told, line(warned, "yellow"), line("'appliance allow' lets an address in; 'appliance tunnel' one's laptop"))
 
 
-def _inside(client: str, networks: Iterable[str]) -> bool:
+def stay(networks: Iterable[str], what: str) -> None:
+    """Raises Failure where the session in which the command runs comes from these networks, whose way goes; `what` says
+    more."""
+    client = ssh_client()
+    if inside(client, networks):
+        words = f"you come through the tunnel from {client}, {what}"
+        raise Failure(Exit.REFUSED, words, "your own session would be cut off; --yes does it all the same")
+
+
+def inside(client: str, networks: Iterable[str]) -> bool:
+    """Whether an address lies in one of the networks; nobody's does not."""
     try:
         address = ipaddress.ip_address(client.partition("%")[0])
     except ValueError:

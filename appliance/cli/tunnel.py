@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from appliance.cli.codes import qr_lines
+from appliance.cli.door import notes, stay
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import Answer, Column, facts, line, moment, table
 from appliance.cli.table import Command, Group, Session, argument, option
@@ -64,8 +66,11 @@ def _on(session: Session, port: int, endpoint: str, network: str, by_panel: bool
     return _answer(session.link().keeper(KeeperVerb.TUNNEL_SWITCH, wanted))
 
 
-def _off(session: Session) -> Answer:
-    return _answer(session.link().keeper(KeeperVerb.TUNNEL_SWITCH, {"on": False}))
+def _off(session: Session, yes: bool) -> Answer:
+    if not yes:
+        stay(_told(session)["networks"], "which closes")
+    answer = _answer(session.link().keeper(KeeperVerb.TUNNEL_SWITCH, {"on": False}))
+    return replace(answer, human=(*answer.human, *notes(session)))
 
 
 def _add(session: Session, name: str, public_key: str, code: bool) -> Answer:
@@ -78,9 +83,12 @@ def _add(session: Session, name: str, public_key: str, code: bool) -> Answer:
     return Answer(result, tuple(human))
 
 
-def _remove(session: Session, name: str) -> Answer:
+def _remove(session: Session, name: str, yes: bool) -> Answer:
+    if not yes:
+        own = [address for peer in _told(session)["peers"] if peer["name"] == name for address in peer["addresses"]]
+        stay(own, f"as {name}")
     result = session.link().keeper(KeeperVerb.TUNNEL_REMOVE, {"name": name, "by": "root"})
-    return Answer(result, (line(f"{name} cannot come any more"),))
+    return Answer(result, (line(f"{name} cannot come any more"), *notes(session)))
 
 
 def _peer(session: Session, name: str) -> Answer:
@@ -109,6 +117,7 @@ def _about(peer: Mapping[str, Any], told: Mapping[str, Any]) -> Any:
 
 GROUP = Group("tunnel", "WireGuard for administrators: panel, console and SSH behind one UDP port.", "show")
 NAME = argument("name")
+YES = option("--yes", is_flag=True, default=False, help="Although it cuts off your own session.")
 
 COMMANDS = (
     Command("tunnel show", "Show the tunnel and who may come through it.", _show),
@@ -129,7 +138,7 @@ COMMANDS = (
         "Example: 'appliance tunnel on --endpoint pbx.example.org', then 'appliance tunnel add laptop'. Whoever comes "
         "through it counts as near: remoteadmin 1 lets him open the panel, and he logs in there as ever.",
     ),
-    Command("tunnel off", "Close the tunnel; its peers stay in its book.", _off),
+    Command("tunnel off", "Close the tunnel; its peers stay in its book.", _off, (YES,)),
     Command(
         "tunnel add",
         "Let a peer in, and print his configuration, as text and as a QR code.",
@@ -142,6 +151,6 @@ COMMANDS = (
         "His private key is made here, told this once and kept nowhere. Example: 'appliance --json tunnel add laptop "
         "| jq -r .text > laptop.conf'.",
     ),
-    Command("tunnel remove", "Let a peer in no more; what he has open ends.", _remove, (NAME,)),
+    Command("tunnel remove", "Let a peer in no more; what he has open ends.", _remove, (NAME, YES)),
     Command("tunnel peer", "Show one peer: when it was heard last, from where, and how much.", _peer, (NAME,)),
 )

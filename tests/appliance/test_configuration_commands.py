@@ -9,6 +9,7 @@ import pytest
 from appliance.cli.configuration import _written
 from appliance.cli.exits import Exit, Failure
 from tests.appliance.shell import Shell
+from tests.control.office import keeper
 
 PASSWORD = "carrier-words"
 
@@ -133,3 +134,16 @@ def test_at_a_terminal_it_is_shown_and_asked_for(up: Shell, tmp_path: Path, monk
     assert done.exit_code == Exit.OK and "in force" in done.stdout
     assert up.json("taxes", "list")["taxes"][0]["percent"] == "19%"
     assert "nothing differs" in up.run("config", "import", str(file)).stdout
+
+
+def test_an_import_says_whom_ssh_answers_and_warns_whoever_would_not_come_again(up: Shell, tmp_path: Path) -> None:
+    file, session = tmp_path / "a.json", {"SSH_CONNECTION": "203.0.113.9 40000 192.0.2.1 22"}
+    up.run("allow", "198.51.100.7")
+    up.run("config", "export", str(file))
+    up.run("allow", "203.0.113.9")
+    with keeper(up.runtime, {"status": {"ssh_guarded": True}, "tunnel": {"networks": []}}):
+        shown = up.run("config", "import", str(file), "--dry-run", **session)
+        assert shown.exit_code == Exit.OK and "SSH" not in shown.stdout
+        done = up.run("config", "import", str(file), "--yes", **session)
+        assert done.exit_code == Exit.OK and "SSH answers the tunnel and 198.51.100.7" in done.stdout
+        assert "warning: SSH is closed to 203.0.113.9, where you come from" in done.stdout
