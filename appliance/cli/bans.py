@@ -196,7 +196,15 @@ def _disallow(session: Session, source: str) -> Answer:
 
 def _allowed(session: Session) -> Answer:
     result = session.link().office("allows.list")
-    return Answer(result, (table(ALLOWED, result["allows"], "nobody is on the allow list"), *notes(session)))
+    shown = table(ALLOWED, result["allows"], "nobody is on the allow list")
+    return Answer(result, (shown, *_ended(result["ended"]), *notes(session)))
+
+
+def _ended(row: Mapping[str, Any] | None) -> list[RenderableType]:
+    if row is None:
+        return []
+    words = f"the last entry, {row['prefix']}, ended at {moment(row['expires_at'])}: private networks stay shut out"
+    return [line(words, "yellow"), line(f"until another is trusted, or 'appliance disallow {row['prefix']}'")]
 
 
 SOURCE = argument("source")

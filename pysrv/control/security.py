@@ -14,7 +14,7 @@ from pysrv.control.paging import PageOf, bounds
 from pysrv.control.probe import locked_out
 from pysrv.limits.sentence import Scope
 from pysrv.limits.sources import lies_in
-from pysrv.limits.trusted import administering, opening
+from pysrv.limits.trusted import Reach, administering, opening
 from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
 
@@ -69,11 +69,13 @@ class AllowAnswer(TypedDict):
 
 class AllowsAnswer(TypedDict):
     """Who is trusted. `administered_from`: networks that SSH answers on the image, beside the tunnel. `opening`:
-    networks in which an address of the list opens panel and SSH; `allowtrustedip` says so."""
+    networks in which an address of the list opens panel and SSH; `allowtrustedip` says so. `ended`: the last entry,
+    if it has ended: private networks stay shut out until another address is trusted or this one is removed."""
 
     allows: list[AllowRow]
     administered_from: list[str]
     opening: list[str]
+    ended: AllowRow | None
 
 
 def canonical(prefix: str) -> str:
@@ -223,7 +225,14 @@ def add_allow(desk: Desk, args: wire.Source) -> AllowAnswer:
     row = AllowRow(prefix, str(args.kind), reason, desk.clock(), _end(args.expires_at), desk.who)
     desk.store.add_allow(row)
     desk.after_commit(lambda live: live.allow(wire.Source(prefix, args.kind, args.expires_at, reason)))
-    return {"allow": row, "warnings": _kept_shut(desk, prefix)}
+    return {"allow": row, "warnings": _kept_shut(desk, prefix) or _ends(desk)}
+
+
+def _ends(desk: Desk) -> list[str]:
+    ends = max(((not row.expires_at, row.expires_at) for row in desk.store.allows()), default=(True, 0.0))
+    lasting = ends[0] or desk.settings.trustlanip or desk.settings.remoteadmin == Reach.ANYWHERE
+    words = "nobody is trusted without an end: after the last one panel and SSH answer the tunnel alone"
+    return [] if lasting else [words]
 
 
 def _kept_shut(desk: Desk, prefix: str) -> list[str]:
@@ -247,9 +256,11 @@ def remove_allow(desk: Desk, args: wire.Prefix) -> Removed:
 def allows(desk: Desk, _: Any) -> AllowsAnswer:
     """allows.list"""
     rows = list(desk.store.allows())
-    near = administering(desk.settings, [(row.prefix, row.expires_at) for row in rows])
+    listed = [(row.prefix, row.expires_at) for row in rows]
+    near = administering(desk.settings, listed, begun=desk.store.trust_begun())
     return {
         "allows": rows,
         "administered_from": [prefix for prefix, _ in near],
         "opening": list(opening(desk.settings)),
+        "ended": desk.store.ended_allow(),
     }

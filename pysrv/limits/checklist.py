@@ -46,7 +46,7 @@ class Facts:
     failed_renewals: int = 0  # of an ordered certificate, in a row
     told_ways: int = 0
     backup_at: float | None = None
-    nobody_listed: bool = False  # the allow list is empty
+    nobody_listed: bool = False  # and nobody was
 
 
 @dataclass(frozen=True, slots=True)

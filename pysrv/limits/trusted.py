@@ -95,16 +95,18 @@ def trusted_why(address: str, settings: TrustSettings, known: Known) -> str:
     return _candidate(parsed, settings, known)
 
 
-def administering(settings: AdminSettings, listed: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+def administering(
+    settings: AdminSettings, listed: Sequence[tuple[str, float]], *, begun: bool
+) -> list[tuple[str, float]]:
     """Networks from which the machine itself is administered (SSH), each with its end (Unix seconds; 0: none).
 
     It goes by the panel's rule (`remoteadmin`), with two differences: where the panel is for nobody (0), SSH stays as
     with 1, because it leads to this machine, which always may; and a telephone's log-in (`trustauthip`) opens no SSH.
-    `listed`: the allow list, as (network, end). While it is empty, private networks may.
+    `listed`: the allow list, as (network, end). Until somebody has said whom he trusts (`begun`), private networks may.
     """
     if settings.remoteadmin == Reach.ANYWHERE:
         return [(text, 0.0) for text in EVERYBODY]
-    if not listed:
+    if not begun:
         return [(str(network), 0.0) for network in PRIVATE]
     if settings.allowtrustedip not in (Where.PRIVATE_RANGES, Where.LISTED, Where.CONSOLE_TOO):
         return []

@@ -13,6 +13,10 @@ _BAN = (
 )
 ATTEMPTS_SEARCHED = 200_000  # of a million that are kept: a question must not hold up calls
 _ALLOW = "prefix, kind, reason, created_at, expires_at, who"
+# One that had ended when it was written, by an old file for instance, was never trusted.
+_LASTING_LONGEST = (
+    "WHERE expires_at = 0 OR created_at < expires_at ORDER BY expires_at = 0 DESC, expires_at DESC, prefix LIMIT 1"
+)
 _UNEXPIRED = "WHERE (expires_at = 0 OR expires_at > ?) ORDER BY prefix"
 
 
@@ -68,6 +72,22 @@ class SecurityReading(SecrecyReading):
         rows = self._all(f"SELECT {_ALLOW} FROM allows {_UNEXPIRED}", (self._clock(),))  # noqa: S608
         return [AllowRow(*row) for row in rows]
 
+    def ended_allow(self) -> AllowRow | None:
+        """The trusted source that ended last, when none is left. Somebody was trusted then: it takes a person's word,
+        and not the end of a time, to make the machine one again that nobody has set up."""
+        row = self._one(f"SELECT {_ALLOW} FROM allows {_LASTING_LONGEST}")  # noqa: S608
+        found = AllowRow(*row) if row else None
+        return found if found is not None and 0 < found.expires_at <= self._clock() else None
+
+    def next_allow_end(self) -> float:
+        """When the next trusted source ends (Unix seconds); 0: none does."""
+        row = self._one("SELECT min(expires_at) FROM allows WHERE expires_at > ?", (self._clock(),))
+        return float(row[0]) if row and row[0] else 0.0
+
+    def trust_begun(self) -> bool:
+        """Whether somebody was trusted, and nobody has taken the last one off the list."""
+        return bool(self.allows()) or self.ended_allow() is not None
+
     def attempts(self, limit: int = 100, source: str | None = None, user: str | None = None) -> list[Attempt]:
         """The newest refused attempts, newest first; those of an address or a user among the last ATTEMPTS_SEARCHED."""
         sql = (
@@ -117,9 +137,9 @@ class SecurityWriting(SecurityReading, SecrecyWriting):
         return removed
 
     def expire_bans(self) -> list[tuple[str, int]]:
-        """Removes expired bans and trusted sources; returns prefix and port of the bans."""
+        """Removes expired bans and trusted sources, but not the last of these; returns prefix and port of the bans."""
         now = self._clock()
-        self._write("DELETE FROM allows WHERE expires_at > 0 AND expires_at <= ?", (now,))
+        self._sweep_allows(now)
         sql = "DELETE FROM bans WHERE expires_at > 0 AND expires_at <= ? RETURNING prefix, port"
         return [(str(row[0]), int(row[1])) for row in self._write(sql, (now,)).fetchall()]
 
@@ -130,8 +150,14 @@ class SecurityWriting(SecurityReading, SecrecyWriting):
         self._audit(allow.who, "allow.add", allow.prefix, "", allow.kind)
 
     def remove_allow(self, prefix: str, who: str = "") -> bool:
-        """Ends a trust; False: there was none."""
+        """Ends a trust; False: there was none. With the last one it is as if nobody had ever been trusted."""
+        self._sweep_allows(self._clock())
         return self._removed("allows", prefix, who, "allow.remove")
+
+    def _sweep_allows(self, now: float) -> None:
+        kept = self._one(f"SELECT prefix FROM allows {_LASTING_LONGEST}")  # noqa: S608
+        sql = "DELETE FROM allows WHERE expires_at > 0 AND expires_at <= ? AND prefix IS NOT ?"
+        self._write(sql, (now, kept[0] if kept else None))
 
     def record_attempt(self, attempt: Attempt) -> None:
         """Writes a refused attempt down. Call `prune_attempts` now and then."""

@@ -1,11 +1,13 @@
 """`bans`, `ban` and `unban`: with the office, without it, and never against the operator's own session."""
 
 import subprocess
+import time
 
 from appliance.cli.bans import covers_this_session, evidence
 from appliance.cli.door import ssh_client
 from appliance.cli.exits import Exit
 from appliance.wire import WireError
+from pysrv.store import AllowRow, Store
 from tests.appliance.shell import Shell
 from tests.control.office import Service, keeper
 
@@ -102,3 +104,16 @@ def test_a_ban_that_only_the_keeper_no_longer_knows_is_lifted_all_the_same(singl
     single_run.run("ban", "192.0.2.7")
     with keeper(single_run.runtime, {"unban": WireError("not_found", "no such ban")}):
         assert single_run.run("unban", "192.0.2.7").exit_code == Exit.OK
+
+
+def test_the_last_entry_of_the_allow_list_is_told_when_it_has_ended(single_run: Shell) -> None:
+    assert "nobody is trusted without an end" in single_run.run("allow", "192.0.2.3", "--for", "1h").stdout
+    assert "ended" not in single_run.run("allowed").stdout
+    assert single_run.run("disallow", "192.0.2.3").exit_code == Exit.OK
+    now = time.time()
+    with Store.open(single_run.database) as store:
+        store.add_allow(AllowRow("192.0.2.3", created_at=now - 9, expires_at=now - 1))
+        store.commit()
+    assert "the last entry, 192.0.2.3, ended at" in single_run.run("allowed").stdout
+    assert single_run.run("disallow", "192.0.2.3").exit_code == Exit.OK
+    assert "ended" not in single_run.run("allowed").stdout

@@ -16,7 +16,7 @@ from pysrv.control.single import run_once
 from pysrv.control.table import VERBS
 from pysrv.people.permissions import Area
 from pysrv.store import Store
-from pysrv.store.rows import BanRow, NewCall, SavedBinding
+from pysrv.store.rows import AllowRow, BanRow, NewCall, SavedBinding
 from tests.control.office import NOW, Operator, Service
 
 DECK = "prefix,per_minute,destination\n49,0.02,Germany\n4930,0.01,Berlin\n"
@@ -347,6 +347,21 @@ def test_whoever_trusts_an_address_is_told_which_setting_keeps_panel_and_ssh_shu
         assert root.ask("allows.list")["opening"] == ([] if value < "2" else [str(each) for each in PRIVATE])
     assert warned("10.0.0.0/8", "1") and not warned("10.1.2.0/24", "2") and not warned("2001:db8::/32", "3")
     assert not warned("203.0.113.9", "3") and not warned("203.0.113.9", "4") and not warned("203.0.113.9", "1", "2")
+
+
+def test_who_trusts_for_a_while_only_is_told_what_comes_after_and_sees_it_come(root: Operator, store: Store) -> None:
+    [words] = root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"]
+    assert "nobody is trusted without an end: after the last one" in words
+    assert root.ask("allows.add", prefix="192.0.2.2")["warnings"] == []
+    assert root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"] == []
+    assert root.ask("allows.list")["ended"] is None
+    root.ask("allows.remove", prefix="192.0.2.1")
+    root.ask("allows.remove", prefix="192.0.2.2")
+    store.add_allow(AllowRow("192.0.2.3", created_at=NOW - 9, expires_at=NOW - 1))
+    told = root.ask("allows.list")
+    assert (told["allows"], told["administered_from"], told["ended"]["prefix"]) == ([], [], "192.0.2.3")
+    root.ask("allows.remove", prefix="192.0.2.3")
+    assert "10.0.0.0/8" in root.ask("allows.list")["administered_from"]
 
 
 def test_running_calls_are_listed_and_hung_up(root: Operator, store: Store, service: Service) -> None:

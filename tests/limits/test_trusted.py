@@ -102,12 +102,13 @@ SSH = [("203.0.113.7", 0.0), ("2001:db8:1::7", 60.0), ("10.1.2.0/24", 0.0), ("0.
 def test_the_machine_is_administered_from_where_the_panel_is_open(
     settings: Trust, listed: list[tuple[str, float]], found: list[str]
 ) -> None:
-    assert [prefix for prefix, _ in administering(settings, listed)] == found
+    assert [prefix for prefix, _ in administering(settings, listed, begun=bool(listed))] == found
 
 
 def test_who_is_trusted_for_a_while_administers_for_a_while() -> None:
-    assert administering(Trust(), SSH)[1] == ("2001:db8:1::7/128", 60.0)
-    assert administering(Trust(trustsubnet=True), SSH[1:2])[1] == ("2001:db8:1::/64", 60.0)
+    assert administering(Trust(), SSH, begun=True)[1] == ("2001:db8:1::7/128", 60.0)
+    assert administering(Trust(trustsubnet=True), SSH[1:2], begun=True)[1] == ("2001:db8:1::/64", 60.0)
+    assert administering(Trust(), [], begun=True) == []  # and after it nobody does
 
 
 LISTS = ["203.0.113.7", "203.0.113.0/28", "10.1.2.0/24", "8.0.0.0/6", "2001:db8:1::7", "fc00::/6"]
@@ -126,7 +127,8 @@ LISTS = ["203.0.113.7", "203.0.113.0/28", "10.1.2.0/24", "8.0.0.0/6", "2001:db8:
 def test_ssh_and_panel_answer_the_same(trust: Trust, listed: list[str], address: str) -> None:
     """Against the panel's own words (pysrv/service/trusted.py), but for `remoteadmin` 0."""
     near = bool(trusted_why(address, trust, Known(tuple(listed)))) or (not listed and is_private(address))
-    networks = [ip_network(each) for each, _ in administering(trust, [(each, 0.0) for each in listed])]
+    rows = [(each, 0.0) for each in listed]
+    networks = [ip_network(each) for each, _ in administering(trust, rows, begun=bool(listed))]
     assert any(ip_address(address) in each for each in networks) is (near or trust.remoteadmin == 2)
 
 

@@ -7,7 +7,7 @@ import pytest
 from appliance.config.document import FORMAT, FORMAT_VERSION
 from appliance.config.settings import Settings
 from pysrv.limits.trusted import Known, is_vouched
-from pysrv.store.rows import BanRow, NewTrunk, SavedBinding
+from pysrv.store.rows import AllowRow, BanRow, NewTrunk, SavedBinding
 from tests.panel.conftest import Panel
 
 BAN = BanRow(
@@ -136,6 +136,16 @@ async def test_the_allow_list_says_which_setting_keeps_it_from_opening_anything(
     honour(panel, "3")
     for path in ("/panel/allowed", "/panel/setup?step=address"):
         assert "settings set allowtrustedip" not in (await panel.browser.get(path)).text
+
+
+async def test_the_last_entry_that_has_ended_is_shown_and_can_be_removed(panel: Panel) -> None:
+    now = panel.house.watch.now()
+    panel.store.add_allow(AllowRow("198.51.100.9", created_at=now - 9, expires_at=now - 1))
+    panel.store.commit()
+    page = (await panel.browser.get("/panel/allowed")).text
+    assert "The last entry, 198.51.100.9, has ended" in page
+    assert (await panel.browser.post("/panel/allowed/remove", {"prefix": "198.51.100.9"})).status == 303
+    assert "has ended" not in (await panel.browser.get("/panel/allowed")).text
 
 
 async def test_protected_addresses_are_listed_and_cannot_be_banned(panel: Panel) -> None:

@@ -97,6 +97,34 @@ def test_a_trusted_source_is_listed_until_it_expires_or_is_removed(store: Store,
     assert store.allows() == []
 
 
+def test_the_last_trust_is_remembered_until_there_is_another_or_it_is_taken_off(store: Store, clock: Clock) -> None:
+    def state() -> tuple[bool, str | None, float]:
+        ended = store.ended_allow()
+        return store.trust_begun(), ended.prefix if ended else None, store.next_allow_end()
+
+    assert state() == (False, None, 0.0)
+    store.add_allow(AllowRow("192.0.2.1", expires_at=clock.now))  # an old file's: it had ended
+    assert state() == (False, None, 0.0)
+    start = clock.now
+    store.add_allow(AllowRow("198.51.100.7", expires_at=start + 5))
+    store.add_allow(AllowRow("198.51.100.8", expires_at=start + 9))
+    assert state() == (True, None, start + 5)
+    clock.now = start + 5
+    assert state() == (True, None, start + 9)
+    clock.now = start + 9
+    for _ in range(2):
+        store.expire_bans()
+        assert store.allows() == [] and state() == (True, "198.51.100.8", 0.0)
+    assert not store.remove_allow("198.51.100.7")
+    store.add_allow(AllowRow("203.0.113.9"))
+    assert state() == (True, None, 0.0)
+    assert store.remove_allow("203.0.113.9") and state() == (False, None, 0.0)  # a person's word
+    store.add_allow(AllowRow("198.51.100.8", expires_at=clock.now + 1))
+    clock.now += 1
+    assert state() == (True, "198.51.100.8", 0.0)
+    assert store.remove_allow("198.51.100.8") and state() == (False, None, 0.0)
+
+
 def test_attempts_are_kept_newest_first_and_pruned_in_bites(store: Store) -> None:
     for at in range(10):
         store.record_attempt(Attempt(float(at), f"192.0.2.{at % 2}", "wrong_password", "bob", "needauth", "x" * 900))

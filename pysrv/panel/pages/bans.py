@@ -108,7 +108,8 @@ def _allowed(request: web.Request, error: WireError | None, values: dict[str, st
     told = do(request, "allows.list")
     return page(
         request, "panel/allowed.html", status=status_of(error.code) if error else 200, error=error, values=values,
-        allows=told["allows"], opening=told["opening"], protected=do(request, "protected.list")["protected"],
+        allows=told["allows"], opening=told["opening"], ended=told["ended"],
+        protected=do(request, "protected.list")["protected"],
         allowtrustedip=backing(request).settings().shown("allowtrustedip"),
     )  # fmt: skip
 
