@@ -1,9 +1,9 @@
 """Files that were brought and wait for a word: what the panel holds between a form and its confirmation.
 
 Each waits in a conversation of its own, which is all that knows it, for HELD_S seconds; one of each person. It is given
-up when he brings another, when its time is over and somebody brings one, and with the office itself. The word counts in
-the login that brought the file, and with the rights of the moment in which it is said: a login that was ended leaves
-nothing behind, and nor does a role that was taken away.
+up when he brings another (of two at once the later one stays), when its time is over and somebody brings one, and with
+the office itself. The word counts in the login that brought the file, and with the rights of the moment in which it is
+carried out (`acting.renew`): a login that was ended leaves nothing behind, and nor does a role that was taken away.
 """
 
 import secrets
@@ -42,7 +42,10 @@ class Waiting:
     def hold(self, request: web.Request, session: Session, shown: dict[str, Any]) -> Held:
         """Let it wait, in the place of what that person brought before. The conversation stays open."""
         held = Held(session, secrets.token_urlsafe(16), shown, request.app[LOGINS].now(), _login(request))
-        self._of(request)[identity(request).who] = held
+        waiting, whose = self._of(request), identity(request).who
+        if (before := waiting.pop(whose, None)) is not None:
+            before.session.close()
+        waiting[whose] = held
         return held
 
     def taken(self, request: web.Request, number: str) -> Held | None:

@@ -5,8 +5,10 @@ import re
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from pysrv.panel import waiting
+from pysrv.panel.pages import configuration
 from pysrv.people import permissions
 from pysrv.people.permissions import Area, Role
 from pysrv.store.web import PersonKind
@@ -79,6 +81,23 @@ async def test_the_word_counts_with_the_rights_of_the_moment_in_which_it_is_said
     panel.store.set_administrator("admin", "role", Role.OPERATOR)
     panel.store.commit()
     assert (await panel.browser.post(f"{AT}/confirm", word)).status == 401  # another role ends all logins
+    assert "calltimeout" not in panel.store.overrides()
+
+
+async def test_rights_that_go_while_the_word_is_on_its_way_are_gone(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form comes after its headers, by which it was looked who asks."""
+    word, form = await waits(panel, calltimeout="77"), configuration.form
+
+    async def slow(request: web.Request) -> dict[str, str]:
+        panel.store.end_sessions_of(PersonKind.ADMINISTRATOR, "olga")
+        panel.store.commit()
+        return await form(request)
+
+    monkeypatch.setattr(configuration, "form", slow)
+    refused = await panel.browser.post(f"{AT}/confirm", word)
+    assert refused.status == 401 and "this login has ended meanwhile" in refused.text
     assert "calltimeout" not in panel.store.overrides()
 
 

@@ -1,12 +1,16 @@
 """The pages of prices: decks in and out, what a call costs, currencies and taxes."""
 
+import asyncio
 import re
+from typing import Any
 
 import pytest
 
 from pysrv.panel import waiting
+from pysrv.panel.pages import rates_import
 from pysrv.people.permissions import Role
 from pysrv.store import NewAccount
+from pysrv.store.web import PersonKind
 from pysrv.web import transfer
 from tests.web.house import PASSWORD, Browser, House
 
@@ -171,6 +175,47 @@ async def test_a_deck_that_waits_is_given_up_for_another_and_with_its_time(panel
     _, late = await asked_about(browser)
     house.offset = waiting.HELD_S + 1
     assert (await browser.post("/panel/rates-confirm", late)).status == 409
+    assert house.store.decks()[0].rates == 2
+    assert house.store._one("SELECT count(*) FROM imports WHERE state = 'open'") == (0,)
+
+
+async def test_of_two_decks_that_one_person_brings_at_once_one_waits(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, browser = panel
+    await imported(browser)
+    both, compared = asyncio.Barrier(2), rates_import._compared
+
+    async def at_once(*args: Any) -> dict[str, Any]:
+        await both.wait()
+        return await compared(*args)
+
+    monkeypatch.setattr(rates_import, "_compared", at_once)
+    pages = await asyncio.gather(asked_about(browser), asked_about(browser))
+    monkeypatch.undo()
+    assert house.store._one("SELECT count(*) FROM imports WHERE state = 'open'") == (1,)
+    waits = [held.number for held in rates_import._waiting._held[house.control].values()]
+    [fields] = [fields for _, fields in pages if fields["number"] in waits]
+    assert (await browser.post("/panel/rates-confirm", fields)).status == 200
+    assert house.store._one("SELECT count(*) FROM imports WHERE state = 'open'") == (0,)
+    assert house.store.decks()[0].rates == 1
+
+
+async def test_the_word_for_a_deck_counts_with_the_rights_of_the_moment_of_the_commit(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, browser = panel
+    await imported(browser)
+    _, fields = await asked_about(browser)
+    compared = rates_import._compared
+
+    async def ended_meanwhile(*args: Any) -> dict[str, Any]:
+        house.store.end_sessions_of(PersonKind.ADMINISTRATOR, "olga")
+        return await compared(*args)
+
+    monkeypatch.setattr(rates_import, "_compared", ended_meanwhile)
+    refused = await browser.post("/panel/rates-confirm", fields)
+    assert refused.status == 401 and "this login has ended meanwhile" in refused.text
     assert house.store.decks()[0].rates == 2
     assert house.store._one("SELECT count(*) FROM imports WHERE state = 'open'") == (0,)
 

@@ -15,7 +15,7 @@ from appliance.wire import WireError
 from pysrv.panel.forms import answered, closing_to_oneself, staying, would_close
 from pysrv.panel.waiting import Held, Waiting
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, form, heard
+from pysrv.web.acting import backing, do, form, heard, renew
 from pysrv.web.identity import identity
 from pysrv.web.routes import Route
 from pysrv.web.transfer import UPLOAD, configuration, download
@@ -85,6 +85,7 @@ async def confirm(request: web.Request) -> web.Response:
     try:
         if fields.get("sure"):
             told = {"digest": held.shown["digest"]}
+            renew(request, held.session)
             return _page(request, done=held.session.do("config.apply", told, staying(request)))
         return _page(request)
     except WireError as error:

@@ -60,6 +60,7 @@ async def confirm(request: web.Request) -> web.Response:
         if not fields.get("sure") or asked != held.shown:
             waits = True
             return _ask(request, held.session, asked)
+        renew(request, held.session)
         return index_page(request, None, {}, held.session.do("rates.commit"))
     except WireError as error:
         return index_page(request, error, {})
