@@ -75,6 +75,11 @@ class HostKey:
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
     @property
+    def public_file(self) -> str:
+        """Where sshd has it, readable by everybody there, unless its configuration names another place."""
+        return f"/etc/ssh/ssh_host_{KINDS.get(self.kind, self.kind).lower()}_key.pub"
+
+    @property
     def shown(self) -> str:
         """For people."""
         return f"{KINDS.get(self.kind, self.kind)} {self.fingerprint}"

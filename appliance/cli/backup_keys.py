@@ -13,9 +13,7 @@ WHERE_TO = (
     "A line for the authorized_keys of the account there. Write 'restrict ' before it, and give the account SFTP "
     "alone: docs/operations.md shows how."
 )
-COMPARE = (
-    "Compare the fingerprint with what whoever runs it reads there: 'ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key'."
-)
+COMPARE = "Compare the fingerprint with what whoever runs it reads there: 'ssh-keygen -l -f {}'."
 
 
 def _key(session: Session) -> Answer:
@@ -41,7 +39,7 @@ def _trust(session: Session, repository: str | None, fingerprint: str, changed: 
                 raise click.UsageError("with --json, 'trust' needs --fingerprint")
             shown = [("host", target.shown), ("key", key.shown)]
             shown += [("known so far", known[0].shown)] if known else []
-            say(Answer({}, (facts(shown), line(COMPARE, "yellow"))), as_json=False)
+            say(Answer({}, (facts(shown), line(COMPARE.format(key.public_file), "yellow"))), as_json=False)
             click.confirm("Is it the same?", default=False, abort=True)
         client.vouch(target, key)
     return _trusted(target, key.shown, "is known from now on")

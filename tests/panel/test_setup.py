@@ -89,3 +89,12 @@ async def test_a_new_password_ends_the_session_and_opens_the_next(panel: Panel) 
 @pytest.mark.parametrize("table", [ACTS, TITLES])
 def test_every_step_has_its_title_and_its_act(table: dict[str, object]) -> None:
     assert set(table) == set(Step)
+
+
+async def test_the_step_of_the_address_says_in_words_from_where_the_panel_is_open(panel: Panel) -> None:
+    _, browser = panel
+    page = (await browser.get("/panel/setup?step=address")).text
+    assert "The panel is open through the tunnel or from trusted addresses (remoteadmin)." in page
+    for path in ("/panel/setup?step=address", "/panel/allowed"):
+        page = (await browser.get(path)).text
+        assert "once it was opened to a key" in page and "always through the tunnel" in page, path

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.backup.place import BackupError, Place
 from appliance.backup.ssh import Client, HostKey, Target, chosen, target_of
+from tests.appliance.shell import Shell
 
 ONE = HostKey("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAIH0MU80NQTyU4efbSGT6QL2UHl+9ZFs2C5D0DUQF9Jo2")
 OTHER = HostKey(
@@ -90,3 +91,14 @@ def test_a_host_is_known_by_the_one_key_that_somebody_vouched_for(tmp_path: Path
     assert chosen([ONE, OTHER], OTHER.fingerprint.removeprefix("SHA256:"), BOX) == OTHER
     with pytest.raises(BackupError, match="shows no key"):
         chosen([], "", BOX)
+
+
+@pytest.mark.parametrize(("key", "name"), [(ONE, "ed25519"), (OTHER, "ecdsa")])
+def test_whoever_compares_is_told_the_public_file_of_the_kind_that_the_host_shows(
+    down: Shell, monkeypatch: pytest.MonkeyPatch, key: HostKey, name: str
+) -> None:
+    """The private one beside it nobody but root there can read."""
+    monkeypatch.setattr(Client, "offered", lambda *_: [key])
+    said = " ".join(down.run("backup", "trust", "sftp:boxes@192.0.2.9:/srv/pbx", stdin="n\n").output.split())
+    assert f"'ssh-keygen -l -f /etc/ssh/ssh_host_{name}_key.pub'" in said, said
+    assert key.fingerprint in said
