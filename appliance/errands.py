@@ -78,22 +78,22 @@ class Errands:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}  # by the command's first word
 
     def backup(self, work: BackupWork) -> None:
-        """Have it done, unless it is being done. Raises WireError."""
+        """Have it done, unless it is being done, which does not count. Raises WireError."""
+        if self._busy("backup"):
+            raise WireError("conflict", "a backup runs already", "wait for it")
         self._in_bounds(WANTED, "too many backups were asked for")
         if self._by_unit:
             lay(self._runtime, WANTED, work)
-        elif self._busy("backup"):
-            raise WireError("conflict", "a backup runs already", "wait for it")
         else:
             self._start(WORDS[work])
 
     def audit(self) -> None:
-        """Have the machine audited, unless it is being audited. Raises WireError."""
+        """Have the machine audited, unless it is being audited, which does not count. Raises WireError."""
+        if self._busy("audit"):
+            raise WireError("conflict", "an audit of the machine runs already", "wait for it")
         self._in_bounds(AUDIT_WANTED, "too many audits were asked for")
         if self._by_unit:
             lay(self._runtime, AUDIT_WANTED, "now")
-        elif self._busy("audit"):
-            raise WireError("conflict", "an audit of the machine runs already", "wait for it")
         else:
             self._start(AUDIT)
 

@@ -18,7 +18,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from appliance.config import slowly
+from appliance.config import json_slices
 
 FORMAT: Final = "appliance configuration"
 FORMAT_VERSION: Final = 1
@@ -45,7 +45,7 @@ def read(data: bytes) -> dict[str, Any]:
             return found
 
 
-def slices(data: bytes) -> slowly.Slices:
+def slices(data: bytes) -> json_slices.Slices:
     """As `read`, for whoever has others to serve meanwhile: yields every few milliseconds, and returns the document."""
     if len(data) > MOST_BYTES:
         raise BadDocument(f"larger than {MOST_BYTES // 1024**2} MiB")
@@ -55,7 +55,7 @@ def slices(data: bytes) -> slowly.Slices:
         line = data[: error.start].count(b"\n") + 1
         raise BadDocument(f"line {line}: not UTF-8 text at byte {error.start}") from None
     try:
-        document = yield from slowly.slices(text)
+        document = yield from json_slices.slices(text)
     except json.JSONDecodeError as error:
         raise BadDocument(f"line {error.lineno}, column {error.colno}: {_small(error.msg)}") from None
     except ValueError as error:

@@ -67,6 +67,23 @@ def test_one_runs_at_a_time_and_ends_with_the_keeper(tmp_path: Path, monkeypatch
     keeper.stop()
 
 
+def test_who_asks_while_it_is_being_done_uses_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nexec sleep 600\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    keeper, _ = made(tmp_path, by_unit=False)
+    for ask in (lambda: keeper.backup(BackupWork.NOW), keeper.audit):
+        for _ in range(errands.MOST_WANTED):
+            ask()
+            for _ in range(errands.MOST_WANTED):
+                with pytest.raises(WireError, match="runs already"):
+                    ask()
+            keeper.stop()
+        with pytest.raises(WireError, match="were asked for"):
+            ask()
+
+
 def test_an_audit_that_is_wanted_is_laid_and_taken_with_the_next(tmp_path: Path) -> None:
     keeper, _ = made(tmp_path, by_unit=True)
     keeper.audit()

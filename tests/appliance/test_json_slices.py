@@ -11,7 +11,7 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.config import document, slowly
+from appliance.config import document, json_slices
 from appliance.wire import WireError
 from pysrv.web.transfer import configuration
 
@@ -25,7 +25,7 @@ LAYOUTS = st.sampled_from([{}, {"indent": 1}, {"indent": 3, "separators": (" ,\t
 
 
 def read(text: str) -> Any:
-    reading = slowly.slices(text)
+    reading = json_slices.slices(text)
     while True:
         try:
             next(reading)
@@ -73,13 +73,13 @@ def test_a_spoilt_text_is_refused_where_pythons_reader_refuses_it(
     ],
 )
 def test_what_no_configuration_says_is_refused_by_name(text: str, words: str) -> None:
-    with pytest.raises(slowly.BadText, match=words):
+    with pytest.raises(json_slices.BadText, match=words):
         read(text)
 
 
 @pytest.mark.parametrize("text", [json.dumps(list(range(50_000))), json.dumps([{"a": "b"}] * 25_000)])
 def test_no_slice_is_longer_than_another(text: str) -> None:
-    assert sum(1 for _ in slowly.slices(text)) == 50_001 // slowly.SLICE_VALUES
+    assert sum(1 for _ in json_slices.slices(text)) == 50_001 // json_slices.SLICE_VALUES
 
 
 async def test_others_are_served_while_a_large_configuration_is_read() -> None:
@@ -97,7 +97,7 @@ async def test_others_are_served_while_a_large_configuration_is_read() -> None:
     request = make_mocked_request("POST", "/")
     found = await configuration(request, text)
     assert found["decks"][0]["rates"] == rates
-    assert served >= len(rates) // slowly.SLICE_VALUES
+    assert served >= len(rates) // json_slices.SLICE_VALUES
     beside.cancel()
     with pytest.raises(WireError, match="line 1, column 2: expecting property name"):
         await configuration(request, b"{")
