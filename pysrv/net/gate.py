@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol, TypeVar
 from appliance import wire
 from appliance.wire import KeeperVerb, RelaySession, WireError
 from pysrv.net.ears import Heard, deaf
-from pysrv.net.keeper_line import KeeperLine, rows
+from pysrv.net.keeper_line import KeeperLine, rows, soon
 from pysrv.net.pulse import Pulse
 from pysrv.net.sessions import SessionEvents, Sessions
 
@@ -191,7 +191,7 @@ class GateClient:
                 refused=lambda _: callback(None),
             )
         else:
-            self._soon(callback, None)
+            soon(callback, None)
 
     def _read(self, status: wire.GateStatus, callback: Callable[[wire.GateStatus | None], None]) -> None:
         """What is kept is the newest, once the gate is up."""
@@ -301,10 +301,7 @@ class GateClient:
             name = str(verb)
             self.ask(verb, None, done=lambda r: callback(rows(kind, r, name)), refused=lambda _: callback(()))
         else:
-            self._soon(callback, ())
-
-    def _soon(self, callback: Callable[..., None], *args: Any) -> None:
-        asyncio.get_running_loop().call_soon(callback, *args)
+            soon(callback, ())
 
 
 def _unless_gone(error: WireError) -> None:

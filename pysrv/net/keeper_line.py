@@ -131,6 +131,11 @@ class KeeperLine(asyncio.Protocol):
         return WireError(self.LOST, self.lost.result(), "the keeper will be asked again when it is back")
 
 
+def soon(callback: Callable[..., None], *args: Any) -> None:
+    """Call back from the running loop, as a reply would: never from inside the call that asked."""
+    asyncio.get_running_loop().call_soon(callback, *args)
+
+
 def rows(kind: type[_T], result: dict[str, Any], name: str) -> tuple[_T, ...]:
     """The rows that a reply has under `name`. Raises WireError for anything else."""
     found = result.get(name)

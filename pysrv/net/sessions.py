@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from appliance import wire
 from appliance.wire import KeeperVerb, RelaySession, SessionCounters, WireError
 from pysrv.net.ears import Ears, Heard
-from pysrv.net.keeper_line import KeeperLine, rows
+from pysrv.net.keeper_line import KeeperLine, rows, soon
 from pysrv.net.relay import UserRelay
 
 _log = logging.getLogger("pysrv.gate")
@@ -130,9 +130,9 @@ class Sessions:
         self._desired.pop(session, None)
         self._ears.close(session)
         if self._user is not None:
-            _soon(self._closed, session, self._user.close(session))
+            soon(self._closed, session, self._user.close(session))
         elif not self._line.ready:
-            _soon(self._closed, session, self._known(session))
+            soon(self._closed, session, self._known(session))
         else:
             self._line.ask(
                 KeeperVerb.CLOSE_SESSION,
@@ -148,9 +148,9 @@ class Sessions:
     def count(self) -> None:
         """Ask for every session's counters; on_counters brings them, the last known ones while the keeper is away."""
         if self._user is not None:
-            _soon(self._counted, self._user.counters())
+            soon(self._counted, self._user.counters())
         elif not self._line.ready:
-            _soon(self._counted, tuple(self._last.values()))
+            soon(self._counted, tuple(self._last.values()))
         else:
             self._line.ask(KeeperVerb.COUNTERS, None, lambda r: self._counted(rows(SessionCounters, r, "sessions")))
 
@@ -160,7 +160,7 @@ class Sessions:
             self._user.open(session)
         except WireError as error:
             self._user.close(session.session)
-            _soon(self._refused, session.session, error)
+            soon(self._refused, session.session, error)
 
     def _listen(self, session: RelaySession) -> bool:
         """Sockets for the streams whose other side is the office; False: a port is taken, and the session refused."""
@@ -168,7 +168,7 @@ class Sessions:
             self._ears.open(session)
         except WireError as error:
             self._ears.close(session.session)
-            _soon(self._refused, session.session, error)
+            soon(self._refused, session.session, error)
             return False
         return True
 
@@ -188,7 +188,3 @@ class Sessions:
     def _counted(self, counters: tuple[SessionCounters, ...]) -> None:
         self._last = {row.session: row for row in counters}
         self._events.on_counters(counters)
-
-
-def _soon(callback: Callable[..., None], *args: Any) -> None:
-    asyncio.get_running_loop().call_soon(callback, *args)
