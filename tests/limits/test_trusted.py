@@ -123,12 +123,14 @@ LISTS = ["203.0.113.7", "203.0.113.0/28", "10.1.2.0/24", "8.0.0.0/6", "2001:db8:
     st.lists(st.sampled_from(LISTS)),
     st.sampled_from(["203.0.113.7", "203.0.113.9", "203.0.113.200", "10.1.2.3", "10.9.9.9", "8.8.8.8", "192.168.7.7",
                      "2001:db8:1::7", "2001:db8:1::8", "fd00::1", "f800::1", "fe80::1"]),
+    st.booleans(),
 )  # fmt: skip
-def test_ssh_and_panel_answer_the_same(trust: Trust, listed: list[str], address: str) -> None:
+def test_ssh_and_panel_answer_the_same(trust: Trust, listed: list[str], address: str, ever: bool) -> None:
     """Against the panel's own words (pysrv/service/trusted.py), but for `remoteadmin` 0."""
-    near = bool(trusted_why(address, trust, Known(tuple(listed)))) or (not listed and is_private(address))
+    begun = ever or bool(listed)
+    near = bool(trusted_why(address, trust, Known(tuple(listed)))) or (not begun and is_private(address))
     rows = [(each, 0.0) for each in listed]
-    networks = [ip_network(each) for each, _ in administering(trust, rows, begun=bool(listed))]
+    networks = [ip_network(each) for each, _ in administering(trust, rows, begun=begun)]
     assert any(ip_address(address) in each for each in networks) is (near or trust.remoteadmin == 2)
 
 
