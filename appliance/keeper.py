@@ -26,8 +26,7 @@ from appliance.listener import Listener
 from appliance.prerequisites import BPFFS, CannotStart, NotRoot, RuntimeLock, Wanted, check, check_powers, settle
 from appliance.supervise import Identity, Supervisor, end_process
 from appliance.tunnel.keeping import Tunnel, place_of
-from appliance.unit import Unit, notify_ready
-from appliance.unit import running as running_unit
+from appliance.unit import CONTROL_GROUPS, Unit, members, notify_ready
 from appliance.verbs import Caller
 from appliance.wire import WireError
 
@@ -104,13 +103,14 @@ def _prepared(options: RunOptions) -> RunOptions:
     """The options with every address named, on a machine that has been found fit for them. Raises CannotStart."""
     runtime = Path(options.runtime)
     unit = options.office_unit
-    left = running_unit(unit, account().pw_uid) if unit else Identity.read(runtime / "office.pid")
+    left = None if unit else Identity.read(runtime / "office.pid")
     if left is not None and not options.pin:
         say(f"ends the office of a keeper that was killed (process {left.pid})")
         end_process(left)
     check(_wanted(options, listen=()))
     resolved = dataclasses.replace(options, listen=options.listen or _addresses(options.interfaces))
-    if left is None or not options.pin:  # an office that is taken over holds its ports already
+    taken_over = options.pin and (bool(members(CONTROL_GROUPS / unit)) if unit else left is not None)
+    if not taken_over:  # one that is holds its ports already
         check(_wanted(resolved, listen=resolved.listen))
     return resolved
 

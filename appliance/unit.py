@@ -5,23 +5,27 @@ options, which it writes where the unit reads them before it says that it may st
 is told to stop takes the office with it. One that dies leaves it: the office reconnects to the next keeper. The office
 opens nothing before the keeper's socket is there.
 
-Knows the unit by its control group alone, so the keeper asks nothing of systemd.
+Knows the unit by its control group alone, so the keeper asks nothing of systemd. What its processes call themselves
+decides what is said and how long one has, never which of them end.
 """
 
 import asyncio
 import os
+import signal
 import socket
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from appliance.supervise import Identity, Report, end_process, ended
+from appliance.supervise import GRACE_S, Identity, Report, ended
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup/system.slice")
 ENVIRONMENT = "office.env"
 _ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in '"\\`$'})
 _ITS_OWN = frozenset({"JOURNAL_STREAM"})  # the keeper's stream is not the office's
 LOOK_S = 0.2
+AGAIN_S = 0.02  # between two looks at a group that ends
 
 
 def environment_file(values: Mapping[str, str]) -> str:
@@ -40,27 +44,65 @@ def notify_ready() -> None:
 
 def running(name: str, uid: int, control_groups: Path = CONTROL_GROUPS) -> Identity | None:
     """The first living process of the unit that is this user's: what prepares a start is root's."""
-    try:
-        numbers = (control_groups / name / "cgroup.procs").read_text().split()
-    except OSError:
-        return None
-    owned = (each for each in sorted(map(int, numbers)) if _owner(each) == uid and not _is_prepared(each))
+    owned = (each for each in sorted(members(control_groups / name)) if _is_started(each, uid))
     return next((found for each in owned if (found := Identity.of(each)) is not None), None)
 
 
-def _is_prepared(pid: int) -> bool:
-    """Whether systemd still makes this process ready; until it executes its program its name stands in parentheses."""
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().startswith("(")
-    except OSError:
-        return True
+def members(group: Path) -> frozenset[int]:
+    """The processes of a control group and of those below it, but this one: a zombie is none."""
+    found: set[int] = set()
+    for place, _below, _files in os.walk(group):  # what goes meanwhile is no error
+        with suppress(OSError):
+            found.update(map(int, Path(place, "cgroup.procs").read_text().split()))
+    return frozenset(found - {0, os.getpid()})  # 0: of another namespace
 
 
-def _owner(pid: int) -> int:
+def end_group(group: Path, uid: int, grace_s: float = GRACE_S) -> int:
+    """TERM to what this user has started in a control group, then KILL to all that is in it; blocks for at most twice
+    `grace_s`. Returns how many are left: who forks faster than that is systemd's to end, because the
+    unit's main process is dead.
+    """
+    told: set[int] = set()
+
+    def is_new(pid: int) -> bool:
+        return pid not in told and _is_started(pid, uid)
+
+    until = time.monotonic() + grace_s
+    while members(group) and time.monotonic() < until:
+        told |= _signal(group, signal.SIGTERM, is_new)
+        time.sleep(AGAIN_S)
+    until += grace_s
+    while members(group) and time.monotonic() < until:
+        _signal(group, signal.SIGKILL, lambda _pid: True)
+        time.sleep(AGAIN_S)
+    return len(members(group))
+
+
+def _signal(group: Path, number: signal.Signals, chosen: Callable[[int], bool]) -> set[int]:
+    """To those members that are chosen; returns whom. A descriptor is opened before it is asked again who is a member:
+    whoever has the number of one that ended meanwhile is none of ours."""
+    with ExitStack() as held:
+        opened: dict[int, int] = {}
+        for pid in filter(chosen, members(group)):
+            with suppress(OSError):  # it has ended; or there are more than fit, and the others are next
+                opened[pid] = os.pidfd_open(pid)
+                held.callback(os.close, opened[pid])
+        sent = opened.keys() & members(group)
+        for pid in sent:
+            with suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(opened[pid], number)
+    return set(sent)
+
+
+def _is_started(pid: int, uid: int) -> bool:
+    """Whether it is the user's, and executes its program already: while systemd makes a process ready, its name stands
+    in parentheses. The name is the process' own word (prctl(2))."""
     try:
-        return Path(f"/proc/{pid}").stat().st_uid
-    except OSError:
-        return -1
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        values = dict(line.split(":\t", 1) for line in lines if line.startswith(("Name:", "Uid:")))
+        return int(values["Uid"].split()[0]) == uid and not values["Name"].startswith("(")
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 class Unit:
@@ -95,9 +137,8 @@ class Unit:
             self._report(f"the office ended; {self._name} starts it again")
 
     async def stop(self) -> None:
-        """TERM, then KILL after a grace. The unit starts it again once a keeper is ready, and not without one."""
+        """Ends all that its group holds. The unit starts it again once a keeper is ready, and not without one."""
         self._file.unlink(missing_ok=True)
-        found = running(self._name, self._uid, self._groups)
-        if found is not None:
-            with suppress(ProcessLookupError):
-                await asyncio.to_thread(end_process, found)
+        left = await asyncio.to_thread(end_group, self._groups / self._name, self._uid)
+        if left:
+            self._report(f"{left} processes of {self._name} do not end")
