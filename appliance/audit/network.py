@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from appliance.audit.admitting import Filter
 from appliance.audit.machine import Machine, demand_systemd
 from appliance.audit.row import Check, Grade, Judge, Reading, Unreadable, none_of, passed, verdict
 from appliance.config.private import EVERYBODY
@@ -243,47 +244,25 @@ def _ip6(machine: Machine) -> Reading:
 
 
 def _ssh(machine: Machine) -> Reading:
-    """Whom SSH answers, by the image's packet filter: every rule that leads to it asks from where one comes."""
-    if not any(each.outside and (each.program, each.protocol) == ("sshd", "tcp") for each in sockets(machine)):
+    """Whom SSH answers, by the image's packet filter: each rule that lets in must ask from where one comes."""
+    found = [each for each in sockets(machine) if (each.outside, each.program, each.protocol) == (True, "sshd", "tcp")]
+    if not found:
         return passed("it is closed")
-    rows = _ruleset(machine)
-    leading = [
-        row["rule"]["expr"] for row in rows
-        if row.get("rule", {}).get("table") == "machine" and {"jump": {"target": "ssh"}} in row["rule"].get("expr", ())
-    ]  # fmt: skip
-    if not leading:
+    rules = Filter(_ruleset(machine))
+    if not rules.drops:
         return Reading(Grade.WARN, "everybody, unless another packet filter keeps it")
-    if not all(any(_asks_from_where(part) for part in expression) for expression in leading):
-        return Reading(Grade.WARN, "everybody: a rule asks nobody from where he comes")
-    found = [each for row in rows if row.get("set", {}).get("name") in ADMINISTRATORS for each in _elements(row["set"])]
-    four = ipaddress.collapse_addresses(each for each in found if isinstance(each, ipaddress.IPv4Network))
-    six = ipaddress.collapse_addresses(each for each in found if isinstance(each, ipaddress.IPv6Network))
+    admitted = [each for port in sorted({each.port for each in found}) for each in rules.admitted(port)]
+    unasked = dict.fromkeys(each.place for each in admitted if each.networks is None)
+    if unasked:
+        return Reading(Grade.FAIL, f"everybody, by {', '.join(unasked)}")
+    let_in = [network for each in admitted for network in each.networks or ()]
+    four = ipaddress.collapse_addresses(each for each in let_in if isinstance(each, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(each for each in let_in if isinstance(each, ipaddress.IPv6Network))
     networks = [str(each) for each in (*four, *six)]
     return Reading(Grade.WARN, "everybody") if {*EVERYBODY} & {*networks} else passed(", ".join([*INSIDE, *networks]))
 
 
-def _asks_from_where(part: dict[str, Any]) -> bool:
-    match = part.get("match", {})
-    if match.get("op") != "==":
-        return False
-    inside = match["left"] == {"meta": {"key": "iifname"}} and match["right"] == TUNNEL
-    source = match["left"].get("payload", {}).get("field") == "saddr"
-    return inside or (source and match["right"] in [f"@{name}" for name in ADMINISTRATORS])
-
-
-def _elements(of: dict[str, Any]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    for each in of.get("elem", ()):
-        if isinstance(each, str):
-            yield ipaddress.ip_network(each)
-        elif "prefix" in each:
-            yield ipaddress.ip_network(f"{each['prefix']['addr']}/{each['prefix']['len']}")
-        else:
-            yield from ipaddress.summarize_address_range(*map(ipaddress.ip_address, each["range"]))
-
-
-TUNNEL: Final = "appl-tunnel"  # appliance.tunnel.keeping
 INSIDE: Final = ("the tunnel",)
-ADMINISTRATORS: Final = ("administrators", "administrators6")
 SOCKETS: Final = "/proc/net/tcp, tcp6, udp, udp6 and who holds them"
 NFT: Final = "nft --json list ruleset"
 CHECKS: Final = (
@@ -333,7 +312,7 @@ CHECKS: Final = (
         "network.ssh_sources", "SSH answers administrators alone",
         "A lost key, or a hole in sshd, is worth nothing to whom it does not answer.", f"{SOCKETS}; {NFT}", 2,
         _ssh, "'appliance settings set remoteadmin 1', 'appliance allow ADDRESS' for who comes from one, 'appliance "
-        "tunnel on' for the others",
+        "tunnel on' for the others; no rule of your own in /etc/nftables.conf that lets in whoever comes",
     ),
     Check(
         "network.promiscuous", "No interface hears what is for others",

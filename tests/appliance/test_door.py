@@ -198,7 +198,7 @@ def test_who_is_named_is_answered_until_he_is_not_and_what_is_open_stays(ground:
     ground.answered(LAPTOP)
     assert judged(ground) == (Grade.PASS, "the tunnel")
     ground.machine.run("nft", "add", "rule", "inet", "machine", "input", "ct", "state", "new", "jump", "ssh")
-    assert judged(ground)[0] is Grade.WARN
+    assert judged(ground)[0] is Grade.FAIL
     ground.answered(*EVERYWHERE)
     assert ground.said[-1] == "SSH answers the tunnel alone"
     session.sendall(b"still here")

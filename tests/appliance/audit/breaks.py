@@ -211,7 +211,9 @@ WIDE = json.dumps(
                                                  "expr": [{"counter": {"packets": 0, "bytes": 0}}, {"accept": None}]}}]}
 )  # fmt: skip
 HALVES = ({"range": ["::", "7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]}, {"prefix": {"addr": "8000::", "len": 1}})
-EVERYBODY = json.dumps({"nftables": [*CHAINS["nftables"], {"set": {"name": "administrators6", "elem": HALVES}}]})
+EVERYBODY = json.dumps(
+    {"nftables": [*CHAINS["nftables"], {"set": {"table": "machine", "name": "administrators6", "elem": HALVES}}]}
+)
 
 
 def aide(kind: str, path: str) -> str:

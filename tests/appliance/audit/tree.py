@@ -45,6 +45,7 @@ FROM_LO = {"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": "lo"
 NEW = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "new"}}
 INSIDE = {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "appl-tunnel"}}
 NEAR = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "@administrators"}}
+NEAR6 = {"match": {"op": "==", "left": {"payload": {"protocol": "ip6", "field": "saddr"}}, "right": "@administrators6"}}
 TO_SSH = {"jump": {"target": "ssh"}}
 CHAINS = {
     "nftables": [
@@ -67,7 +68,7 @@ CHAINS = {
                     "expr": [NEW, where, TO_SSH],
                 }
             }
-            for number, where in enumerate((INSIDE, NEAR), 6)
+            for number, where in enumerate((INSIDE, NEAR, NEAR6), 6)
         ),
         {
             "set": {
@@ -75,6 +76,7 @@ CHAINS = {
                 "elem": ["192.0.2.7", {"prefix": {"addr": "10.0.0.0", "len": 8}}],
             }
         },
+        {"set": {"family": "inet", "table": "machine", "name": "administrators6", "type": "ipv6_addr"}},
     ]
 }  # fmt: skip
 NFT = ("nft", "--json", "list", "ruleset")
