@@ -86,6 +86,7 @@ class Door:
         self._sources: tuple[wire.Source, ...] = FIRST
         self._networks: tuple[str, ...] | None = None  # what was brought about last
         self._written: tuple[str, ...] | None = None
+        self._unwritten = ""  # why the file could not be written; empty: it was
         self._shown = ""  # as nft lists it
         self._guarded = False
         self._next_end = 0.0  # of those that have one, Unix seconds; 0: none
@@ -180,8 +181,8 @@ class Door:
             return ()
 
     def _write(self, networks: Sequence[str]) -> None:
-        """Whole or not at all, and for root alone. One that cannot be written is said, and keeps nothing from holding;
-        an older one would let in whom it names, so it goes."""
+        """Whole or not at all, and for root alone. One that cannot be written is said once, tried again with each
+        look, and keeps nothing from holding; an older one would let in whom it names, so it goes."""
         path = self._directory / FILE
         unready = path.with_suffix(".new")
         try:
@@ -192,10 +193,16 @@ class Door:
                 os.fsync(file.fileno())
             unready.replace(path)
             self._written = tuple(networks)
+            if self._unwritten:
+                self._say(f"{path} is written again: whom SSH lets in outlives a restart")
+            self._unwritten = ""
         except OSError as error:
-            self._say(f"{path} cannot be written: {error.strerror}; whom SSH lets in is forgotten by a restart")
-            with contextlib.suppress(OSError):
-                path.unlink()
+            if self._unwritten != (why := error.strerror or str(error)):
+                self._say(f"{path} cannot be written: {why}; whom SSH lets in is forgotten by a restart")
+            self._unwritten = why
+            for left in (path, unready):
+                with contextlib.suppress(OSError):
+                    left.unlink()
 
 
 def _outside(source: wire.Source, gone: Network) -> Iterator[wire.Source]:

@@ -278,6 +278,42 @@ def test_a_file_that_cannot_be_written_lets_nobody_in_who_was_shut_out(
         monkeypatch.undo()
     ground.answered(LAPTOP, TRUSTED)
     assert any("forgotten by a restart" in each for each in ground.said)
+    assert not [*(ground.state / "door").iterdir()]
+
+
+def test_a_full_disk_is_said_once_and_once_that_there_is_room_again(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = ground.door()
+    full: list[OSError] = [OSError(28, "No space left on device")]
+
+    def sync(_: int) -> None:
+        if full:
+            raise full[0]
+
+    monkeypatch.setattr(os, "fsync", sync)
+
+    def said_in(minutes: int) -> list[str]:
+        ground.said.clear()
+        for _ in range(minutes * 60):
+            door.tick()
+        return [each.rpartition("/door/")[2] for each in ground.said if "ssh.nft" in each]
+
+    with entered(ground.inside):
+        door.let_in(sources(TRUSTED))
+        assert len([each for each in ground.said if "No space left" in each]) == 1
+        assert said_in(2) == []
+        door.let_in(sources(TRUSTED, STRANGER))
+        assert said_in(1) == []
+        full[0] = OSError(5, "Input/output error")
+        lost = "ssh.nft cannot be written: Input/output error; whom SSH lets in is forgotten by a restart"
+        assert said_in(2) == [lost]
+        full.clear()
+        assert said_in(1) == ["ssh.nft is written again: whom SSH lets in outlives a restart"]
+        assert STRANGER in (ground.state / "door/ssh.nft").read_text()
+        full.append(OSError(5, "Input/output error"))
+        door.let_in(sources(TRUSTED))
+        assert said_in(1) == []
     assert not (ground.state / "door/ssh.nft").exists()
 
 
