@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from appliance.fallback import HeldGate, Load, XdpGate, hold
 from appliance.kernel import ruleset
 from appliance.launch import OFFICE_RUNTIME, OFFICE_STATE, Launch, account, environment, tidy
 from appliance.listener import Listener
+from appliance.patience import Patience
 from appliance.prerequisites import BPFFS, CannotStart, NotRoot, RuntimeLock, Wanted, check, check_powers, settle
 from appliance.supervise import Identity, Supervisor, end_process
 from appliance.tunnel.keeping import Tunnel, place_of
@@ -61,8 +62,8 @@ def _run(options: RunOptions, load: Load) -> int:
     try:
         _reset_finished(Path(options.state))
         prepared = _prepared(options)
-        with _unit_begun(prepared) as unit:
-            return _hold(prepared, load, unit)
+        with _unit_begun(prepared) as unit, _bounded(unit) as serves:
+            return _hold(prepared, load, unit, serves)
     finally:
         lock.release()
 
@@ -88,6 +89,19 @@ def _unit_begun(options: RunOptions) -> Iterator[Unit | None]:
         asyncio.run(unit.stop())
         tidy(runtime)
         raise
+
+
+@contextmanager
+def _bounded(unit: Unit | None) -> Iterator[Callable[[], None]]:
+    """A start that systemd does not bound is bounded here, until what this yields is called: the keeper serves."""
+    if unit is None:
+        yield lambda: None
+        return
+    patience = Patience(say)
+    try:
+        yield patience.end
+    finally:
+        patience.end()
 
 
 def _reset_finished(state: Path) -> None:
@@ -154,7 +168,7 @@ def pin_dir(options: RunOptions) -> Path:
     return BPFFS / f"appliance{other}"
 
 
-def _hold(options: RunOptions, load: Load, unit: Unit | None) -> int:
+def _hold(options: RunOptions, load: Load, unit: Unit | None, serves: Callable[[], None]) -> int:
     """Hold a gate, serve, and let go of it again however serving ends."""
     started_at = time.monotonic()
     if options.mode is not Mode.NFTABLES:
@@ -164,7 +178,7 @@ def _hold(options: RunOptions, load: Load, unit: Unit | None) -> int:
         try:
             _say_what_is_held(gate, options)
             say(f"ready to serve after {time.monotonic() - started_at:.1f} s")
-            return asyncio.run(_serve(gate, options, unit))
+            return asyncio.run(_serve(gate, options, unit, serves))
         finally:
             gate.close()
     except WireError as error:
@@ -187,10 +201,10 @@ def _say_what_is_held(gate: HeldGate, options: RunOptions) -> None:
         say("lo reaches this machine alone; for a real interface: make run IFACE=eth0")
 
 
-async def _serve(gate: HeldGate, options: RunOptions, unit: Unit | None) -> int:
+async def _serve(gate: HeldGate, options: RunOptions, unit: Unit | None, serves: Callable[[], None]) -> int:
     """Serve verbs and keep the office running until a signal, or until the office cannot be started at all.
 
-    Without a `unit` the office is a child of this process.
+    Without a `unit` the office is a child of this process. `serves` is called once verbs are taken.
     """
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -213,6 +227,7 @@ async def _serve(gate: HeldGate, options: RunOptions, unit: Unit | None) -> int:
         say,
     )
     await listener.start()
+    serves()
     office = unit or Supervisor(_launch(options), runtime, say, survive=options.pin)
     running = asyncio.create_task(office.run())
     others = [

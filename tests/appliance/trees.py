@@ -51,13 +51,13 @@ class Tree:
         specification.loader.exec_module(module)
         return module
 
-    def keeper(self, prefix: tuple[str, ...] = (), **options: Any) -> "KeeperProcess":
-        """A keeper with a gate in memory, as a process of its own."""
+    def keeper(self, prefix: tuple[str, ...] = (), *, script: str = KEEPER, **options: Any) -> "KeeperProcess":
+        """A keeper with a gate in memory, as a process of its own; or by another script, which is given its options."""
         from appliance.config.options import RunOptions
 
         chosen: Mapping[str, Any] = {"listen": ("127.0.0.1",), **self.ports, **options}
         wish = RunOptions(state=str(self.state), runtime=str(self.runtime), **chosen)
-        return KeeperProcess([*prefix, sys.executable, "-c", KEEPER, wish.to_json()], self.code)
+        return KeeperProcess([*prefix, sys.executable, "-c", script, wish.to_json()], self.code)
 
 
 class KeeperProcess:
@@ -85,6 +85,13 @@ class KeeperProcess:
     def status(self) -> int:
         """The exit status, once it has ended."""
         return self.process.wait(60)
+
+    def ended_within(self, seconds: float) -> None:
+        """Raises TimeoutError when it has not."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
 
     def __enter__(self) -> "KeeperProcess":
         return self
