@@ -255,11 +255,10 @@ def remove_allow(desk: Desk, args: wire.Prefix) -> Removed:
 
 def allows(desk: Desk, _: Any) -> AllowsAnswer:
     """allows.list"""
-    rows = list(desk.store.allows())
-    listed = [(row.prefix, row.expires_at) for row in rows]
+    listed = [(row.prefix, row.expires_at) for row in desk.store.trusted()]
     near = administering(desk.settings, listed, begun=desk.store.trust_begun())
     return {
-        "allows": rows,
+        "allows": list(desk.store.allows()),
         "administered_from": [prefix for prefix, _ in near],
         "opening": list(opening(desk.settings)),
         "ended": desk.store.ended_allow(),

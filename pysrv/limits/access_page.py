@@ -52,7 +52,8 @@ any password; over TCP they need not.
 ## Trusted addresses
 An address is trusted when `allowtrustedip` honours it and one of these makes it so: it is this host; it is on the allow
 list (`appliance allow`); `trustsubnet` and the list has an address of its /24 (IPv6: /64); `trustlanip` and it is
-private; `trustauthip` and somebody proved a password from it within the hour.
+private; `trustauthip` and somebody proved a password from it within the hour. That last one, and an entry of kind
+`known`, which has a bucket of the gate's and nothing else, open neither the panel nor the console over TCP nor SSH.
 
 | allowtrustedip | honoured are |
 |---|---|

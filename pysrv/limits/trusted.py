@@ -100,8 +100,8 @@ def administering(
 ) -> list[tuple[str, float]]:
     """Networks from which the machine itself is administered (SSH), each with its end (Unix seconds; 0: none).
 
-    It goes by the panel's rule (`remoteadmin`), with two differences: where the panel is for nobody (0), SSH stays as
-    with 1, because it leads to this machine, which always may; and a telephone's log-in (`trustauthip`) opens no SSH.
+    It goes by the panel's rule (`remoteadmin`), with one difference: where the panel is for nobody (0), SSH stays as
+    with 1, because it leads to this machine, which always may. A telephone's log-in (`trustauthip`) opens neither.
     `listed`: the allow list, as (network, end). Until somebody has said whom he trusts (`begun`), private networks may.
     """
     if settings.remoteadmin == Reach.ANYWHERE:

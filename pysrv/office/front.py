@@ -113,8 +113,7 @@ class Front:
 
     def administers(self, address: str, under: Settings | None = None) -> bool:
         """Whether the administrators' part is open to this address (remoteadmin); `under` other settings than now."""
-        begun = self.store.trust_begun()
-        return self._service.parts.trusted.administers(address, begun=begun, under=under)
+        return self._service.parts.trusted.administers(address, under)
 
     def trusts(self, address: str) -> bool:
         """Whether the address is trusted (allowtrustedip and what widens it)."""

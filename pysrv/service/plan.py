@@ -66,7 +66,7 @@ def gate_plan(
 
 def _administrators(store: Store, settings: Settings) -> Iterator[wire.Source]:
     """From where SSH is reached, where the machine's packet filter keeps it."""
-    listed = [(row.prefix, row.expires_at) for row in store.allows()]
+    listed = [(row.prefix, row.expires_at) for row in store.trusted()]
     for prefix, expires_at in administering(settings, listed, begun=store.trust_begun()):
         yield wire.Source(prefix, expires_at=expires_at)
 

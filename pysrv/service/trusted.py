@@ -33,13 +33,13 @@ class TrustedAddresses:
 
     def why(self, address: str, under: Settings | None = None) -> str:
         """Why an address is trusted; empty: it is not. `under` other settings than now."""
-        listed = tuple(row.prefix for row in self._store.allows())
+        listed = tuple(row.prefix for row in self._store.trusted())
         lately = self._authenticated.get(address, 0.0) > self._world.clock.wall()
         return trusted_why(address, under or self._settings(), Known(listed, self._own(), lately))
 
     def vouches(self, address: str) -> bool:
         """Whether the allow list names it, and it is not this machine."""
-        listed = tuple(row.prefix for row in self._store.allows())
+        listed = tuple(row.prefix for row in self._store.trusted())
         return is_vouched(address, self._settings(), Known(listed, self._own()))
 
     def is_own(self, address: str) -> bool:
@@ -48,22 +48,22 @@ class TrustedAddresses:
 
     def opens_console(self, address: str) -> bool:
         """Whether the administrators' console does not make this address wait after a wrong password."""
-        return self._settings().allowtrustedip == Where.CONSOLE_TOO and bool(self.why(address))
+        return self._settings().allowtrustedip == Where.CONSOLE_TOO and self._is_near(address)
 
     def opens_tcp_console(self, address: str) -> bool:
         """Whether somebody from there may log in to the console over TCP: this machine, and those who are trusted."""
         reach = Reach(self._settings().remoteadmin)
-        near = self.through_tunnel(address) or bool(self.why(address))
+        near = self.through_tunnel(address) or self._is_near(address)
         return self.is_own(address) or (reach is not Reach.NOWHERE and near)
 
     def through_tunnel(self, address: str) -> bool:
         """Whether it is one of the tunnel's peers: nobody else has such an address while the tunnel is there."""
         return is_within(address, self.tunnel)
 
-    def administers(self, address: str, *, begun: bool, under: Settings | None = None) -> bool:
+    def administers(self, address: str, under: Settings | None = None) -> bool:
         """Whether the administrators' part of the web is open to it (remoteadmin); `under` other settings than now.
 
-        Private networks are let in too until somebody has said whom he trusts (`begun`): there has to be a first.
+        Private networks are let in too until somebody has said whom he trusts: there has to be a first.
         """
         settings = under or self._settings()
         reach = Reach(settings.remoteadmin)
@@ -71,8 +71,13 @@ class TrustedAddresses:
             return True
         if reach is not Reach.TRUSTED:
             return False
-        near = self.through_tunnel(address) or bool(self.why(address, settings))
-        return near or (not begun and is_private(address))
+        near = self.through_tunnel(address) or self._is_near(address, settings)
+        return near or (is_private(address) and not self._store.trust_begun())
+
+    def _is_near(self, address: str, under: Settings | None = None) -> bool:
+        """Whether it is trusted without a log-in (trustauthip): whoever has a telephone administers nothing by it."""
+        listed = tuple(row.prefix for row in self._store.trusted())
+        return bool(trusted_why(address, under or self._settings(), Known(listed, self._own())))
 
     def _own(self) -> frozenset[str]:
         return frozenset(address for address, what in self._world.host().items() if what == THIS_MACHINE)

@@ -15,7 +15,8 @@ ATTEMPTS_SEARCHED = 200_000  # of a million that are kept: a question must not h
 _ALLOW = "prefix, kind, reason, created_at, expires_at, who"
 # One that had ended when it was written, by an old file for instance, was never trusted.
 _LASTING_LONGEST = (
-    "WHERE expires_at = 0 OR created_at < expires_at ORDER BY expires_at = 0 DESC, expires_at DESC, prefix LIMIT 1"
+    "WHERE kind = 'allow' AND (expires_at = 0 OR created_at < expires_at) "
+    "ORDER BY expires_at = 0 DESC, expires_at DESC, prefix LIMIT 1"
 )
 _UNEXPIRED = "WHERE (expires_at = 0 OR expires_at > ?) ORDER BY prefix"
 
@@ -72,6 +73,10 @@ class SecurityReading(SecrecyReading):
         rows = self._all(f"SELECT {_ALLOW} FROM allows {_UNEXPIRED}", (self._clock(),))  # noqa: S608
         return [AllowRow(*row) for row in rows]
 
+    def trusted(self) -> list[AllowRow]:
+        """Those of them that are trusted: by `known` somebody chose a bucket of the gate's and no more."""
+        return [row for row in self.allows() if row.kind == "allow"]
+
     def ended_allow(self) -> AllowRow | None:
         """The trusted source that ended last, when none is left. Somebody was trusted then: it takes a person's word,
         and not the end of a time, to make the machine one again that nobody has set up."""
@@ -86,7 +91,7 @@ class SecurityReading(SecrecyReading):
 
     def trust_begun(self) -> bool:
         """Whether somebody was trusted, and nobody has taken the last one off the list."""
-        return bool(self.allows()) or self.ended_allow() is not None
+        return bool(self.trusted()) or self.ended_allow() is not None
 
     def attempts(self, limit: int = 100, source: str | None = None, user: str | None = None) -> list[Attempt]:
         """The newest refused attempts, newest first; those of an address or a user among the last ATTEMPTS_SEARCHED."""

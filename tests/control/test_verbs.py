@@ -364,6 +364,15 @@ def test_who_trusts_for_a_while_only_is_told_what_comes_after_and_sees_it_come(r
     assert "10.0.0.0/8" in root.ask("allows.list")["administered_from"]
 
 
+def test_who_is_known_to_the_gate_is_listed_and_administers_nothing(root: Operator) -> None:
+    root.ask("allows.add", prefix="192.0.2.2", kind="known")
+    assert "10.0.0.0/8" in root.ask("allows.list")["administered_from"]  # nobody is trusted so far
+    root.ask("allows.add", prefix="192.0.2.1", reason="office")
+    listed = root.ask("allows.list")
+    assert {each["prefix"]: each["kind"] for each in listed["allows"]} == {"192.0.2.1": "allow", "192.0.2.2": "known"}
+    assert listed["administered_from"] == ["192.0.2.1/32"]
+
+
 def test_running_calls_are_listed_and_hung_up(root: Operator, store: Store, service: Service) -> None:
     store.open_call(NewCall("call-1", None, "alice", "bob", setup_at=NOW - 5))
     store.answer_call("call-1", NOW - 3)

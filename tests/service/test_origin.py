@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config.private import PRIVATE
 from appliance.config.settings import Settings
 from pysrv.service.surroundings import THIS_MACHINE
 from pysrv.sip.message import Response
@@ -136,6 +137,33 @@ def test_an_address_from_which_somebody_authenticated_is_trusted_for_an_hour(ben
     assert bare(bench, STRANGER) < 200
     bench.now += 3601
     assert bare(bench, STRANGER) == 407
+
+
+@pytest.mark.setting("trustauthip")
+def test_who_has_a_telephone_administers_nothing_by_it(bench: Bench) -> None:
+    trusted = bench.service.parts.trusted
+    use(bench, trustauthip="true", allowtrustedip="4")
+    Client(bench, "alice", STRANGER).register()
+    assert trusted.why(STRANGER) and not trusted.administers(STRANGER)
+    assert not trusted.opens_console(STRANGER) and not trusted.opens_tcp_console(STRANGER)
+    assert trusted.administers(TRUSTED) and trusted.opens_tcp_console(TRUSTED)
+
+
+@pytest.mark.setting("remoteadmin")
+def test_an_entry_of_kind_known_has_a_bucket_and_no_trust(bench: Bench) -> None:
+    trusted, store = bench.service.parts.trusted, bench.store
+    bench.service.operators.apply_settings(Settings(stored={"allowtrustedip": 4}))
+    store.add_allow(AllowRow(STRANGER, "known"))
+    assert STRANGER in {row.prefix for row in store.allows()}
+    assert not trusted.why(STRANGER) and not trusted.vouches(STRANGER)
+    assert not trusted.administers(STRANGER) and not trusted.opens_tcp_console(STRANGER)
+    plan = bench.service.plan()
+    assert [each.prefix for each in plan.administrators] == [f"{TRUSTED}/32"]
+    assert (STRANGER, "known") in {(each.prefix, each.kind) for each in plan.sources}
+    assert not trusted.administers(LAN)
+    store.remove_allow(TRUSTED)  # nobody is trusted so far: private networks administer
+    assert trusted.administers(LAN) and not trusted.administers(STRANGER)
+    assert [each.prefix for each in bench.service.plan().administrators] == [str(each) for each in PRIVATE]
 
 
 @pytest.mark.setting("allowtrustedip")

@@ -14,7 +14,7 @@ def administered(bench: Bench) -> list[str]:
 
 
 def panel_opens(bench: Bench, address: str) -> bool:
-    return bench.service.parts.trusted.administers(address, begun=bench.store.trust_begun())
+    return bench.service.parts.trusted.administers(address)
 
 
 def test_private_networks_do_not_come_back_by_themselves_when_the_last_trust_ends(tmp_path: Path) -> None:

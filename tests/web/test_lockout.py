@@ -191,7 +191,7 @@ def test_guesses_on_the_web_ban_an_address_at_the_gate(tmp_path: Path) -> None:
 
 def remote(bench: Bench, address: str, value: str, **more: Any) -> bool:
     bench.service.operators.apply_settings(Settings(stored={"remoteadmin": int(value), **more}))
-    return bench.service.parts.trusted.administers(address, begun=True)
+    return bench.service.parts.trusted.administers(address)
 
 
 @pytest.mark.setting("remoteadmin")

@@ -316,7 +316,7 @@ class TrustRows:
         Bool(),
         "false",
         Place.AUTH,
-        "An address from which somebody proved a password within the hour is trusted.",
+        "An address from which somebody proved a password within the hour is trusted. Nobody administers by that.",
         in_force=True,
         strict="false",
         see=("allowtrustedip",),
