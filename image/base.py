@@ -13,18 +13,18 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from image import boot, layout
+from image import boot, cloudbase, debian, download, exact, layout, remains
 from image.packages import LEFT_OUT, PACKAGES
 from image.progress import BuildError, Progress
 from image.variables import Variables
 
-CODE: Final = Path(__file__).resolve().parents[1]
+CODE: Final = debian.CODE
+EPOCH: Final = debian.EPOCH
 LOCK: Final = CODE / "appliance" / "requirements.txt"
 # Both in the guest: what it needs until it is sealed, and the environment that the product will run in.
 SEED, ENVIRONMENT = Path("usr/local/share/appliance-build"), Path("opt/appliance/.venv")
 WHEELS: Final = SEED / "wheels"
 COUNTRIES: Final = Path("/usr/local/share/appliance")  # where set-up puts the database of countries
-EPOCH: Final = 1735689600  # every time stamp of the base: 2025-01-01
 _BARE: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}  # of programs in the chroot
 # Wheels of every age of the C library that the suite can run; pip takes the newest that fits.
 _GLIBC: Final = ("2_41", "2_39", "2_34", "2_31", "2_28", "2_27", "2_24", "2_17", "2014")
@@ -33,29 +33,37 @@ INITRAMFS: Final = CODE / "image" / "initramfs"
 
 def provide(variables: Variables, work: Path, progress: Progress) -> Path:
     """The base disk for these variables; the one of an earlier build where nothing changed. Raises BuildError."""
-    if variables.base:
-        return Path(variables.base).resolve()
-    made = work / f"base-{digest(variables)}.qcow2"
+    disk = cloudbase.given(variables, work, progress) if variables.base else None
+    if disk and disk.own:
+        return disk.path
+    made = work / f"base-{digest(variables, disk)}.qcow2"
     if made.exists():
         progress.say(f"base disk of an earlier build: {made.name}")
         return made
     with tempfile.TemporaryDirectory(dir=work, prefix="base-") as place:
-        _make(variables, Path(place), made, progress)
+        _make(variables, disk, Path(place), made, progress)
     return made
 
 
-def digest(variables: Variables) -> str:
-    """Names a base disk: the same when suite, mirror, packages, wheels and this package's base files are the same."""
+def digest(variables: Variables, disk: cloudbase.Given | None = None) -> str:
+    """Names a base disk: the same when suite, mirror, packages, wheels and this package's base files are the same, and
+    the cloud image that it is made of, if any."""
     parts = [variables.suite, variables.mirror, str(variables.disk_mib), str(variables.root_mib), *PACKAGES, *LEFT_OUT]
-    sources = (LOCK, Path(__file__), Path(boot.__file__), Path(layout.__file__), *sorted(INITRAMFS.iterdir()))
+    modules = (boot, debian, layout, *((cloudbase, exact, remains) if disk else ()))
+    sources = (LOCK, Path(__file__), *(Path(str(each.__file__)) for each in modules), *sorted(INITRAMFS.iterdir()))
     parts += [path.read_text() for path in sources]
+    if disk:
+        parts.append(download.digest(disk.path))
     return hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]
 
 
-def _make(variables: Variables, place: Path, made: Path, progress: Progress) -> None:
+def _make(variables: Variables, disk: cloudbase.Given | None, place: Path, made: Path, progress: Progress) -> None:
     root = place / "root"
-    with progress.step(f"base: Debian {variables.suite}"):
-        progress.run(_debian(variables, root), env=os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)})
+    with progress.step(f"base: Debian {variables.suite}{f' of {disk.path.name}' if disk else ''}"):
+        if disk:
+            cloudbase.fill(variables, disk, root, progress)
+        else:
+            progress.run(debian.fresh(variables, root), env=os.environ | {"SOURCE_DATE_EPOCH": str(EPOCH)})
     with progress.step("base: Python's packages"):
         wheels(root / WHEELS, _python(root), progress)
         _environment(root, progress)
@@ -71,17 +79,6 @@ def _make(variables: Variables, place: Path, made: Path, progress: Progress) -> 
         unready = made.with_suffix(".new")
         progress.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", raw, unready], log="base-convert")
         unready.rename(made)
-
-
-def _debian(variables: Variables, root: Path) -> list[str]:
-    # Its mounts are its own: whoever removes the directory of a build that was stopped must not meet this machine's.
-    command = ["unshare", "--mount", "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--components=main"]
-    command += ["--format=directory"]
-    command += [f"--dpkgopt={each}" for each in LEFT_OUT]
-    command += [f"--include={','.join(PACKAGES)}"]
-    setting = "printf 'COMPRESS=zstd\\nMODULES=most\\n' > \"$1/etc/initramfs-tools/conf.d/appliance\""
-    command += [f'--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d"; {setting}']
-    return [*command, variables.suite, str(root), *([variables.mirror] if variables.mirror else [])]
 
 
 def _python(root: Path) -> str:

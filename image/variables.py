@@ -1,10 +1,13 @@
 """What may be chosen of a build: one row each, from which the command line and packer.json's values come."""
 
+import string
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from appliance.release import version
 
+DIGESTS: Final = {"sha256": 64, "sha512": 128}  # their hexadecimal digits
 FORMATS: Final = ("qcow2", "raw.zst", "vmdk", "ova", "vhd")
 
 
@@ -18,7 +21,8 @@ class Variables:
 
     suite: str = _row("trixie", "the Debian suite")
     mirror: str = _row("", "a mirror or snapshot as a line of sources.list; empty: mmdebstrap's own")
-    base: str = _row("", "a base disk (qcow2) to build from instead of making one")
+    base: str = _row("", "build from this: a base disk, or a cloud image of Debian; a file, https:// or file://")
+    base_digest: str = _row("", "what base= must have: sha512:HEX or sha256:HEX")
     disk_mib: int = _row(4096, "size of the image's disk; a larger one in the end is used in full")
     root_mib: int = _row(1280, "size of each of the two slots of the system")
     formats: str = _row(",".join(FORMATS), f"what comes out, of {', '.join(FORMATS)}")
@@ -48,7 +52,29 @@ def read(arguments: list[str]) -> Variables:
     for each in made.formats.split(","):
         if each not in FORMATS:
             raise BadVariable(f"formats={made.formats}: {each!r} is none of {', '.join(FORMATS)}")
+    if made.base:
+        _place(made.base)
+    if made.base_digest:
+        _digest(made)
     return made
+
+
+def _place(base: str) -> None:
+    parts = urlsplit(base)
+    if "://" in base and parts.scheme not in ("https", "file"):
+        raise BadVariable(f"base={base} must be a file, https:// or file://")
+    if parts.scheme == "https" and (not parts.hostname or parts.password is not None):
+        raise BadVariable(f"base={base} must name a server, and no password")
+    if parts.scheme == "file" and parts.netloc not in ("", "localhost"):
+        raise BadVariable(f"base={base} must be a file of this machine: file:///PATH")
+
+
+def _digest(made: Variables) -> None:
+    kind, _, text = made.base_digest.partition(":")
+    if len(text) != DIGESTS.get(kind) or not set(text) <= set(string.hexdigits):
+        raise BadVariable(f"base_digest={made.base_digest} must be sha512:HEX or sha256:HEX")
+    if not made.base:
+        raise BadVariable("base_digest= says what base= must have: name a base=")
 
 
 def _value(name: str, text: str, default: Any) -> Any:
