@@ -27,7 +27,7 @@ from image.variables import Variables
 LARGEST: Final = 64 << 30  # bytes of a disk
 _QCOW2: Final = b"QFI\xfb"
 _TABLE: Final = 2 * layout.MIB  # the table's first copy is in it
-_MOUNTED: Final = 'mount -t ext4 -o "ro,nodev,nosuid,loop,offset=$2,sizelimit=$3" "$1" "$4" && cp -a "$4/." "$5"'
+_MOUNTED: Final = 'mount -t ext4 -o "ro,nodev,nosuid,loop,offset=$2,sizelimit=$3" "$1" "$4"; exec cp -a "$4/." "$5"'
 
 
 @dataclass(frozen=True, slots=True)

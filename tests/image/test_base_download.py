@@ -51,6 +51,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
                 return
             start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
             start = start if self.headers.get("If-Range") == told.etag else 0
+            if start >= len(told.content):
+                self.send_response(416)
+                self.end_headers()
+                return
             body = told.content[start:]
             self.send_response(206 if start else 200)
             if start:
@@ -112,6 +116,18 @@ def test_one_that_changed_meanwhile_begins_anew(server: Server, tmp_path: Path, 
         download.download(server.url, tmp_path, progress)
     server.cut_after, server.etag, server.content = 0, '"two"', CONTENT[::-1]
     assert download.download(server.url, tmp_path, progress).read_bytes() == CONTENT[::-1]
+
+
+def test_a_part_that_is_longer_than_the_file_is_not_gone_on_with(
+    server: Server, tmp_path: Path, progress: Progress
+) -> None:
+    server.cut_after = len(CONTENT) - 1
+    with pytest.raises(BuildError):
+        download.download(server.url, tmp_path, progress)
+    server.cut_after, server.content = 0, CONTENT[: 1 << 20]
+    with pytest.raises(BuildError, match="416"):
+        download.download(server.url, tmp_path, progress)
+    assert download.download(server.url, tmp_path, progress).read_bytes() == CONTENT[: 1 << 20]
 
 
 def test_a_certificate_that_nobody_vouches_for_ends_it(
