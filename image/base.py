@@ -2,7 +2,8 @@
 
 Made without loop devices and mounts: mmdebstrap fills a directory, mke2fs and mtools make file systems out of it,
 sfdisk the table, and GRUB's second stage is patched in (layout.py). Kept below .build/image, named by a digest of what
-it is made of. The archive's state is not part of that: remove it, or give a snapshot as mirror, to have it anew.
+it is made of. The archive's state is not part of that: remove it, or give a snapshot as mirror, to have it anew. Where
+Debian's cloud image is given, its system takes the place of that directory; this needs a loop device (cloudbase.py).
 """
 
 import hashlib
