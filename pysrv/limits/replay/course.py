@@ -40,19 +40,26 @@ Blocked = Callable[[Standing, str, float], None]
 
 
 class _Moment(IntEnum):
-    """What is due; at one instant in this order."""
+    """What is due; at one instant in this order, and by the order of setups.
+
+    What cut a call, when its record was made, was a renewal that came to nothing, in its turn among all others. A cut
+    that came before them would block an account for a renewal that the record knows to have been given.
+    """
 
     END = 0
     RENEW = 1
+    CUT = 2
 
 
 class Running:
-    """A call that was allowed. `lease` None: it is not followed."""
+    """A call that was allowed, or is asked about. `lease` None: it is not followed. `number` goes by setups."""
 
-    __slots__ = ("call", "costs", "covers_s", "ended", "lease", "levels", "limits", "rates")
+    __slots__ = ("call", "costs", "covers_s", "ended", "lease", "levels", "limits", "number", "rates")
 
-    def __init__(self, call: PastCall, levels: tuple[Standing, ...], rates: tuple[Rate | None, ...]) -> None:
-        self.call, self.levels, self.rates = call, levels, rates
+    def __init__(
+        self, number: int, call: PastCall, levels: tuple[Standing, ...], rates: tuple[Rate | None, ...]
+    ) -> None:
+        self.number, self.call, self.levels, self.rates = number, call, levels, rates
         self.lease: Lease | None = None
         self.ended = False
         self.limits: tuple[Ceiling, ...] = ()
@@ -110,7 +117,8 @@ class Course:
             if level.day != day:
                 level.turn(day)
         rates = (None,) * len(levels) if call.emergency else call.rates
-        run = Running(call, levels, rates)
+        self._number += 1
+        run = Running(self._number, call, levels, rates)
         followed = self._must_follow(run, now)
         facts = self._facts_of(run, followed)
         stages = self._stages if followed else self._beside_funds
@@ -137,12 +145,12 @@ class Course:
             at, what, _, run = heapq.heappop(heap)
             if run.ended:
                 continue
-            if what == _Moment.END and run.call.cut and run.lease is not None:
-                self._end_cut(run, run.lease, at)
-            elif what == _Moment.END:
-                self._end(run, at, run.call.talk_s)
-            else:
+            if what == _Moment.RENEW:
                 self._renew(run, at)
+            elif what == _Moment.CUT and run.lease is not None:
+                self._end_cut(run, run.lease, at)
+            else:
+                self._end(run, at, run.call.talk_s)
 
     def finish(self) -> None:
         """Lets every call that still runs come to its end."""
@@ -246,7 +254,7 @@ class Course:
                 if facts is None:
                     level.runs[call.call_id] = run
         self._count += 1
-        self._push(call.ended_at, _Moment.END, run)
+        self._push(call.ended_at, _Moment.CUT if call.cut else _Moment.END, run)
         if run.lease is not None:
             self._hold(run, Lease(), run.lease)
             self._arm(run, call.setup_at)
@@ -273,7 +281,7 @@ class Course:
         for level in run.levels:
             level.runs.pop(run.call.call_id, None)
         self._hold(run, Lease(), run.lease)
-        self._arm(run, now)
+        self._arm(run, run.call.setup_at)  # the moment goes by the length that was granted, not by what is left of it
 
     def _hold(self, run: Running, before: Lease, after: Lease) -> None:
         """The accounts hold what the lease holds more than before."""
@@ -375,8 +383,7 @@ class Course:
             self._addresses.ended(run.call.call_id, run.call.source, run.call.setup_at, billed_s, charge)
 
     def _push(self, at: float, what: _Moment, run: Running) -> None:
-        self._number += 1
-        heapq.heappush(self._heap, (at, what, self._number, run))
+        heapq.heappush(self._heap, (at, what, run.number, run))
 
 
 def _prices(rates: Sequence[Rate | None], seconds: int) -> tuple[int, ...]:

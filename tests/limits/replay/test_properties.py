@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pysrv.billing.tariff import Rate
@@ -23,13 +23,34 @@ ACCOUNTS = [
 STARTS = {2: Start(balance=20 * ONE)}
 LIMITS = Settings(checkmaxdyndailycredit=2, maxdyndailycreditforenduser_min=15 * ONE, maxdailycreditforts=40 * ONE)
 BY_ADDRESS = replace(LIMITS, maxcallperip=20, maxdurationperip=7200.0, maxcostperip=90 * ONE)
+DEAR = Rate("7", 30 * ONE, 0, 60, 60)
+CUT_AS_A_LATER_IS_RENEWED = [call(0, 300, rates=(RATES[2],)), call(70, 61, rates=(RATES[1],))]
+"""At 125 the first call's lease ends, which is cut and blocks the day, and the second one's is due for renewal."""
+CUT_AS_AN_EARLIER_IS_RENEWED = [
+    call(0, 125, rates=(RATES[1],)),
+    call(80, 60, rates=(replace(DEAR, per_minute=24 * ONE, initial_increment_s=30, next_increment_s=30),)),
+]
+"""The other way round, at 115: the first call is renewed before the second one is cut, and talks on."""
+TAKEN_UP_BEFORE_A_RENEWAL = [
+    call(35, 60, chain=(2,)),
+    call(85, 0, chain=(2,), rates=(replace(RATES[2], per_minute=5 * ONE),)),
+    call(95, 60, chain=(2,), rates=(DEAR,)),
+]
+"""The first call is taken up at 85, five seconds before its lease is renewed; at 95 it holds two minutes."""
+TWO_LEASES_END_AT_ONCE = [
+    call(340, 61, chain=(2,), rates=(RATES[1],)),
+    call(340, 120, chain=(2, 9), rates=(RATES[1], DEAR)),
+    call(360, 110, chain=(2, 9), rates=(DEAR, DEAR)),
+]
+"""The second call is followed from the start, the first one from 360 on; both are cut at 405."""
 
 
 @st.composite
 def attempts(draw: st.DrawFn) -> list[PastCall | Move]:
-    """Calls and deposits of three days, in order."""
+    """Calls and deposits in order: of three days, or of ten minutes in which many things are due at one instant."""
     events: list[PastCall | Move] = []
-    for at in sorted(draw(st.lists(st.integers(0, int(3 * DAY)), min_size=1, max_size=60))):
+    times = draw(st.sampled_from([range(int(3 * DAY)), range(0, 600, 5)]))
+    for at in sorted(draw(st.lists(st.sampled_from(times), min_size=1, max_size=60))):
         if draw(st.integers(0, 15)) == 0:
             events.append(Move(float(at), 2, draw(st.integers(-2, 20)) * ONE))
             continue
@@ -60,6 +81,8 @@ def written(events: Sequence[PastCall | Move], made: Run) -> list[PastCall | Mov
 
 @settings(max_examples=150, deadline=None)
 @given(attempts(), st.sampled_from([LIMITS, BY_ADDRESS]))
+@example(CUT_AS_A_LATER_IS_RENEWED, LIMITS)
+@example(CUT_AS_AN_EARLIER_IS_RENEWED, LIMITS)
 def test_the_settings_that_made_a_month_change_nothing_in_it(events: list[PastCall | Move], limits: Settings) -> None:
     live = run(events, limits, ACCOUNTS, STARTS, follow=True)
     month = written(events, live)
@@ -71,6 +94,8 @@ def test_the_settings_that_made_a_month_change_nothing_in_it(events: list[PastCa
 
 @settings(max_examples=150, deadline=None)
 @given(attempts(), st.sampled_from([LIMITS, BY_ADDRESS]))
+@example(TAKEN_UP_BEFORE_A_RENEWAL, LIMITS)
+@example(TWO_LEASES_END_AT_ONCE, LIMITS)
 def test_following_only_leases_that_may_be_short_is_following_all(
     events: list[PastCall | Move], limits: Settings
 ) -> None:
