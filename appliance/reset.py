@@ -46,6 +46,7 @@ STATE_WORDS: Final = {
     "tunnel": "keys of the administrators' tunnel, and who may come through it",
     "door": "whom SSH answers",
     BACKUP: "password, place and schedule of the backups",
+    "follow": "the source of updates that is followed",
     "settings.toml": "settings file",
 }
 

@@ -16,7 +16,9 @@ from typing import Any, Final
 
 COUNTERS: Final = Path("/boot/efi/grub/grubenv")
 COMMAND_LINE: Final = Path("/proc/cmdline")
+DISKS: Final = Path("/sys/class/block")
 VERSION: Final = Path("/etc/appliance/version")
+PARTITION, SECTOR = "root-b", 512  # image/layout.py: both slots have one size; the kernel's unit, whatever the disk's
 SLOT_WORD, TRIAL_WORD = "rauc.slot=", "appliance.trial"  # on the kernel's command line, by GRUB
 _NUMBERS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _PARTS: Final = re.compile(r"[0-9]+|[A-Za-z]+")
@@ -141,7 +143,7 @@ def _reason(said: Sequence[str]) -> str:
     return (named or list(said) or [""])[-1].removeprefix("LastError:").strip()
 
 
-def _order(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
+def order(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
     """Where a version stands among others, by Semantic Versioning: its numbers, and what comes before a release
     (0.10.0-rc2) below that release; words in it count by name, figures by value, what follows a plus not at all. What
     has no number is older than any."""
@@ -187,11 +189,21 @@ class Slots:
         except (ValueError, KeyError, TypeError) as error:
             raise SlotError(f"{file} cannot be read ({error}): see 'rauc info {file}'") from None
 
+    def room(self, disks: Path = DISKS) -> int:
+        """How many bytes a slot has, by the kernel's table of partitions: what is larger is no update of its."""
+        for each in disks.glob("*/uevent"):
+            try:
+                if f"PARTNAME={PARTITION}" in each.read_text().splitlines():
+                    return int(each.with_name("size").read_text()) * SECTOR
+            except (OSError, ValueError):
+                continue  # a disk that is taken out now
+        raise SlotError(f"there is no partition {PARTITION}: see 'lsblk'")
+
     def install(self, file: Path, *, older: bool = False) -> State:
         """Write an update into the slot that does not run, and start that one, on trial, from the next start on. One
         that is `older` than what runs is refused unless it is meant: a signature does not keep old holes away."""
         brought, runs = self.contents(file), self.version.read_text().strip()
-        if not older and _order(brought) < _order(runs):
+        if not older and order(brought) < order(runs):
             raise SlotError(f"version {brought or '(none)'} is older than {runs}, which runs")
         self.run(["rauc", "install", str(file.absolute())])
         return self.look()

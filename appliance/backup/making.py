@@ -203,6 +203,21 @@ class Backups:
             os.close(held)
 
 
+def under_way(state: Path) -> bool:
+    """Whether a run has this appliance's backups to itself now."""
+    try:
+        held = os.open(Place(state).directory / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:  # none was made yet
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(held)
+    return False
+
+
 def _both(heard: Heard, office: Office) -> Heard:
     """Tells the caller each time, and the office about once a second."""
     told_at, step_told = 0.0, ""

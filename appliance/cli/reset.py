@@ -14,6 +14,7 @@ from appliance.backup.restoring import unused
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import Answer, Column, line, say, table
 from appliance.cli.table import Command, Session, option
+from appliance.following.choice import FollowError, Room
 from appliance.prerequisites import CannotStart, RuntimeLock
 from appliance.reset import ResetError, Wanted
 
@@ -47,12 +48,12 @@ def _reset(session: Session, network: bool, keep_backups: bool, yes: bool) -> An
         words = f"the appliance runs: {error.reasons[0]}"
         raise Failure(Exit.REFUSED, words, "stop it, then reset; nothing was removed") from None
     try:
-        with unused(state):
+        with unused(state), Room(state).still():
             reset.begin(state, wanted)
             if reset.is_image(ROOT):
                 reset.forget_machine(ROOT, wanted)
             reset.finish(state)
-    except BackupError as error:
+    except (BackupError, FollowError) as error:
         raise Failure(Exit.REFUSED, error.message, error.hint) from None
     except ResetError as error:
         raise Failure(Exit.REFUSED, str(error)) from None
@@ -102,7 +103,8 @@ COMMANDS = (
             option("--keep-backups", is_flag=True, default=False, help="A repository within the state stays."),
             option("--yes", is_flag=True, default=False, help="Do not ask."),
         ),
-        "Database, certificate, keys, secrets, settings, tunnel, and the backups' password and options; on the image "
+        "Database, certificate, keys, secrets, settings, tunnel, the backups' password and options, and the source of "
+        "updates that was chosen; on the image "
         "also machine id, SSH host keys, the keys that SSH takes, and the journal. What goes is shown, and a word has "
         "to be typed. A service of systemd is stopped; an 'appliance run' has to be stopped by hand. One that is "
         "interrupted has done nothing, or is finished at the next start: a first one, with a new first password.",

@@ -1,14 +1,15 @@
 """`appliance update`: the image's two slots, and what fills, confirms or takes one back. Only on the image."""
 
-import os
 from pathlib import Path
 
 import click
 
 from appliance.cli.exits import Exit, Failure
+from appliance.cli.follow import followed
 from appliance.cli.show import Answer, Column, line, table, yes_no
+from appliance.cli.slots import slots_here
 from appliance.cli.table import Command, Group, Session, argument, option
-from appliance.slots import SlotError, Slots, State, here, run
+from appliance.slots import SlotError, State, run
 
 SHOWN = (
     Column("name", "slot"),
@@ -18,14 +19,6 @@ SHOWN = (
     Column("version", "version"),
     Column("installed_at", "installed"),
 )
-
-
-def _slots() -> Slots:
-    if not here():
-        raise Failure(Exit.NOT_RUNNING, "this machine has no slots", "only the image has them: see image/README.md")
-    if os.geteuid() != 0:
-        raise Failure(Exit.NOT_PERMITTED, "only root changes or sees the slots", "run it as root")
-    return Slots()
 
 
 def _answer(found: State, *words: str) -> Answer:
@@ -41,16 +34,19 @@ def _answer(found: State, *words: str) -> Answer:
     return Answer({"slots": rows, "trial": found.trial or None}, human)
 
 
-def _status(_session: Session) -> Answer:
-    slots = _slots()
+def _status(session: Session) -> Answer:
+    slots = slots_here()
     try:
-        return _answer(slots.look())
+        found = slots.look()
     except SlotError as error:
         raise Failure(Exit.REFUSED, str(error)) from None
+    shown, value = followed(session, found.running.version)
+    answer = _answer(found)
+    return Answer(answer.value | {"followed": value}, (*answer.human, line(shown, "dim")))
 
 
 def _install(_session: Session, file: Path, reboot: bool, older: bool) -> Answer:
-    slots = _slots()
+    slots = slots_here()
     if not file.is_file():
         raise Failure(Exit.NOT_FOUND, f"there is no file {file}", "an update is called appliance-VERSION.raucb")
     try:
@@ -65,7 +61,7 @@ def _install(_session: Session, file: Path, reboot: bool, older: bool) -> Answer
 
 
 def _rollback(_session: Session, reboot: bool) -> Answer:
-    slots = _slots()
+    slots = slots_here()
     try:
         found = slots.rollback()
         if reboot:
@@ -77,7 +73,7 @@ def _rollback(_session: Session, reboot: bool) -> Answer:
 
 
 def _confirm(_session: Session) -> Answer:
-    slots = _slots()
+    slots = slots_here()
     try:
         found = slots.confirm()
     except SlotError as error:

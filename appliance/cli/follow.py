@@ -1,0 +1,206 @@
+"""`appliance update follow` and `appliance update look`: a source of updates that this machine asks by itself. Only on
+the image, and only once somebody has chosen one."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from appliance.cli.backups import size
+from appliance.cli.exits import Exit, Failure
+from appliance.cli.show import Answer, facts, line, moment
+from appliance.cli.slots import slots_here
+from appliance.cli.table import Command, Session, argument, option
+from appliance.following.choice import DEED_WORDS, HOW, MOST_BYTES, Deed, FollowError, Last, Options, Room
+from appliance.following.deed import Following
+from appliance.slots import order
+
+OFF: Final = "off"
+NOTHING: Final = "no source of updates is followed: 'appliance update follow SOURCE' chooses one"
+SAY_S: Final = 0.2
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What is refused, as a command says it. Raises Failure."""
+    try:
+        yield
+    except FollowError as error:
+        raise Failure(Exit.REFUSED, error.message, error.hint, "follow") from None
+
+
+def followed(session: Session, runs: str) -> tuple[str, dict[str, Any] | None]:
+    """The choice in a line, and as JSON; `runs`: the version. Raises Failure."""
+    with _refusals():
+        room = Room(session.state.absolute())
+        options, last = room.options(), room.last()
+    if options is None:
+        return NOTHING, None
+    looked = f"looked at {moment(last.looked_at)}" if last.looked_at else "not looked at yet"
+    newer = f", version {last.found} is there" if order(last.found) > order(runs) else ""
+    trouble = f"; {last.problem}" if last.problem else ""
+    return f"follows {options.source} ({options.deed}), {looked}{newer}{trouble}", _told(options, last)
+
+
+def _told(options: Options, last: Last) -> dict[str, Any]:
+    return asdict(options) | {"last": asdict(last)}
+
+
+def _follow(session: Session, source: str | None, ca: Path | None, **given: Any) -> Answer:
+    slots_here()
+    changes = {name: value for name, value in given.items() if value is not None}
+    with _refusals():
+        room = Room(session.state.absolute())
+        if source == OFF:
+            if changes or ca is not None:
+                raise click.UsageError("'follow off' takes no options")
+            with room.still():
+                there = room.forget()
+            return Answer({"followed": None}, (line("nothing is followed any more" if there else NOTHING),))
+        if source is not None or changes or ca is not None:
+            with room.alone():
+                _choose(room, source, ca, changes)
+        return _shown(room)
+
+
+def _choose(room: Room, source: str | None, ca: Path | None, changes: dict[str, Any]) -> None:
+    before = room.options() if source is None else _readable(room)
+    if source is None and before is None:
+        raise FollowError("nothing is followed", f"name the source as well: {HOW}")
+    if source is not None:
+        given = source if source.startswith("https://") or "://" in source else str(Path(source).absolute())
+        same = before is not None and before.source == given
+        before = replace(before, source=given, authority=before.authority if same else "") if before else Options(given)
+    assert before is not None
+    chosen = replace(before, **changes)
+    if ca is not None:
+        if not chosen.remote:
+            raise FollowError("a directory has no certificate", "--ca goes with a source behind https")
+        chosen = replace(chosen, authority=room.keep_authority(_bytes_of(ca)))
+    if not chosen.remote and not Path(chosen.source).is_dir():
+        raise FollowError(f"there is no directory {chosen.source}", "mount its disk first")
+    room.choose(chosen)
+
+
+def _readable(room: Room) -> Options | None:
+    """What was chosen before; a file that cannot be read is written anew."""
+    try:
+        return room.options()
+    except FollowError:
+        return None
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES)
+    except OSError as error:
+        raise FollowError(f"{path}: {error.strerror}", "name a file with certificates in PEM") from None
+
+
+def _shown(room: Room) -> Answer:
+    options, last = room.options(), room.last()
+    if options is None:
+        return Answer({"followed": None}, (line(NOTHING),))
+    installed = f"version {last.installed}, {moment(last.installed_at)}" if last.installed else ""
+    shown = (
+        ("source", options.source),
+        ("a newer version is", DEED_WORDS[options.deed]),
+        ("looked for", f"each day from {options.at_h}:00"),
+        ("restarts", f"from {options.window}, while no call is up" if options.deed is Deed.RESTART else ""),
+        ("authority", options.authority),
+        ("last looked at", moment(last.looked_at) or "never"),
+        ("found", f"version {last.found}" if last.found else ""),
+        ("last installed", installed),
+        ("problem", last.problem),
+    )
+    return Answer({"followed": _told(options, last)}, (facts(shown),))
+
+
+class _Progress:
+    """Says on a terminal how much has come; nothing elsewhere."""
+
+    def __init__(self, session: Session) -> None:
+        self._speaks = sys.stderr.isatty() and not session.json
+        self._said_at = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._speaks and time.monotonic() - self._said_at > SAY_S:
+            self._said_at = time.monotonic()
+            share = f" of {size(total)}, {100 * done // total} %" if total else ""
+            sys.stderr.write(f"\r\033[Kfetches the update: {size(done)}{share}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line empty."""
+        if self._speaks:
+            sys.stderr.write("\r\033[K")
+
+
+def _calls(session: Session) -> int | None:
+    """How many calls are up: by the office, which counts those that ring as well, or by the keeper's relay."""
+    link = session.link()
+    with contextlib.suppress(Failure):
+        return int(link.running_office("status")["calls"])
+    with contextlib.suppress(Failure):
+        return int(link.keeper("status")["sessions"])
+    return None
+
+
+def _look(session: Session, if_due: bool) -> Answer:
+    slots = slots_here()
+    progress = _Progress(session)
+    with _refusals():
+        try:
+            found = Following(session.state.absolute(), slots, lambda: _calls(session)).look(progress, if_due=if_due)
+        finally:
+            progress.end()
+    return Answer(asdict(found), tuple(line(each) for each in found.words))
+
+
+def _deed(each: Deed, words: str) -> click.Option:
+    return option(f"--{each}", "deed", flag_value=each, type=Deed, default=None, help=words, show_default=False)
+
+
+def _hours(name: str, metavar: str, words: str) -> click.Option:
+    return option(f"--{name}", f"{name}_h", type=int, default=None, metavar=metavar, help=words, show_default=False)
+
+
+COMMANDS = (
+    Command(
+        "update follow",
+        "Choose a source of updates that this machine asks by itself each day; 'off' ends that.",
+        _follow,
+        (
+            argument("source", required=False),
+            _deed(Deed.TELL, "Only say that there is a newer version."),
+            _deed(Deed.INSTALL, "Write it into the other slot; the next restart tries it (so without a choice)."),
+            _deed(Deed.RESTART, "Write it, and restart within the window, while no call is up."),
+            _hours(
+                "at", "HOUR", "The hour of the day (local time) from which the look is due, and the window begins; 3."
+            ),
+            _hours("for", "HOURS", "How many hours the window is long; 3."),
+            option(
+                "--ca",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="Certificates (PEM) of an authority of your own, which alone vouches for the source then.",
+            ),
+        ),
+        "Without words: what was chosen, and what came of it. SOURCE is https://HOST/PATH/ or a directory, with the "
+        "files of a build: SHA256SUMS and the updates that it names. Nothing is fetched before one is chosen. What is "
+        "installed has to be newer than what runs, and signed for this image as any other update: a source is not "
+        "trusted, but it can keep a newer version back.",
+    ),
+    Command(
+        "update look",
+        "Look at the source that is followed now, and do what was chosen.",
+        _look,
+        (option("--if-due", is_flag=True, default=False, help="Only when the schedule wants it: for timers."),),
+        "A version that was installed by following once, or failed its trial here, is not installed again.",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Following a source of updates, where root has chosen one: what it offers, fetched and installed."""

@@ -1,0 +1,157 @@
+"""A look at the source that was chosen, and what was chosen to be done about what it offers.
+
+A version is installed once: one that is newer than what runs and than what waits for its first start, that following
+has not installed before, and that has not failed its trial here. The restart is tried within the window alone, and not
+while a call is up or a backup is made.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from appliance import reset
+from appliance.backup import making
+from appliance.following.choice import Deed, FollowError, Last, Options, Room, is_due
+from appliance.following.source import Heard, Offer, Source
+from appliance.slots import SlotError, Slots, State, order
+
+RESTART: Final = ("systemctl", "--no-block", "reboot")
+
+Calls = Callable[[], int | None]
+"""How many calls are up; None: nobody who knows it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one look. `found`: the newest version of the source above the one that runs; `installed`: what was
+    written by this run; `restarts`: whether the machine starts anew now; `words`: all of it in sentences."""
+
+    looked: bool
+    found: str = ""
+    installed: str = ""
+    restarts: bool = False
+    words: tuple[str, ...] = ()
+
+
+def waiting(found: State) -> str:
+    """The version that the next restart tries; empty: none waits."""
+    return found.other.version if found.other.next else ""
+
+
+def failed(found: State) -> str:
+    """The version that is in the other slot and failed its trial, or was taken back before it; empty: none."""
+    return found.other.version if found.trial == found.other.name and not found.other.next else ""
+
+
+def newest(offered: Mapping[str, Offer], *above: str, without: tuple[str, ...] = ()) -> Offer | None:
+    """The highest version above all of these; None: there is none."""
+    fit = [each for each in offered.values() if each.version not in without]
+    fit = [each for each in fit if all(order(each.version) > order(other) for other in above)]
+    return max(fit, key=lambda each: order(each.version), default=None)
+
+
+class Following:
+    """Of one machine. Every method raises FollowError."""
+
+    def __init__(
+        self, state: Path, slots: Slots, calls: Calls, *, clock: Callable[[], float] = time.time,
+        source: Callable[[Options, Path | None], Source] = Source,
+    ) -> None:  # fmt: skip
+        self.room = Room(state)
+        self._slots, self._calls, self._clock, self._source = slots, calls, clock, source
+
+    def look(self, heard: Heard, *, if_due: bool = False) -> Outcome:
+        """Look, and do what was chosen. `if_due`: only when the schedule wants it."""
+        with self.room.alone():
+            options, now = self.room.options(), self._clock()
+            if options is None:
+                raise FollowError("nothing is followed", "'appliance update follow SOURCE' chooses a source")
+            if reset.under_way(self.room.state):
+                raise FollowError("a factory reset was begun", "'appliance reset' finishes it", again=True)
+            due = not if_due or is_due(options, self.room.last(), now)
+            if not due and not (options.deed is Deed.RESTART and options.within(now)):
+                return Outcome(looked=False, words=("no look is due",))
+            try:
+                return self._done(options, heard, now, look=due)
+            except SlotError as error:
+                self._note_problem(FollowError(str(error)))
+                raise FollowError(str(error), "the slot that runs is as it was") from None
+            except FollowError as error:
+                self._note_problem(error)
+                raise
+
+    def _note_problem(self, error: FollowError) -> None:
+        self.room.remember(replace(self.room.last(), problem=error.message, again=error.again))
+
+    def _done(self, options: Options, heard: Heard, now: float, *, look: bool) -> Outcome:
+        found = self._slots.look()
+        if found.trial == found.running.name:
+            return Outcome(
+                looked=False, words=("the slot that runs is on trial: nothing is changed before that is over",)
+            )
+        done = self._looked(options, found, heard, now) if look else Outcome(looked=False)
+        if done.installed:
+            found = self._slots.look()
+        waits = waiting(found)
+        if options.deed is not Deed.RESTART or not waits or waits != self.room.last().installed:
+            return done
+        why_not = self._against(options, now)
+        if why_not:
+            return replace(done, words=(*done.words, f"version {waits} waits for the restart: {why_not}"))
+        self._slots.run(RESTART)
+        return replace(done, restarts=True, words=(*done.words, f"the machine restarts now, to try version {waits}"))
+
+    def _looked(self, options: Options, found: State, heard: Heard, now: float) -> Outcome:
+        """The look alone, and the installation where one was chosen."""
+        runs = found.running.version
+        authority = self.room.directory / options.authority if options.authority else None
+        source = self._source(options, authority)
+        offered = source.offers()
+        top = newest(offered, runs)
+        last = self.room.last().having_tried(failed(found))
+        last = replace(last, looked_at=now, found=top.version if top else "", problem="", again=False)
+        self.room.remember(last)
+        seen = f"version {top.version} is offered; {runs} runs" if top else f"nothing newer than {runs} is offered"
+        wanted = newest(offered, runs, *filter(None, [waiting(found)]), without=last.tried)
+        if wanted is None or options.deed is Deed.TELL:
+            return Outcome(True, last.found, words=(seen, *_why_not(last, waiting(found), options)))
+        self._install(source, wanted, heard)
+        last = replace(last, installed=wanted.version, installed_at=self._clock()).having_tried(wanted.version)
+        self.room.remember(last)
+        filled = f"version {wanted.version} is in slot {found.other.name} and starts with the next restart, on trial"
+        return Outcome(True, last.found, wanted.version, words=(seen, filled))
+
+    def _install(self, source: Source, offer: Offer, heard: Heard) -> None:
+        file = source.fetch(offer, self.room.directory, self._slots.room(), heard)
+        try:
+            signed = self._slots.contents(file)
+            if signed != offer.version:
+                words = f"{offer.name} of the source is version {signed or '(none)'} by what was signed"
+                raise FollowError(words, "an update is named by its version")
+            self._slots.install(file)
+        finally:
+            file.unlink(missing_ok=True)
+
+    def _against(self, options: Options, now: float) -> str:
+        """What is against a restart now; empty: nothing."""
+        if not options.within(now):
+            return f"it comes from {options.window}"
+        if making.under_way(self.room.state):
+            return "a backup is made now"
+        up = self._calls()
+        if up is None:
+            return "nobody says whether a call is up"
+        return f"{up} {'calls are' if up > 1 else 'call is'} up" if up else ""
+
+
+def _why_not(last: Last, waits: str, options: Options) -> tuple[str, ...]:
+    """Why nothing was installed, where something newer is offered."""
+    if last.found == waits and waits:
+        return (f"version {waits} starts with the next restart",)
+    if last.found in last.tried:
+        return (f"version {last.found} was here before and did not stay: 'appliance update install' takes it",)
+    if last.found and options.deed is Deed.TELL:
+        return ("nothing was installed: 'appliance update follow --install' would",)
+    return ()
