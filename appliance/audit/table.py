@@ -9,6 +9,7 @@ from appliance.audit import (
     built,
     database,
     files,
+    following,
     gate,
     kernel,
     network,
@@ -22,7 +23,9 @@ from appliance.audit import (
 from appliance.audit.machine import Machine
 from appliance.audit.row import Area, Check, Finding, Grade, Reading, Unreadable, score
 
-ROOMS: Final = (network, sysctls, kernel, system, access, ssh, files, built, units, gate, database, service, settings)
+ROOMS: Final = (
+    network, sysctls, kernel, system, following, access, ssh, files, built, units, gate, database, service, settings,
+)  # fmt: skip
 CHECKS: Final[tuple[Check, ...]] = tuple(
     sorted((check for room in ROOMS for check in room.CHECKS), key=lambda check: list(Area).index(check.area))
 )

@@ -99,6 +99,7 @@ FILES: dict[str, Breaks] = {
     "system.journal_storage": instead("/etc/systemd/journald.conf.d/appliance.conf", "persistent", "volatile"),
     "system.journal_systemmaxuse": instead("/etc/systemd/journald.conf.d/appliance.conf", "SystemMaxUse=200M", ""),
     "system.journal_maxretentionsec": instead("/etc/systemd/journald.conf.d/appliance.conf", "90day", "0"),
+    "system.updates_followed": gone("/var/lib/appliance/follow/last.json"),
     "system.state_encrypted": text("/sys/class/block/dm-0/dm/uuid", "LVM-volume\n"),
     "system.cores": gone("/etc/security/limits.d/90-appliance.conf"),
     "system.keys": gone("/etc/systemd/system/debug-shell.service"),

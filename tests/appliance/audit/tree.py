@@ -16,6 +16,7 @@ from appliance import wire
 from appliance.audit import built, sysctls
 from appliance.audit.machine import Machine
 from appliance.config.schema import ROWS
+from appliance.following.choice import Last
 from pysrv.control.single import run_once
 from pysrv.store import Store
 
@@ -231,6 +232,9 @@ def _state(root: Path) -> None:
     Store.open(office / "appliance.db").close()
     put(root, "/var/lib/appliance/office/secrets.key", "k" * 32, 0o600)
     put(root, "/var/lib/appliance/settings.toml", "", 0o600)
+    put(root, "/var/lib/appliance/follow/options.toml", 'source = "https://updates.example/"\n', 0o600)
+    put(root, "/var/lib/appliance/follow/last.json", json.dumps(dataclasses.asdict(Last(looked_at=NOW - 7200))), 0o600)
+    (root / "var/lib/appliance/follow").chmod(0o700)
     put(root, "/sys/fs/bpf/appliance/bans", "", 0o600)
     (root / "sys/fs/bpf/appliance").chmod(0o700)
     for place in (office, *office.iterdir()):
