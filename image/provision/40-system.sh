@@ -33,7 +33,7 @@ sshd -t
 apparmor_parser --replace --write-cache --skip-kernel-load /etc/apparmor.d/appliance-*
 systemctl --quiet enable nftables apparmor appliance appliance-console appliance-keys appliance-wizard appliance-cloud \
     appliance-audit.path appliance-audit.timer appliance-trial \
-    appliance-backup.path appliance-backup.timer appliance-reset \
+    appliance-backup.path appliance-backup.timer appliance-follow.timer appliance-reset \
     systemd-networkd systemd-timesyncd
 # Builds go in over SSH, which runs on until the machine is sealed; the next boot does not start it.
 systemctl --quiet disable ssh

@@ -27,6 +27,7 @@ from playwright.sync_api import Error as BrowserError
 from image import page
 from image.__main__ import OUT, WORK
 from image.build import own_network
+from image.progress import BuildError
 from tests.image import deploy, hardening, machine, pace, scap, story, updates
 from tests.image.__main__ import _newest
 from tests.image.judge import Check, table
@@ -39,7 +40,7 @@ PEERS = ("operator", "alice", "bob", "carrier", "attacker", "scanner", "store")
 GIVEN = ("image", "base", "firmware", "lynis")
 STEP_FAULTS = (
     GuestError, PhoneError, story.Failed, AssertionError, OSError, LookupError, ValueError, subprocess.SubprocessError,
-    BrowserError,
+    BrowserError, BuildError,
 )  # fmt: skip
 SLOWER = 1.3  # times plain Debian's first answer
 LYNIS = WORK / "lynis"

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from appliance.slots import VERSION
 from image import bundle, layout
 from image.layout import MIB
 from image.progress import BuildError, Progress
 from image.variables import Variables
+from tests.appliance.audit import tree
+from tests.image import updates
 from tests.image.test_provision import FILES
 
 
@@ -48,6 +51,34 @@ def test_an_update_is_taken_by_machines_with_its_signers_certificate_alone(tmp_p
     assert taken(changed, ours[1]) == {}
     subprocess.run(["rauc", f"--keyring={ours[1]}", "extract", update, place], check=True, capture_output=True)
     assert (place / bundle.CONTENT).read_bytes() == content
+
+
+def test_the_same_system_as_a_newer_version_is_what_a_machine_that_was_built_here_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the acceptance run offers to the machine."""
+    monkeypatch.setattr(updates, "WORK", tmp_path / "work")
+    progress, system = Progress(tmp_path / "logs"), tmp_path / "system"
+    tree.put(tmp_path / "root", str(VERSION), "1.2.3\n")
+    tree.put(tmp_path / "root", "/usr/bin/nft", "a program")
+    tree.put(tmp_path / "root", "/boot/vmlinuz", os.urandom(MIB))
+    system.touch()
+    os.truncate(system, 8 * MIB)
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tmp_path / "root", system], check=True)
+    ours = bundle.signer(Variables(), tmp_path / "work", progress)
+    update = bundle.write(system, "1.2.3", ours, tmp_path / "update.raucb", progress)
+    (tmp_path / "out").mkdir()
+    newer = updates.newer(update, "1.2.3.1", tmp_path / "out", tmp_path)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["appliance-1.2.3.1.raucb"]
+    assert taken(newer, ours[1])["version"] == "1.2.3.1"
+    subprocess.run(
+        ["rauc", f"--keyring={ours[1]}", "extract", newer, tmp_path / "new"], check=True, capture_output=True
+    )
+    new = tmp_path / "new" / bundle.CONTENT
+    subprocess.run(["e2fsck", "-f", "-n", new], check=True, capture_output=True)
+    for path, content in ((VERSION, "1.2.3.1\n"), ("/usr/bin/nft", "a program")):
+        said = subprocess.run(["debugfs", "-R", f"cat {path}", new], capture_output=True, text=True, check=True).stdout
+        assert said == content
 
 
 def test_a_signer_that_is_named_by_half_is_refused(tmp_path: Path) -> None:

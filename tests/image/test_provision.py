@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from appliance.cli.book import BOOK
 from appliance.config.options import CANNOT_RUN, DEFAULT_RUNTIME, DEFAULT_STATE
 from appliance.errands import AUDIT_WANTED, MOST_WANTED, WANTED, WITHIN_S
+from appliance.following.choice import DIRECTORY, OPTIONS
 from appliance.kernel.headers import CACHE_DIR
 from appliance.launch import OFFICE_KEEPER_SOCKET, OFFICE_RUNTIME, OFFICE_STATE, USER, VIEW
 from appliance.ownership import read
@@ -117,7 +119,7 @@ def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
         if path.is_file():
             (tmp_path / path.name).write_text(re.sub(r"(?m)^(Exec\w+=\W?)\S+", r"\1/bin/true", path.read_text()))
     named = [str(path) for path in sorted(tmp_path.iterdir()) if path.suffix in {".service", ".path", ".timer"}]
-    assert len(named) == 14
+    assert len(named) == 16
     done = subprocess.run(["systemd-analyze", "verify", *named], capture_output=True, text=True, check=False)
     known = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     newer = [key for key, since in NEWER.items() if int(known) < since]
@@ -168,9 +170,26 @@ def test_the_unit_shows_the_office_what_a_keeper_would_show_it() -> None:
     assert f"--office-unit {OFFICE_UNIT}\n" in SERVICE
 
 
+def test_updates_are_followed_by_a_unit_that_writes_its_own_directory_and_only_once_a_source_is_chosen() -> None:
+    unit = (FILES / "etc/systemd/system/appliance-follow.service").read_text()
+    place = f"{DEFAULT_STATE}/{DIRECTORY}"
+    assert f"\nConditionPathExists={place}/{OPTIONS}\n" in unit
+    assert re.findall(r"^ReadWritePaths=(.+)$", unit, re.M) == [place]
+    assert re.findall(r"^CapabilityBoundingSet=(.+)$", unit, re.M) == ["CAP_DAC_OVERRIDE"]
+    (words,) = re.findall(r"^ExecStart=\S+ -P -m appliance (.+)$", unit, re.M)
+    assert words.rpartition(" ")[0] in dict(BOOK.rows())
+    assert " appliance-follow.timer " in text("40-system.sh")
+    assert " appliance-follow.service\n" in (FILES / "etc/systemd/system/appliance-reset.service").read_text()
+
+
 @pytest.mark.parametrize(
     ("unit", "most"),
-    [("appliance.service", 3.0), ("appliance-office.service", 2.0), ("appliance-backup.service", 5.0)],
+    [
+        ("appliance.service", 3.0),
+        ("appliance-office.service", 2.0),
+        ("appliance-backup.service", 5.0),
+        ("appliance-follow.service", 2.5),
+    ],
 )
 def test_a_unit_is_exposed_as_little_as_it_can_be(unit: str, most: float) -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(FILES / "etc/systemd/system" / unit)]

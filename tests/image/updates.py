@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from appliance.slots import VERSION
 from image import bundle
+from image.__main__ import WORK
 from image.layout import MIB
-from image.progress import Progress
+from image.progress import BuildError, Progress
 from image.variables import Variables
 from tests.image import inside_update, machine
 from tests.image.judge import Check
@@ -44,6 +46,30 @@ def disk(update: Path, place: Path) -> Path:
         file.truncate(update.stat().st_size + 128 * MIB)
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-L", "updates", "-d", str(content), str(made)], check=True)
     return made
+
+
+def newer(update: Path, version: str, into: Path, place: Path) -> Path:
+    """The same system as another version, which it says of itself, signed by the key that signs this tree's own; in the
+    directory `into`. Raises BuildError."""
+    progress = Progress(place / "logs")
+    pair = bundle.signer(Variables(), WORK, progress)
+    content, said, words = place / "content", place / "version", place / "words"
+    said.write_text(f"{version}\n")
+    words.write_text(
+        f"cd /{VERSION.parent.relative_to('/')}\nrm {VERSION.name}\nwrite {said} {VERSION.name}\n"
+        + "".join(f"set_inode_field {VERSION.name} {row}\n" for row in ("mode 0100644", "uid 0", "gid 0"))
+    )
+    progress.run(["rauc", f"--keyring={pair[1]}", "extract", update, content], log="newer-extract")
+    try:
+        system = content / bundle.CONTENT
+        progress.run(["debugfs", "-w", "-f", words, system], log="newer-version")
+        read = ["debugfs", "-R", f"cat {VERSION}", str(system)]
+        done = subprocess.run(read, capture_output=True, text=True, check=True)
+        if done.stdout.strip() != version:
+            raise BuildError(f"the system says that it is {done.stdout.strip()!r}, not {version}")
+        return bundle.write(system, version, pair, into / f"appliance-{version}.{bundle.END}", progress)
+    finally:
+        shutil.rmtree(content)
 
 
 def drive(update: Path, place: Path) -> list[str]:

@@ -4,18 +4,24 @@ The machine is the one of story.py, with its accounts, its money and its attacke
 """
 
 import json
+import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from appliance.slots import VERSION
+from tests.image import updates
 from tests.image.judge import MANY, Check
-from tests.image.updates import FOREIGN_FILE, UPDATE_FILE, UPDATES
+from tests.image.updates import FOREIGN_FILE, UPDATES
 from tests.image.yard import GuestError
+from tests.lab.shelf import Authority, Shelf
 from tests.lab.storage import SftpServer
 
 if TYPE_CHECKING:
     from tests.image.story import Day
 
-PATIENCE_S, INSTALL_S, CONFIRM_S = 240.0, 1800.0, 900.0
+PATIENCE_S, INSTALL_S, CONFIRM_S, FOLLOW_S = 240.0, 1800.0, 900.0, 3600.0
+SOURCE_PORT, AUTHORITY, FOLLOW = 8444, "/run/authority.pem", "appliance-follow.service"
 SECRETS = "sha256sum /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"
 SYSTEMD = "usr/lib/systemd/systemd"
 WANTED = "/run/appliance/backup.wanted"  # as the keeper lays it; appliance-backup.path looks for it
@@ -103,19 +109,47 @@ class Upkeep:
         self._all_there()
 
     def update(self) -> None:
-        """Signed, written into B, tried, confirmed by the machine itself; what somebody else signed is refused."""
+        """Signed, fetched from a source, written into B, tried, confirmed by the machine itself; what somebody else
+        signed is refused."""
         self._guest.shell(f"mkdir -p {UPDATES} && mount -o ro LABEL=updates {UPDATES}")
         assert self._slots() == {"running": "A", "next": "A", "trial": None}, self._slots()
         refused = self._guest.shell(
             f"appliance update install {UPDATES}/{FOREIGN_FILE} 2>&1 || true", timeout=INSTALL_S
         )
         assert "signature verification failed" in refused, refused
-        self._guest.shell(f"appliance update install {UPDATES}/{UPDATE_FILE}", timeout=INSTALL_S)
         self._guest.shell(f"umount {UPDATES}")
+        newer = self._follow()
         self._day.figures["seconds of the update's restart"] = self._restarted("systemctl --no-block reboot")
         self._guest.wait("a confirmed B", self._confirmed, CONFIRM_S)
         assert self._slots() == {"running": "B", "next": "B", "trial": None}, self._slots()
+        runs = self._guest.shell(f"cat {VERSION}").strip()
+        assert runs == newer, f"{runs} runs, not {newer}"
         self._all_there()
+
+    def _follow(self) -> str:
+        """A source at the operator's address, behind a certificate of his own authority, is followed: the unit fetches
+        what it offers and writes it into B. Which version that is."""
+        operator, version = self._guest.operator, self._guest.shell(f"cat {VERSION}").strip() + ".1"
+        place = self._day.place / "source"
+        place.mkdir()
+        listener, authority = self._day.yard.socket(operator.namespace, socket.SOCK_STREAM), Authority()
+        with Shelf(listener, operator.address, place / "updates", authority, SOURCE_PORT) as shelf:
+            updates.newer(updates.updates(self._guest.image), version, shelf.directory, place)
+            shelf.list()
+            self._guest.shell(f"cat >{AUTHORITY}", stdin=authority.pem.decode())
+            self._guest.command(f"update follow {shelf.url} --install --ca {AUTHORITY}")
+            began = time.monotonic()
+            self._guest.shell(
+                f"systemctl start {FOLLOW} || {{ journalctl -u {FOLLOW} -n 20 -o cat; false; }}", timeout=FOLLOW_S
+            )
+            self._day.figures["seconds of an update that is followed"] = round(time.monotonic() - began, 1)
+            last = self._guest.command("update follow")["followed"]["last"]
+            fetched = [name for name, _ in shelf.asked if name.endswith(".raucb")]
+        found = f"{last['installed']} installed, {len(fetched)} fetched; {last['problem'] or 'no problem'}"
+        self._day.rows.append(Check("a source of updates is followed by its unit", last["installed"] == version, found))
+        assert last["installed"] == version, last
+        self._guest.command("update follow off")
+        return version
 
     def survive_broken(self) -> None:
         """A has lost the program that every start begins with, and is to be tried for the last time."""

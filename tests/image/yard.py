@@ -61,6 +61,7 @@ class Guest:
 
     def __init__(self, yard: Yard, operator: Host, image: Path, place: Path, firmware: str, size_mib: int) -> None:
         self.yard, self.operator, self.place, self.firmware = yard, operator, place, firmware
+        self.image = image
         disk = machine.overlay(image, firmware, size_mib, place)
         machine.hand_in(place, {"addresses": [f"{MACHINE}/{MASK}"]})
         self._words = machine.command(disk, firmware, place, NETWORK, {})
