@@ -72,7 +72,7 @@ class Following:
                 raise FollowError("a factory reset was begun", "'appliance reset' finishes it", again=True)
             due = not if_due or is_due(options, self.room.last(), now)
             if not due and not (options.deed is Deed.RESTART and options.within(now)):
-                return Outcome(looked=False, words=("no look is due",))
+                return Outcome(looked=False)
             try:
                 return self._done(options, heard, now, look=due)
             except SlotError as error:
