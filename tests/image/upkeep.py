@@ -185,7 +185,7 @@ class Upkeep:
         self._guest.forget()
         same = {*secrets.split()} & {*self._guest.shell(SECRETS).split()} - {*SECRETS.split()}
         assert not same, same
-        assert self._guest.password() != password
+        self._guest.password(former=password)
         accounts, cdrs, bans = self._guest.commands("accounts list", "cdrs", "bans list")
         left = (accounts["accounts"], cdrs["cdrs"], bans["bans"])
         assert left == ([], [], []), left

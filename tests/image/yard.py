@@ -21,6 +21,7 @@ NETWORK = (
     "-netdev", f"tap,id=net,ifname={TAP},script=no,downscript=no,queues=4",
     "-device", "virtio-net-pci,netdev=net,mq=on,vectors=10",
 )  # fmt: skip
+SHOWN_S = 120.0
 
 
 class GuestError(Exception):
@@ -100,12 +101,17 @@ class Guest:
         """The first serial line."""
         return (self.place / "console").read_text(errors="replace")
 
-    def password(self) -> str:
-        """The first administrator's, as the console showed it last."""
-        found = re.findall(r"administrator: user 'admin', password '([^']+)'", self.console())
-        if not found:
-            raise GuestError("the console shows no first password")
-        return str(found[-1])
+    def password(self, former: str = "") -> str:
+        """The first administrator's, as the console shows it soon after calls can be taken, and not the `former` one.
+        Raises GuestError."""
+        found: list[str] = []
+
+        def shown() -> bool:
+            found[:] = re.findall(r"administrator: user 'admin', password '([^']+)'", self.console())
+            return bool(found) and found[-1] != former
+
+        self.wait("the first password on the console", shown, SHOWN_S)
+        return found[-1]
 
     def forget(self) -> None:
         """That this machine was known: its next host key is a new one."""
