@@ -41,13 +41,19 @@ systemctl --quiet mask ssh.socket sshd-keygen.service getty@tty1.service serial-
     apt-daily.timer apt-daily-upgrade.timer systemd-firstboot.service ctrl-alt-del.target debug-shell.service \
     proc-sys-fs-binfmt_misc.automount e2scrub_all.timer e2scrub_reap.service grub-common.service \
     systemd-pcrlock-make-policy.service cloud-init-hotplugd.socket cloud-init-hotplugd.service
+# File systems of the kernel's that nothing here reads: each is a way in, and a program more at every start. With them go
+# what a crash would leave in the firmware's variables, and the screen's driver, which udev finds where there is one.
+systemctl --quiet mask sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
+    sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount systemd-pstore.service \
+    modprobe@configfs.service modprobe@fuse.service modprobe@efi_pstore.service modprobe@drm.service
 # What the slots have done: the partition is made before; nothing makes a slot's own files anew, which the next would hide.
 systemctl --quiet mask systemd-repart.service ldconfig.service systemd-update-done.service systemd-hwdb-update.service \
     systemd-journal-catalog-update.service systemd-sysusers.service
 install -d /etc/systemd/system-generators
 for name in systemd-ssh-generator systemd-getty-generator systemd-gpt-auto-generator systemd-rc-local-generator \
     systemd-hibernate-resume-generator systemd-cryptsetup-generator systemd-veritysetup-generator \
-    systemd-integritysetup-generator; do
+    systemd-integritysetup-generator systemd-sysv-generator systemd-system-update-generator \
+    systemd-bless-boot-generator systemd-run-generator systemd-import-generator; do
     ln -sf /dev/null /etc/systemd/system-generators/$name
 done
 echo "STEP system: $(find . -type f | wc -l) files, services enabled"
