@@ -1,5 +1,5 @@
-"""Pebble, the ACME server that Let's Encrypt tests clients with, on loopback: it asks for challenges over real HTTP, by
-names that a name server of its own leads to 127.0.0.1."""
+"""Pebble, the ACME server that Let's Encrypt tests clients with, on loopback or a laboratory's wire: it asks for
+challenges over real HTTP, by names that a name server of its own leads to one address."""
 
 import contextlib
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.certificates.authority import key_pem, new_key, pem_of, root
 from tests.ports import free_port
 
+LOOPBACK = "127.0.0.1"
 READY_S = 60.0
 
 
@@ -29,15 +30,16 @@ class Pebble:
 
 
 @contextlib.contextmanager
-def running(place: Path, http_port: int, address: str = "127.0.0.1") -> Iterator[Pebble]:
-    """One that asks for challenges at that port of the address that every name leads to; gone afterwards."""
+def running(place: Path, http_port: int, address: str = LOOPBACK, own_address: str = LOOPBACK) -> Iterator[Pebble]:
+    """One that asks for challenges at that port of the address that every name leads to; gone afterwards.
+    `own_address`: where it is reached itself."""
     listen, manage, names, control = (free_port() for _ in range(4))
     now, key = time.time(), new_key()
     own = root(now, "Root of Pebble's own name")
-    (place / "server.pem").write_bytes(pem_of(own.sign("localhost", ("localhost", "127.0.0.1"), key, now)))
+    (place / "server.pem").write_bytes(pem_of(own.sign("localhost", ("localhost", own_address), key, now)))
     (place / "server.key").write_bytes(key_pem(key))
     config = {
-        "listenAddress": f"127.0.0.1:{listen}", "managementListenAddress": f"127.0.0.1:{manage}",
+        "listenAddress": f"{own_address}:{listen}", "managementListenAddress": f"{own_address}:{manage}",
         "certificate": str(place / "server.pem"), "privateKey": str(place / "server.key"),
         "httpPort": http_port, "tlsPort": 1, "ocspResponderURL": "", "externalAccountBindingRequired": False,
     }  # fmt: skip
@@ -45,17 +47,17 @@ def running(place: Path, http_port: int, address: str = "127.0.0.1") -> Iterator
     environment = os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
     log = place / "pebble.log"
     dns = [
-        "pebble-challtestsrv", "-defaultIPv4", address, "-defaultIPv6", "", "-dns01", f"127.0.0.1:{names}",
-        "-management", f"127.0.0.1:{control}", "-http01", "", "-https01", "", "-tlsalpn01", "",
+        "pebble-challtestsrv", "-defaultIPv4", address, "-defaultIPv6", "", "-dns01", f"{LOOPBACK}:{names}",
+        "-management", f"{LOOPBACK}:{control}", "-http01", "", "-https01", "", "-tlsalpn01", "",
     ]  # fmt: skip
-    pebble = ["pebble", "-config", str(place / "pebble.json"), "-dnsserver", f"127.0.0.1:{names}"]
+    pebble = ["pebble", "-config", str(place / "pebble.json"), "-dnsserver", f"{LOOPBACK}:{names}"]
     with log.open("ab") as written, contextlib.ExitStack() as stack:
         for command in (dns, pebble):
             process = subprocess.Popen(command, env=environment, stdout=written, stderr=written)
             stack.callback(_end, process)
         authorities = pem_of(own.certificate)
-        issuing = _root(f"https://127.0.0.1:{manage}/roots/0", authorities, log)
-        yield Pebble(f"https://127.0.0.1:{listen}/dir", authorities + issuing, authorities, log)
+        issuing = _root(f"https://{own_address}:{manage}/roots/0", authorities, log)
+        yield Pebble(f"https://{own_address}:{listen}/dir", authorities + issuing, authorities, log)
 
 
 def _root(url: str, authorities: bytes, log: Path) -> bytes:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import hashlib
 import random
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,11 +16,13 @@ from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import sync_playwright
 
 from tests.browser.operator import CHROMIUM, Operator
+from tests.certificates.pebble import running
 from tests.image import upkeep
 from tests.image.judge import Check
 from tests.image.yard import MACHINE, Guest, Yard
 from tests.lab.carrier import Carrier, answering, callers_file, load, registering
 from tests.lab.hours import Hours
+from tests.lab.network import entered
 from tests.lab.phones import Phone
 from tests.lab.tones import seconds_with_tone
 from tests.lab.tunnel import TunnelPeer, read
@@ -33,6 +37,8 @@ DECK = "prefix,per_minute,connect_fee,initial_increment,next_increment\n4989,1.2
 PATIENCE_S = 240.0  # an emulated machine on a busy host takes seconds to hash a password
 OPEN = frozenset({5060, 5061, 8443})  # and not SSH, to which the operator's key was handed in
 TRIED = (*range(1, 1025), 2049, 3306, 3389, 4444, 5000, 5432, 6379, 8000, 8080, 8088, 8888, 9090, 9100, 11211, 27017)
+PLAIN = {"forcetls": 2, "localhttpport": 80}  # for an authority's challenges
+AUTHORITIES = "/var/lib/appliance/office/authorities.pem"
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 OPTIONS = (
     "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {at}:{port};branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n"
@@ -69,6 +75,7 @@ class Day:
             yield "a scanner ends at the card, who guesses passwords is banned, telephones are not", self.attack
             yield "the operator's laptop comes in by WireGuard", self.tunnel
             yield "nothing answers but what is meant to", self.scan
+            yield "an authority certifies it (ACME), under AppArmor and the packet filter", self.certify
             yield from upkeep.Upkeep(self).steps()
         finally:
             for phone in self._phones.values():
@@ -265,6 +272,28 @@ class Day:
                     return port
 
         return frozenset(await asyncio.gather(*map(tried, order))) - {0}
+
+    def certify(self) -> None:
+        """Pebble on the operator's machine asks for the challenge at port 80; the office's profile lets it order."""
+        operator, place = self.guest.operator, self.place / "pebble"
+        place.mkdir()
+        before = [self.guest.command(f"settings get {name}")["value"] for name in PLAIN]
+        self.guest.commands(*(f"settings set {name} {value}" for name, value in PLAIN.items()))
+        with entered(operator.namespace), running(place, 80, MACHINE, operator.address) as pebble:
+            known = pebble.authorities.decode()
+            self.guest.shell(f"install -o pysrv -g pysrv -m 600 /dev/stdin {AUTHORITIES}", stdin=known)
+            told = self.guest.command(f"certificate order {pebble.directory} pbx.example --agree")
+        ordered = told["certificate"]["fingerprint"].replace(":", "").lower()
+        with entered(operator.namespace):
+            shown = {port: self._fingerprint(port) for port in (5061, 8443)}
+        found = f"{told['certificate']['issuer']}, served at {sorted(shown)}"
+        good = told["order"]["in_use"] and set(shown.values()) == {ordered}
+        self.rows.append(Check("the ordered certificate serves SIP and web", good, found))
+        self.guest.commands(*(f"settings set {name} {value}" for name, value in zip(PLAIN, before, strict=True)))
+
+    def _fingerprint(self, port: int) -> str:
+        pem = ssl.get_server_certificate((MACHINE, port), timeout=PATIENCE_S)
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
 
     def registered(self) -> list[str]:
         """Who is: the telephones' addresses."""
