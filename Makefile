@@ -5,6 +5,7 @@
 # make bench    ratios to other programs             make install   the command `appliance` for every shell
 # make test-kernels   the gate under the kernels and compilers of Debian 12 and 13, in virtual machines without a network
 # make image    the hardened virtual machine, into build/image      make image-check   boots it, and proves it
+# make image-test   an operator's day with it              make image-compare   builds it twice; make image-verify
 #
 # make run IFACE=eth0                a real interface instead of lo (several: IFACE="eth0 eth1")
 # make image ARGS="formats=qcow2 disk_mib=8192"      (ARGS=help lists all)

@@ -170,7 +170,8 @@ def _initial(root: Path, progress: Progress) -> None:
         (place / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(INITRAMFS / name, place / target)
         (place / target).chmod(0o755)
-    progress.run(["chroot", root, "update-initramfs", "-u"], log="initramfs", env=_BARE)
+    dated = _BARE | {"SOURCE_DATE_EPOCH": str(EPOCH)}  # mkinitramfs(8): no file of it is newer
+    progress.run(["chroot", root, "update-initramfs", "-u"], log="initramfs", env=dated)
 
 
 def _file_systems(root: Path, place: Path, whole: layout.Disk, progress: Progress) -> None:

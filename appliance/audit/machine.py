@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Final
 
-from appliance.audit.row import Unreadable
+from appliance.audit.row import NotRunning, Unreadable
 from appliance.config.options import DEFAULT_RUNTIME, DEFAULT_STATE
 
 PROGRAM_S: Final = 60.0
@@ -138,7 +138,7 @@ class Machine:
 
     def _run(self, command: tuple[str, ...], ends: Container[int], patience_s: float) -> str | Unreadable:
         if not self.live:
-            return Unreadable("only a running machine can say it")
+            return NotRunning("only a running machine can say it")
         program = shutil.which(command[0], path=ENVIRONMENT["PATH"])
         if program is None:
             return Unreadable(f"there is no program {command[0]}")

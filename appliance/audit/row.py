@@ -59,6 +59,10 @@ class Unreadable(Exception):
     """What a check asks for cannot be seen here; the message says why."""
 
 
+class NotRunning(Unreadable):
+    """What only a machine that runs can say, of one that does not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What was seen, judged: `value` is the current value in words."""

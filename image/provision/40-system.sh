@@ -24,8 +24,8 @@ install -d -m 700 /boot/efi
 options=noatime,nodev,nosuid,noexec,umask=0077,flush,nofail,x-systemd.device-timeout=300s
 echo "PARTLABEL=esp /boot/efi vfat $options 0 0" >>/etc/fstab
 ln -sf /etc/systemd/system/ssh.service.d /etc/systemd/system/sshd.service.d
-# Where aide looks by itself, and lynis, which somebody may bring.
-install -d -m 755 /etc/aide /etc/lynis
+# Where aide looks by itself, and lynis, which somebody may bring; and where keys for SSH will lie.
+install -d -m 755 /etc/aide /etc/lynis /etc/ssh/authorized_keys
 ln -sf /usr/local/share/appliance/aide.conf /etc/aide/aide.conf
 ln -sf /usr/local/share/appliance/lynis.prf /etc/lynis/custom.prf
 nft --check --file /etc/nftables.conf

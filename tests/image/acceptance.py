@@ -6,8 +6,8 @@ The machine boots under Secure Boot in a network of its own. Its operator finish
 telephones (baresip) register and a priced call goes out over a carrier (SIPp), its audio through the machine's gate;
 a scanner (SIPVicious) ends at the card and who guesses passwords is banned; a backup is made, the machine is started
 anew, loses things and gets them back out of the backup; it is updated from slot A to B and survives a broken A; its own
-audit judges it. Before that, the time to the first answer of SIP is held against plain Debian's to that of SSH. Ends
-with 1 when something is not so.
+audit judges it (image/README.md has the whole day as a table). Before that, the time to the first answer of SIP is held
+against plain Debian's to that of SSH. Ends with 1 when something is not so.
 """
 
 import json

@@ -20,10 +20,10 @@ ACTIVE = ("systemd-timesyncd", "appliance-wizard", "ssh")
 SECRETS = {"machine id": "/etc/machine-id", "SSH host key": "/etc/ssh/ssh_host_ed25519_key.pub"}
 
 
-def out(*command: str) -> str:
+def out(*command: str, patience_s: float = 300) -> str:
     """What a program prints; empty when it cannot be run."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience_s).stdout.strip()
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"! {error}"
 
@@ -149,7 +149,8 @@ def look() -> dict[str, Any]:
         "sysctl": settings(),
         "confined": confined(),
         "denied": [line for line in out("journalctl", "-k", "-b", "-o", "cat").splitlines() if '"DENIED"' in line][:20],
-        "audit": json.loads(out("appliance", "audit", "--json") or "{}").get("findings", []),
+        "file_systems": out("findmnt", "-n", "-l", "-o", "FSTYPE").split(),
+        "audit": json.loads(out("appliance", "audit", "--json", patience_s=900) or "{}").get("findings", []),
         "owners": out("env", "PYTHONPATH=/opt/appliance", PYTHON, "-P", "-m", "appliance.ownership").splitlines()[-20:],
         "screen": screen(),
         "active": {

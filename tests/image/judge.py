@@ -16,7 +16,9 @@ SET_ID = ("/usr/lib/dbus-1.0/dbus-daemon-launch-helper",)
 PROFILES = {"appliance": "appliance-keeper", "appliance-office": "appliance-office"}
 OUTLIVES = {"office": True, "keeper": True}
 # Of the audit, what only an operator can put right: people, prices, notices, policy; and whom the clock follows.
+BUILT = ("files.listed", "files.built", "files.configured")
 OPERATORS, NO_NETWORK, MANY = ("service.", "settings."), frozenset({"system.clock"}), 200
+UNREAD = frozenset({"debugfs", "tracefs", "configfs", "fusectl", "hugetlbfs", "mqueue"})  # masked by 40-system.sh
 SET_UP = ("Address", "Name", "SSH")
 KEY_FILE, SERVER = "/etc/ssh/authorized_keys/root", "192.0.2.53"
 # Exposures of 10, by `systemd-analyze security`: the keeper needs what it has.
@@ -71,6 +73,8 @@ def _closed(told: dict[str, Any]) -> Iterable[Check]:
     yield Check("nobody could log in", not told["people"], ", ".join(told["people"]))
     yield Check("nothing of the build is left", not told["left"], ", ".join(told["left"]))
     rules = told["firewall"]
+    shown = sorted(UNREAD & set(told["file_systems"]))
+    yield Check("of the kernel's file systems those that nothing reads are not there", not shown, ", ".join(shown))
     yield Check("the packet filter drops by itself", "policy drop" in rules, rules[:60])
     yield Check(
         "and knows the appliance", 'socket cgroupv2 level 2 "system.slice/appliance-office.service"' in rules, ""
@@ -86,6 +90,10 @@ def _audited(told: dict[str, Any]) -> Iterable[Check]:
     yield Check(
         "its own audit finds no fault of the image", judged > MANY and not wrong, ", ".join(wrong) or f"{judged}"
     )
+    found = {row["name"]: row for row in rows}
+    seen = {name: found.get(name, {}) for name in BUILT}
+    other = [f"{name}: {row.get('value', '')}" for name, row in seen.items() if row.get("grade") != "pass"]
+    yield Check("every file is as it was built", not other, "; ".join(other))
 
 
 def _screen(told: dict[str, Any]) -> Iterable[Check]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.image.judge import MARK, heard, judge, shared, table
+from tests.image.judge import BUILT, MARK, heard, judge, shared, table
 
 SOCKETS = [
     'udp UNCONN 0 0 10.0.2.15:5060 0.0.0.0:* users:(("python",pid=9,fd=8))',
@@ -35,10 +35,12 @@ GOOD: dict[str, Any] = {
         {"name": "settings.minpwdlength", "grade": "fail"},
         {"name": "system.clock", "grade": "fail"},
         {"name": "kernel.secure_boot", "grade": "warn"},
+        *({"name": name, "grade": "pass", "value": "all as built"} for name in BUILT),
     ],
     "screen": "https://10.0.2.15:8443/panel/ (certificate SHA-256 AB)\nuser 'admin'\n1 Address\n2 Name\n3 SSH closed",
     "active": {"systemd-timesyncd": "active", "appliance-wizard": "active", "ssh": "inactive"},
     "cores": "0",
+    "file_systems": ["ext4", "overlay", "proc", "bpf", "tmpfs"],
     "outlives": {"office": True, "keeper": True},
     "name": "appliance",
     "names_by": "Link 2 (eth0): 10.0.2.3",
@@ -77,6 +79,9 @@ def test_a_good_image_passes() -> None:
         ({"listens": SOCKETS[1:]}, "the appliance listens"),
         ({"people": ["user debian"]}, "nobody could log in"),
         ({"left": ["/root/.ssh"]}, "nothing of the build"),
+        ({"file_systems": ["ext4", "debugfs"]}, "file systems those that nothing reads"),
+        ({"audit": [each for each in GOOD["audit"] if each["name"] != "files.built"]}, "as it was built"),
+        ({"audit": [*GOOD["audit"], {"name": "files.configured", "grade": "warn"}]}, "as it was built"),
         ({"firewall": "policy accept"}, "drops by itself"),
         ({"firewall": "policy drop"}, "knows the appliance"),
         ({"office": GOOD["office"] | {"CapBnd": "1"}}, "no power"),
