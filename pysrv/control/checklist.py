@@ -28,7 +28,7 @@ def facts(desk: Desk) -> Facts:
         and selfsigned.self_made(store.path.parent),
         failed_renewals=ordered.failures if ordered is not None and ordered.fingerprint else 0,
         told_ways=sum(not route.refused for route in routes("test", {}, settings)),
-        nobody_listed=not store.trust_begun(),
+        nobody_trusted=not store.trust_begun(),
         # What was brought back out of a backup is older than the note of that backup.
         backup_at=max((each.at for each in store.backups()), default=store.last_audit(BACKUP)),
     )

@@ -134,8 +134,8 @@ def _steps(desk: Desk, asked: _Asked) -> Iterator[_Step]:
         if not rule.port:
             yield _Step("firewall", words, "source_allowed")
         yield _Step("firewall", words + ", so no deny, list or country; ban and bucket hold")
-    for each in desk.store.allows():
-        if each.kind == "allow" and _holds(each.prefix, asked.row):
+    for each in desk.store.trusted():
+        if _holds(each.prefix, asked.row):
             yield _Step("allow list", f"{each.prefix} is on the allow list", "source_allowed")
     if not guarded:
         yield from _banned(desk, asked)

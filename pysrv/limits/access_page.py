@@ -52,8 +52,10 @@ any password; over TCP they need not.
 ## Trusted addresses
 An address is trusted when `allowtrustedip` honours it and one of these makes it so: it is this host; it is on the allow
 list (`appliance allow`); `trustsubnet` and the list has an address of its /24 (IPv6: /64); `trustlanip` and it is
-private; `trustauthip` and somebody proved a password from it within the hour. That last one, and an entry of kind
-`known`, which has a bucket of the gate's and nothing else, open neither the panel nor the console over TCP nor SSH.
+private; `trustauthip` and somebody proved a password from it within the hour. That last one opens neither the panel nor
+the console over TCP nor SSH. Nor does an entry of kind `known`, which trusts nobody: like a trunk's address it is no
+stranger (it has the bucket of known sources, is not challenged and not taken for a scanner), and unlike one it is
+banned like everybody.
 
 | allowtrustedip | honoured are |
 |---|---|

@@ -46,7 +46,7 @@ class Facts:
     failed_renewals: int = 0  # of an ordered certificate, in a row
     told_ways: int = 0
     backup_at: float | None = None
-    nobody_listed: bool = False  # and nobody was
+    nobody_trusted: bool = False  # until now, or the last one was taken off by hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ def _backup(facts: Facts) -> tuple[Grade, str]:
 def _remote(facts: Facts) -> tuple[Grade, str]:
     reach = facts.settings.remoteadmin
     words = ROWS["remoteadmin"].kind.labels[reach]  # type: ignore[attr-defined]  # it is a choice
-    if reach == 1 and facts.nobody_listed:
-        return Grade.WARN, f"{words}; private networks too, while the allow list is empty"
+    if reach == 1 and facts.nobody_trusted:
+        return Grade.WARN, f"{words}; private networks too, until somebody was trusted"
     return (Grade.FAIL if reach == 2 else Grade.PASS), words
 
 

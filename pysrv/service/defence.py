@@ -226,7 +226,7 @@ class Defence:
         return (each for each in found if each.mode.believes_address)
 
     def _exemptions(self) -> Iterable[tuple[str, str]]:
-        yield from ((row.prefix, "it is on the allow list") for row in self._store.allows())
+        yield from ((row.prefix, "it is on the allow list") for row in self._store.trusted())
         yield from ((prefix, f"it is trunk {trunk.name}") for trunk in self._store.trunks() for prefix in trunk.inbound)
         yield from ((row.address, "the appliance is managed from it") for row in self._store.management())
         yield from self._world.host().items()

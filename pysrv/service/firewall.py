@@ -39,9 +39,8 @@ def gate_rules(store: Store) -> tuple[FirewallRule, ...]:
 def protected(store: Store, host: Mapping[str, str]) -> dict[str, str]:
     """Networks that no ban, deny or list may cover, each with the reason; `host` says what is the machine's own."""
     found = dict(host)
-    for row in store.allows():
-        if row.kind == wire.SourceClass.ALLOW:
-            found.setdefault(row.prefix, "on the allow list")
+    for row in store.trusted():
+        found.setdefault(row.prefix, "on the allow list")
     for seen in store.management():
         found[seen.address] = seen.why
     return found

@@ -15,7 +15,7 @@ class Housekeeping:
     def __init__(self, store: Store, world: Surroundings, spending: Spending, fraud: Fraud) -> None:
         self._store, self._world, self._spending, self._fraud = store, world, spending, fraud
         self._at = world.clock.monotonic() + EVERY_S
-        self._trust_ends_at = 0.0  # of the trusted source that ends next, Unix seconds; 0: none does
+        self._allow_ends_at = 0.0  # of the row of the allow list that ends next, Unix seconds; 0: none does
 
     def get_timer(self) -> float:
         """When `run` wants to be called (monotonic seconds)."""
@@ -25,8 +25,9 @@ class Housekeeping:
         """Do what is due."""
         if now < self._at:
             return
-        self._at = now + min(EVERY_S, self._until_trust_ends())
-        for prefix, port in self._store.expire_bans():
+        self._tell_of_ended_allows()
+        self._at = now + min(EVERY_S, self._until_allow_ends())
+        for prefix, port in self._store.expire_sources():
             if port:
                 self._world.gate.unban_pair(wire.Pair(prefix, port))
             else:
@@ -38,11 +39,13 @@ class Housekeeping:
         self._store.prune_attempts()
         self._store.prune_notices()
 
-    def _until_trust_ends(self) -> float:
-        """Seconds until somebody is trusted no more. Who just was is told to the gate with the whole plan: what stood
-        behind that row, such as a trunk's address, counts again."""
-        wall = self._world.clock.wall()
-        if 0 < self._trust_ends_at <= wall:
+    def _tell_of_ended_allows(self) -> None:
+        """The gate has the whole plan when a row has ended, of whichever kind: what stood behind it, such as a trunk's
+        address, counts again."""
+        if 0 < self._allow_ends_at <= self._world.clock.wall():
             self._world.gate.resync()
-        self._trust_ends_at = self._store.next_allow_end()
-        return self._trust_ends_at - wall if self._trust_ends_at else EVERY_S
+        self._allow_ends_at = self._store.next_allow_end()
+
+    def _until_allow_ends(self) -> float:
+        """Seconds until a row ends, if one does."""
+        return self._allow_ends_at - self._world.clock.wall() if self._allow_ends_at else EVERY_S

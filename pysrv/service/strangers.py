@@ -1,8 +1,8 @@
 """Strangers at the door: scanners get no answer, and who touches a decoy is banned.
 
 The gate knows scanners itself; here the same is asked of what it does not see: TCP, and everything while it is away.
-Devices that are known, trunks and the allow list are no strangers. What counts as a scanner and what a decoy comes to
-is pure (pysrv.limits.scanners, pysrv.limits.decoys).
+Devices that are known, trunks and the allow list, of both kinds as at the gate, are no strangers. What counts as a
+scanner and what a decoy comes to is pure (pysrv.limits.scanners, pysrv.limits.decoys).
 """
 
 import logging
@@ -49,7 +49,7 @@ class Strangers:
         if self._pairs.holds(flow.remote):
             return False
         found = self._scanners.verdict(_seen(request))
-        if found is None or self._is_trusted(flow.remote[0]):
+        if found is None or self._is_no_stranger(flow.remote[0]):
             return False
         verdict, why = found
         if verdict in self._store.report_only() or "blockua" in self._store.report_only():
@@ -94,7 +94,7 @@ class Strangers:
             _log.warning("%s names account %s: it is no decoy", SETTING, held.name)
         return held is not None
 
-    def _is_trusted(self, address: str) -> bool:
+    def _is_no_stranger(self, address: str) -> bool:
         if self._store.trunk_by_address(address) is not None:
             return True
         return any(ip_address(address) in ip_network(row.prefix) for row in self._store.allows())

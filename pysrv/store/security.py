@@ -1,4 +1,4 @@
-"""Bans, trusted sources, refused attempts, secrets that survive restarts, and administrators (argon2id)."""
+"""Bans, the allow list, refused attempts, secrets that survive restarts, and administrators (argon2id)."""
 
 import json
 import secrets
@@ -69,12 +69,12 @@ class SecurityReading(SecrecyReading):
         return int(row[0]) if row else 0
 
     def allows(self) -> list[AllowRow]:
-        """Trusted sources that have not expired."""
+        """Rows of the allow list that have not expired, of both kinds."""
         rows = self._all(f"SELECT {_ALLOW} FROM allows {_UNEXPIRED}", (self._clock(),))  # noqa: S608
         return [AllowRow(*row) for row in rows]
 
     def trusted(self) -> list[AllowRow]:
-        """Those of them that are trusted: by `known` somebody chose a bucket of the gate's and no more."""
+        """Those of them that are trusted: a row of kind `known` is for the gate alone."""
         return [row for row in self.allows() if row.kind == "allow"]
 
     def ended_allow(self) -> AllowRow | None:
@@ -85,7 +85,7 @@ class SecurityReading(SecrecyReading):
         return found if found is not None and 0 < found.expires_at <= self._clock() else None
 
     def next_allow_end(self) -> float:
-        """When the next trusted source ends (Unix seconds); 0: none does."""
+        """When the next row of the allow list ends, of whichever kind (Unix seconds); 0: none does."""
         row = self._one("SELECT min(expires_at) FROM allows WHERE expires_at > ?", (self._clock(),))
         return float(row[0]) if row and row[0] else 0.0
 
@@ -141,21 +141,24 @@ class SecurityWriting(SecurityReading, SecrecyWriting):
         self._audit(who, "ban.remove", "all", "", str(removed))
         return removed
 
-    def expire_bans(self) -> list[tuple[str, int]]:
-        """Removes expired bans and trusted sources, but not the last of these; returns prefix and port of the bans."""
+    def expire_sources(self) -> list[tuple[str, int]]:
+        """Removes bans and rows of the allow list that have expired, but not the trusted source that ended last.
+
+        Returns prefix and port of the bans."""
         now = self._clock()
         self._sweep_allows(now)
         sql = "DELETE FROM bans WHERE expires_at > 0 AND expires_at <= ? RETURNING prefix, port"
         return [(str(row[0]), int(row[1])) for row in self._write(sql, (now,)).fetchall()]
 
     def add_allow(self, allow: AllowRow) -> None:
-        """Trusts a source, or replaces the row of the same prefix."""
+        """Puts a row on the allow list, or replaces that of the same prefix."""
         row = (allow.prefix, allow.kind, allow.reason, allow.created_at or self._clock(), allow.expires_at, allow.who)
         self._write(f"INSERT OR REPLACE INTO allows ({_ALLOW}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
         self._audit(allow.who, "allow.add", allow.prefix, "", allow.kind)
 
     def remove_allow(self, prefix: str, who: str = "") -> bool:
-        """Ends a trust; False: there was none. With the last one it is as if nobody had ever been trusted."""
+        """Takes a row off the allow list; False: there was none. Without the last trusted source it is as if nobody had
+        ever been trusted."""
         self._sweep_allows(self._clock())
         return self._removed("allows", prefix, who, "allow.remove")
 

@@ -38,7 +38,7 @@ def test_everything_in_order_is_a_hundred() -> None:
         ("lax_accounts", {"lax": ("bob",)}, Grade.FAIL),
         ("second_factor", {"without_factor": ("olga",)}, Grade.FAIL),
         ("remoteadmin", {"settings": STRICT.with_changes({"remoteadmin": "2"})}, Grade.FAIL),
-        ("remoteadmin", {"nobody_listed": True, "settings": STRICT.with_changes({"remoteadmin": "1"})}, Grade.WARN),
+        ("remoteadmin", {"nobody_trusted": True, "settings": STRICT.with_changes({"remoteadmin": "1"})}, Grade.WARN),
         ("httpapikey", {"settings": STRICT.with_changes({"httpapikey": None})}, Grade.WARN),
         ("open_trunks", {"trunks": (("carrier", ("192.0.2.1", "10.0.0.0/8"), "buy"),)}, Grade.FAIL),
         ("decks", {"decks": 0}, Grade.FAIL),

@@ -160,6 +160,7 @@ def test_an_entry_of_kind_known_has_a_bucket_and_no_trust(bench: Bench) -> None:
     plan = bench.service.plan()
     assert [each.prefix for each in plan.administrators] == [f"{TRUSTED}/32"]
     assert (STRANGER, "known") in {(each.prefix, each.kind) for each in plan.sources}
+    assert TRUSTED in plan.protected and STRANGER not in plan.protected  # a ban by hand may hit it
     assert not trusted.administers(LAN)
     store.remove_allow(TRUSTED)  # nobody is trusted so far: private networks administer
     assert trusted.administers(LAN) and not trusted.administers(STRANGER)

@@ -169,6 +169,14 @@ def test_trunks_allowed_sources_and_management_are_never_banned_automatically(
     assert f"not banned source={source} rule=maxwrongmsgallowed" in caplog.text
 
 
+def test_an_entry_of_kind_known_is_banned_like_anybody(bench: Bench) -> None:
+    limited(bench, maxwrongmsgallowed=1)
+    bench.store.add_allow(AllowRow("192.0.2.64/26", "known"))
+    for _ in range(4):
+        bench.receive(b"REGISTER x\r\n\r\n", Flow("udp", APPLIANCE, (BOT, 5060)))
+    assert banned(bench) == [BOT]
+
+
 def test_banperiod_doubles_with_each_repetition_up_to_banperiodmax(bench: Bench) -> None:
     limited(bench, maxfailedauthenabledipport=1, banperiod=100.0, banperiodmax=300.0)
     lengths = []

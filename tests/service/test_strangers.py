@@ -69,8 +69,12 @@ def test_a_registered_device_the_allow_list_and_trunks_may_call_themselves_what_
     assert alice.register() is not None
     response = alice.ask("OPTIONS", "", extra=SCANNER)
     assert response is not None
-    bench.store.add_allow(AllowRow("203.0.113.0/24"))
-    assert Client(bench, "x", ATTACKER).ask("OPTIONS", "", extra=SCANNER) is not None
+    for kind in ("allow", "known"):  # to the gate a known source is no stranger either
+        bench.store.add_allow(AllowRow("203.0.113.0/24", kind))
+        assert Client(bench, "x", ATTACKER).ask("OPTIONS", "", extra=SCANNER) is not None
+        assert over_tcp(Client(bench, "x", ATTACKER)).ask("OPTIONS", "", extra=SCANNER) is not None
+    bench.store.remove_allow("203.0.113.0/24")
+    assert Client(bench, "x", ATTACKER).ask("OPTIONS", "", extra=SCANNER) is None
 
 
 # -- decoys -------------------------------------------------------------------------------------------------------

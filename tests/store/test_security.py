@@ -14,8 +14,8 @@ def test_a_ban_is_listed_until_it_expires(store: Store, clock: Clock) -> None:
     assert [ban.prefix for ban in store.bans()] == ["192.0.2.1", "192.0.2.2"]
     clock.now += 60
     assert [ban.prefix for ban in store.bans()] == ["192.0.2.2"]
-    assert store.expire_bans() == [("192.0.2.1", 0)]
-    assert store.expire_bans() == []
+    assert store.expire_sources() == [("192.0.2.1", 0)]
+    assert store.expire_sources() == []
 
 
 def test_a_second_ban_replaces_the_first(store: Store, clock: Clock) -> None:
@@ -48,7 +48,7 @@ def test_a_ban_of_a_port_keeps_its_evidence_beside_the_ban_of_its_address(store:
     assert [ban.port for ban in store.bans()] == [5070]
     clock.now += 60
     assert store.ban("192.0.2.1", 5070) is None
-    assert store.expire_bans() == [("192.0.2.1", 5070)]
+    assert store.expire_sources() == [("192.0.2.1", 5070)]
 
 
 def test_pairs_and_proven_addresses_that_were_banned_lately_are_counted(store: Store, clock: Clock) -> None:
@@ -113,7 +113,7 @@ def test_the_last_trust_is_remembered_until_there_is_another_or_it_is_taken_off(
     assert state() == (True, None, start + 9)
     clock.now = start + 9
     for _ in range(2):
-        store.expire_bans()
+        store.expire_sources()
         assert store.allows() == [] and state() == (True, "198.51.100.8", 0.0)
     assert not store.remove_allow("198.51.100.7")
     store.add_allow(AllowRow("203.0.113.9"))
@@ -123,6 +123,21 @@ def test_the_last_trust_is_remembered_until_there_is_another_or_it_is_taken_off(
     clock.now += 1
     assert state() == (True, "198.51.100.8", 0.0)
     assert store.remove_allow("198.51.100.8") and state() == (False, None, 0.0)
+
+
+def test_an_entry_of_kind_known_stands_in_for_no_trust_that_has_ended(store: Store, clock: Clock) -> None:
+    """Nor is it what says that somebody was trusted."""
+    store.add_allow(AllowRow("192.0.2.9", "known", expires_at=clock.now + 99))
+    store.add_allow(AllowRow("203.0.113.9", "known"))
+    assert not store.trust_begun() and store.ended_allow() is None
+    store.add_allow(AllowRow("198.51.100.7", expires_at=clock.now + 5))
+    clock.now += 5
+    for _ in range(2):
+        ended = store.ended_allow()
+        assert store.trust_begun() and ended is not None and ended.prefix == "198.51.100.7"
+        assert store.trusted() == [] and store.next_allow_end() == clock.now + 94
+        store.expire_sources()
+    assert store.remove_allow("198.51.100.7") and not store.trust_begun()
 
 
 def test_attempts_are_kept_newest_first_and_pruned_in_bites(store: Store) -> None:

@@ -16,7 +16,7 @@ from pysrv.control.walk import walked
 from pysrv.limits import checklist
 from pysrv.store import Reader, Store
 from tests.appliance.audit import tree
-from tests.appliance.audit.breaks import FILES, KEEPER, OFFICE, PROGRAMS, RECORDS, RUNNING, listens
+from tests.appliance.audit.breaks import EVERYBODY, FILES, KEEPER, OFFICE, PROGRAMS, RECORDS, RUNNING, listens
 from tests.appliance.audit.tree import NFT, SAID, link, put
 
 
@@ -81,16 +81,33 @@ def test_what_a_program_says_is_judged(check: str, root: Path) -> None:
     assert judged(check, tree.machine(root, SAID | PROGRAMS[check], tree.keeper()))[0] in (Grade.WARN, Grade.FAIL)
 
 
-def test_whom_ssh_answers_is_read_from_every_rule_that_leads_to_it(root: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "grade", "value"),
+    [
+        (SAID[NFT].replace('"@administrators"', '"@friends"'), Grade.FAIL, "everybody, by input handle 7"),
+        (SAID[NFT].replace('"appl-tunnel"', '"eth0"'), Grade.FAIL, "everybody, by input handle 6"),
+        (
+            SAID[NFT].replace('"=="', '"!="'),
+            Grade.FAIL,
+            "everybody, by input handle 5, input handle 6, input handle 7, input handle 8",
+        ),
+        (
+            SAID[NFT].replace('"hook": "input"', '"hook": "output"'),
+            Grade.WARN,
+            "everybody, unless another packet filter keeps it",
+        ),
+        (EVERYBODY, Grade.WARN, "everybody"),
+    ],
+    ids=["another set", "another interface", "all but what is meant", "no filter of what comes in", "a set of all"],
+)
+def test_whoever_else_ssh_answers_is_found_by_the_rule_that_lets_him_in(
+    wrong: str, grade: Grade, value: str, root: Path
+) -> None:
+    assert judged("network.ssh_sources", tree.machine(root, SAID | {NFT: wrong})) == (grade, value)
+
+
+def test_whom_ssh_answers_is_said_by_name_and_nobody_where_it_is_closed(root: Path) -> None:
     assert judged("network.ssh_sources", tree.machine(root)) == (Grade.PASS, "the tunnel, 10.0.0.0/8, 192.0.2.7/32")
-    for wrong in (
-        SAID[NFT].replace('"@administrators"', '"@friends"'),
-        SAID[NFT].replace('"appl-tunnel"', '"eth0"'),
-        SAID[NFT].replace('"=="', '"!="'),
-        SAID[NFT].replace('"hook": "input"', '"hook": "output"'),
-    ):
-        grade, value = judged("network.ssh_sources", tree.machine(root, SAID | {NFT: wrong}))
-        assert grade in (Grade.WARN, Grade.FAIL) and "everybody" in value
     put(root, "/proc/net/tcp", tree.TCP + tree.socket(22, 0, 14, address="0100007F"))
     assert judged("network.ssh_sources", tree.machine(root)) == (Grade.PASS, "it is closed")
 
