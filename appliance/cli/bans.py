@@ -184,20 +184,24 @@ def evidence(row: Mapping[str, Any]) -> list[RenderableType]:
 def _allow(session: Session, source: str, duration: str | None, reason: str) -> Answer:
     allowed = {"prefix": prefix_of(source), "kind": "allow", "expires_at": expiry(duration), "reason": reason}
     result = tell(session.link(), "allows.add", allowed, [(KeeperVerb.ALLOW, allowed)])
-    warned = (line(f"warning: {warning}", "yellow") for warning in result["warnings"])
-    return Answer(result, (line(f"{allowed['prefix']} passes every check of the gate"), *warned, *notes(session)))
+    said = line(f"{allowed['prefix']} passes every check of the gate")
+    return Answer(result, (said, *_warned(result), *notes(session)))
+
+
+def _warned(result: Mapping[str, Any]) -> list[RenderableType]:
+    return [line(f"warning: {warning}", "yellow") for warning in result["warnings"]]
 
 
 def _disallow(session: Session, source: str) -> Answer:
     prefix = prefix_of(source)
     result = tell(session.link(), "allows.remove", {"prefix": prefix}, [(KeeperVerb.DISALLOW, {"prefix": prefix})])
-    return Answer(result, (line(f"{prefix} is checked like everybody else"), *notes(session)))
+    return Answer(result, (line(f"{prefix} is checked like everybody else"), *_warned(result), *notes(session)))
 
 
 def _allowed(session: Session) -> Answer:
     result = session.link().office("allows.list")
     shown = table(ALLOWED, result["allows"], "nobody is on the allow list")
-    return Answer(result, (shown, *_ended(result["ended"]), *notes(session)))
+    return Answer(result, (shown, *_ended(result["ended"]), *_warned(result), *notes(session)))
 
 
 def _ended(row: Mapping[str, Any] | None) -> list[RenderableType]:

@@ -20,9 +20,6 @@ PRIVATE: Final = tuple(
 EVERYBODY: Final = ("0.0.0.0/0", "::/0")
 
 
-OPENING: Final = "appliance settings set allowtrustedip 3"  # what is on the allow list opens panel and SSH from then on
-
-
 def meets(prefix: str, networks: Iterable[str]) -> bool:
     """Whether an address or network has something in common with one of the networks."""
     own = ip_network(prefix)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.config.private import OPENING, meets, ssh_words
+from appliance.config.opening import HONOUR_LISTED, Opening, Span
+from appliance.config.private import ssh_words
 from appliance.wizard import entries
 
 PATIENCE_S: Final = 300.0  # a first boot on a slow machine is busy
@@ -106,16 +107,17 @@ class Machine:
         except (MachineError, ValueError, KeyError, TypeError):
             return ""
 
-    def opens(self, prefix: str) -> bool:
-        """Whether the settings let a trusted address open panel and SSH. Raises MachineError."""
+    def opening(self) -> Opening:
+        """How much of the allow list opens panel and SSH, by the settings. Raises MachineError."""
         try:
-            return meets(prefix, json.loads(_asked(["appliance", "--json", "allowed"]))["opening"])
+            told = json.loads(_asked(["appliance", "--json", "allowed"]))["opening"]
+            return Opening(Span(told["panel"]), Span(told["ssh"]))
         except (ValueError, KeyError, TypeError):
             raise MachineError("appliance allowed: no answer that can be read") from None
 
     def honour_trusted(self) -> None:
-        """Set what keeps panel and SSH shut to trusted addresses. Raises MachineError."""
-        _asked(OPENING.split())
+        """Have all of the allow list honoured. Raises MachineError."""
+        _asked(HONOUR_LISTED.split())
 
     def trust(self, prefix: str) -> list[str]:
         """Put it on the allow list, and what that means. Raises MachineError."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from appliance.config.opening import HONOUR_LISTED
 from appliance.wizard import entries
 from appliance.wizard.machine import Machine, MachineError
 
@@ -128,10 +129,12 @@ def _trusted(menu: Menu) -> None:
     menu.say("From a trusted address panel and SSH are reached, and the gate lets all of it pass; log-ins stay.")
     menu.say("The first one shuts both to private networks, from which they are reached until then.")
     prefix = entries.trusted(menu.wanted("Address or network, such as 198.51.100.7 or 198.51.100.0/24"))
-    if not menu.machine.opens(prefix):
+    if not menu.machine.opening().ssh.holds(prefix):
         menu.say(f"The setting allowtrustedip keeps panel and SSH shut to {prefix}: it would open nothing.")
-        menu.say("With 3 (listed addresses) all that is on the allow list opens both.")
-        menu.sure("Set allowtrustedip to 3 and trust the address?")
+        menu.say("Honoured as listed (3), all that is on the allow list opens SSH, and the panel too unless")
+        menu.say("remoteadmin is 0, which shuts that to all but this machine.")
+        menu.say(HONOUR_LISTED)
+        menu.sure("Do that, and trust the address?")
         menu.machine.honour_trusted()
     for line in menu.machine.trust(prefix):
         menu.tell(line)

@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from appliance import wire
-from appliance.config.private import OPENING, meets
+from appliance.config.opening import HONOUR_LISTED, REACH_TRUSTED, Opening, Reach, Span, opening
+from appliance.config.settings import Settings
 from appliance.wire import WireError
-from pysrv.control.answer import Removed
 from pysrv.control.desk import Desk
 from pysrv.control.paging import PageOf, bounds
 from pysrv.control.probe import locked_out
 from pysrv.limits.sentence import Scope
 from pysrv.limits.sources import lies_in
-from pysrv.limits.trusted import Reach, administering, opening
+from pysrv.limits.trusted import administering
 from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
 
@@ -60,21 +60,30 @@ class BansShown(TypedDict):
 
 
 class AllowAnswer(TypedDict):
-    """The row of the allow list as it is stored. `warnings`: which setting keeps panel and SSH shut to it all the same,
-    and how they are opened."""
+    """The row of the allow list as it is stored. `warnings`: which setting keeps the panel or SSH shut to it all the
+    same, and how they are opened; or that all who open them do so for a while only, and what comes after."""
 
     allow: AllowRow
     warnings: list[str]
 
 
+class DisallowAnswer(TypedDict):
+    """What is there no more. `warnings`: that all who open panel and SSH now do so for a while only."""
+
+    removed: str
+    warnings: list[str]
+
+
 class AllowsAnswer(TypedDict):
-    """Who is trusted. `administered_from`: networks that SSH answers on the image, beside the tunnel. `opening`:
-    networks in which an address of the list opens panel and SSH; `allowtrustedip` says so. `ended`: the last entry,
-    if it has ended: private networks stay shut out until another address is trusted or this one is removed."""
+    """Who is on the allow list. `administered_from`: networks that SSH answers on the image, beside the tunnel.
+    `opening`: whom of the list panel and SSH answer (`remoteadmin`, `allowtrustedip`). `warnings`: which setting keeps
+    them shut to others of the list; or that all who open them do so for a while only. `ended`: the last entry, if it
+    has ended: private networks stay shut out until another address is trusted or this one is removed."""
 
     allows: list[AllowRow]
     administered_from: list[str]
-    opening: list[str]
+    opening: Opening
+    warnings: list[str]
     ended: AllowRow | None
 
 
@@ -225,41 +234,76 @@ def add_allow(desk: Desk, args: wire.Source) -> AllowAnswer:
     row = AllowRow(prefix, str(args.kind), reason, desk.clock(), _end(args.expires_at), desk.who)
     desk.store.add_allow(row)
     desk.after_commit(lambda live: live.allow(wire.Source(prefix, args.kind, args.expires_at, reason)))
-    return {"allow": row, "warnings": _kept_shut(desk, prefix) or _ends(desk)}
+    shut = _shut_to(desk.settings, prefix) if args.kind == wire.SourceClass.ALLOW else []
+    return {"allow": row, "warnings": [*shut, *_all_timed(desk)]}
 
 
-def _ends(desk: Desk) -> list[str]:
-    ends = max(((not row.expires_at, row.expires_at) for row in desk.store.allows()), default=(True, 0.0))
-    lasting = ends[0] or desk.settings.trustlanip or desk.settings.remoteadmin == Reach.ANYWHERE
-    words = "nobody is trusted without an end: after the last one panel and SSH answer the tunnel alone"
-    return [] if lasting else [words]
-
-
-def _kept_shut(desk: Desk, prefix: str) -> list[str]:
-    if meets(prefix, opening(desk.settings)):
+def _all_timed(desk: Desk) -> list[str]:
+    """A warning where SSH answers somebody, and nobody without an end."""
+    found = _administering(desk)
+    if not found or not all(end for _, end in found):
         return []
-    value = desk.settings.shown("allowtrustedip")
-    return [
-        f"the panel, and on the image SSH, stays shut to {prefix}: allowtrustedip is {value}; '{OPENING}' opens both"
-    ]
+    words = "nobody opens panel and SSH without an end: after the last one both answer the tunnel alone"
+    if desk.settings.remoteadmin == Reach.NOWHERE:
+        words = "nobody opens SSH without an end: after the last one it answers the tunnel alone"
+    return [words]
 
 
-def remove_allow(desk: Desk, args: wire.Prefix) -> Removed:
+def _administering(desk: Desk) -> list[tuple[str, float]]:
+    listed = [(row.prefix, row.expires_at) for row in desk.store.trusted()]
+    return administering(desk.settings, listed, begun=desk.store.trust_begun())
+
+
+def _shut_to(settings: Settings, prefix: str) -> list[str]:
+    """Warnings of what stays shut to a trusted address, and of what would open it."""
+    opens = opening(settings)
+    return _shut(settings, "" if opens.ssh.holds(prefix) else prefix)
+
+
+def _shut_to_list(settings: Settings) -> list[str]:
+    """The same of all that may be on the list."""
+    span = opening(settings).ssh
+    what = "public addresses of the allow list" if span is Span.PRIVATE else "what is on the allow list"
+    return _shut(settings, "" if span is Span.ALL else what)
+
+
+def _shut(settings: Settings, whom: str) -> list[str]:
+    """`whom`: to whom `allowtrustedip` shuts SSH; empty: to nobody of those who matter."""
+    honoured, warnings = settings.shown("allowtrustedip"), []
+    if whom and settings.remoteadmin == Reach.NOWHERE:
+        words = f"on the image SSH stays shut to {whom}: allowtrustedip is {honoured}; '{HONOUR_LISTED}' opens it"
+        warnings.append(words)
+    elif whom:
+        words = (
+            f"the panel, and on the image SSH, stays shut to {whom}: allowtrustedip is {honoured}; "
+            f"'{HONOUR_LISTED}' opens both"
+        )
+        warnings.append(words)
+    if settings.remoteadmin == Reach.NOWHERE:
+        reached = settings.shown("remoteadmin")
+        words = (
+            f"the panel stays shut to all but this machine: remoteadmin is {reached}; "
+            f"'{REACH_TRUSTED}' opens it to trusted addresses"
+        )
+        warnings.append(words)
+    return warnings
+
+
+def remove_allow(desk: Desk, args: wire.Prefix) -> DisallowAnswer:
     """allows.remove"""
     prefix = canonical(args.prefix)
     if not desk.store.remove_allow(prefix, desk.who):
         raise WireError("not_found", f"{prefix} is not on the allow list", "'appliance allowed' lists who is")
     desk.after_commit(lambda live: live.disallow(prefix))
-    return {"removed": prefix}
+    return {"removed": prefix, "warnings": _all_timed(desk)}
 
 
 def allows(desk: Desk, _: Any) -> AllowsAnswer:
     """allows.list"""
-    listed = [(row.prefix, row.expires_at) for row in desk.store.trusted()]
-    near = administering(desk.settings, listed, begun=desk.store.trust_begun())
     return {
         "allows": list(desk.store.allows()),
-        "administered_from": [prefix for prefix, _ in near],
-        "opening": list(opening(desk.settings)),
+        "administered_from": [prefix for prefix, _ in _administering(desk)],
+        "opening": opening(desk.settings),
+        "warnings": [*_shut_to_list(desk.settings), *_all_timed(desk)],
         "ended": desk.store.ended_allow(),
     }

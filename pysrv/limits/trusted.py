@@ -7,33 +7,15 @@ candidates are honoured. What is not known for sure is not trusted.
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
 from typing import Protocol
 
+from appliance.config.opening import Reach, Where
 from appliance.config.private import EVERYBODY, PRIVATE
 
 _AnyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 SUBNET_BITS = {4: 24, 6: 64}  # what trustsubnet makes of one address
-
-
-class Where(IntEnum):
-    """allowtrustedip: where a trusted address is honoured."""
-
-    NOWHERE = 0
-    THIS_HOST = 1
-    PRIVATE_RANGES = 2
-    LISTED = 3
-    CONSOLE_TOO = 4
-
-
-class Reach(IntEnum):
-    """remoteadmin: from where the administrators' part of the web is reached, beside this machine."""
-
-    NOWHERE = 0
-    TRUSTED = 1
-    ANYWHERE = 2
 
 
 class TrustSettings(Protocol):
@@ -118,13 +100,6 @@ def administering(
     if settings.allowtrustedip == Where.PRIVATE_RANGES:
         found = [(part, end) for network, end in found for part in _private_parts(network)]
     return [(str(network), end) for network, end in dict.fromkeys(found)]
-
-
-def opening(settings: AdminSettings) -> tuple[str, ...]:
-    """Networks in which an address of the allow list opens panel and SSH: all, private ones, or none."""
-    if settings.remoteadmin == Reach.ANYWHERE or settings.allowtrustedip in (Where.LISTED, Where.CONSOLE_TOO):
-        return EVERYBODY
-    return tuple(map(str, PRIVATE)) if settings.allowtrustedip == Where.PRIVATE_RANGES else ()
 
 
 def _private_parts(network: _AnyNetwork) -> list[_AnyNetwork]:

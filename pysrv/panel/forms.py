@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from appliance.config.fields import AutoBool, Bool, Choice, Enum, Int, Kind, Money, Number
-from appliance.config.private import OPENING
+from appliance.config.opening import HONOUR_LISTED, Span, opening
 from appliance.config.settings import BadSettings
 from appliance.config.textual import Duration
 from appliance.wire import WireError
@@ -17,7 +17,6 @@ from pysrv.web.problems import status_of
 from pysrv.web.words import N_
 
 MOST_OFFSET = 10_000_000
-HONOURS_LIST = 2  # allowtrustedip: with less nothing on the allow list is honoured
 
 
 class Shape(StrEnum):
@@ -142,8 +141,8 @@ def staying(request: web.Request) -> Callable[[dict[str, Any]], None]:
     def check(_: dict[str, Any]) -> None:
         if was_open and not office.administers(address):
             hint = "put that address on the allow list first, or come through the tunnel"
-            if office.settings().allowtrustedip < HONOURS_LIST:
-                hint = f"allowtrustedip lets the list open nothing: '{OPENING}' first, or come through the tunnel"
+            if opening(office.settings()).ssh is Span.NONE:
+                hint = f"allowtrustedip lets the list open nothing: '{HONOUR_LISTED}' first, or come through the tunnel"
             raise WireError("conflict", f"then the panel would be closed to {address}, where you are", hint)
 
     return check

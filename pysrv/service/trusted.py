@@ -7,8 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
+from appliance.config.opening import Reach, Where
 from appliance.config.settings import Settings
-from pysrv.limits.trusted import Known, Reach, Where, is_own, is_private, is_vouched, is_within, trusted_why
+from pysrv.limits.trusted import Known, is_own, is_private, is_vouched, is_within, trusted_why
 from pysrv.service.surroundings import THIS_MACHINE, Surroundings
 from pysrv.store import Store
 

@@ -107,7 +107,11 @@ def test_a_ban_that_only_the_keeper_no_longer_knows_is_lifted_all_the_same(singl
 
 
 def test_the_last_entry_of_the_allow_list_is_told_when_it_has_ended(single_run: Shell) -> None:
-    assert "nobody is trusted without an end" in single_run.run("allow", "192.0.2.3", "--for", "1h").stdout
+    warned = "warning: nobody opens panel and SSH without an end"
+    assert warned in single_run.run("allow", "192.0.2.3", "--for", "1h").stdout
+    assert warned in single_run.run("allowed").stdout
+    assert warned not in single_run.run("allow", "192.0.2.4").stdout
+    assert warned in single_run.run("disallow", "192.0.2.4").stdout
     assert "ended" not in single_run.run("allowed").stdout
     assert single_run.run("disallow", "192.0.2.3").exit_code == Exit.OK
     now = time.time()

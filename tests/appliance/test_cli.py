@@ -15,7 +15,7 @@ from appliance.cli.book import BOOK
 from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible
-from appliance.config.private import OPENING
+from appliance.config.opening import HONOUR_LISTED
 from appliance.release import version
 from tests.appliance.shell import DECK, Shell
 from tests.control.office import Service, keeper
@@ -104,7 +104,7 @@ def test_an_address_that_a_setting_keeps_out_is_trusted_with_a_warning_that_name
     said = " ".join(up.run("allow", "198.51.100.7").stdout.split())
     assert "warning: the panel, and on the image SSH, stays shut to 198.51.100.7: allowtrustedip is 1;" in said
     assert "'appliance settings set allowtrustedip 3' opens both" in said
-    assert up.run(*OPENING.split()[1:]).exit_code == Exit.OK  # what it names does it
+    assert up.run(*HONOUR_LISTED.split()[1:]).exit_code == Exit.OK  # what it names does it
     assert "warning" not in up.run("allow", "198.51.100.7").stdout
 
 

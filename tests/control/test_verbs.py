@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from appliance import wire
-from appliance.config.private import PRIVATE
 from appliance.wire import WireError
 from pysrv.billing.cdr import Cdr
 from pysrv.control.single import run_once
@@ -344,16 +343,46 @@ def test_whoever_trusts_an_address_is_told_which_setting_keeps_panel_and_ssh_shu
             f"the panel, and on the image SSH, stays shut to 203.0.113.9: allowtrustedip is {value}; "
             "'appliance settings set allowtrustedip 3' opens both"
         )
-        assert root.ask("allows.list")["opening"] == ([] if value < "2" else [str(each) for each in PRIVATE])
+        span, whom = ("private", "public addresses of") if value == "2" else ("none", "what is on")
+        listed = root.ask("allows.list")
+        assert listed["opening"] == {"panel": span, "ssh": span}
+        assert listed["warnings"] == [words.replace("203.0.113.9", f"{whom} the allow list")]
     assert warned("10.0.0.0/8", "1") and not warned("10.1.2.0/24", "2") and not warned("2001:db8::/32", "3")
     assert not warned("203.0.113.9", "3") and not warned("203.0.113.9", "4") and not warned("203.0.113.9", "1", "2")
+    assert root.ask("allows.list")["opening"] == {"panel": "all", "ssh": "all"}
+    assert root.ask("allows.list")["warnings"] == []
+
+
+@pytest.mark.setting("remoteadmin")
+def test_with_remoteadmin_0_trust_opens_ssh_and_not_the_panel_and_both_settings_are_named(root: Operator) -> None:
+    panel = (
+        "the panel stays shut to all but this machine: remoteadmin is 0; "
+        "'appliance settings set remoteadmin 1' opens it to trusted addresses"
+    )
+    root.ask("settings.set", changes={"allowtrustedip": "3", "remoteadmin": "0"})
+    assert root.ask("allows.add", prefix="203.0.113.9")["warnings"] == [panel]
+    listed = root.ask("allows.list")
+    assert (listed["opening"], listed["warnings"]) == ({"panel": "none", "ssh": "all"}, [panel])
+    assert listed["administered_from"] == ["203.0.113.9/32"]
+    root.ask("settings.set", changes={"allowtrustedip": "1"})
+    ssh, again = root.ask("allows.add", prefix="203.0.113.9")["warnings"]
+    assert again == panel and ssh == (
+        "on the image SSH stays shut to 203.0.113.9: allowtrustedip is 1; "
+        "'appliance settings set allowtrustedip 3' opens it"
+    )
+    root.ask("settings.set", changes={"allowtrustedip": "3"})
+    timed, left = root.ask("allows.add", prefix="203.0.113.9", expires_at=NOW + 9)["warnings"]
+    assert timed == panel and left == "nobody opens SSH without an end: after the last one it answers the tunnel alone"
 
 
 def test_who_trusts_for_a_while_only_is_told_what_comes_after_and_sees_it_come(root: Operator, store: Store) -> None:
-    [words] = root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"]
-    assert "nobody is trusted without an end: after the last one" in words
+    warned = ["nobody opens panel and SSH without an end: after the last one both answer the tunnel alone"]
+    assert root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"] == warned
+    assert root.ask("allows.list")["warnings"] == warned
     assert root.ask("allows.add", prefix="192.0.2.2")["warnings"] == []
     assert root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"] == []
+    assert root.ask("allows.remove", prefix="192.0.2.2")["warnings"] == warned
+    assert root.ask("allows.add", prefix="192.0.2.2")["warnings"] == []
     assert root.ask("allows.list")["ended"] is None
     root.ask("allows.remove", prefix="192.0.2.1")
     root.ask("allows.remove", prefix="192.0.2.2")
@@ -371,6 +400,15 @@ def test_who_is_known_to_the_gate_is_listed_and_administers_nothing(root: Operat
     listed = root.ask("allows.list")
     assert {each["prefix"]: each["kind"] for each in listed["allows"]} == {"192.0.2.1": "allow", "192.0.2.2": "known"}
     assert listed["administered_from"] == ["192.0.2.1/32"]
+
+
+def test_an_entry_of_kind_known_is_no_trust_that_lasts_and_is_told_of_no_setting(root: Operator) -> None:
+    root.ask("allows.add", prefix="192.0.2.2", kind="known")
+    [words] = root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"]
+    assert "nobody opens panel and SSH without an end" in words
+    root.ask("settings.set", changes={"allowtrustedip": "1"})
+    assert root.ask("allows.add", prefix="192.0.2.3", kind="known")["warnings"] == []
+    assert "stays shut to 192.0.2.3" in root.ask("allows.add", prefix="192.0.2.3")["warnings"][0]
 
 
 def test_running_calls_are_listed_and_hung_up(root: Operator, store: Store, service: Service) -> None:

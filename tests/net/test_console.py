@@ -10,10 +10,10 @@ from typing import Any
 import pyotp
 import pytest
 
+from appliance.config.opening import Reach
 from appliance.config.settings import Settings
 from pysrv.console.desk import ConsoleDesk
 from pysrv.control.session import Control
-from pysrv.limits.trusted import Reach
 from pysrv.net.console import MOST_OF_AN_ADDRESS, ConsoleSockets
 from pysrv.people.permissions import Role
 from pysrv.store import Store

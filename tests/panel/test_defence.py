@@ -124,11 +124,12 @@ async def test_the_allow_list_says_which_setting_keeps_it_from_opening_anything(
     panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = {"prefix": "198.51.100.9", "reason": "", "kind": "allow", "for": "ever"}
-    for value, words in (("1", "Nothing on the list opens panel or SSH"), ("2", "Only private addresses of the list")):
+    for value, words in (("1", "what is on the allow list"), ("2", "public addresses of the allow list")):
         honour(panel, value)
         for path in ("/panel/allowed", "/panel/setup?step=address"):
             page = (await panel.browser.get(path)).text
-            assert words in page and f"allowtrustedip is {value}" in page and "settings set allowtrustedip 3" in page
+            assert f"on the image SSH, stays shut to {words}: allowtrustedip is {value}" in page
+            assert "settings set allowtrustedip 3" in page
     honour(panel, "0")
     monkeypatch.setattr(panel.house, "administers", lambda *_: not panel.store.allows())
     refused = await panel.browser.post("/panel/allowed/add", fields)
@@ -136,6 +137,26 @@ async def test_the_allow_list_says_which_setting_keeps_it_from_opening_anything(
     honour(panel, "3")
     for path in ("/panel/allowed", "/panel/setup?step=address"):
         assert "settings set allowtrustedip" not in (await panel.browser.get(path)).text
+
+
+async def test_after_a_change_of_the_allow_list_its_page_says_what_is_doubtful_in_the_readers_language(
+    panel: Panel,
+) -> None:
+    fields = {"prefix": "198.51.100.9", "reason": "", "kind": "allow", "for": "1h"}
+    lasting = {**fields, "prefix": "203.0.113.9", "for": "ever"}
+
+    async def after(path: str, values: dict[str, str], language: str = "en") -> str:
+        changed = await panel.browser.post(path, values)
+        assert changed.status == 303
+        return (await panel.browser.get(changed.headers["Location"], headers={"Accept-Language": language})).text
+
+    assert "nobody opens panel and SSH without an end" in await after("/panel/allowed/add", fields)
+    assert "without an end" not in await after("/panel/allowed/add", lasting)
+    assert "nobody opens panel and SSH without an end" in await after("/panel/allowed/remove", lasting)
+    assert "niemand öffnet Panel und SSH ohne Ende" in await after("/panel/allowed/add", fields, "de")
+    honour(panel, "2")
+    page = await after("/panel/allowed/add", lasting, "de")
+    assert "SSH, bleibt für öffentliche Adressen der Erlaubnisliste zu: allowtrustedip ist 2" in page
 
 
 async def test_the_last_entry_that_has_ended_is_shown_and_can_be_removed(panel: Panel) -> None:

@@ -8,7 +8,7 @@ from appliance.wire import WireError
 from pysrv.panel.forms import staying, tried
 from pysrv.panel.pages.listing import Part, attempt, until
 from pysrv.people.permissions import Area
-from pysrv.web.acting import backing, do, form, page, seen
+from pysrv.web.acting import do, form, page, seen
 from pysrv.web.logins import LOGINS
 from pysrv.web.problems import status_of
 from pysrv.web.routes import Route
@@ -108,9 +108,8 @@ def _allowed(request: web.Request, error: WireError | None, values: dict[str, st
     told = do(request, "allows.list")
     return page(
         request, "panel/allowed.html", status=status_of(error.code) if error else 200, error=error, values=values,
-        allows=told["allows"], opening=told["opening"], ended=told["ended"],
+        allows=told["allows"], warnings=told["warnings"], ended=told["ended"],
         protected=do(request, "protected.list")["protected"],
-        allowtrustedip=backing(request).settings().shown("allowtrustedip"),
     )  # fmt: skip
 
 

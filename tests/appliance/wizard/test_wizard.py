@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config.opening import HONOUR_LISTED
 from appliance.wizard.machine import RECOVERY
 from tests.appliance.wizard.test_entries import made
 
@@ -29,7 +30,7 @@ case "${0##*/} $*" in
     "appliance people set admin --password generated") echo "password: made-up-one" ;;
     "appliance --json status") cat ROOT/status; exit 1 ;;
     "appliance --json allowed") cat ROOT/allowed ;;
-    "appliance settings set allowtrustedip 3") echo '{"opening": ["0.0.0.0/0", "::/0"]}' >ROOT/allowed ;;
+    "appliance settings set allowtrustedip 3") echo '{"opening": {"panel": "all", "ssh": "all"}}' >ROOT/allowed ;;
     "appliance allow 203.0.113.66 "*) echo "the office did not answer" >&2; exit 1 ;;
     "appliance allow "*) printf '%s passes every check\nSSH answers \033[2Jthe tunnel\n' "$2" ;;
     "hostnamectl hostname broken") echo "Could not set: broken" >&2; exit 1 ;;
@@ -81,7 +82,7 @@ def root(tmp_path: Path) -> Path:
     for place, text in {
         "etc/hostname": "appliance\n",
         "etc/appliance/version": "1.2.3\n",
-        "allowed": '{"opening": ["0.0.0.0/0", "::/0"]}',
+        "allowed": '{"opening": {"panel": "all", "ssh": "all"}}',
         "run/appliance-console/said": "panel on https://192.0.2.7:8443/panel/ (certificate SHA-256 AB:CD)\n"
         "administrator: user 'admin', password 'once\x1b[2J' (printed this once; keep it)\n",
     }.items():
@@ -227,8 +228,10 @@ def test_a_setting_that_keeps_a_trusted_address_out_is_named_and_changed_before_
     screen.until(READY)
     for allowed, answer, shown in (
         ("nonsense", None, "* appliance allowed: no answer that can be read"),
-        ('{"opening": ["10.0.0.0/8", "fc00::/7"]}', "", "* nothing was changed"),
-        ('{"opening": []}', "no", "* nothing was changed"),
+        ('{"opening": {"panel": "all"}}', None, "* appliance allowed: no answer that can be read"),
+        ('{"opening": {"panel": "all", "ssh": "most"}}', None, "* appliance allowed: no answer that can be read"),
+        ('{"opening": {"panel": "private", "ssh": "private"}}', "", "* nothing was changed"),
+        ('{"opening": {"panel": "none", "ssh": "none"}}', "no", "* nothing was changed"),
     ):
         (screen.root / "allowed").write_text(allowed)
         screen.type("4")
@@ -242,12 +245,12 @@ def test_a_setting_that_keeps_a_trusted_address_out_is_named_and_changed_before_
     screen.type("4")
     screen.until("> ")
     screen.type("198.51.100.7")
-    screen.until("Set allowtrustedip to 3", "Type yes: ")
+    screen.until("the panel too unless", "remoteadmin is 0", HONOUR_LISTED, "Do that", "Type yes: ")
     screen.type("yes")
     screen.until("198.51.100.7 passes every check", "go on")
     screen.type("")
     screen.until("* done", READY)
-    assert screen.heard()[-2:] == ["appliance settings set allowtrustedip 3", said]
+    assert screen.heard()[-2:] == [HONOUR_LISTED, said]
     screen.type("4")  # from now on nothing is asked but the address
     screen.until("> ")
     screen.type("198.51.100.7")
