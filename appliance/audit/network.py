@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from appliance.audit.admitting import Filter
+from appliance.audit.admitting import Admission, Filter, beyond, everybody
 from appliance.audit.machine import Machine, demand_systemd
 from appliance.audit.row import Check, Grade, Judge, Reading, Unreadable, none_of, passed, verdict
-from appliance.config.private import EVERYBODY
+from appliance.config.private import PRIVATE
 
 OFFICE_USER: Final = "pysrv"
 LISTENING: Final = {"tcp": "0A", "udp": "07"}  # net/tcp_states.h
@@ -244,7 +244,8 @@ def _ip6(machine: Machine) -> Reading:
 
 
 def _ssh(machine: Machine) -> Reading:
-    """Whom SSH answers, by the image's packet filter: each rule that lets in must ask from where one comes."""
+    """Whom SSH answers, by the image's packet filter: each rule that lets in must ask from where one comes, and let in
+    nobody but whom the office names."""
     found = [each for each in sockets(machine) if (each.outside, each.program, each.protocol) == (True, "sshd", "tcp")]
     if not found:
         return passed("it is closed")
@@ -258,8 +259,23 @@ def _ssh(machine: Machine) -> Reading:
     let_in = [network for each in admitted for network in each.networks or ()]
     four = ipaddress.collapse_addresses(each for each in let_in if isinstance(each, ipaddress.IPv4Network))
     six = ipaddress.collapse_addresses(each for each in let_in if isinstance(each, ipaddress.IPv6Network))
-    networks = [str(each) for each in (*four, *six)]
-    return Reading(Grade.WARN, "everybody") if {*EVERYBODY} & {*networks} else passed(", ".join([*INSIDE, *networks]))
+    if everybody(let_in):
+        return Reading(Grade.WARN, "everybody")
+    return _besides(machine, rules, admitted) or passed(", ".join([*INSIDE, *map(str, (*four, *six))]))
+
+
+def _besides(machine: Machine, rules: Filter, admitted: list[Admission]) -> Reading | None:
+    """WARN for networks from which nobody is to administer; None: there is none. An office that does not run says
+    nothing against what the keeper was told last."""
+    try:
+        named = [ipaddress.ip_network(each) for each in machine.office("allows.list")["administered_from"]]
+        whom = "others than the office names"
+    except Unreadable:
+        named, whom = [*PRIVATE, *rules.kept()], "the office does not say who administers, and others may"
+    found = dict.fromkeys(
+        f"{network} by {each.place}" for each in admitted for network in beyond(each.networks or (), named)
+    )
+    return Reading(Grade.WARN, f"{whom}: {none_of(list(found)).value}") if found else None
 
 
 INSIDE: Final = ("the tunnel",)
@@ -312,7 +328,8 @@ CHECKS: Final = (
         "network.ssh_sources", "SSH answers administrators alone",
         "A lost key, or a hole in sshd, is worth nothing to whom it does not answer.", f"{SOCKETS}; {NFT}", 2,
         _ssh, "'appliance settings set remoteadmin 1', 'appliance allow ADDRESS' for who comes from one, 'appliance "
-        "tunnel on' for the others; no rule of your own in /etc/nftables.conf that lets in whoever comes",
+        "tunnel on' for the others; no rule of your own in /etc/nftables.conf that lets in others: what accepts has to "
+        "ask itself from where, because a rule before it that drops is not counted",
     ),
     Check(
         "network.promiscuous", "No interface hears what is for others",

@@ -212,9 +212,8 @@ WIDE = json.dumps(
                                                  "expr": [{"counter": {"packets": 0, "bytes": 0}}, {"accept": None}]}}]}
 )  # fmt: skip
 HALVES = ({"range": ["::", "7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]}, {"prefix": {"addr": "8000::", "len": 1}})
-EVERYBODY = json.dumps(
-    {"nftables": [*CHAINS["nftables"], {"set": {"table": "machine", "name": "administrators6", "elem": HALVES}}]}
-)
+ADMINISTRATORS6 = {"family": "inet", "table": "machine", "name": "administrators6", "elem": HALVES}
+EVERYBODY = json.dumps({"nftables": [*CHAINS["nftables"], {"set": ADMINISTRATORS6}]})
 
 
 def aide(kind: str, path: str) -> str:

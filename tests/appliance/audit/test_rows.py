@@ -107,9 +107,20 @@ def test_whoever_else_ssh_answers_is_found_by_the_rule_that_lets_him_in(
 
 
 def test_whom_ssh_answers_is_said_by_name_and_nobody_where_it_is_closed(root: Path) -> None:
-    assert judged("network.ssh_sources", tree.machine(root)) == (Grade.PASS, "the tunnel, 10.0.0.0/8, 192.0.2.7/32")
+    assert judged("network.ssh_sources", tree.machine(root)) == (Grade.PASS, "the tunnel, 10.0.0.0/8, 192.168.0.7/32")
     put(root, "/proc/net/tcp", tree.TCP + tree.socket(22, 0, 14, address="0100007F"))
     assert judged("network.ssh_sources", tree.machine(root)) == (Grade.PASS, "it is closed")
+
+
+def test_whom_ssh_answers_is_held_against_what_the_office_says(root: Path, tmp_path: Path) -> None:
+    """A real office: before anybody is trusted it names private networks, then the allow list alone."""
+    told = tree.office(tmp_path)
+    passed = (Grade.PASS, "the tunnel, 10.0.0.0/8, 192.168.0.7/32")
+    assert judged("network.ssh_sources", tree.machine(root, office_says=told)) == passed
+    settings = ("settings.set", {"changes": {"allowtrustedip": "3"}})
+    told = tree.office(tmp_path, settings, ("allows.add", {"prefix": "10.0.0.0/8"}))
+    left = (Grade.WARN, "others than the office names: 192.168.0.7/32 by input handle 7")
+    assert judged("network.ssh_sources", tree.machine(root, office_says=told)) == left
 
 
 def test_a_filter_of_one_family_is_found_where_there_is_another(root: Path) -> None:

@@ -74,7 +74,7 @@ CHAINS = {
         {
             "set": {
                 "family": "inet", "table": "machine", "name": "administrators", "type": "ipv4_addr",
-                "elem": ["192.0.2.7", {"prefix": {"addr": "10.0.0.0", "len": 8}}],
+                "elem": ["192.168.0.7", {"prefix": {"addr": "10.0.0.0", "len": 8}}],
             }
         },
         {"set": {"family": "inet", "table": "machine", "name": "administrators6", "type": "ipv6_addr"}},
@@ -259,7 +259,7 @@ def keeper(status: wire.GateStatus = STATUS) -> dict[str, Mapping[str, Any]]:
 
 def office(directory: Path, *requests: tuple[str, dict[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """What an office says by verb: a real one, run once for each, after what was asked of it before."""
-    verbs = ("status", "settings.list", "checklist.show", "rules.list", "firewall.list", "lists.list")
+    verbs = ("status", "settings.list", "checklist.show", "rules.list", "firewall.list", "lists.list", "allows.list")
     lines = [
         wire.request(number, name, args)
         for number, (name, args) in enumerate([*requests, *((verb, {}) for verb in verbs)], 1)
