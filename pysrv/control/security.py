@@ -234,11 +234,11 @@ def add_allow(desk: Desk, args: wire.Source) -> AllowAnswer:
     row = AllowRow(prefix, str(args.kind), reason, desk.clock(), _end(args.expires_at), desk.who)
     desk.store.add_allow(row)
     desk.after_commit(lambda live: live.allow(wire.Source(prefix, args.kind, args.expires_at, reason)))
-    shut = _shut_to(desk.settings, prefix) if args.kind == wire.SourceClass.ALLOW else []
-    return {"allow": row, "warnings": [*shut, *_all_timed(desk)]}
+    shut = _entry_warnings(desk.settings, prefix) if args.kind == wire.SourceClass.ALLOW else []
+    return {"allow": row, "warnings": [*shut, *_end_warnings(desk)]}
 
 
-def _all_timed(desk: Desk) -> list[str]:
+def _end_warnings(desk: Desk) -> list[str]:
     """A warning where SSH answers somebody, and nobody without an end."""
     found = _administering(desk)
     if not found or not all(end for _, end in found):
@@ -254,20 +254,20 @@ def _administering(desk: Desk) -> list[tuple[str, float]]:
     return administering(desk.settings, listed, begun=desk.store.trust_begun())
 
 
-def _shut_to(settings: Settings, prefix: str) -> list[str]:
+def _entry_warnings(settings: Settings, prefix: str) -> list[str]:
     """Warnings of what stays shut to a trusted address, and of what would open it."""
     opens = opening(settings)
-    return _shut(settings, "" if opens.ssh.holds(prefix) else prefix)
+    return _shut_warnings(settings, "" if opens.ssh.holds(prefix) else prefix)
 
 
-def _shut_to_list(settings: Settings) -> list[str]:
+def _list_warnings(settings: Settings) -> list[str]:
     """The same of all that may be on the list."""
     span = opening(settings).ssh
     what = "public addresses of the allow list" if span is Span.PRIVATE else "what is on the allow list"
-    return _shut(settings, "" if span is Span.ALL else what)
+    return _shut_warnings(settings, "" if span is Span.ALL else what)
 
 
-def _shut(settings: Settings, whom: str) -> list[str]:
+def _shut_warnings(settings: Settings, whom: str) -> list[str]:
     """`whom`: to whom `allowtrustedip` shuts SSH; empty: to nobody of those who matter."""
     honoured, warnings = settings.shown("allowtrustedip"), []
     if whom and settings.remoteadmin == Reach.NOWHERE:
@@ -295,7 +295,7 @@ def remove_allow(desk: Desk, args: wire.Prefix) -> DisallowAnswer:
     if not desk.store.remove_allow(prefix, desk.who):
         raise WireError("not_found", f"{prefix} is not on the allow list", "'appliance allowed' lists who is")
     desk.after_commit(lambda live: live.disallow(prefix))
-    return {"removed": prefix, "warnings": _all_timed(desk)}
+    return {"removed": prefix, "warnings": _end_warnings(desk)}
 
 
 def allows(desk: Desk, _: Any) -> AllowsAnswer:
@@ -304,6 +304,6 @@ def allows(desk: Desk, _: Any) -> AllowsAnswer:
         "allows": list(desk.store.allows()),
         "administered_from": [prefix for prefix, _ in _administering(desk)],
         "opening": opening(desk.settings),
-        "warnings": [*_shut_to_list(desk.settings), *_all_timed(desk)],
+        "warnings": [*_list_warnings(desk.settings), *_end_warnings(desk)],
         "ended": desk.store.ended_allow(),
     }
