@@ -1,4 +1,4 @@
-"""A small authority of its own: a root, an intermediate, and what they sign."""
+"""A small authority of its own: a root, an intermediate, and what they sign, as strict programs want it (RFC 5280)."""
 
 import datetime
 import ipaddress
@@ -11,6 +11,10 @@ from cryptography.x509.oid import NameOID
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = datetime.timedelta(days=1)
+SIGNS = x509.KeyUsage(
+    key_cert_sign=True, crl_sign=True, digital_signature=False, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+)  # fmt: skip
 PEM = serialization.Encoding.PEM
 
 
@@ -67,7 +71,11 @@ def _made(
         .not_valid_before(moment + days[0] * DAY)
         .not_valid_after(moment + days[1] * DAY)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by.key.public_key()), critical=False)
     )
+    if ca:
+        builder = builder.add_extension(SIGNS, critical=True)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(n) for n in names]), critical=False)
     return builder.sign(by.key, hashes.SHA256())
