@@ -23,6 +23,7 @@ from appliance.slots import order
 OFF: Final = "off"
 NOTHING: Final = "no source of updates is followed: 'appliance update follow SOURCE' chooses one"
 SAY_S: Final = 0.2
+MOST_CALLS: Final = 10_000_000
 
 
 @contextlib.contextmanager
@@ -59,8 +60,7 @@ def _follow(session: Session, source: str | None, ca: Path | None, **given: Any)
         if source == OFF:
             if changes or ca is not None:
                 raise click.UsageError("'follow off' takes no options")
-            with room.still():
-                there = room.forget()
+            there = room.forget()
             return Answer({"followed": None}, (line("nothing is followed any more" if there else NOTHING),))
         if source is not None or changes or ca is not None:
             with room.alone():
@@ -143,13 +143,19 @@ class _Progress:
 
 
 def _calls(session: Session) -> int | None:
-    """How many calls are up: by the office, which counts those that ring as well, or by the keeper's relay."""
+    """How many calls are up: by the office, which counts those that ring as well, or by the keeper's relay. None too
+    where the office answers with what is no number: it is believed nothing then, and nobody else counts what rings."""
     link = session.link()
     with contextlib.suppress(Failure):
-        return int(link.running_office("status")["calls"])
+        return _count(link.running_office("status"), "calls")
     with contextlib.suppress(Failure):
-        return int(link.keeper("status")["sessions"])
+        return _count(link.keeper("status"), "sessions")
     return None
+
+
+def _count(answer: object, name: str) -> int | None:
+    found = answer.get(name) if isinstance(answer, dict) else None
+    return found if type(found) is int and 0 <= found <= MOST_CALLS else None
 
 
 def _look(session: Session, if_due: bool) -> Answer:

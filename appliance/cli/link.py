@@ -84,9 +84,12 @@ def _replies(lines: Any, path: Path) -> dict[str, Any]:
 
 def _result(message: Mapping[str, Any]) -> dict[str, Any]:
     """The result of a reply. Raises WireError for a refusal."""
+    kept = message.get("result" if message.get("ok") else "error") or {}
+    if not isinstance(kept, dict):
+        raise wire.WireError("bad_line", "a reply must hold an object")
     if message.get("ok"):
-        return dict(message.get("result") or {})
-    error = message.get("error") or {}
+        return kept
+    error = kept
     code, words, hint = (str(error.get(name, "")) for name in ("code", "message", "hint"))
     raise wire.WireError(code, words or "refused without a reason", hint)
 

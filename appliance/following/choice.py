@@ -13,7 +13,7 @@ import re
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -208,13 +208,15 @@ class Room:
         self._write(self.last_file, json.dumps(asdict(last)) + "\n")
 
     def forget(self) -> bool:
-        """Follow nothing any more; whether something was followed."""
+        """Follow nothing any more; whether something was followed. Waits for nobody: a look that runs installs nothing
+        from then on, and tidies up."""
         there = self.options_file.exists()
         try:
             self.options_file.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(error) from None
-        self._tidy("")
+        with suppress(FollowError), self.still():
+            pass  # its end tidies up
         return there
 
     def keep_authority(self, pem: bytes) -> str:
@@ -243,7 +245,11 @@ class Room:
             except BlockingIOError:
                 words = "an update is looked for or installed now"
                 raise FollowError(words, "wait for it; 'appliance update follow'", again=True) from None
-            yield
+            try:
+                yield
+            finally:
+                if not self.options_file.exists():
+                    self._tidy("")
         finally:
             os.close(held)
 

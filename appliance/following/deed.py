@@ -14,9 +14,10 @@ from typing import Final
 from appliance import reset
 from appliance.backup import making
 from appliance.following.choice import Deed, FollowError, Last, Options, Room, is_due
-from appliance.following.source import Heard, Offer, Source
+from appliance.following.source import Heard, Offer, Source, plain
 from appliance.slots import SlotError, Slots, State, order
 
+MOST_PROBLEM: Final = 1000  # characters: the record has to stay short enough to be read (choice.MOST_BYTES)
 RESTART: Final = ("systemctl", "--no-block", "reboot")
 
 Calls = Callable[[], int | None]
@@ -81,9 +82,17 @@ class Following:
             except FollowError as error:
                 self._note_problem(error)
                 raise
+            except Exception as error:  # whatever a source can still bring about: the audit reads what is noted
+                self._note_problem(FollowError(f"the look failed: {type(error).__name__}: {error}"))
+                raise
+
+    def _still_chosen(self, options: Options) -> None:
+        """'follow off' waits for no look. Raises FollowError."""
+        if self.room.options() != options:
+            raise FollowError("the source was taken away meanwhile", "'appliance update follow' shows what is followed")
 
     def _note_problem(self, error: FollowError) -> None:
-        self.room.remember(replace(self.room.last(), problem=error.message, again=error.again))
+        self.room.remember(replace(self.room.last(), problem=plain(error.message, MOST_PROBLEM), again=error.again))
 
     def _done(self, options: Options, heard: Heard, now: float, *, look: bool) -> Outcome:
         found = self._slots.look()
@@ -100,6 +109,7 @@ class Following:
         why_not = self._against(options, now)
         if why_not:
             return replace(done, words=(*done.words, f"version {waits} waits for the restart: {why_not}"))
+        self._still_chosen(options)
         self._slots.run(RESTART)
         return replace(done, restarts=True, words=(*done.words, f"the machine restarts now, to try version {waits}"))
 
@@ -117,19 +127,25 @@ class Following:
         wanted = newest(offered, runs, *filter(None, [waiting(found)]), without=last.tried)
         if wanted is None or options.deed is Deed.TELL:
             return Outcome(True, last.found, words=(seen, *_why_not(last, waiting(found), options)))
-        self._install(source, wanted, heard)
+        self._install(source, wanted, heard, options)
         last = replace(last, installed=wanted.version, installed_at=self._clock()).having_tried(wanted.version)
         self.room.remember(last)
         filled = f"version {wanted.version} is in slot {found.other.name} and starts with the next restart, on trial"
         return Outcome(True, last.found, wanted.version, words=(seen, filled))
 
-    def _install(self, source: Source, offer: Offer, heard: Heard) -> None:
-        file = source.fetch(offer, self.room.directory, self._slots.room(), heard)
+    def _install(self, source: Source, offer: Offer, heard: Heard, options: Options) -> None:
+        def here(done: int, total: int) -> None:
+            if not self.room.options_file.exists():
+                self._still_chosen(options)
+            heard(done, total)
+
+        file = source.fetch(offer, self.room.directory, self._slots.room(), here)
         try:
             signed = self._slots.contents(file)
             if signed != offer.version:
                 words = f"{offer.name} of the source is version {signed or '(none)'} by what was signed"
                 raise FollowError(words, "an update is named by its version")
+            self._still_chosen(options)
             self._slots.install(file)
         finally:
             file.unlink(missing_ok=True)

@@ -6,17 +6,20 @@ import os
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from appliance import launch
+from appliance.cli import link
 from appliance.cli.book import BOOK
 from appliance.cli.calls import when
 from appliance.cli.exits import Exit
 from appliance.cli.show import visible
 from appliance.config.opening import HONOUR_LISTED
 from appliance.release import version
+from appliance.wire import WireError
 from tests.appliance.shell import DECK, Shell
 from tests.control.office import Service, keeper
 from tests.notify.servers import running_mail_server
@@ -243,3 +246,9 @@ def test_a_trace_is_asked_for_by_call_account_or_source(up: Shell) -> None:
 
 def test_a_trace_of_an_appliance_that_is_down_cannot_be_had(down: Shell) -> None:
     assert down.run("calls", "trace", "c1").exit_code == Exit.NOT_RUNNING
+
+
+@pytest.mark.parametrize("reply", [{"ok": True, "result": "x"}, {"ok": True, "result": [1]}, {"error": "x"}])
+def test_a_reply_that_holds_no_object_is_refused_with_words(reply: dict[str, Any]) -> None:
+    with pytest.raises(WireError, match="a reply must hold an object"):
+        link._result(reply)

@@ -22,7 +22,7 @@ from appliance.cli import follow
 from appliance.cli.exits import Exit
 from appliance.following.choice import Deed, FollowError, Last, Options, Room, check_source, is_due, parsed, remembered
 from appliance.following.deed import Following, Outcome
-from appliance.following.source import Source, offers
+from appliance.following.source import FETCH_S, SUMS_S, Source, offers
 from appliance.slots import SlotError, Slots, run
 from image import bundle, layout
 from image.progress import Progress
@@ -319,12 +319,8 @@ def test_a_source_that_says_nothing_is_given_up(
     lay(shelf, signed, "1.1")
     shelf.manners.speaks.clear()
     machine.follows(shelf, authority)
-    hasty = Following(
-        machine.state, machine.slots, lambda: 0, clock=lambda: NIGHT,
-        source=lambda options, ca: Source(options, ca, silence_s=0.3),
-    )  # fmt: skip
     with pytest.raises(FollowError, match=r"cannot be reached: .*timed out") as caught:
-        hasty.look(lambda done, total: None)
+        looking(machine, silence_s=0.3).look(lambda done, total: None)
     assert caught.value.again
 
 
@@ -333,14 +329,162 @@ def test_a_source_that_sends_drop_by_drop_is_given_up(
 ) -> None:
     lay(shelf, signed, "1.1")
     machine.follows(shelf, authority)
-    options = machine.room.options()
-    assert options is not None
-    source = Source(options, machine.room.directory / options.authority)
+    source = source_of(machine)
     with pytest.raises(FollowError, match="sends too slowly"):
         source.offers(within_s=-1)
     (offer,) = source.offers().values()
     with pytest.raises(FollowError, match="sends too slowly"):
         source.fetch(offer, machine.room.directory, MOST, lambda done, total: None, within_s=-1)
+
+
+def looking(machine: Machine, **given: Any) -> Following:
+    """With a source of other times."""
+    return Following(
+        machine.state, machine.slots, lambda: 0, clock=lambda: NIGHT,
+        source=lambda options, ca: Source(options, ca, **given),
+    )  # fmt: skip
+
+
+def source_of(machine: Machine, **given: Any) -> Source:
+    options = machine.room.options()
+    assert options is not None
+    return Source(options, machine.room.directory / options.authority, **given)
+
+
+def test_a_header_that_comes_letter_by_letter_ends_with_the_time_of_the_whole_request(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority)
+    shelf.manners.drip_s = 0.05
+    begun = time.monotonic()
+    with pytest.raises(FollowError, match="sends too slowly") as caught:
+        source_of(machine, silence_s=1.0).offers(within_s=0.5)
+    assert (caught.value.again, time.monotonic() - begun < 5) == (True, True)
+
+
+def test_a_name_of_many_addresses_that_do_not_answer_ends_in_time_too(
+    machine: Machine, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def deaf(place: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(timeout)
+        time.sleep(timeout)
+        raise TimeoutError
+
+    one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 443))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [one] * 1000)
+    monkeypatch.setattr(socket, "create_connection", deaf)
+    machine.follows("https://updates.example/", authority)
+    with pytest.raises(FollowError, match="sends too slowly"):
+        source_of(machine, silence_s=0.05).offers(within_s=0.2)
+    assert 4 <= len(tried) <= 6
+
+
+def test_what_follows_a_redirect_is_not_read(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority)
+    shelf.manners.redirect, shelf.manners.chatter = shelf.url.removesuffix("/updates/") + "/x", 64 << 20
+    with pytest.raises(FollowError, match="the source says 302"):  # too many of them
+        source_of(machine).offers()
+    assert shelf.sent < 64 << 20
+
+
+@pytest.mark.parametrize("header", ["Content-Length", "Content-Range"])
+def test_numbers_without_an_end_are_believed_nothing(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority, header: str
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority)
+    (offer,) = offers((shelf.directory / "SHA256SUMS").read_text()).values()
+    (machine.room.directory / f"{offer.digest}.part").write_bytes(signed.files["1.1"].read_bytes()[:4096])
+    many = "9" * 5000
+    shelf.manners.claims = {header: many if header == "Content-Length" else f"bytes {many}-{many}/{many}"}
+    if header == "Content-Length":
+        assert machine.look().installed == "1.1"  # the digest says whether it is whole
+    else:
+        assert "sends another part than was asked for" in machine.refused().message
+
+
+@pytest.mark.parametrize("place", ["https://[", "https://127.0.0.1:99999999", "https://" + "x" * 64 + ".example"])
+def test_a_redirect_to_what_is_no_address_is_a_problem_and_no_crash(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority, place: str
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority)
+    shelf.manners.redirect = place
+    assert "cannot be reached" in machine.refused().message
+
+
+def test_what_a_source_says_of_itself_leaves_the_record_readable(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority)
+    machine.room.remember(Last(tried=("1.1",)))
+    shelf.manners.reason = "\x1b[2J" + "x" * 65_000
+    error = machine.refused()
+    assert error.message.isprintable() and len(error.message) < 400
+    assert machine.room.last().tried == ("1.1",)
+
+
+def test_whatever_ends_a_look_is_noted_before_it_goes_on(
+    shelf: Shelf, machine: Machine, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.follows(shelf, authority)
+    monkeypatch.setattr(Source, "offers", lambda self: int("\x1bx" * 2000))
+    with pytest.raises(ValueError, match="invalid literal"):
+        machine.look()
+    problem = machine.room.last().problem
+    assert problem.startswith("the look failed: ValueError: invalid literal") and problem.isprintable()
+
+
+def test_the_end_of_following_waits_for_no_look_and_nothing_is_installed_then(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority, commands: Commands
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority)
+    machine.room.directory.rename(commands.state / "follow")
+    machine.following.room = machine.room = Room(commands.state)
+    heard: list[int] = []
+
+    def off(here: int, total: int) -> None:
+        heard.append(here)
+        if len(heard) == 1:
+            assert commands.json("update", "follow", "off") == {"followed": None}
+            assert len(machine.left()) == 1  # the look tidies up what is its own
+
+    with pytest.raises(FollowError, match="taken away meanwhile"):
+        machine.following.look(off)
+    assert (len(heard), machine.installed, machine.left()) == (1, [], [])
+    assert [path.name for path in machine.room.directory.glob("authority-*")] == []
+
+
+@pytest.mark.parametrize("moment", ["contents", "install"])
+def test_a_choice_that_ends_late_is_seen_before_the_slot_is_written_and_before_the_restart(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority, deed=Deed.RESTART)
+    done: Callable[..., Any] = getattr(machine.slots, moment)
+
+    def last(self: Slots, file: Path) -> Any:
+        machine.room.forget()
+        return done(file)
+
+    monkeypatch.setattr(_Slots, moment, last, raising=False)
+    with pytest.raises(FollowError, match="taken away meanwhile"):
+        machine.look()
+    assert (machine.installed, machine.restarts) == (["1.1"] if moment == "install" else [], 0)
+
+
+def test_the_unit_ends_soon_after_a_download_within_bounds_would() -> None:
+    unit = Path("image/files/etc/systemd/system/appliance-follow.service").read_text()
+    (hours,) = re.findall(r"^TimeoutStartSec=([0-9]+)h$", unit, re.M)
+    assert FETCH_S + SUMS_S < int(hours) * 3600 <= FETCH_S + SUMS_S + 3600
 
 
 @pytest.mark.parametrize("scheme", ["http", "ftp", "file"])
@@ -670,17 +814,17 @@ def test_calls_are_counted_by_the_office_else_by_the_keeper(monkeypatch: pytest.
     from appliance.cli.exits import Failure
     from appliance.cli.table import Session
 
-    session, said = Session(tmp_path, tmp_path, None, json=False), dict[str, dict[str, int]]()
+    session, said = Session(tmp_path, tmp_path, None, json=False), dict[str, dict[str, Any]]()
 
     class Link:
-        def running_office(self, verb: str) -> dict[str, int]:
+        def running_office(self, verb: str) -> dict[str, Any]:
             return self._said("office")
 
-        def keeper(self, verb: str) -> dict[str, int]:
+        def keeper(self, verb: str) -> dict[str, Any]:
             return self._said("keeper")
 
         @staticmethod
-        def _said(whom: str) -> dict[str, int]:
+        def _said(whom: str) -> dict[str, Any]:
             if whom not in said:
                 raise Failure(Exit.NOT_RUNNING, "down")
             return said[whom]
@@ -691,3 +835,8 @@ def test_calls_are_counted_by_the_office_else_by_the_keeper(monkeypatch: pytest.
     assert follow._calls(session) == 4
     said["office"] = {"calls": 1}
     assert follow._calls(session) == 1
+    for wrong in ("x", None, -1, True, 1.5, 10**5000, [1]):
+        said["office"] = {"calls": wrong}
+        assert follow._calls(session) is None, wrong
+    said["office"] = {}
+    assert follow._calls(session) is None

@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -70,13 +71,19 @@ class Authority:
 class Manners:
     """How it behaves: `cuts`: after how many bytes each of the next answers breaks off; `ranges`: whether it can begin
     in the middle; `sized`: whether it says how long a file is; `redirect`: where it sends everybody; `speaks`: cleared,
-    it takes connections and says nothing."""
+    it takes connections and says nothing; `drip_s`: seconds between two letters of a header without an end; `claims`:
+    headers in place of its own; `reason`: it refuses everything with these words; `chatter`: bytes that follow a
+    redirect's head."""
 
     cuts: list[int] = field(default_factory=list)
     ranges: bool = True
     sized: bool = True
     redirect: str = ""
     speaks: threading.Event = field(default_factory=threading.Event)
+    drip_s: float = 0.0
+    claims: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+    chatter: int = 0
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -88,6 +95,7 @@ class _Server(http.server.ThreadingHTTPServer):
         self.socket = listener
         self.directory, self.manners = directory, manners
         self.asked: list[tuple[str, str]] = []  # path, range
+        self.sent = 0  # bytes after redirects' heads
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away, or trusts nobody here, is no news."""
@@ -102,16 +110,35 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.asked.append((self.path.rpartition("/")[2], asked))
         if not manners.speaks.wait(30):
             return
+        if manners.drip_s:
+            self._drip(manners.drip_s)
+            return
+        if manners.reason:
+            self.send_response(503, manners.reason)
+            self.end_headers()
+            return
         if manners.redirect:
             self.send_response(302)
             self.send_header("Location", manners.redirect + self.path)
             self.end_headers()
+            for _ in range(0, manners.chatter, 4096):
+                self.server.sent += self.wfile.write(bytes(4096))
             return
         file = self.server.directory / self.path.rpartition("/")[2]
         if not file.is_file():
             self.send_error(404)
             return
         self._send(file.read_bytes(), asked if manners.ranges else "")
+
+    def _drip(self, pause_s: float) -> None:
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nX: ")
+        while True:  # the client goes away
+            self.wfile.write(b"a")
+            time.sleep(pause_s)
+
+    def send_header(self, keyword: str, value: str) -> None:
+        """What is claimed in its place, if something is."""
+        super().send_header(keyword, self.server.manners.claims.get(keyword, value))
 
     def _send(self, content: bytes, asked: str) -> None:
         manners, begins = self.server.manners, re.fullmatch(r"bytes=([0-9]+)-", asked)
@@ -166,6 +193,11 @@ class Shelf:
     def asked(self) -> list[tuple[str, str]]:
         """Files that were asked for, each with the range, in their order."""
         return self._server.asked
+
+    @property
+    def sent(self) -> int:
+        """Bytes that somebody took after redirects' heads."""
+        return self._server.sent
 
     def list(self) -> None:
         """Write SHA256SUMS of what lies there, as a build does."""
