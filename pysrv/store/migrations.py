@@ -29,6 +29,7 @@ from pysrv.store import (
     schema_replay,
     schema_setup,
     schema_tariffs,
+    schema_trust,
 )
 
 
@@ -81,6 +82,11 @@ def _checklist_schema(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+def _trust_schema(db: sqlite_utils.Database) -> None:
+    for statement in schema_trust.STATEMENTS_9:
+        db.execute(statement)
+
+
 STATEMENTS_4 = (
     *schema_accounts.STATEMENTS,
     *schema_tariffs.STATEMENTS,
@@ -113,6 +119,7 @@ MIGRATIONS = (
     Migration(6, "what is known of the backups", _backup_schema),
     Migration(7, "audits of the machine", _audit_schema),
     Migration(8, "indexes for what the security checklist counts", _checklist_schema),
+    Migration(9, "trust that something else took the place of", _trust_schema),
 )
 LATEST = MIGRATIONS[-1].number
 

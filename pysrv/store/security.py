@@ -14,9 +14,10 @@ _BAN = (
 ATTEMPTS_SEARCHED = 200_000  # of a million that are kept: a question must not hold up calls
 _ALLOW = "prefix, kind, reason, created_at, expires_at, who"
 # One that had ended when it was written, by an old file for instance, was never trusted.
+_TRUSTS = "kind = 'allow' AND (expires_at = 0 OR created_at < expires_at)"
+_END = f"CASE WHEN {_TRUSTS} THEN expires_at ELSE trusted_until END"
 _LASTING_LONGEST = (
-    "WHERE kind = 'allow' AND (expires_at = 0 OR created_at < expires_at) "
-    "ORDER BY expires_at = 0 DESC, expires_at DESC, prefix LIMIT 1"
+    f"WHERE ({_TRUSTS}) OR trusted_until > 0 ORDER BY ({_TRUSTS} AND expires_at = 0) DESC, {_END} DESC, prefix LIMIT 1"
 )
 _UNEXPIRED = "WHERE (expires_at = 0 OR expires_at > ?) ORDER BY prefix"
 
@@ -80,9 +81,11 @@ class SecurityReading(SecrecyReading):
     def ended_allow(self) -> AllowRow | None:
         """The trusted source that ended last, when none is left. Somebody was trusted then: it takes a person's word,
         and not the end of a time, to make the machine one again that nobody has set up."""
-        row = self._one(f"SELECT {_ALLOW} FROM allows {_LASTING_LONGEST}")  # noqa: S608
-        found = AllowRow(*row) if row else None
-        return found if found is not None and 0 < found.expires_at <= self._clock() else None
+        if self.trusted():
+            return None
+        sql = f"SELECT prefix, 'allow', reason, created_at, {_END}, who FROM allows {_LASTING_LONGEST}"  # noqa: S608
+        row = self._one(sql)
+        return AllowRow(*row) if row else None
 
     def next_allow_end(self) -> float:
         """When the next row of the allow list ends, of whichever kind (Unix seconds); 0: none does."""
@@ -151,10 +154,15 @@ class SecurityWriting(SecurityReading, SecrecyWriting):
         return [(str(row[0]), int(row[1])) for row in self._write(sql, (now,)).fetchall()]
 
     def add_allow(self, allow: AllowRow) -> None:
-        """Puts a row on the allow list, or replaces that of the same prefix."""
-        row = (allow.prefix, allow.kind, allow.reason, allow.created_at or self._clock(), allow.expires_at, allow.who)
-        self._write(f"INSERT OR REPLACE INTO allows ({_ALLOW}) VALUES (?, ?, ?, ?, ?, ?)", row)  # noqa: S608
-        self._audit(allow.who, "allow.add", allow.prefix, "", allow.kind)
+        """Puts a row on the allow list, or replaces that of the same prefix; what trusts nobody ends no trust so."""
+        now = self._clock()
+        before = self._one(f"SELECT kind, ({_TRUSTS}), {_END} FROM allows WHERE prefix = ?", (allow.prefix,))  # noqa: S608
+        kind, trusted, end = before or ("", False, 0.0)
+        until = min(end or now, now) if trusted or end else 0.0  # read only where the new row trusts nobody
+        row = (allow.prefix, allow.kind, allow.reason, allow.created_at or now, allow.expires_at, allow.who, until)
+        sql = f"INSERT OR REPLACE INTO allows ({_ALLOW}, trusted_until) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        self._write(sql, row)
+        self._audit(allow.who, "allow.add", allow.prefix, kind, allow.kind)
 
     def remove_allow(self, prefix: str, who: str = "") -> bool:
         """Takes a row off the allow list; False: there was none. Without the last trusted source it is as if nobody had
@@ -163,9 +171,11 @@ class SecurityWriting(SecurityReading, SecrecyWriting):
         return self._removed("allows", prefix, who, "allow.remove")
 
     def _sweep_allows(self, now: float) -> None:
-        kept = self._one(f"SELECT prefix FROM allows {_LASTING_LONGEST}")  # noqa: S608
+        row = self._one(f"SELECT prefix FROM allows {_LASTING_LONGEST}")  # noqa: S608
+        kept = row[0] if row else None
         sql = "DELETE FROM allows WHERE expires_at > 0 AND expires_at <= ? AND prefix IS NOT ?"
-        self._write(sql, (now, kept[0] if kept else None))
+        self._write(sql, (now, kept))
+        self._write("UPDATE allows SET trusted_until = 0 WHERE trusted_until > 0 AND prefix IS NOT ?", (kept,))
 
     def record_attempt(self, attempt: Attempt) -> None:
         """Writes a refused attempt down. Call `prune_attempts` now and then."""

@@ -31,6 +31,18 @@ def test_private_networks_do_not_come_back_by_themselves_when_the_last_trust_end
         assert "192.168.0.0/16" in administered(bench) and panel_opens(bench, NEAR)
 
 
+def test_private_networks_do_not_come_back_when_something_else_takes_the_place_of_the_last_trust(
+    tmp_path: Path,
+) -> None:
+    with opened(tmp_path) as bench:
+        bench.store.add_allow(AllowRow("198.51.100.7", expires_at=bench.time.wall() + 60))
+        bench.sleep(61)
+        for kind, end in (("known", 0.0), ("allow", bench.time.wall() - 1)):
+            bench.store.add_allow(AllowRow("198.51.100.7", kind, expires_at=end))
+            bench.sleep(60, step=4.0)
+            assert administered(bench) == [] and not panel_opens(bench, NEAR), kind
+
+
 def test_the_gate_has_the_plan_in_the_moment_in_which_a_trust_ends(tmp_path: Path) -> None:
     def of_trunk(bench: Bench) -> list[wire.SourceClass]:
         return [each.kind for each in bench.service.plan().sources if each.prefix == TRUNK]

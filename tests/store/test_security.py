@@ -190,3 +190,44 @@ def test_only_the_right_password_of_a_known_administrator_passes(store: Store) -
 def test_a_short_administrators_password_is_refused(store: Store) -> None:
     with pytest.raises(StoreError, match="at least 8 characters"):
         store.add_administrator("admin", Role.OWNER, "short")
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("kind", ["known", "allow"])
+def test_what_trusts_nobody_ends_no_trust_by_taking_its_place(
+    store: Store, clock: Clock, kind: str, *, ended: bool
+) -> None:
+    """An entry of kind known, or one that had ended when it was written."""
+
+    def state() -> tuple[bool, str | None, float]:
+        found = store.ended_allow()
+        return store.trust_begun(), found.prefix if found else None, found.expires_at if found else 0.0
+
+    store.add_allow(AllowRow("198.51.100.7", expires_at=clock.now + 5 if ended else 0.0))
+    clock.now += 9
+    until = clock.now - 4 if ended else clock.now
+    for _ in range(2):
+        end = clock.now + 60 if kind == "known" else clock.now - 1
+        store.add_allow(AllowRow("198.51.100.7", kind, expires_at=end, who="eve"))
+        assert state() == (True, "198.51.100.7", until)
+        store.expire_sources()
+        assert store.trusted() == [] and state() == (True, "198.51.100.7", until)
+        clock.now += 61
+        store.expire_sources()  # this row has an end too
+        assert store.allows() == [] and state() == (True, "198.51.100.7", until)
+    assert [(row.who, row.before, row.after) for row in store.audit(limit=1)] == [("eve", kind, kind)]
+    assert store.remove_allow("198.51.100.7", "root") and state() == (False, None, 0.0)
+    assert [(row.who, row.action) for row in store.audit(limit=1)] == [("root", "allow.remove")]
+
+
+def test_what_took_a_trusts_place_is_as_any_other_once_somebody_else_is_trusted(store: Store, clock: Clock) -> None:
+    store.add_allow(AllowRow("198.51.100.7"))
+    store.add_allow(AllowRow("198.51.100.7", "known"))
+    clock.now += 1
+    store.add_allow(AllowRow("203.0.113.9"))
+    assert store.ended_allow() is None and store.trust_begun()
+    assert store.remove_allow("203.0.113.9") and not store.trust_begun()  # a person's word
+    store.add_allow(AllowRow("198.51.100.7"))
+    assert store.remove_allow("198.51.100.7") and not store.trust_begun()
+    store.add_allow(AllowRow("198.51.100.7", "known"))
+    assert not store.trust_begun()
