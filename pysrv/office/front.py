@@ -116,8 +116,8 @@ class Front:
         return self._service.parts.trusted.administers(address, under)
 
     def trusts(self, address: str) -> bool:
-        """Whether the address is trusted (allowtrustedip and what widens it)."""
-        return bool(self._service.parts.trusted.why(address))
+        """Whether the address is trusted by more than a log-in (allowtrustedip and what widens it, not trustauthip)."""
+        return self._service.parts.trusted.is_near(address)
 
     def vouches(self, address: str) -> bool:
         """Whether somebody has put this very address on the allow list."""

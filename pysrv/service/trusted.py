@@ -49,12 +49,12 @@ class TrustedAddresses:
 
     def opens_console(self, address: str) -> bool:
         """Whether the administrators' console does not make this address wait after a wrong password."""
-        return self._settings().allowtrustedip == Where.CONSOLE_TOO and self._is_near(address)
+        return self._settings().allowtrustedip == Where.CONSOLE_TOO and self.is_near(address)
 
     def opens_tcp_console(self, address: str) -> bool:
         """Whether somebody from there may log in to the console over TCP: this machine, and those who are trusted."""
         reach = Reach(self._settings().remoteadmin)
-        near = self.through_tunnel(address) or self._is_near(address)
+        near = self.through_tunnel(address) or self.is_near(address)
         return self.is_own(address) or (reach is not Reach.NOWHERE and near)
 
     def through_tunnel(self, address: str) -> bool:
@@ -72,10 +72,10 @@ class TrustedAddresses:
             return True
         if reach is not Reach.TRUSTED:
             return False
-        near = self.through_tunnel(address) or self._is_near(address, settings)
+        near = self.through_tunnel(address) or self.is_near(address, settings)
         return near or (is_private(address) and not self._store.trust_begun())
 
-    def _is_near(self, address: str, under: Settings | None = None) -> bool:
+    def is_near(self, address: str, under: Settings | None = None) -> bool:
         """Whether it is trusted without a log-in (trustauthip): whoever has a telephone administers nothing by it."""
         listed = tuple(row.prefix for row in self._store.trusted())
         return bool(trusted_why(address, under or self._settings(), Known(listed, self._own())))

@@ -65,7 +65,7 @@ class Backing(Protocol):
         """Whether the administrators' part is open to this address (remoteadmin); `under` other settings than now."""
 
     def trusts(self, address: str) -> bool:
-        """Whether the address is trusted (allowtrustedip and what widens it)."""
+        """Whether the address is trusted by more than a log-in (allowtrustedip and what widens it, not trustauthip)."""
 
     def vouches(self, address: str) -> bool:
         """Whether somebody has put this very address on the allow list, and it is not this machine."""

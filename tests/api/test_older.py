@@ -4,20 +4,28 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.config.settings import Settings
+from appliance.wire import WireError
 from pysrv.api.older.answers import Format, check_function, is_same_origin, written
 from pysrv.api.older.entries import ENTRIES, PROOFS
 from pysrv.api.older.nonces import LIFE_S, MOST_OF_ONE, OnceNonces
+from pysrv.api.older.proof import Asked, Proof
 from pysrv.control.session import Control
+from pysrv.office.front import Front, Parts
 from pysrv.people.permissions import Role
+from pysrv.store.rows import AllowRow
 from pysrv.web.guesses import FREE_GUESSES
 from tests.api.program import Program, administrator, programmed, set_to
 from tests.control.office import Service
+from tests.service.bench import opened
 from tests.web.house import PASSWORD, Answer, House
 
 Home = tuple[House, Program]
@@ -237,6 +245,30 @@ async def test_apideftrustadmin_says_what_an_administrator_needs(home: Home) -> 
         assert await statuses() == near, level
         house.vouched.add("127.0.0.1")
         assert await statuses() == named, level
+
+
+@pytest.mark.setting("apideftrustadmin")
+@pytest.mark.parametrize(("level", "code"), [(1, "unauthorized"), (2, "forbidden"), (4, "forbidden")])
+async def test_a_telephones_address_is_no_administrators(tmp_path: Path, level: int, code: str) -> None:
+    """trustauthip trusts whoever proved a password from there: at the purse it is worth nothing, with a key neither."""
+    phone, listed = "203.0.113.9", "198.51.100.9"
+    with opened(tmp_path) as bench:
+        parts = SimpleNamespace(
+            service=bench.service, store=bench.store, control=None, cashier=None, health=None, turn=None,
+            watch=SimpleNamespace(reading=None),
+        )  # fmt: skip
+        front = Front(cast(Parts, parts))
+        stored = {"apideftrustadmin": level, "serverapikey": "k", "trustauthip": True, "remoteadmin": 2}
+        bench.service.operators.apply_settings(Settings(stored=stored))
+        bench.store.add_allow(AllowRow(listed))
+        bench.service.parts.trusted.authenticated(phone)
+        assert bench.service.parts.trusted.why(phone) and front.administers(phone)
+        with pytest.raises(WireError) as caught:
+            await Proof().administrator(front, Asked("addcredit", phone, authkey="k"))
+        assert caught.value.code == code
+        if level < 4:
+            who, _ = await Proof().administrator(front, Asked("addcredit", listed, authkey="k"))
+            assert who == f"api:{listed}"
 
 
 @pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])

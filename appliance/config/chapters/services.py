@@ -286,7 +286,8 @@ class SystemRows:
         ),
         "1",
         Place.API,
-        "What an administrator's request to the older entry point needs, beside the key where one is set.",
+        "What an administrator's request to the older entry point needs, beside the key where one is set. No address "
+        "is trusted for it by trustauthip.",
         strict="4",
         in_force=True,
     )
