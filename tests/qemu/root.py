@@ -62,7 +62,10 @@ def _fetch(release: str, kernel: Path, base: Path) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as place:
         tree = Path(place) / "root"
         options = [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+        # Its mounts are its own: who removes the directory of a run that was stopped must not meet this machine's.
         command = [
+            "unshare",
+            "--mount",
             "mmdebstrap",
             "--quiet",
             "--mode=root",
