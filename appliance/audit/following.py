@@ -8,7 +8,7 @@ from typing import Final
 
 from appliance.audit.machine import Machine
 from appliance.audit.row import Check, Grade, Reading, Unreadable, passed
-from appliance.following.choice import DIRECTORY, LAST, OPTIONS, FollowError, parsed, remembered
+from appliance.following.choice import DIRECTORY, LAST, OPTIONS, FollowError, parsed, remembered, standing
 from appliance.slots import VERSION, order
 
 OLD_S: Final = 3 * 86_400.0
@@ -37,8 +37,7 @@ def _followed(machine: Machine) -> Reading:
         return Reading(Grade.WARN, f"{options.source} was last looked at {ago_s / 86_400:.0f} days ago")
     if order(last.found) <= order(runs):
         return passed(f"{runs} is the newest of {options.source}, {ago_s / HOUR_S:.0f} hours ago")
-    tried = "was installed, and does not run" if last.found in last.tried else "waits to be installed"
-    return Reading(Grade.WARN, f"{runs} runs, and version {last.found} {tried}")
+    return Reading(Grade.WARN, f"{runs} runs, and version {last.found} {standing(options, last, runs)}")
 
 
 CHECKS: Final = (
@@ -46,7 +45,7 @@ CHECKS: Final = (
         "system.updates_followed", "The source of updates answers, and its newest version runs",
         "What an update mends is known to everybody; and who holds updates back keeps old holes open.",
         f"STATE/{DIRECTORY}", 2, _followed,
-        "'appliance update look' says why; 'appliance update follow' shows source and choice; a restart tries what is "
-        "installed",
+        "'appliance update look' says why, 'appliance update follow' shows the choice; a restart tries what waits for "
+        "it; what failed or was taken back: a newer version, or 'appliance update install'",
     ),
 )  # fmt: skip

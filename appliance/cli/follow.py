@@ -16,9 +16,9 @@ from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import Answer, facts, line, moment
 from appliance.cli.slots import slots_here
 from appliance.cli.table import Command, Session, argument, option
-from appliance.following.choice import DEED_WORDS, HOW, MOST_BYTES, Deed, FollowError, Last, Options, Room
-from appliance.following.deed import Following
-from appliance.slots import order
+from appliance.following.choice import DEED_WORDS, HOW, MOST_BYTES, Deed, FollowError, Last, Options, Room, standing
+from appliance.following.deed import Following, seen
+from appliance.slots import State, order
 
 OFF: Final = "off"
 NOTHING: Final = "no source of updates is followed: 'appliance update follow SOURCE' chooses one"
@@ -35,15 +35,31 @@ def _refusals() -> Iterator[None]:
         raise Failure(Exit.REFUSED, error.message, error.hint, "follow") from None
 
 
-def followed(session: Session, runs: str) -> tuple[str, dict[str, Any] | None]:
-    """The choice in a line, and as JSON; `runs`: the version. Raises Failure."""
+def taken_back(session: Session, before: State) -> str:
+    """After a rollback out of `before`: what is left then is not installed again by following, whoever installed it.
+    What hinders that, in a line; empty: nothing."""
+    left = before.other.version if before.other.next else before.running.version
+    state = session.state.absolute()
+    if not left or not state.is_dir():
+        return ""
+    try:
+        Room(state).change(lambda last: last.having_taken_back(left))
+    except FollowError as error:
+        return f"a source that is followed may bring version {left} again, since nothing was noted: {error.message}"
+    return ""
+
+
+def followed(session: Session, found: State) -> tuple[str, dict[str, Any] | None]:
+    """The choice in a line, and as JSON. Raises Failure."""
+    runs = found.running.version
     with _refusals():
         room = Room(session.state.absolute())
-        options, last = room.options(), room.last()
+        options, last = room.options(), seen(room.last(), found)
     if options is None:
         return NOTHING, None
     looked = f"looked at {moment(last.looked_at)}" if last.looked_at else "not looked at yet"
-    newer = f", version {last.found} is there" if order(last.found) > order(runs) else ""
+    there = order(last.found) > order(runs)
+    newer = f", version {last.found} is there and {standing(options, last, runs)}" if there else ""
     trouble = f"; {last.problem}" if last.problem else ""
     return f"follows {options.source} ({options.deed}), {looked}{newer}{trouble}", _told(options, last)
 
@@ -115,7 +131,7 @@ def _shown(room: Room) -> Answer:
         ("restarts", f"from {options.window}, while no call is up" if options.deed is Deed.RESTART else ""),
         ("authority", options.authority),
         ("last looked at", moment(last.looked_at) or "never"),
-        ("found", f"version {last.found}" if last.found else ""),
+        ("found", f"version {last.found} {last.became(last.found)}".strip() if last.found else ""),
         ("last installed", installed),
         ("problem", last.problem),
     )
@@ -207,6 +223,7 @@ COMMANDS = (
         "Look at the source that is followed now, and do what was chosen.",
         _look,
         (option("--if-due", is_flag=True, default=False, help="Only when the schedule wants it: for timers."),),
-        "A version that was installed by following once, or failed its trial here, is not installed again.",
+        "A version that was installed by following once, failed its trial here or was taken back is not installed "
+        "again.",
     ),
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from appliance.cli.exits import Exit, Failure
-from appliance.cli.follow import followed
+from appliance.cli.follow import followed, taken_back
 from appliance.cli.show import Answer, Column, line, table, yes_no
 from appliance.cli.slots import slots_here
 from appliance.cli.table import Command, Group, Session, argument, option
@@ -40,7 +40,7 @@ def _status(session: Session) -> Answer:
         found = slots.look()
     except SlotError as error:
         raise Failure(Exit.REFUSED, str(error)) from None
-    shown, value = followed(session, found.running.version)
+    shown, value = followed(session, found)
     answer = _answer(found)
     return Answer(answer.value | {"followed": value}, (*answer.human, line(shown, "dim")))
 
@@ -60,16 +60,18 @@ def _install(_session: Session, file: Path, reboot: bool, older: bool) -> Answer
     return _answer(found, words)
 
 
-def _rollback(_session: Session, reboot: bool) -> Answer:
+def _rollback(session: Session, reboot: bool) -> Answer:
     slots = slots_here()
     try:
+        before = slots.look()
         found = slots.rollback()
+        trouble = taken_back(session, before)
         if reboot:
             run(["systemctl", "--no-block", "reboot"])
     except SlotError as error:
         raise Failure(Exit.REFUSED, str(error)) from None
     chosen = next((each.name for each in found.slots if each.next), "?")
-    return _answer(found, f"slot {chosen} starts with the next restart")
+    return _answer(found, f"slot {chosen} starts with the next restart", *filter(None, [trouble]))
 
 
 def _confirm(_session: Session) -> Answer:
@@ -101,6 +103,7 @@ COMMANDS = (
         "Start the other slot from the next restart on, or take back an update that waits for its restart.",
         _rollback,
         (REBOOT,),
+        more="The version that is left so is not installed again by a source that is followed.",
     ),
     Command("update confirm", "End the trial of the slot that runs now, by hand.", _confirm),
 )

@@ -12,7 +12,7 @@ import os
 import re
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
@@ -21,6 +21,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from appliance.backup.keys import certificates
+from appliance.slots import order
 
 DIRECTORY, OPTIONS, LAST, LOCK = "follow", "options.toml", "last.json", "lock"
 MOST_BYTES: Final = 64 * 1024
@@ -102,8 +103,9 @@ class Options:
 class Last:
     """What came of it. Times are Unix seconds, 0: never. `looked_at`: when the source last answered; `found`: its
     newest version above the one that ran; `installed`: the last one that was installed by following; `problem`: why the
-    last look came to nothing; `again`: the next hour tries it once more; `tried`: what was installed by following, or
-    failed its trial here, and is not installed by following again."""
+    last look came to nothing; `again`: the next hour tries it once more; `waits`: the version that the next restart
+    would try when the slots were seen last; `tried`: what is not installed by following again: what it has installed,
+    and what did not stay, whoever installed it: `failed` its trial, or was `taken_back` by hand."""
 
     looked_at: float = 0.0
     found: str = ""
@@ -111,12 +113,63 @@ class Last:
     installed_at: float = 0.0
     problem: str = ""
     again: bool = False
+    waits: str = ""
     tried: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    taken_back: tuple[str, ...] = ()
 
-    def having_tried(self, *versions: str) -> "Last":
-        """With these among the versions that are not installed again."""
-        new = tuple(each for each in versions if each and each not in self.tried)
-        return replace(self, tried=(*self.tried, *new)[-MOST_TRIED:])
+    def having_installed(self, version: str, at: float) -> "Last":
+        """After following did; it waits for its restart."""
+        return replace(self._having_tried(version), installed=version, installed_at=at, waits=version)
+
+    def _having_tried(self, version: str) -> "Last":
+        return replace(self, tried=_with(self.tried, version))
+
+    def having_failed(self, version: str) -> "Last":
+        """After its trial; what was taken back before that was over is known already."""
+        if version in self.taken_back:
+            return self
+        return replace(self._having_tried(version), failed=_with(self.failed, version))
+
+    def having_taken_back(self, version: str) -> "Last":
+        """After an operator left it; it waits no more, and what it failed once counts no more."""
+        failed = tuple(each for each in self.failed if each != version)
+        waits = "" if self.waits == version else self.waits
+        taken_back = _with(self.taken_back, version)
+        return replace(self._having_tried(version), failed=failed, taken_back=taken_back, waits=waits)
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """What did not stay."""
+        return (*self.failed, *self.taken_back)
+
+    def bar(self, runs: str) -> str:
+        """The highest version above the one that runs that did not stay; empty: none."""
+        return max((each for each in self.gone if order(each) > order(runs)), key=order, default="")
+
+    def became(self, version: str) -> str:
+        """What became of a version here, in words; empty: nothing yet."""
+        if version and version == self.waits:
+            return "waits for its restart"
+        if version in self.taken_back:
+            return "was taken back"
+        if version in self.failed:
+            return "failed its trial"
+        return "was installed, and does not run" if version in self.tried else ""
+
+
+def _with(versions: tuple[str, ...], version: str) -> tuple[str, ...]:
+    return (*(each for each in versions if each != version), *filter(None, [version]))[-MOST_TRIED:]
+
+
+def standing(options: Options, last: Last, runs: str) -> str:
+    """How it stands with the newest version that the source has above `runs`, in words."""
+    bar = last.bar(runs) if options.deed is Deed.RESTART else ""
+    if became := last.became(last.found):
+        return became
+    if order(last.found) < order(bar):
+        return f"is below {bar}, which {last.became(bar)}: no restart tries it by itself"
+    return "waits to be installed"
 
 
 def is_due(options: Options, last: Last, now: float) -> bool:
@@ -164,8 +217,10 @@ def remembered(text: str) -> Last:
     """What a record says; an empty one where it cannot be read: then a look is due."""
     try:
         found = json.loads(text)
-        return Last(**found | {"tried": tuple(map(str, found["tried"]))})
-    except (ValueError, TypeError, KeyError):
+        lists = {name: tuple(map(str, found.get(name, ()))) for name in ("tried", "failed", "taken_back")}
+        known = {each.name for each in fields(Last)}  # a newer version may have written more, before it was taken back
+        return Last(**{name: value for name, value in found.items() if name in known} | lists)
+    except (ValueError, TypeError, AttributeError):
         return Last()
 
 
@@ -189,12 +244,12 @@ class Room:
 
     def choose(self, options: Options) -> None:
         """From now on. What another source said is forgotten; what was tried here is not."""
-        before, last = self._before(), self.last()
+        before = self._before()
         lines = ["# Written by 'appliance update follow'; docs/operations.md explains it."]
         lines += [f"{name} = {_toml(value)}" for name, value in asdict(options).items() if value != ""]
         self._write(self.options_file, "\n".join(lines) + "\n")
         if before is None or before.source != options.source:
-            self.remember(replace(last, looked_at=0.0, found="", problem="", again=False))
+            self.change(lambda last: replace(last, looked_at=0.0, found="", problem="", again=False))
         self._tidy(options.authority)
 
     def _before(self) -> Options | None:
@@ -203,9 +258,17 @@ class Room:
         except FollowError:  # a file that cannot be read is written anew
             return None
 
-    def remember(self, last: Last) -> None:
-        """Write the record."""
-        self._write(self.last_file, json.dumps(asdict(last)) + "\n")
+    def change(self, change: Callable[[Last], Last]) -> Last:
+        """The record, read and written anew; what it says then. Waits for who does the same, and for no look."""
+        self._make()
+        held = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            last = change(self.last())
+            self._write(self.last_file, json.dumps(asdict(last)) + "\n")
+        finally:
+            os.close(held)
+        return last
 
     def forget(self) -> bool:
         """Follow nothing any more; whether something was followed. Waits for nobody: a look that runs installs nothing

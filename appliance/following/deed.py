@@ -1,8 +1,8 @@
 """A look at the source that was chosen, and what was chosen to be done about what it offers.
 
 A version is installed once: one that is newer than what runs and than what waits for its first start, that following
-has not installed before, and that has not failed its trial here. The restart is tried within the window alone, and not
-while a call is up or a backup is made.
+has not installed before, and that neither failed its trial here nor was taken back. With restarts, nothing below such a
+one either. The restart is tried within the window alone, and not while a call is up or a backup is made.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Final
 
 from appliance import reset
 from appliance.backup import making
-from appliance.following.choice import Deed, FollowError, Last, Options, Room, is_due
+from appliance.following.choice import Deed, FollowError, Last, Options, Room, is_due, standing
 from appliance.following.source import Heard, Offer, Source, plain
 from appliance.slots import SlotError, Slots, State, order
 
@@ -46,6 +46,16 @@ def failed(found: State) -> str:
     return found.other.version if found.trial == found.other.name and not found.other.next else ""
 
 
+def seen(last: Last, found: State) -> Last:
+    """The record, after what the slots say."""
+    return replace(last.having_failed(failed(found)), waits=waiting(found))
+
+
+def goes_back(found: State) -> bool:
+    """Whether the next restart starts an older version, as an operator chose."""
+    return found.other.next and order(found.other.version) < order(found.running.version)
+
+
 def newest(offered: Mapping[str, Offer], *above: str, without: tuple[str, ...] = ()) -> Offer | None:
     """The highest version above all of these; None: there is none."""
     fit = [each for each in offered.values() if each.version not in without]
@@ -72,10 +82,11 @@ class Following:
             if reset.under_way(self.room.state):
                 raise FollowError("a factory reset was begun", "'appliance reset' finishes it", again=True)
             due = not if_due or is_due(options, self.room.last(), now)
-            if not due and not (options.deed is Deed.RESTART and options.within(now)):
+            acts = due or (options.deed is Deed.RESTART and options.within(now))
+            if not acts and not self.room.last().waits:
                 return Outcome(looked=False)
             try:
-                return self._done(options, heard, now, look=due)
+                return self._done(options, heard, now, look=due) if acts else self._seen()
             except SlotError as error:
                 self._note_problem(FollowError(str(error)))
                 raise FollowError(str(error), "the slot that runs is as it was") from None
@@ -92,10 +103,18 @@ class Following:
             raise FollowError("the source was taken away meanwhile", "'appliance update follow' shows what is followed")
 
     def _note_problem(self, error: FollowError) -> None:
-        self.room.remember(replace(self.room.last(), problem=plain(error.message, MOST_PROBLEM), again=error.again))
+        problem = plain(error.message, MOST_PROBLEM)
+        self.room.change(lambda last: replace(last, problem=problem, again=error.again))
+
+    def _seen(self) -> Outcome:
+        """What became of a version that waited: whoever reads the record knows it within the hour."""
+        found = self._slots.look()
+        self.room.change(lambda last: seen(last, found))
+        return Outcome(looked=False)
 
     def _done(self, options: Options, heard: Heard, now: float, *, look: bool) -> Outcome:
         found = self._slots.look()
+        last = self.room.change(lambda last: seen(last, found))
         if found.trial == found.running.name:
             return Outcome(
                 looked=False, words=("the slot that runs is on trial: nothing is changed before that is over",)
@@ -103,8 +122,10 @@ class Following:
         done = self._looked(options, found, heard, now) if look else Outcome(looked=False)
         if done.installed:
             found = self._slots.look()
+            last = self.room.last()
         waits = waiting(found)
-        if options.deed is not Deed.RESTART or not waits or waits != self.room.last().installed:
+        by_hand = waits != last.installed or waits in last.gone or goes_back(found)
+        if options.deed is not Deed.RESTART or not waits or by_hand:
             return done
         why_not = self._against(options, now)
         if why_not:
@@ -120,18 +141,16 @@ class Following:
         source = self._source(options, authority)
         offered = source.offers()
         top = newest(offered, runs)
-        last = self.room.last().having_tried(failed(found))
-        last = replace(last, looked_at=now, found=top.version if top else "", problem="", again=False)
-        self.room.remember(last)
-        seen = f"version {top.version} is offered; {runs} runs" if top else f"nothing newer than {runs} is offered"
-        wanted = newest(offered, runs, *filter(None, [waiting(found)]), without=last.tried)
-        if wanted is None or options.deed is Deed.TELL:
-            return Outcome(True, last.found, words=(seen, *_why_not(last, waiting(found), options)))
+        newer = top.version if top else ""
+        last = self.room.change(lambda last: replace(last, looked_at=now, found=newer, problem="", again=False))
+        says = f"version {top.version} is offered; {runs} runs" if top else f"nothing newer than {runs} is offered"
+        wanted = None if options.deed is Deed.TELL else _wanted(offered, found, last, options)
+        if wanted is None:
+            return Outcome(True, last.found, words=(says, *_why_not(last, found, options)))
         self._install(source, wanted, heard, options)
-        last = replace(last, installed=wanted.version, installed_at=self._clock()).having_tried(wanted.version)
-        self.room.remember(last)
+        self.room.change(lambda last: last.having_installed(wanted.version, self._clock()))
         filled = f"version {wanted.version} is in slot {found.other.name} and starts with the next restart, on trial"
-        return Outcome(True, last.found, wanted.version, words=(seen, filled))
+        return Outcome(True, last.found, wanted.version, words=(says, filled))
 
     def _install(self, source: Source, offer: Offer, heard: Heard, options: Options) -> None:
         def here(done: int, total: int) -> None:
@@ -162,12 +181,24 @@ class Following:
         return f"{up} {'calls are' if up > 1 else 'call is'} up" if up else ""
 
 
-def _why_not(last: Last, waits: str, options: Options) -> tuple[str, ...]:
+def _wanted(offered: Mapping[str, Offer], found: State, last: Last, options: Options) -> Offer | None:
+    """What is to be installed; None: nothing."""
+    if goes_back(found):
+        return None
+    runs = found.running.version
+    bar = last.bar(runs) if options.deed is Deed.RESTART else ""
+    return newest(offered, *filter(None, (runs, waiting(found), bar)), without=last.tried)
+
+
+def _why_not(last: Last, found: State, options: Options) -> tuple[str, ...]:
     """Why nothing was installed, where something newer is offered."""
-    if last.found == waits and waits:
-        return (f"version {waits} starts with the next restart",)
-    if last.found in last.tried:
-        return (f"version {last.found} was here before and did not stay: 'appliance update install' takes it",)
-    if last.found and options.deed is Deed.TELL:
+    if not last.found:
+        return ()
+    if goes_back(found):
+        return (f"the next restart goes back to slot {found.other.name}: nothing is installed before",)
+    if options.deed is Deed.TELL and not last.became(last.found):
         return ("nothing was installed: 'appliance update follow --install' would",)
-    return ()
+    if last.found == last.waits:
+        return (f"version {last.found} starts with the next restart",)
+    stands = standing(options, last, found.running.version)
+    return (f"version {last.found} {stands}: 'appliance update install' takes it",)

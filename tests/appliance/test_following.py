@@ -113,6 +113,12 @@ class Machine:
         self._status = told(b_good=next, b_next=next, b_version=version)
         run(["grub-editenv", str(self._counters), "set", f"TRIAL={trial}"])
 
+    def runs(self, version: str, other: str) -> None:
+        """Slot A: its version; B holds another one that was confirmed once."""
+        self._status = told(b_good=True, b_version=other)
+        self.slots.version.write_text(version + "\n")
+        run(["grub-editenv", str(self._counters), "unset", "TRIAL"])
+
     def follows(self, shelf: Shelf | str, authority: Authority | None = None, **given: Any) -> None:
         url = shelf if isinstance(shelf, str) else shelf.url
         name = self.room.keep_authority(authority.pem) if authority else ""
@@ -424,7 +430,7 @@ def test_what_a_source_says_of_itself_leaves_the_record_readable(
 ) -> None:
     lay(shelf, signed, "1.1")
     machine.follows(shelf, authority)
-    machine.room.remember(Last(tried=("1.1",)))
+    machine.room.change(lambda _: Last(tried=("1.1",)))
     shelf.manners.reason = "\x1b[2J" + "x" * 65_000
     error = machine.refused()
     assert error.message.isprintable() and len(error.message) < 400
@@ -575,9 +581,101 @@ def test_a_version_that_failed_its_trial_is_not_installed_again(
     machine.has(next=False, version="1.1", trial="B")
     done = machine.look()
     assert (done.found, done.installed) == ("1.2", "")
-    assert "version 1.2 was here before and did not stay" in done.words[-1]
+    assert done.words[-1] == "version 1.2 failed its trial: 'appliance update install' takes it"
     assert machine.installed == ["1.1"]
-    assert machine.room.last().tried == ("1.2", "1.1")
+    assert (machine.room.last().tried, machine.room.last().failed) == (("1.2", "1.1"), ("1.2", "1.1"))
+
+
+def test_with_restarts_nothing_below_a_version_that_failed_is_tried_until_a_higher_one_is_there(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1", "1.2")
+    machine.has(next=False, version="1.2", trial="B")
+    machine.follows(shelf, authority, deed=Deed.RESTART)
+    assert (machine.look().installed, machine.installed) == ("", [])
+    (shelf.directory / "appliance-1.2.raucb").unlink()  # its maker took it back
+    shelf.list()
+    done = machine.look()
+    assert done.words[-1] == (
+        "version 1.1 is below 1.2, which failed its trial: no restart tries it by itself: "
+        "'appliance update install' takes it"
+    )
+    lay(shelf, signed, "2.0-rc1")
+    assert (machine.look().installed, machine.restarts) == ("2.0-rc1", 1)
+
+
+def test_what_an_operator_took_back_is_not_installed_again_whoever_installed_it(
+    shelf: Shelf, machine: Machine, signed: Signed, commands: Commands, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1", "1.2")
+    commands.state = machine.state
+    machine.runs("1.2", other=VERSION)  # installed by hand, and confirmed
+    assert commands.run("update", "rollback").exit_code == Exit.OK
+    machine.runs(VERSION, other="1.2")
+    machine.follows(shelf, authority, deed=Deed.RESTART)
+    done = machine.look()
+    assert (done.found, done.installed, machine.installed, machine.restarts) == ("1.2", "", [], 0)
+    assert done.words[-1] == "version 1.2 was taken back: 'appliance update install' takes it"
+    assert "version 1.2 is there and was taken back" in commands.run("update", "status").output
+    assert machine.room.last().taken_back == ("1.2",)
+
+
+def test_an_update_that_is_taken_back_while_it_waits_is_known_too_and_no_trial_of_its(
+    machine: Machine, commands: Commands
+) -> None:
+    commands.state = machine.state
+    machine.has(next=True, version="1.1", trial="B")
+    assert commands.run("update", "rollback").exit_code == Exit.OK
+    machine.has(next=False, version="1.1", trial="B")
+    machine.follows("/")
+    with pytest.raises(FollowError):  # no source there
+        machine.look()
+    last = machine.room.last()
+    assert (last.taken_back, last.failed, last.became("1.1")) == (("1.1",), (), "was taken back")
+
+
+def test_a_rollback_needs_no_state_and_says_what_it_could_not_note(machine: Machine, commands: Commands) -> None:
+    machine.has(next=True, version="1.1", trial="B")
+    commands.state = machine.state / "nowhere"
+    assert commands.run("update", "rollback").exit_code == Exit.OK
+    assert not commands.state.exists()
+    commands.state = machine.state
+    (machine.state / "follow").write_text("")
+    result = commands.run("update", "rollback")
+    assert (result.exit_code, "may bring version 1.1 again" in result.output) == (Exit.OK, True)
+
+
+def test_what_an_operator_chose_to_go_back_to_is_neither_written_over_nor_restarted_into(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.has(next=True, version="0.9", trial="")
+    machine.follows(shelf, authority, deed=Deed.RESTART)
+    machine.room.change(lambda last: dataclasses.replace(last, installed="0.9"))
+    done = machine.look()
+    assert (done.installed, machine.installed, machine.restarts) == ("", [], 0)
+    assert done.words[-1] == "the next restart goes back to slot B: nothing is installed before"
+
+
+def test_what_became_of_a_version_is_noted_within_the_hour(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority)
+    machine.look()
+    assert machine.room.last().became("1.1") == "waits for its restart"
+    machine.has(next=False, version="1.1", trial="B")
+    assert machine.look(if_due=True) == Outcome(looked=False)
+    assert machine.room.last().became("1.1") == "failed its trial"
+
+
+def test_what_is_noted_while_a_look_runs_is_kept(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority)
+    machine.following.look(lambda done, total: machine.room.change(lambda last: last.having_taken_back("1.2")) and None)
+    assert (machine.room.last().tried, machine.installed) == (("1.2", "1.1"), ["1.1"])
 
 
 def test_what_was_rolled_back_is_not_installed_again_though_its_slot_was_filled_since(
@@ -750,6 +848,10 @@ def test_what_is_no_source_is_not_chosen(text: str) -> None:
 def test_a_file_of_options_that_is_wrong_says_what(text: str, words: str) -> None:
     with pytest.raises(FollowError, match=words):
         parsed(text)
+
+
+def test_a_record_of_a_newer_version_keeps_what_was_tried() -> None:
+    assert remembered('{"tried": ["1.1"], "later": 1}') == Last(tried=("1.1",))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"tried": 3}', '{"tried": [], "x": 1}', "\0"])

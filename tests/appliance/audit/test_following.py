@@ -39,6 +39,13 @@ def root(tmp_path: Path) -> Path:
         (Last(looked_at=NOW, problem="it says 404", again=True), Grade.WARN, "it says 404"),
         (Last(looked_at=NOW, found="1.1"), Grade.WARN, "1.0 runs, and version 1.1 waits to be installed"),
         (Last(looked_at=NOW, found="1.1", tried=("1.1",)), Grade.WARN, "version 1.1 was installed, and does not run"),
+        (
+            Last(looked_at=NOW, found="1.1", waits="1.1", tried=("1.1",)),
+            Grade.WARN,
+            "version 1.1 waits for its restart",
+        ),
+        (Last(looked_at=NOW, found="1.1").having_failed("1.1"), Grade.WARN, "version 1.1 failed its trial"),
+        (Last(looked_at=NOW, found="1.1").having_taken_back("1.1"), Grade.WARN, "version 1.1 was taken back"),
     ],
 )
 def test_silence_and_what_waits_are_warnings(root: Path, last: Last, grade: Grade, words: str) -> None:
