@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from appliance.backup.place import BackupError, Place
 from appliance.cli.backups import size
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import Answer, facts, line, moment
@@ -21,6 +22,11 @@ from appliance.following.deed import Following, seen
 from appliance.slots import State, order
 
 OFF: Final = "off"
+UNSAVED: Final = (
+    "no backup is set up: a version that fails may leave a database that the one before does not read; "
+    "'appliance backup init' sets one up"
+)
+BY_HAND: Final = "backups are made by hand alone, and a restart waits for one: 'appliance backup set --every-h 24'"
 NOTHING: Final = "no source of updates is followed: 'appliance update follow SOURCE' chooses one"
 SAY_S: Final = 0.2
 MOST_CALLS: Final = 10_000_000
@@ -135,7 +141,20 @@ def _shown(room: Room) -> Answer:
         ("last installed", installed),
         ("problem", last.problem),
     )
-    return Answer({"followed": _told(options, last)}, (facts(shown),))
+    warnings = _warnings(room.state, options)
+    told = {"followed": _told(options, last), "warnings": warnings}
+    return Answer(told, (facts(shown), *(line(each, "yellow") for each in warnings)))
+
+
+def _warnings(state: Path, options: Options) -> list[str]:
+    """What a choice lacks, in sentences."""
+    if options.deed is not Deed.RESTART:
+        return []
+    place = Place(state)
+    try:
+        return [UNSAVED] if not place.is_set_up else [] if place.options().every_h else [BY_HAND]
+    except BackupError as error:
+        return [f"whether backups are made cannot be read: {error.message}"]
 
 
 class _Progress:

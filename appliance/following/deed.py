@@ -2,7 +2,8 @@
 
 A version is installed once: one that is newer than what runs and than what waits for its first start, that following
 has not installed before, and that neither failed its trial here nor was taken back. With restarts, nothing below such a
-one either. The restart is tried within the window alone, and not while a call is up or a backup is made.
+one either. The restart is tried within the window alone, not while a call is up or a backup is made, and, where backups
+are set up, after one of this window: the first start of a newer version may leave a database that no older one reads.
 """
 
 import time
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from appliance import reset
-from appliance.backup import making
+from appliance.backup import making, record
+from appliance.backup.place import BackupError, Place
 from appliance.following.choice import Deed, FollowError, Last, Options, Room, is_due, standing
 from appliance.following.source import Heard, Offer, Source, plain
 from appliance.slots import SlotError, Slots, State, order
 
 MOST_PROBLEM: Final = 1000  # characters: the record has to stay short enough to be read (choice.MOST_BYTES)
+DAY_S: Final = 86_400.0
 RESTART: Final = ("systemctl", "--no-block", "reboot")
 
 Calls = Callable[[], int | None]
@@ -54,6 +57,19 @@ def seen(last: Last, found: State) -> Last:
 def goes_back(found: State) -> bool:
     """Whether the next restart starts an older version, as an operator chose."""
     return found.other.next and order(found.other.version) < order(found.running.version)
+
+
+def unsaved(options: Options, last: Last, state: Path, now: float) -> str:
+    """Why the backups speak against a restart now; empty: they do not, or none are set up."""
+    place = Place(state)
+    try:
+        if not place.is_set_up:
+            return ""
+    except BackupError as error:
+        return f"whether backups are set up cannot be read: {error.message}"
+    since = min(options.turn(now), max(last.installed_at, now - DAY_S))
+    fresh = since <= record.read(place).succeeded_at <= now
+    return "" if fresh else f"no backup was made since {options.at_h}:00: 'appliance backup show'"
 
 
 def newest(offered: Mapping[str, Offer], *above: str, without: tuple[str, ...] = ()) -> Offer | None:
@@ -127,7 +143,7 @@ class Following:
         by_hand = waits != last.installed or waits in last.gone or goes_back(found)
         if options.deed is not Deed.RESTART or not waits or by_hand:
             return done
-        why_not = self._against(options, now)
+        why_not = self._against(options, last)
         if why_not:
             return replace(done, words=(*done.words, f"version {waits} waits for the restart: {why_not}"))
         self._still_chosen(options)
@@ -169,12 +185,15 @@ class Following:
         finally:
             file.unlink(missing_ok=True)
 
-    def _against(self, options: Options, now: float) -> str:
+    def _against(self, options: Options, last: Last) -> str:
         """What is against a restart now; empty: nothing."""
+        now = self._clock()  # the download may have taken hours
         if not options.within(now):
             return f"it comes from {options.window}"
         if making.under_way(self.room.state):
             return "a backup is made now"
+        if missing := unsaved(options, last, self.room.state, now):
+            return missing
         up = self._calls()
         if up is None:
             return "nobody says whether a call is up"

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from appliance import reset
+from appliance.backup import record
 from appliance.backup.making import Backups
+from appliance.backup.place import BackupError, Place
 from appliance.cli import follow
 from appliance.cli.exits import Exit
 from appliance.following.choice import Deed, FollowError, Last, Options, Room, check_source, is_due, parsed, remembered
@@ -741,6 +743,97 @@ def test_the_restart_waits_for_the_window_and_for_calls_to_end(
     done = machine.look(if_due=True)  # the look was made tonight: the restart alone is left
     assert (done.restarts, machine.restarts) == (True, 1)
     assert len(shelf.asked) == asked
+
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+def backed_up(machine: Machine, at: float) -> None:
+    place = Backups(machine.state, "1").place
+    place.make()
+    place.make_password()
+    place.choose(place.options())
+    record.write(place, record.Record(succeeded_at=at))
+
+
+@pytest.mark.parametrize(
+    ("at", "restarts"),
+    [
+        (0.0, False),  # none yet
+        (NIGHT - DAY, False),  # last night's, before the update was here
+        (NIGHT - HOUR, False),  # of this evening, before the update was here
+        (NIGHT - HOUR / 2, True),  # at 3:00, when the window begins
+        (NIGHT, True),
+        (NIGHT + DAY, False),  # by a clock that went wrong
+    ],
+)
+def test_where_backups_are_set_up_the_restart_waits_for_one_of_this_window(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority, at: float, *, restarts: bool
+) -> None:
+    lay(shelf, signed, "1.1")
+    backed_up(machine, at)
+    machine.follows(shelf, authority, deed=Deed.RESTART)
+    done = machine.look()
+    assert (done.installed, done.restarts, machine.restarts) == ("1.1", restarts, int(restarts))
+    if not restarts:
+        assert done.words[-1].endswith("waits for the restart: no backup was made since 3:00: 'appliance backup show'")
+        backed_up(machine, NIGHT + HOUR / 2)
+        machine.now = NIGHT + HOUR
+        assert machine.look(if_due=True).restarts
+
+
+def test_a_backup_of_the_same_day_serves_where_the_update_was_here_before_it(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority, deed=Deed.RESTART)
+    machine.up = 1
+    machine.look()
+    machine.up, machine.now = 0, NIGHT + DAY
+    backed_up(machine, NIGHT + HOUR / 2)
+    assert machine.look(if_due=True).restarts
+    machine.now = NIGHT + 2 * DAY
+    assert not machine.look(if_due=True).restarts  # two nights later it is too old
+
+
+def test_a_choice_of_backups_that_cannot_be_read_speaks_against_a_restart(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(self: Place) -> bool:
+        raise BackupError("no")
+
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority, deed=Deed.RESTART)
+    monkeypatch.setattr(Place, "is_set_up", property(unreadable))
+    assert "whether backups are set up cannot be read" in machine.look().words[-1]
+    assert machine.restarts == 0
+
+
+def test_a_download_that_outlasts_the_window_ends_in_no_restart(
+    shelf: Shelf, machine: Machine, signed: Signed, authority: Authority
+) -> None:
+    lay(shelf, signed, "1.1")
+    machine.follows(shelf, authority, deed=Deed.RESTART)
+
+    def slow(done: int, total: int) -> None:
+        machine.now = NIGHT + 4 * HOUR
+
+    assert machine.following.look(slow).installed == "1.1"
+    assert machine.restarts == 0
+
+
+def test_restarts_without_backups_are_warned_of(commands: Commands, machine: Machine) -> None:
+    commands.state = machine.state
+    chosen = commands.json("update", "follow", "https://updates.example/", "--restart")
+    assert [each.partition(":")[0] for each in chosen["warnings"]] == ["no backup is set up"]
+    assert "no backup is set up" in commands.run("update", "follow").output
+    backed_up(machine, NIGHT)
+    assert commands.json("update", "follow")["warnings"] == []
+    place = Place(machine.state)
+    place.choose(dataclasses.replace(place.options(), every_h=0))
+    assert "made by hand alone" in commands.run("update", "follow").output
+    assert commands.json("update", "follow", "--install")["warnings"] == []
 
 
 def test_what_somebody_installed_by_hand_is_not_restarted_into(
