@@ -2,6 +2,7 @@
 the image, and only once somebody has chosen one."""
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -17,11 +18,24 @@ from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import Answer, facts, line, moment
 from appliance.cli.slots import slots_here
 from appliance.cli.table import Command, Session, argument, option
-from appliance.following.choice import DEED_WORDS, HOW, MOST_BYTES, Deed, FollowError, Last, Options, Room, standing
+from appliance.following.choice import (
+    DEED_WORDS,
+    HOW,
+    MOST_BYTES,
+    Deed,
+    FollowError,
+    Last,
+    Options,
+    Room,
+    check_visible,
+    standing,
+)
 from appliance.following.deed import Following, seen
 from appliance.slots import State, order
 
 OFF: Final = "off"
+OTHERS: Final = ("status", "install", "rollback", "confirm", "look")  # commands that a source is mistaken for
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?:[:/].*)?")
 UNSAVED: Final = (
     "no backup is set up: a version that fails may leave a database that the one before does not read; "
     "'appliance backup init' sets one up"
@@ -74,9 +88,15 @@ def _told(options: Options, last: Last) -> dict[str, Any]:
     return asdict(options) | {"last": asdict(last)}
 
 
-def _follow(session: Session, source: str | None, ca: Path | None, **given: Any) -> Answer:
+def _follow(
+    session: Session, source: str | None, ca: Path | None, at_h: int | None, for_h: int | None, **given: bool
+) -> Answer:
     slots_here()
-    changes = {name: value for name, value in given.items() if value is not None}
+    deeds = [Deed(name) for name, chosen in given.items() if chosen]
+    if len(deeds) > 1:
+        raise click.UsageError("one of " + ", ".join(f"--{each}" for each in deeds) + ", not more of them")
+    changes = {"deed": deeds[0] if deeds else None, "at_h": at_h, "for_h": for_h}
+    changes = {name: value for name, value in changes.items() if value is not None}
     with _refusals():
         room = Room(session.state.absolute())
         if source == OFF:
@@ -95,7 +115,7 @@ def _choose(room: Room, source: str | None, ca: Path | None, changes: dict[str, 
     if source is None and before is None:
         raise FollowError("nothing is followed", f"name the source as well: {HOW}")
     if source is not None:
-        given = source if source.startswith("https://") or "://" in source else str(Path(source).absolute())
+        given = _source(source)
         same = before is not None and before.source == given
         before = replace(before, source=given, authority=before.authority if same else "") if before else Options(given)
     assert before is not None
@@ -107,6 +127,17 @@ def _choose(room: Room, source: str | None, ca: Path | None, changes: dict[str, 
     if not chosen.remote and not Path(chosen.source).is_dir():
         raise FollowError(f"there is no directory {chosen.source}", "mount its disk first")
     room.choose(chosen)
+
+
+def _source(text: str) -> str:
+    """What was typed for a source. Raises FollowError for what only looks like one."""
+    if text.startswith("/"):
+        check_visible(Path(text))
+        return str(Path(text))
+    if "://" in text:
+        return text
+    hint = f"'appliance update {text}'" if text in OTHERS else f"https://{text}" if _HOST.fullmatch(text) else HOW
+    raise FollowError(f"{text!r:.80} is no source of updates", hint)
 
 
 def _readable(room: Room) -> Options | None:
@@ -134,7 +165,7 @@ def _shown(room: Room) -> Answer:
         ("source", options.source),
         ("a newer version is", DEED_WORDS[options.deed]),
         ("looked for", f"each day from {options.at_h}:00"),
-        ("restarts", f"from {options.window}, while no call is up" if options.deed is Deed.RESTART else ""),
+        ("restarts", f"{options.window}, while no call is up" if options.deed is Deed.RESTART else ""),
         ("authority", options.authority),
         ("last looked at", moment(last.looked_at) or "never"),
         ("found", f"version {last.found} {last.became(last.found)}".strip() if last.found else ""),
@@ -205,7 +236,7 @@ def _look(session: Session, if_due: bool) -> Answer:
 
 
 def _deed(each: Deed, words: str) -> click.Option:
-    return option(f"--{each}", "deed", flag_value=each, type=Deed, default=None, help=words, show_default=False)
+    return option(f"--{each}", each.value, is_flag=True, default=False, help=words, show_default=False)
 
 
 def _hours(name: str, metavar: str, words: str) -> click.Option:

@@ -28,6 +28,7 @@ MOST_BYTES: Final = 64 * 1024
 DAY_H: Final = 24
 MOST_TRIED: Final = 50  # versions that are remembered
 _AUTHORITY: Final = re.compile(r"authority-[0-9a-f]{16}\.pem")
+HIDDEN: Final = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - to the unit that looks (ProtectHome=, PrivateTmp=)
 HOW: Final = "https://HOST/PATH/, or an absolute directory, with SHA256SUMS and the updates that it names"
 
 
@@ -85,7 +86,9 @@ class Options:
     @property
     def window(self) -> str:
         """When the machine may restart, in words."""
-        return f"{self.at_h}:00 to {(self.at_h + self.for_h) % DAY_H}:00"
+        if self.for_h == DAY_H:
+            return "at any hour"
+        return f"from {self.at_h}:00 to {(self.at_h + self.for_h) % DAY_H}:00"
 
     def within(self, now: float) -> bool:
         """Whether the machine may restart now."""
@@ -190,6 +193,14 @@ def check_source(text: str) -> None:
         whole = False
     if not whole or "@" in found.netloc or found.query or found.fragment:
         raise FollowError(f"{text!r:.80} is no source of updates", HOW)
+
+
+def check_visible(directory: Path) -> None:
+    """Raises FollowError for a directory that the unit that looks cannot see."""
+    for each in (Path(os.path.normpath(directory)), directory.resolve()):
+        if hides := next((place for place in HIDDEN if each.is_relative_to(place)), ""):
+            words = f"{directory} lies below {hides}, and what looks by itself does not see that"
+            raise FollowError(words, "a directory of another place, such as /srv or /mnt")
 
 
 def _within(name: str, value: object, least: int, most: int) -> None:

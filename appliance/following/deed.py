@@ -189,7 +189,7 @@ class Following:
         """What is against a restart now; empty: nothing."""
         now = self._clock()  # the download may have taken hours
         if not options.within(now):
-            return f"it comes from {options.window}"
+            return f"it comes {options.window}"
         if making.under_way(self.room.state):
             return "a backup is made now"
         if missing := unsaved(options, last, self.room.state, now):

@@ -21,8 +21,19 @@ from appliance.backup import record
 from appliance.backup.making import Backups
 from appliance.backup.place import BackupError, Place
 from appliance.cli import follow
+from appliance.cli.book import BOOK
 from appliance.cli.exits import Exit
-from appliance.following.choice import Deed, FollowError, Last, Options, Room, check_source, is_due, parsed, remembered
+from appliance.following.choice import (
+    Deed,
+    FollowError,
+    Last,
+    Options,
+    Room,
+    check_source,
+    is_due,
+    parsed,
+    remembered,
+)
 from appliance.following.deed import Following, Outcome
 from appliance.following.source import FETCH_S, SUMS_S, Source, offers
 from appliance.slots import SlotError, Slots, run
@@ -979,6 +990,28 @@ def test_commands_choose_look_show_and_end_it(
     assert "nothing is followed" in commands.run("update", "look").output
 
 
+UNSEEN = (
+    (["/root/updates"], "/root"), (["/home/anna"], "/home"), (["/tmp"], "/tmp"), (["/var/tmp/x"], "/var/tmp"),
+    (["/srv/../root"], "/root"), (["/proc/self/root/root"], "/root"),
+)  # fmt: skip
+
+
+def test_words_that_are_taken_for_a_source_are_the_other_commands_and_hidden_places_the_units() -> None:
+    assert sorted(follow.OTHERS) == sorted(set(update_words()) - {"follow"})
+    unit = (Path(__file__).parents[2] / "image/files/etc/systemd/system/appliance-follow.service").read_text()
+    assert "\nProtectHome=yes\n" in unit
+    assert "\nPrivateTmp=yes\n" in unit
+
+
+def update_words() -> list[str]:
+    return [words.split()[1] for words in dict(BOOK.rows()) if words.startswith("update ")]
+
+
+def test_a_window_of_a_whole_day_is_any_hour() -> None:
+    assert Options("/srv", for_h=24).window == "at any hour"
+    assert Options("/srv", at_h=22, for_h=4).window == "from 22:00 to 2:00"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -989,6 +1022,12 @@ def test_commands_choose_look_show_and_end_it(
         (["https://updates.example/", "--ca", "/etc/hostname"], Exit.REFUSED, "this file holds no certificate"),
         (["https://updates.example/", "--at", "25"], Exit.REFUSED, "at_h is 25"),
         (["off", "--tell"], Exit.USAGE, "takes no options"),
+        (["https://updates.example/", "--tell", "--restart"], Exit.USAGE, "one of --tell, --restart, not more of them"),
+        (["status"], Exit.REFUSED, "'appliance update status'"),
+        (["updates.example.com/pbx"], Exit.REFUSED, "https://updates.example.com/pbx"),
+        (["updates"], Exit.REFUSED, "https://HOST/PATH/"),
+        (["./updates"], Exit.REFUSED, "https://HOST/PATH/"),
+        *((place, Exit.REFUSED, f"lies below {hides}, and") for place, hides in UNSEEN),
     ],
 )
 def test_a_choice_that_cannot_be_is_refused_with_words(
