@@ -18,6 +18,7 @@ from appliance.cli.exits import Exit, Failure
 from appliance.cli.show import Answer, facts, line, moment
 from appliance.cli.slots import slots_here
 from appliance.cli.table import Command, Session, argument, option
+from appliance.config.textual import is_zone
 from appliance.following.choice import (
     DEED_WORDS,
     HOW,
@@ -106,8 +107,8 @@ def _follow(
             return Answer({"followed": None}, (line("nothing is followed any more" if there else NOTHING),))
         if source is not None or changes or ca is not None:
             with room.alone():
-                _choose(room, source, ca, changes)
-        return _shown(room)
+                _choose(room, source, ca, changes | _zone(session))
+        return _shown(room, _zone(session))
 
 
 def _choose(room: Room, source: str | None, ca: Path | None, changes: dict[str, Any]) -> None:
@@ -127,6 +128,14 @@ def _choose(room: Room, source: str | None, ca: Path | None, changes: dict[str, 
     if not chosen.remote and not Path(chosen.source).is_dir():
         raise FollowError(f"there is no directory {chosen.source}", "mount its disk first")
     room.choose(chosen)
+
+
+def _zone(session: Session) -> dict[str, str]:
+    """The setting `timezone`, as a part of the choice; empty where no office answers, or with what is no zone."""
+    found: object = None
+    with contextlib.suppress(Failure):
+        found = session.link().running_office("settings.get", {"name": "timezone"}).get("value")
+    return {"zone": found} if isinstance(found, str) and is_zone(found) else {}
 
 
 def _source(text: str) -> str:
@@ -156,7 +165,8 @@ def _bytes_of(path: Path) -> bytes:
         raise FollowError(f"{path}: {error.strerror}", "name a file with certificates in PEM") from None
 
 
-def _shown(room: Room) -> Answer:
+def _shown(room: Room, zone: dict[str, str]) -> Answer:
+    """What was chosen, and what came of it; `zone`: the one of the office, now."""
     options, last = room.options(), room.last()
     if options is None:
         return Answer({"followed": None}, (line(NOTHING),))
@@ -164,7 +174,7 @@ def _shown(room: Room) -> Answer:
     shown = (
         ("source", options.source),
         ("a newer version is", DEED_WORDS[options.deed]),
-        ("looked for", f"each day from {options.at_h}:00"),
+        ("looked for", f"each day from {options.at_h}:00 ({options.clock})"),
         ("restarts", f"{options.window}, while no call is up" if options.deed is Deed.RESTART else ""),
         ("authority", options.authority),
         ("last looked at", moment(last.looked_at) or "never"),
@@ -173,6 +183,9 @@ def _shown(room: Room) -> Answer:
         ("problem", last.problem),
     )
     warnings = _warnings(room.state, options)
+    if zone and zone["zone"] != options.clock:
+        words = f"the setting timezone is {zone['zone']}, and the hours are those of {options.clock}"
+        warnings.append(f"{words}: 'appliance update follow --at {options.at_h}' takes it over")
     told = {"followed": _told(options, last), "warnings": warnings}
     return Answer(told, (facts(shown), *(line(each, "yellow") for each in warnings)))
 
@@ -254,7 +267,9 @@ COMMANDS = (
             _deed(Deed.INSTALL, "Write it into the other slot; the next restart tries it (so without a choice)."),
             _deed(Deed.RESTART, "Write it, and restart within the window, while no call is up."),
             _hours(
-                "at", "HOUR", "The hour of the day (local time) from which the look is due, and the window begins; 3."
+                "at",
+                "HOUR",
+                "The hour of the day (setting timezone) from which the look is due, and the window begins; 3.",
             ),
             _hours("for", "HOURS", "How many hours the window is long; 3."),
             option(

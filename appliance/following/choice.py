@@ -5,6 +5,7 @@ asks, and how old a system may grow. So they stand in a file of root's, `options
 came of the last looks. All of it has mode 0600.
 """
 
+import datetime
 import fcntl
 import hashlib
 import json
@@ -19,8 +20,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from appliance.backup.keys import certificates
+from appliance.config.textual import is_zone
 from appliance.slots import order
 
 DIRECTORY, OPTIONS, LAST, LOCK = "follow", "options.toml", "last.json", "lock"
@@ -58,15 +61,17 @@ DEED_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The choice. `at_h`: the hour of the day (local time) from which the day's look is due; within `for_h` hours from
-    then on the machine may be restarted. `authority`: the file in STATE/follow whose certificates vouch for the source,
-    in place of those of the machine."""
+    """The choice. `at_h`: the hour of the day from which the day's look is due; within `for_h` hours from then on the
+    machine may be restarted. `zone`: whose hours (IANA), as the setting `timezone` said when it was chosen, so that the
+    office moves no window later; empty: the system's. `authority`: the file in STATE/follow whose certificates vouch
+    for the source, in place of those of the machine."""
 
     source: str
     deed: Deed = Deed.INSTALL
     at_h: int = 3
     for_h: int = 3
     authority: str = ""
+    zone: str = ""
 
     def __post_init__(self) -> None:
         """Raises FollowError that names what is out of range."""
@@ -76,6 +81,11 @@ class Options:
         if self.authority and not _AUTHORITY.fullmatch(self.authority):
             raise FollowError(
                 f"{self.authority!r:.80} is no file of an authority", "'appliance update follow --ca FILE'"
+            )
+
+        if self.zone and not (isinstance(self.zone, str) and is_zone(self.zone)):
+            raise FollowError(
+                f"{self.zone!r:.80} is no time zone", "'appliance update follow SOURCE' writes the file anew"
             )
 
     @property
@@ -88,18 +98,24 @@ class Options:
         """When the machine may restart, in words."""
         if self.for_h == DAY_H:
             return "at any hour"
-        return f"from {self.at_h}:00 to {(self.at_h + self.for_h) % DAY_H}:00"
+        return f"from {self.at_h}:00 to {(self.at_h + self.for_h) % DAY_H}:00 ({self.clock})"
+
+    @property
+    def clock(self) -> str:
+        """Whose hours they are."""
+        return self.zone or time.strftime("%Z")
+
+    def _local(self, now: float) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(now, ZoneInfo(self.zone) if self.zone else None)
 
     def within(self, now: float) -> bool:
         """Whether the machine may restart now."""
-        return (time.localtime(now).tm_hour - self.at_h) % DAY_H < self.for_h
+        return (self._local(now).hour - self.at_h) % DAY_H < self.for_h
 
     def turn(self, now: float) -> float:
         """When it was last `at_h` o'clock."""
-        local = time.localtime(now)
-        at = (self.at_h, 0, 0, 0, 0, -1)
-        turn = time.mktime((local.tm_year, local.tm_mon, local.tm_mday, *at))
-        return turn if turn <= now else time.mktime((local.tm_year, local.tm_mon, local.tm_mday - 1, *at))
+        turn = self._local(now).replace(hour=self.at_h, minute=0, second=0, microsecond=0, fold=0)
+        return turn.timestamp() if turn.timestamp() <= now else (turn - datetime.timedelta(days=1)).timestamp()
 
 
 @dataclass(frozen=True, slots=True)

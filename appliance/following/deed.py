@@ -69,7 +69,7 @@ def unsaved(options: Options, last: Last, state: Path, now: float) -> str:
         return f"whether backups are set up cannot be read: {error.message}"
     since = min(options.turn(now), max(last.installed_at, now - DAY_S))
     fresh = since <= record.read(place).succeeded_at <= now
-    return "" if fresh else f"no backup was made since {options.at_h}:00: 'appliance backup show'"
+    return "" if fresh else f"no backup was made since {options.at_h}:00 ({options.clock}): 'appliance backup show'"
 
 
 def newest(offered: Mapping[str, Offer], *above: str, without: tuple[str, ...] = ()) -> Offer | None:

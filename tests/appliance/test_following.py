@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import datetime
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from appliance.backup.place import BackupError, Place
 from appliance.cli import follow
 from appliance.cli.book import BOOK
 from appliance.cli.exits import Exit
+from appliance.cli.link import Link
 from appliance.following.choice import (
     Deed,
     FollowError,
@@ -741,7 +743,7 @@ def test_the_restart_waits_for_the_window_and_for_calls_to_end(
     lay(shelf, signed, "1.1")
     machine.follows(shelf, authority, deed=Deed.RESTART)
     machine.now = NOON
-    assert "waits for the restart: it comes from 3:00 to 6:00" in machine.look().words[-1]
+    assert "waits for the restart: it comes from 3:00 to 6:00 (" in machine.look().words[-1]
     machine.now = NIGHT + 86_400
     for machine.up, why in ((2, "2 calls are up"), (1, "1 call is up"), (None, "nobody says whether a call is up")):
         done = machine.look()
@@ -788,7 +790,7 @@ def test_where_backups_are_set_up_the_restart_waits_for_one_of_this_window(
     done = machine.look()
     assert (done.installed, done.restarts, machine.restarts) == ("1.1", restarts, int(restarts))
     if not restarts:
-        assert done.words[-1].endswith("waits for the restart: no backup was made since 3:00: 'appliance backup show'")
+        assert "waits for the restart: no backup was made since 3:00 (" in done.words[-1]
         backed_up(machine, NIGHT + HOUR / 2)
         machine.now = NIGHT + HOUR
         assert machine.look(if_due=True).restarts
@@ -947,6 +949,8 @@ def test_what_is_no_source_is_not_chosen(text: str) -> None:
         ('source = "/srv"\ndeed = "reboot"', "deed one of tell, install, restart"),
         ('source = "/srv"\nauthority = "../x"', "is no file of an authority"),
         ("at_h = 3", "is no source"),
+        ('source = "/srv"\nzone = "../x"', "is no time zone"),
+        ('source = "/srv"\nzone = 3', "is no time zone"),
     ],
 )
 def test_a_file_of_options_that_is_wrong_says_what(text: str, words: str) -> None:
@@ -976,7 +980,7 @@ def test_commands_choose_look_show_and_end_it(
     chosen = commands.json("update", "follow", "--restart", "--for", "1")["followed"]
     assert (chosen["deed"], chosen["at_h"], chosen["for_h"], chosen["last"]["found"]) == ("restart", 4, 1, "1.1")
     assert re.search(
-        r"^restarts +from 4:00 to 5:00, while no call is up$", commands.run("update", "follow").output, re.M
+        r"^restarts +from 4:00 to 5:00 \(\w+\), while no call is up$", commands.run("update", "follow").output, re.M
     )
     chosen = commands.json("update", "follow", "--install")["followed"]
     assert chosen["deed"] == "install"
@@ -1007,9 +1011,45 @@ def update_words() -> list[str]:
     return [words.split()[1] for words in dict(BOOK.rows()) if words.startswith("update ")]
 
 
+def test_the_hours_are_those_of_the_zone_through_its_changes_of_the_clock() -> None:
+    def at(*words: int) -> float:
+        return datetime.datetime(2026, *words, tzinfo=datetime.UTC).timestamp()
+
+    berlin = Options("/srv", at_h=3, for_h=3, zone="Europe/Berlin")
+    assert [hour for hour in range(24) if berlin.within(at(7, 1, hour))] == [1, 2, 3]
+    assert [hour for hour in range(24) if berlin.within(at(1, 1, hour))] == [2, 3, 4]
+    assert berlin.turn(at(7, 1, 12)) == at(7, 1, 1)
+    assert berlin.turn(at(7, 1, 0)) == at(6, 30, 1)
+    assert berlin.turn(at(3, 29, 12)) == at(3, 29, 1)  # the night on which 3:00 is an hour earlier
+    assert berlin.turn(at(3, 29, 0)) == at(3, 28, 2)
+    assert berlin.window == "from 3:00 to 6:00 (Europe/Berlin)"
+    assert Options("/srv").window == f"from 3:00 to 6:00 ({time.strftime('%Z')})"
+
+
+def test_the_zone_is_the_settings_of_when_it_was_chosen_and_another_one_is_warned_of(
+    commands: Commands, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: dict[str, Any] = {"value": "Europe/Berlin"}
+    monkeypatch.setattr(Link, "running_office", lambda self, verb, args=None: said if verb == "settings.get" else {})
+    url = "https://updates.example/"
+    assert commands.json("update", "follow", url)["followed"]["zone"] == "Europe/Berlin"
+    assert re.search(
+        r"^looked for +each day from 3:00 \(Europe/Berlin\)$", commands.run("update", "follow").output, re.M
+    )
+    said["value"] = "Asia/Tokyo"
+    found = commands.json("update", "follow")
+    assert found["followed"]["zone"] == "Europe/Berlin"
+    assert ["the setting timezone is Asia/Tokyo" in each for each in found["warnings"]] == [True]
+    for said["value"] in ("../x", 3, None):
+        assert commands.json("update", "follow", "--at", "4")["followed"]["zone"] == "Europe/Berlin"
+    said["value"] = "Asia/Tokyo"
+    assert commands.json("update", "follow", "--at", "4")["followed"]["zone"] == "Asia/Tokyo"
+    assert commands.json("update", "follow")["warnings"] == []
+
+
 def test_a_window_of_a_whole_day_is_any_hour() -> None:
     assert Options("/srv", for_h=24).window == "at any hour"
-    assert Options("/srv", at_h=22, for_h=4).window == "from 22:00 to 2:00"
+    assert Options("/srv", at_h=22, for_h=4, zone="UTC").window == "from 22:00 to 2:00 (UTC)"
 
 
 @pytest.mark.parametrize(
