@@ -201,7 +201,8 @@ def _disallow(session: Session, source: str) -> Answer:
 def _allowed(session: Session) -> Answer:
     result = session.link().office("allows.list")
     shown = table(ALLOWED, result["allows"], "nobody is on the allow list")
-    return Answer(result, (shown, *_ended(result["ended"]), *_warned(result), *notes(session)))
+    near = [line(result["private_networks"], "dim")] if result["private_networks"] else []
+    return Answer(result, (shown, *_ended(result["ended"]), *_warned(result), *near, *notes(session)))
 
 
 def _ended(row: Mapping[str, Any] | None) -> list[RenderableType]:
@@ -246,7 +247,23 @@ COMMANDS = (
         (argument("source", metavar="ADDRESS|all"),),
         "What was counted against it is forgotten too.",
     ),
-    Command("allow", "Let an address or network pass every check of the gate.", _allow, (SOURCE, FOR, REASON)),
-    Command("disallow", "Take an address or network off the allow list.", _disallow, (SOURCE,)),
+    Command(
+        "allow",
+        "Let an address or network pass every check of the gate.",
+        _allow,
+        (SOURCE, FOR, REASON),
+        "It is trusted with that: panel and, on the image, SSH are reached from there (remoteadmin, allowtrustedip). "
+        "The first entry closes both to private networks, which are let in until then: allow yours as well, as with "
+        "'appliance allow 10.0.0.0/8', and before all others the address that you come from.",
+    ),
+    Command(
+        "disallow",
+        "Take an address or network off the allow list.",
+        _disallow,
+        (SOURCE,),
+        "Panel and, on the image, SSH are not reached from there any more. While another trusted entry is left, "
+        "private networks stay shut out as well ('appliance allow 10.0.0.0/8' lets one in); with the last one gone "
+        "they are let in again.",
+    ),
     Command("allowed", "List who is on the allow list.", _allowed),
 )

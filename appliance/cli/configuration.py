@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import RenderableType
 
-from appliance.cli.door import notes
+from appliance.cli.door import foreseen, notes
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.link import Link, Request
 from appliance.cli.show import Answer, Column, line, say, table
@@ -98,11 +98,15 @@ def _import(session: Session, file: str, dry_run: bool, yes: bool) -> Answer:
     if not asks and not dry_run:
         return _applied(session, _sent(link, file, [*requests, ("config.apply", {})]))
     planned = _sent(link, file, [*requests, ("config.plan", {})])
-    shown = _shown(planned)
+    ssh, cut_off = foreseen(session, planned["administered_from"]) if planned["changes"] else ((), "")
+    shown = (*_shown(planned), *ssh)
     if dry_run or not planned["changes"]:
         words = "nothing was changed" if dry_run else "nothing differs; nothing was changed"
         return Answer(planned | {"dry_run": True}, (*shown, line(words, "dim")))
     say(Answer(planned, shown), as_json=False)
+    if cut_off:
+        words = f"you come over SSH from {cut_off}, to which it would be closed"
+        raise Failure(Exit.REFUSED, words, "your next session would not be answered; --yes does it all the same")
     click.confirm("Change all of this?", abort=True, err=True)
     return _applied(session, _sent(link, file, [*requests, ("config.apply", {"digest": planned["digest"]})]), told=True)
 
@@ -171,8 +175,9 @@ COMMANDS = (
             option("--dry-run", is_flag=True, default=False, help="Only show what it would change."),
             option("--yes", is_flag=True, default=False, help="Do not ask."),
         ),
-        "What it would change is shown first. A section that the file does not have is left as it is; what a section "
-        "of it does not have is removed. A file without secrets leaves those that the machine has. What is wrong is "
-        "named by its place, and nothing is changed.",
+        "What it would change is shown first, and whom panel and SSH would not answer any more; who comes over SSH and "
+        "would be shut out himself is refused without --yes. A section that the file does not have is left "
+        "as it is; what a section of it does not have is removed. A file without secrets leaves those that the machine "
+        "has. What is wrong is named by its place, and nothing is changed.",
     ),
 )

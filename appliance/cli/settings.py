@@ -7,12 +7,13 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from appliance.cli.door import DECIDING, notes
+from appliance.cli.door import notes
 from appliance.cli.exits import Exit, Failure
 from appliance.cli.passwords import password_of
 from appliance.cli.policy import CONFIRM, confirm_s, waiting
 from appliance.cli.show import Answer, Column, facts, line, moment, say, table
 from appliance.cli.table import Command, Group, Session, argument, option
+from appliance.config.opening import DECIDING
 from appliance.config.profiles import Profile
 from appliance.config.render import default_file, describe, json_schema, words_of
 from appliance.config.row import Row

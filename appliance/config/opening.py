@@ -13,6 +13,7 @@ from appliance.config.private import PRIVATE, meets
 
 HONOUR_LISTED: Final = "appliance settings set allowtrustedip 3"  # all that is on the list opens SSH from then on
 REACH_TRUSTED: Final = "appliance settings set remoteadmin 1"  # and the panel, as far as the list is honoured
+DECIDING: Final = frozenset({"remoteadmin", "allowtrustedip", "trustsubnet", "trustlanip"})  # beside the list
 
 
 class Where(IntEnum):

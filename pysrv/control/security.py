@@ -6,15 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from appliance import wire
-from appliance.config.opening import HONOUR_LISTED, REACH_TRUSTED, Opening, Reach, Span, opening
-from appliance.config.settings import Settings
+from appliance.config.opening import Opening, opening
 from appliance.wire import WireError
 from pysrv.control.desk import Desk
 from pysrv.control.paging import PageOf, bounds
 from pysrv.control.probe import locked_out
+from pysrv.control.trust import end_warnings, entry_warnings, list_warnings, lost_warnings, private_networks, trust
 from pysrv.limits.sentence import Scope
 from pysrv.limits.sources import lies_in
-from pysrv.limits.trusted import administering
 from pysrv.service.firewall import refuse_protected
 from pysrv.store.rows import AllowRow, BanRow
 
@@ -61,7 +60,8 @@ class BansShown(TypedDict):
 
 class AllowAnswer(TypedDict):
     """The row of the allow list as it is stored. `warnings`: which setting keeps the panel or SSH shut to it all the
-    same, and how they are opened; or that all who open them do so for a while only, and what comes after."""
+    same, and how they are opened; that with it they no longer answer private networks; or that all who open them do so
+    for a while only, and what comes after."""
 
     allow: AllowRow
     warnings: list[str]
@@ -77,13 +77,15 @@ class DisallowAnswer(TypedDict):
 class AllowsAnswer(TypedDict):
     """Who is on the allow list. `administered_from`: networks that SSH answers on the image, beside the tunnel.
     `opening`: whom of the list panel and SSH answer (`remoteadmin`, `allowtrustedip`). `warnings`: which setting keeps
-    them shut to others of the list; or that all who open them do so for a while only. `ended`: the last entry, if it
-    has ended: private networks stay shut out until another address is trusted or this one is removed."""
+    them shut to others of the list; or that all who open them do so for a while only. `private_networks`: that they
+    are answered until somebody is trusted, or that none is any more; empty: neither. `ended`: the last entry, if it has
+    ended: private networks stay shut out until another address is trusted or this one is removed."""
 
     allows: list[AllowRow]
     administered_from: list[str]
     opening: Opening
     warnings: list[str]
+    private_networks: str
     ended: AllowRow | None
 
 
@@ -232,61 +234,13 @@ def add_allow(desk: Desk, args: wire.Source) -> AllowAnswer:
     """allows.add"""
     prefix, reason = _part(canonical(args.prefix), "let everyone pass unchecked"), args.reason[:200]
     row = AllowRow(prefix, str(args.kind), reason, desk.clock(), _end(args.expires_at), desk.who)
+    before = trust(desk)
     desk.store.add_allow(row)
     desk.after_commit(lambda live: live.allow(wire.Source(prefix, args.kind, args.expires_at, reason)))
-    shut = _entry_warnings(desk.settings, prefix) if args.kind == wire.SourceClass.ALLOW else []
-    return {"allow": row, "warnings": [*shut, *_end_warnings(desk)]}
-
-
-def _end_warnings(desk: Desk) -> list[str]:
-    """A warning where SSH answers somebody, and nobody without an end."""
-    found = _administering(desk)
-    if not found or not all(end for _, end in found):
-        return []
-    words = "nobody opens panel and SSH without an end: after the last one both answer the tunnel alone"
-    if desk.settings.remoteadmin == Reach.NOWHERE:
-        words = "nobody opens SSH without an end: after the last one it answers the tunnel alone"
-    return [words]
-
-
-def _administering(desk: Desk) -> list[tuple[str, float]]:
-    listed = [(row.prefix, row.expires_at) for row in desk.store.trusted()]
-    return administering(desk.settings, listed, begun=desk.store.trust_begun())
-
-
-def _entry_warnings(settings: Settings, prefix: str) -> list[str]:
-    """Warnings of what stays shut to a trusted address, and of what would open it."""
-    opens = opening(settings)
-    return _shut_warnings(settings, "" if opens.ssh.holds(prefix) else prefix)
-
-
-def _list_warnings(settings: Settings) -> list[str]:
-    """The same of all that may be on the list."""
-    span = opening(settings).ssh
-    what = "public addresses of the allow list" if span is Span.PRIVATE else "what is on the allow list"
-    return _shut_warnings(settings, "" if span is Span.ALL else what)
-
-
-def _shut_warnings(settings: Settings, whom: str) -> list[str]:
-    """`whom`: to whom `allowtrustedip` shuts SSH; empty: to nobody of those who matter."""
-    honoured, warnings = settings.shown("allowtrustedip"), []
-    if whom and settings.remoteadmin == Reach.NOWHERE:
-        words = f"on the image SSH stays shut to {whom}: allowtrustedip is {honoured}; '{HONOUR_LISTED}' opens it"
-        warnings.append(words)
-    elif whom:
-        words = (
-            f"the panel, and on the image SSH, stays shut to {whom}: allowtrustedip is {honoured}; "
-            f"'{HONOUR_LISTED}' opens both"
-        )
-        warnings.append(words)
-    if settings.remoteadmin == Reach.NOWHERE:
-        reached = settings.shown("remoteadmin")
-        words = (
-            f"the panel stays shut to all but this machine: remoteadmin is {reached}; "
-            f"'{REACH_TRUSTED}' opens it to trusted addresses"
-        )
-        warnings.append(words)
-    return warnings
+    now = trust(desk)
+    lost = [] if before.begun else lost_warnings(before, now)
+    shut = entry_warnings(now.settings, prefix) if args.kind == wire.SourceClass.ALLOW else []
+    return {"allow": row, "warnings": [*shut, *lost, *end_warnings(now)]}
 
 
 def remove_allow(desk: Desk, args: wire.Prefix) -> DisallowAnswer:
@@ -295,15 +249,17 @@ def remove_allow(desk: Desk, args: wire.Prefix) -> DisallowAnswer:
     if not desk.store.remove_allow(prefix, desk.who):
         raise WireError("not_found", f"{prefix} is not on the allow list", "'appliance allowed' lists who is")
     desk.after_commit(lambda live: live.disallow(prefix))
-    return {"removed": prefix, "warnings": _end_warnings(desk)}
+    return {"removed": prefix, "warnings": end_warnings(trust(desk))}
 
 
 def allows(desk: Desk, _: Any) -> AllowsAnswer:
     """allows.list"""
+    now = trust(desk)
     return {
         "allows": list(desk.store.allows()),
-        "administered_from": [prefix for prefix, _ in _administering(desk)],
-        "opening": opening(desk.settings),
-        "warnings": [*_list_warnings(desk.settings), *_end_warnings(desk)],
+        "administered_from": now.administered_from(),
+        "opening": opening(now.settings),
+        "warnings": [*list_warnings(now.settings), *end_warnings(now)],
+        "private_networks": private_networks(now),
         "ended": desk.store.ended_allow(),
     }

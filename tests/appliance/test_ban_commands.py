@@ -121,3 +121,18 @@ def test_the_last_entry_of_the_allow_list_is_told_when_it_has_ended(single_run: 
     assert "the last entry, 192.0.2.3, ended at" in single_run.run("allowed").stdout
     assert single_run.run("disallow", "192.0.2.3").exit_code == Exit.OK
     assert "ended" not in single_run.run("allowed").stdout
+
+
+def test_who_trusts_a_first_address_is_told_whom_it_shuts_out_before_and_after(single_run: Shell) -> None:
+    def said(*words: str) -> str:
+        return " ".join(single_run.run(*words).stdout.split())
+
+    for command in ("allow", "disallow"):
+        text = said(command, "--help")
+        assert "private networks" in text and "appliance allow 10.0.0.0/8" in text, command
+    assert "the first trusted address shuts the panel, and on the image SSH, to private networks" in said("allowed")
+    near = "the panel, and on the image SSH, no longer answers private networks that are not on the allow list"
+    assert f"warning: {near}: 'appliance allow 10.0.0.0/8'" in said("allow", "198.51.100.7")
+    assert near in said("allowed") and near not in said("allow", "198.51.100.8")
+    single_run.run("allow", "10.0.0.0/8")  # what it names
+    assert "private networks" not in said("allowed")

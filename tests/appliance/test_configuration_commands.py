@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from appliance.cli.configuration import _written
 from appliance.cli.exits import Exit, Failure
+from appliance.tunnel import book
 from tests.appliance.shell import Shell
 from tests.control.office import keeper
 
@@ -143,7 +146,69 @@ def test_an_import_says_whom_ssh_answers_and_warns_whoever_would_not_come_again(
     up.run("allow", "203.0.113.9")
     with keeper(up.runtime, {"status": {"ssh_guarded": True}, "tunnel": {"networks": []}}):
         shown = up.run("config", "import", str(file), "--dry-run", **session)
-        assert shown.exit_code == Exit.OK and "SSH" not in shown.stdout
+        assert shown.exit_code == Exit.OK and "then SSH answers the tunnel and 198.51.100.7/32" in shown.stdout
+        assert "warning: then SSH is closed to 203.0.113.9, where you come from" in shown.stdout
         done = up.run("config", "import", str(file), "--yes", **session)
         assert done.exit_code == Exit.OK and "SSH answers the tunnel and 198.51.100.7" in done.stdout
         assert "warning: SSH is closed to 203.0.113.9, where you come from" in done.stdout
+
+
+def test_who_comes_over_ssh_and_would_not_come_again_is_shown_so_and_refused_without_yes(
+    up: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.json"
+    up.run("allow", "198.51.100.7")
+    up.run("config", "export", str(file))
+    up.run("allow", "203.0.113.9")
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+
+    def imported(client: str, *words: str) -> Result:
+        session = {"SSH_CONNECTION": f"{client} 40000 192.0.2.1 22"}
+        return up.run("config", "import", str(file), *words, stdin="n\n", **session)
+
+    with keeper(up.runtime, {"status": {"ssh_guarded": True}, "tunnel": {"networks": ["10.99.0.0/24"]}}):
+        refused = imported("203.0.113.9")
+        assert refused.exit_code == Exit.REFUSED and "you come over SSH from 203.0.113.9" in refused.stderr
+        assert "warning: then SSH is closed to 203.0.113.9" in refused.stdout
+        assert "Change all of this?" not in refused.output and "--yes does it all the same" in refused.stderr
+        for client in (
+            "198.51.100.7",
+            "10.99.0.2",
+            "192.0.2.77",
+        ):  # comes again; by the tunnel; never could
+            asked = imported(client)
+            assert asked.exit_code == Exit.INTERRUPTED and "Change all of this?" in asked.output, client
+    assert imported("203.0.113.9").exit_code == Exit.INTERRUPTED  # a machine whose packet filter is none of ours
+    with keeper(up.runtime, {"status": {"ssh_guarded": True}, "tunnel": {"networks": []}}):
+        assert imported("203.0.113.9", "--yes").exit_code == Exit.OK
+    assert [each["prefix"] for each in up.json("allowed")["allows"]] == ["198.51.100.7"]
+
+
+def test_while_all_is_down_an_import_is_shown_and_refused_by_what_the_keeper_has_left(
+    single_run: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.json"
+    single_run.run("allow", "198.51.100.7")
+    single_run.run("config", "export", str(file))
+    single_run.run("disallow", "198.51.100.7")
+    near = "warning: the panel, and on the image SSH, no longer answers private networks"
+    assert near in single_run.run("config", "import", str(file), "--dry-run").stdout
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+
+    def imported(client: str) -> Result:
+        session = {"SSH_CONNECTION": f"{client} 40000 192.0.2.1 22"}
+        return single_run.run("config", "import", str(file), stdin="n\n", **session)
+
+    asked = imported("10.0.0.4")
+    assert asked.exit_code == Exit.INTERRUPTED and near in asked.stdout and "then SSH" not in asked.stdout
+    (single_run.state / "door").mkdir()
+    (single_run.state / "door" / "ssh.nft").write_text("")  # the keeper keeps SSH here
+    refused = imported("10.0.0.4")
+    assert refused.exit_code == Exit.REFUSED and "you come over SSH from 10.0.0.4" in refused.stderr
+    (single_run.state / "tunnel").mkdir()
+    kept = replace(book.fresh(), on=True)
+    (single_run.state / "tunnel" / "tunnel.json").write_text(kept.to_json())
+    assert imported(kept.addresses(2)[0]).exit_code == Exit.INTERRUPTED
+    (single_run.state / "tunnel" / "tunnel.json").write_text(replace(kept, on=False).to_json())
+    assert imported(kept.addresses(2)[0]).exit_code == Exit.REFUSED
+    assert single_run.json("allowed")["allows"] == []

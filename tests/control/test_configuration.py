@@ -378,3 +378,45 @@ def test_whatever_stands_at_a_place_is_taken_or_refused_and_is_no_fault(house: C
                 fresh.plan(spoilt)
             except WireError as error:
                 assert error.code != "internal", (path, odd, error.message)
+
+
+def allowing(*prefixes: str, **settings: str) -> dict[str, Any]:
+    """A document of an allow list, and of settings where some are named."""
+    some = {"settings": settings} if settings else {}
+    held = [{"prefix": each} for each in prefixes]
+    return {"format": document.FORMAT, "format_version": document.FORMAT_VERSION, "allowed": held} | some
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_plan_warns_of_panel_and_ssh_by_the_list_and_settings_that_are_to_come(
+    house: Callable[..., House], live: bool
+) -> None:
+    def both(given: dict[str, Any]) -> tuple[list[str], list[str]]:
+        planned = one.plan(given)
+        applied = one.take(given, planned["digest"])
+        assert [planned[key] for key in shared] == [applied[key] for key in shared]
+        assert planned["administered_from"] == one.root.ask("allows.list")["administered_from"]
+        return planned["warnings"], planned["administered_from"]
+
+    one, shared = house(live=live), ("warnings", "administered_from")
+    near = "the panel, and on the image SSH, no longer answers private networks that are not on the allow list: "
+    assert both(allowing("198.51.100.7")) == (
+        [near + "'appliance allow 10.0.0.0/8' opens both to one"], ["198.51.100.7/32"],
+    )  # fmt: skip
+    assert both(allowing("198.51.100.7")) == ([], ["198.51.100.7/32"])  # nothing differs
+    assert both(allowing("198.51.100.7", calltimeout="77")) == ([], ["198.51.100.7/32"])  # nothing that decides does
+    shut, *more = both(allowing("198.51.100.7", "10.0.0.0/8", allowtrustedip="2"))[0]
+    assert "stays shut to 198.51.100.7: allowtrustedip is 2" in shut and more == []
+    shut, lost = both(allowing("198.51.100.7", "10.0.0.0/8", allowtrustedip="1"))[0]
+    assert "stays shut to what is on the allow list" in shut and lost.startswith(near)
+    assert both(allowing("198.51.100.7", "10.0.0.0/8", allowtrustedip="3"))[0] == []
+    [lost] = both(allowing("198.51.100.7", allowtrustedip="3"))[0]
+    assert lost == near + "'appliance allow 10.0.0.0/8' opens both to one"
+    assert both(allowing("198.51.100.7", remoteadmin="2"))[1] == ["0.0.0.0/0", "::/0"]
+    assert "no longer answers private networks" in both(allowing("198.51.100.7", remoteadmin="1"))[0][-1]
+
+
+def test_a_plan_warns_where_all_who_are_trusted_end(house: Callable[..., House]) -> None:
+    one, given = house(), allowing("198.51.100.7")
+    given["allowed"][0]["expires_at"] = "2030-01-01T00:00:00+00:00"
+    assert "nobody opens panel and SSH without an end" in one.plan(given)["warnings"][-1]

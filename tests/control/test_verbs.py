@@ -337,6 +337,7 @@ def test_whoever_trusts_an_address_is_told_which_setting_keeps_panel_and_ssh_shu
         told: list[str] = root.ask("allows.add", prefix=prefix)["warnings"]
         return told
 
+    root.ask("allows.add", prefix="203.0.113.9")
     for value in ("0", "1", "2"):
         [words] = warned("203.0.113.9", value)
         assert words == (
@@ -353,6 +354,45 @@ def test_whoever_trusts_an_address_is_told_which_setting_keeps_panel_and_ssh_shu
     assert root.ask("allows.list")["warnings"] == []
 
 
+NEAR = "the panel, and on the image SSH, no longer answers private networks that are not on the allow list: "
+
+
+@pytest.mark.setting("trustlanip")
+def test_who_trusts_a_first_address_is_told_that_private_networks_are_shut_out_by_it(root: Operator) -> None:
+    def first(prefix: str, kind: str = "allow", **settings: str) -> list[str]:
+        root.ask("settings.set", changes=settings)
+        told: list[str] = root.ask("allows.add", prefix=prefix, kind=kind)["warnings"]
+        root.ask("allows.remove", prefix=prefix)
+        root.ask("settings.set", changes=dict.fromkeys(settings))
+        return [each for each in told if "private networks" in each]
+
+    assert first("198.51.100.7") == [NEAR + "'appliance allow 10.0.0.0/8' opens both to one"]
+    assert first("10.0.0.0/8") == [NEAR + "'appliance allow 172.16.0.0/12' opens both to one"]
+    honoured = "'appliance settings set allowtrustedip 3 && appliance allow 10.0.0.0/8' opens both to one"
+    assert first("198.51.100.7", allowtrustedip="1") == [NEAR + honoured]
+    assert first("198.51.100.7", remoteadmin="2") == first("198.51.100.7", trustlanip="true") == []
+    assert first("198.51.100.7", "known") == []
+
+
+def test_the_allow_list_says_what_it_means_to_private_networks_before_and_after(root: Operator) -> None:
+    def said() -> str:
+        return str(root.ask("allows.list")["private_networks"])
+
+    before = (
+        "the first trusted address shuts the panel, and on the image SSH, to private networks that are not on the "
+        "allow list: 'appliance allow 10.0.0.0/8' opens both to one"
+    )
+    assert said() == before
+    root.ask("allows.add", prefix="198.51.100.7")
+    assert said() == NEAR + "'appliance allow 10.0.0.0/8' opens both to one"
+    assert root.ask("allows.add", prefix="198.51.100.8")["warnings"] == []  # it was no answer to private ones before
+    root.ask("allows.add", prefix="10.1.0.0/16")
+    assert said() == ""
+    root.ask("allows.remove", prefix="10.1.0.0/16")
+    root.ask("settings.set", changes={"remoteadmin": "2"})
+    assert said() == ""
+
+
 @pytest.mark.setting("remoteadmin")
 def test_with_remoteadmin_0_trust_opens_ssh_and_not_the_panel_and_both_settings_are_named(root: Operator) -> None:
     panel = (
@@ -360,7 +400,16 @@ def test_with_remoteadmin_0_trust_opens_ssh_and_not_the_panel_and_both_settings_
         "'appliance settings set remoteadmin 1' opens it to trusted addresses"
     )
     root.ask("settings.set", changes={"allowtrustedip": "3", "remoteadmin": "0"})
-    assert root.ask("allows.add", prefix="203.0.113.9")["warnings"] == [panel]
+    first = root.ask("allows.list")["private_networks"]
+    near = (
+        "on the image SSH no longer answers private networks that are not on the allow list: "
+        "'appliance allow 10.0.0.0/8' opens it to one"
+    )
+    assert first == (
+        "the first trusted address shuts SSH, on the image, to private networks that are not on the allow list: "
+        "'appliance allow 10.0.0.0/8' opens it to one"
+    )
+    assert root.ask("allows.add", prefix="203.0.113.9")["warnings"] == [panel, near]
     listed = root.ask("allows.list")
     assert (listed["opening"], listed["warnings"]) == ({"panel": "none", "ssh": "all"}, [panel])
     assert listed["administered_from"] == ["203.0.113.9/32"]
@@ -377,7 +426,7 @@ def test_with_remoteadmin_0_trust_opens_ssh_and_not_the_panel_and_both_settings_
 
 def test_who_trusts_for_a_while_only_is_told_what_comes_after_and_sees_it_come(root: Operator, store: Store) -> None:
     warned = ["nobody opens panel and SSH without an end: after the last one both answer the tunnel alone"]
-    assert root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"] == warned
+    assert root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"][1:] == warned
     assert root.ask("allows.list")["warnings"] == warned
     assert root.ask("allows.add", prefix="192.0.2.2")["warnings"] == []
     assert root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"] == []
@@ -404,7 +453,8 @@ def test_who_is_known_to_the_gate_is_listed_and_administers_nothing(root: Operat
 
 def test_an_entry_of_kind_known_is_no_trust_that_lasts_and_is_told_of_no_setting(root: Operator) -> None:
     root.ask("allows.add", prefix="192.0.2.2", kind="known")
-    [words] = root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"]
+    near, words = root.ask("allows.add", prefix="192.0.2.1", expires_at=NOW + 9)["warnings"]
+    assert "no longer answers private networks" in near  # with this one, and not with the one before
     assert "nobody opens panel and SSH without an end" in words
     root.ask("settings.set", changes={"allowtrustedip": "1"})
     assert root.ask("allows.add", prefix="192.0.2.3", kind="known")["warnings"] == []

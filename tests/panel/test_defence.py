@@ -1,5 +1,6 @@
 """Bans, the allow list, the firewall, lists, rules and blacklists: seen, changed, refused in words."""
 
+import html
 import json
 
 import pytest
@@ -157,6 +158,27 @@ async def test_after_a_change_of_the_allow_list_its_page_says_what_is_doubtful_i
     honour(panel, "2")
     page = await after("/panel/allowed/add", lasting, "de")
     assert "SSH, bleibt für öffentliche Adressen der Erlaubnisliste zu: allowtrustedip ist 2" in page
+
+
+async def test_allow_list_and_set_up_say_what_a_first_address_means_to_private_networks_before_and_after(
+    panel: Panel,
+) -> None:
+    async def pages(language: str = "en") -> list[str]:
+        headers = {"Accept-Language": language}
+        paths = ("/panel/allowed", "/panel/setup?step=address")
+        return [html.unescape((await panel.browser.get(path, headers=headers)).text) for path in paths]
+
+    for page in await pages():
+        assert "the first trusted address shuts the panel, and on the image SSH, to private networks" in page
+    fields = {"prefix": "198.51.100.9", "reason": "", "kind": "allow", "for": "ever"}
+    assert (await panel.browser.post("/panel/allowed/add", fields)).status == 303
+    for page in await pages():
+        assert "no longer answers private networks that are not on the allow list: 'appliance allow 10.0.0.0/8'" in page
+    for page in await pages("de"):
+        assert "antwortet privaten Netzen nicht mehr, die nicht auf der Erlaubnisliste stehen: 'appliance allow" in page
+    assert (await panel.browser.post("/panel/allowed/add", fields | {"prefix": "10.0.0.0/8"})).status == 303
+    for page in await pages():
+        assert "no longer answers private networks" not in page
 
 
 async def test_the_last_entry_that_has_ended_is_shown_and_can_be_removed(panel: Panel) -> None:

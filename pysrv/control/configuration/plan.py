@@ -20,6 +20,7 @@ from pysrv.control.configuration.sections import SECTIONS, Section, stamp
 from pysrv.control.desk import Desk
 from pysrv.control.passwords import follow
 from pysrv.control.settings import check_decoys, realm_warning
+from pysrv.control.trust import change_warnings, trust
 from pysrv.service import changes
 from pysrv.store.blacklists import BlacklistRow, EntryKey
 
@@ -44,10 +45,11 @@ class ConfigurationChange:
 
 @dataclass(slots=True)
 class Carried:
-    """What was changed, and what is to be thought of."""
+    """What was changed, what is to be thought of, and whom SSH answers then on the image, beside the tunnel."""
 
     changes: list[ConfigurationChange] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    administered_from: list[str] = field(default_factory=list)
     generation: int = 0
 
     @property
@@ -88,7 +90,7 @@ def carry_out(desk: Desk, coming: Coming, digest: str) -> Carried:
 def _carry(desk: Desk, coming: Coming, *, trial: bool) -> Carried:
     changes.demand_none(desk.store)
     carried = Carried(warnings=list(coming.warnings))
-    before, worth = desk.settings, set(desk.store.exchange_rates(desk.clock()))
+    before, worth, trusted = desk.settings, set(desk.store.exchange_rates(desk.clock())), trust(desk)
     try:
         after = _settings(desk, coming, carried, before)
         desk.ahead = after
@@ -107,7 +109,9 @@ def _carry(desk: Desk, coming: Coming, *, trial: bool) -> Carried:
                 ordered[section].drop()
         _demand_worth(desk, worth)
         _blacklist(desk, coming, carried)
-        carried.warnings += list(_thought_of(desk, coming, after))
+        trusting = trust(desk)
+        carried.warnings += [*_thought_of(desk, coming, after), *change_warnings(trusted, trusting)]
+        carried.administered_from = trusting.administered_from()
         if not trial:
             lost = follow(desk, before, after)
             carried.warnings += realm_warning(lost, after)

@@ -63,13 +63,15 @@ class Counts(TypedDict):
 
 class ConfigurationPlan(TypedDict):
     """What a document changes: counts by section, and the lines, of each section at most a thousand. Secrets are never
-    shown. `digest` is what the word for it may name; `secrets` and `product_version` are the document's."""
+    shown. `administered_from`: networks that SSH answers then on the image, beside the tunnel. `digest` is what the
+    word for it may name; `secrets` and `product_version` are the document's."""
 
     product_version: str
     secrets: bool
     counts: dict[str, Counts]
     changes: list[ConfigurationChange]
     warnings: list[str]
+    administered_from: list[str]
     digest: str
 
 
@@ -160,6 +162,7 @@ def _told(coming: reading.Coming, carried: Carried) -> ConfigurationPlan:
         "counts": counts,
         "changes": shown,
         "warnings": carried.warnings,
+        "administered_from": carried.administered_from,
         "digest": carried.digest,
     }
 

@@ -109,7 +109,7 @@ def _allowed(request: web.Request, error: WireError | None, values: dict[str, st
     return page(
         request, "panel/allowed.html", status=status_of(error.code) if error else 200, error=error, values=values,
         allows=told["allows"], warnings=told["warnings"], ended=told["ended"],
-        protected=do(request, "protected.list")["protected"],
+        private_networks=told["private_networks"], protected=do(request, "protected.list")["protected"],
     )  # fmt: skip
 
 

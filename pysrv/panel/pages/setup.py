@@ -162,7 +162,7 @@ async def _page(request: web.Request, step: str, error: Refusal, values: dict[st
         allowed=[each["prefix"] for each in trusted["allows"]],
         fingerprint=office.fingerprint(), now=await office.snapshot() if current == "interfaces" else None,
         transports=[(each, each.upper()) for each in TRANSPORTS], remoteadmin=settings.remoteadmin,
-        warnings=trusted["warnings"],
+        warnings=trusted["warnings"], private_networks=trusted["private_networks"],
         strict=len(do(request, "settings.diff", {"profile": "strict"})["changes"]),
         left=closing_to_oneself(request, _differing(request, "strict")) if current == "profile" else [],
         accounts=[each["name"] for each in do(request, "accounts.list", {"limit": 20})["accounts"]],
