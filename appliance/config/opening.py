@@ -34,7 +34,7 @@ class Reach(IntEnum):
     ANYWHERE = 2
 
 
-class Span(StrEnum):
+class Extent(StrEnum):
     """How much of the allow list opens something."""
 
     NONE = "none"
@@ -43,15 +43,15 @@ class Span(StrEnum):
 
     def holds(self, prefix: str) -> bool:
         """Whether an address or network, or a part of it, is among them."""
-        return self is Span.ALL or (self is Span.PRIVATE and meets(prefix, map(str, PRIVATE)))
+        return self is Extent.ALL or (self is Extent.PRIVATE and meets(prefix, map(str, PRIVATE)))
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """How much of the allow list opens the panel, and how much SSH."""
 
-    panel: Span
-    ssh: Span
+    panel: Extent
+    ssh: Extent
 
 
 class OpeningSettings(Protocol):
@@ -63,16 +63,16 @@ class OpeningSettings(Protocol):
     def remoteadmin(self) -> int: ...
 
 
-_SPANS: Final[Mapping[int, Span]] = {
-    Where.PRIVATE_RANGES: Span.PRIVATE,
-    Where.LISTED: Span.ALL,
-    Where.CONSOLE_TOO: Span.ALL,
+_SPANS: Final[Mapping[int, Extent]] = {
+    Where.PRIVATE_RANGES: Extent.PRIVATE,
+    Where.LISTED: Extent.ALL,
+    Where.CONSOLE_TOO: Extent.ALL,
 }
 
 
 def opening(settings: OpeningSettings) -> Opening:
     """What these settings come to; of a value that is none of theirs nothing is opened."""
     if settings.remoteadmin == Reach.ANYWHERE:
-        return Opening(Span.ALL, Span.ALL)
-    honoured = _SPANS.get(settings.allowtrustedip, Span.NONE)
-    return Opening(honoured if settings.remoteadmin == Reach.TRUSTED else Span.NONE, honoured)
+        return Opening(Extent.ALL, Extent.ALL)
+    honoured = _SPANS.get(settings.allowtrustedip, Extent.NONE)
+    return Opening(honoured if settings.remoteadmin == Reach.TRUSTED else Extent.NONE, honoured)

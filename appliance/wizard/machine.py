@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.config.opening import HONOUR_LISTED, Opening, Span
+from appliance.config.opening import HONOUR_LISTED, Extent, Opening
 from appliance.config.private import ssh_words
 from appliance.wizard import entries
 
@@ -111,7 +111,7 @@ class Machine:
         """How much of the allow list opens panel and SSH, by the settings. Raises MachineError."""
         try:
             told = json.loads(_asked(["appliance", "--json", "allowed"]))["opening"]
-            return Opening(Span(told["panel"]), Span(told["ssh"]))
+            return Opening(Extent(told["panel"]), Extent(told["ssh"]))
         except (ValueError, KeyError, TypeError):
             raise MachineError("appliance allowed: no answer that can be read") from None
 

@@ -7,7 +7,7 @@ Both are opened by the same rule (appliance.config.opening); SSH is kept on the 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from appliance.config.opening import DECIDING, HONOUR_LISTED, REACH_TRUSTED, Reach, Span, opening
+from appliance.config.opening import DECIDING, HONOUR_LISTED, REACH_TRUSTED, Extent, Reach, opening
 from appliance.config.private import PRIVATE, meets
 from appliance.config.settings import Settings
 from pysrv.control.desk import Desk
@@ -114,8 +114,8 @@ def entry_warnings(settings: Settings, prefix: str) -> list[str]:
 def list_warnings(settings: Settings) -> list[str]:
     """The same of all that may be on the list."""
     span = opening(settings).ssh
-    what = "public addresses of the allow list" if span is Span.PRIVATE else "what is on the allow list"
-    return _stays_shut(settings, "" if span is Span.ALL else what)
+    what = "public addresses of the allow list" if span is Extent.PRIVATE else "what is on the allow list"
+    return _stays_shut(settings, "" if span is Extent.ALL else what)
 
 
 def change_warnings(before: Trust, after: Trust) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from appliance.config.fields import AutoBool, Bool, Choice, Enum, Int, Kind, Money, Number
-from appliance.config.opening import HONOUR_LISTED, Span, opening
+from appliance.config.opening import HONOUR_LISTED, Extent, opening
 from appliance.config.settings import BadSettings
 from appliance.config.textual import Duration
 from appliance.wire import WireError
@@ -141,7 +141,7 @@ def staying(request: web.Request) -> Callable[[dict[str, Any]], None]:
     def check(_: dict[str, Any]) -> None:
         if was_open and not office.administers(address):
             hint = "put that address on the allow list first, or come through the tunnel"
-            if opening(office.settings()).ssh is Span.NONE:
+            if opening(office.settings()).ssh is Extent.NONE:
                 hint = f"allowtrustedip lets the list open nothing: '{HONOUR_LISTED}' first, or come through the tunnel"
             raise WireError("conflict", f"then the panel would be closed to {address}, where you are", hint)
 
