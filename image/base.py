@@ -118,9 +118,10 @@ def _environment(root: Path, progress: Progress) -> None:
         ["/usr/bin/python3", "-m", "venv", "--system-site-packages", place],
         [python, "-m", "pip", "install", *quiet, *source, "-r", f"/{SEED / LOCK.name}"],
         [python, "-m", "pip", "uninstall", *quiet, "--yes", "pip"],
-        [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"{place}/lib"],
+        [python, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", f"{place}/lib"],
     ):
-        progress.run(["chroot", root, *command], log="environment", env=_BARE)
+        # pip itself imports what it has just installed (rich: attr), and would leave the time in what it compiles.
+        progress.run(["chroot", root, *command], log="environment", env=_BARE | {"PYTHONDONTWRITEBYTECODE": "1"})
     shutil.rmtree(root / WHEELS)
 
 
