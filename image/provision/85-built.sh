@@ -6,8 +6,8 @@ rm -r /usr/local/share/appliance-build
 list=/usr/local/share/appliance/built.db
 aide --config /usr/local/share/appliance/aide.conf --init >/root/aide.log || { cat /root/aide.log; exit 1; }
 rm /root/aide.log
-# A file's number is this disk's, and another slot's is another one; nothing compares it. What root's home has now, the
-# seal takes away.
+# A file's number is this disk's, and another slot's is another one; nothing compares it. What root's home has now, and
+# this machine's host keys, the seal takes away.
 python3 - $list <<'PYTHON'
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ place = Path(sys.argv[1])
 lines = place.read_text().splitlines(keepends=True)
 names = next(line for line in lines if line.startswith("@@db_spec ")).split()[1:]
 number = names.index("inode")
-rows = [line.split(" ") for line in lines if not line.startswith("/root/")]
+rows = [line.split(" ") for line in lines if not line.startswith(("/root/", "/etc/ssh/ssh_host_"))]
 for row in rows:
     if row[0].startswith("/"):
         row[number] = "0"

@@ -44,6 +44,11 @@ class Sealed:
     def report(self) -> str:
         return self._run("--check")
 
+    def written_down(self) -> None:
+        """Once more, as the build leaves it."""
+        self._run("--init")
+        self.numbered_anew()
+
     def numbered_anew(self) -> None:
         """As the build leaves it: no file's number on this disk."""
         program = LISTED.read_text().partition("<<'PYTHON'\n")[2].partition("\nPYTHON\n")[0]
@@ -72,6 +77,18 @@ def test_a_machine_that_is_as_it_was_built_has_no_difference(sealed: Sealed) -> 
     sealed.numbered_anew()
     assert sealed.differences() == []
     assert " 0 " in (sealed.root.parent / "built.db").read_text().splitlines()[2]
+
+
+def test_what_the_seal_takes_away_is_not_missed(sealed: Sealed) -> None:
+    kept = ("root/.profile", "etc/ssh/ssh_host_rsa_key")
+    for path in kept:
+        tree.put(sealed.root, path, "the build's")
+    sealed.written_down()
+    for path in kept:
+        (sealed.root / path).unlink()
+    assert sealed.differences() == []
+    tree.put(sealed.root, kept[1], "mine")
+    assert sealed.differences() == ["/etc/ssh/ssh_host_rsa_key is new"]
 
 
 def test_what_is_the_machines_own_may_differ(sealed: Sealed) -> None:
