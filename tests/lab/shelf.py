@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 SUMS = "SHA256SUMS"
+MOST_DRIPS = 10_000  # of one answer
 PEM = serialization.Encoding.PEM
 DAY = datetime.timedelta(days=1)
 
@@ -132,7 +133,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _drip(self, pause_s: float) -> None:
         self.wfile.write(b"HTTP/1.0 200 OK\r\nX: ")
-        while True:  # the client goes away
+        for _ in range(MOST_DRIPS):  # until the client goes away
             self.wfile.write(b"a")
             time.sleep(pause_s)
 
